@@ -1,0 +1,74 @@
+//! What a bundle says of records: the changes of one table, as values.
+//!
+//! Owns the form in which changes leave one database and reach another; [`crate::bundle::columns`] owns their bytes.
+//! A field is named by its position in [`TableChanges::columns`], so that two databases need not number their
+//! columns alike.
+
+use crate::clock::Stamp;
+use crate::value::{Key, Value};
+
+/// A new value of one field.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FieldChange {
+    /// Which column: a position in [`TableChanges::columns`].
+    pub column: usize,
+    /// The value that the field took.
+    pub value: Value,
+    /// When and where it took it.
+    pub stamp: Stamp,
+    /// The birth of the record that the value refers to, where that record's number was given since capture began.
+    pub refers_to: Option<Stamp>,
+}
+
+/// What happened to one record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecordChange {
+    /// The record's key at the sender.
+    pub key: Key,
+    /// The stamp of its making; None for a record older than capture (its identity is its key) and under a natural
+    /// key.
+    pub birth: Option<Stamp>,
+    /// The stamp of its deletion, if it was deleted.
+    pub dead: Option<Stamp>,
+    /// Whether [`Self::fields`] holds every field that the sender shares, so that the record can be made from it.
+    pub whole: bool,
+    /// The new values, by ascending column.
+    pub fields: Vec<FieldChange>,
+}
+
+/// The changes of one table, sorted by key.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TableChanges {
+    /// The table's name.
+    pub table: String,
+    /// The names of its key columns, in key order.
+    pub key_columns: Vec<String>,
+    /// The names of the other shared columns.
+    pub columns: Vec<String>,
+    /// The records.
+    pub records: Vec<RecordChange>,
+}
+
+impl TableChanges {
+    /// How many fields take a new value.
+    pub fn field_count(&self) -> u64 {
+        self.records.iter().map(|record| record.fields.len() as u64).sum()
+    }
+
+    /// How many records were deleted.
+    pub fn deleted_count(&self) -> u64 {
+        self.records.iter().filter(|record| record.dead.is_some()).count() as u64
+    }
+
+    /// About how many bytes this takes before compression: what `seal_at` is compared with.
+    pub fn size(&self) -> u64 {
+        self.records.iter().map(RecordChange::size).sum()
+    }
+}
+
+impl RecordChange {
+    fn size(&self) -> u64 {
+        let key: u64 = self.key.0.iter().map(Value::size).sum();
+        key + self.fields.iter().map(|field| field.value.size() + 8).sum::<u64>() + 8
+    }
+}

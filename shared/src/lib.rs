@@ -1,0 +1,24 @@
+//! The words, formats and database access that the parts of Packhorse share.
+//!
+//! Three layers, each using only what stands above it:
+//!
+//! * pure values and rules: [`id`], [`clock`], [`value`], [`marks`], [`change`], [`link`];
+//! * files: [`bundle`] (the container and its codecs), [`config`], [`home`], [`spool`], all through the seams in
+//!   [`seam`] where durability matters;
+//! * the database as a participant: [`replica`].
+//!
+//! This crate never prints, exits or reads the environment, and nothing that comes from outside can panic it.
+
+pub mod bundle;
+pub mod change;
+pub mod clock;
+pub mod config;
+pub mod home;
+pub mod id;
+pub mod link;
+pub mod marks;
+pub mod replica;
+pub mod seam;
+pub mod spool;
+pub mod value;
+mod varint;

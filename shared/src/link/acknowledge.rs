@@ -1,0 +1,96 @@
+//! What the peer's acknowledgement proves: progress, a gap, or that one of the two was restored from a backup.
+
+use std::collections::BTreeMap;
+
+use super::{Ack, Base, Extent, Header, Link, Sealed};
+use crate::clock::WallTime;
+use crate::id::{Cut, Sequence};
+
+/// What an acknowledgement says of our own past.
+enum Word {
+    /// The peer has applied this of our current epoch.
+    Applied(Sequence),
+    /// It speaks of what we never sent: our past is ahead of us.
+    AheadOfUs,
+}
+
+impl Link {
+    pub(super) fn acknowledged(&mut self, header: &Header, now: WallTime) {
+        let place = (header.epoch, header.sequence);
+        if self.incoming.heard.is_some_and(|heard| place <= heard) {
+            return;
+        }
+        self.incoming.heard = Some(place);
+        let word = self.weigh(header.ack);
+        let asked = header.ask > self.answered;
+        if asked {
+            self.answered = header.ask;
+            // Whoever is asked for everything asks back: it may have been restored too.
+            self.ask = self.ask.max(header.ask);
+        }
+        match word {
+            Word::AheadOfUs => self.start_over(header.ack, asked, now),
+            Word::Applied(_) if asked => self.outgoing_everything(now),
+            Word::Applied(sequence) => self.progress(sequence, header.nack),
+        }
+    }
+
+    fn weigh(&self, ack: Option<Ack>) -> Word {
+        let out = &self.outgoing;
+        let Some(ack) = ack else { return Word::Applied(Sequence(0)) };
+        if ack.epoch > out.epoch {
+            return Word::AheadOfUs;
+        }
+        if ack.epoch == out.epoch {
+            let fits = !contradicts(&ack, out.next, &out.history);
+            return if fits { Word::Applied(ack.sequence) } else { Word::AheadOfUs };
+        }
+        // The peer has not seen this epoch yet; what it saw must have been ours.
+        let ours = out.past.get(&ack.epoch).is_some_and(|past| !contradicts(&ack, past.next, &past.history));
+        if ours { Word::Applied(Sequence(0)) } else { Word::AheadOfUs }
+    }
+
+    /// We come from a backup: a later epoch of whole records, and a request for everything.
+    fn start_over(&mut self, ack: Option<Ack>, asked: bool, now: WallTime) {
+        if let Some(ack) = ack {
+            self.outgoing.epoch = self.outgoing.epoch.max(ack.epoch);
+        }
+        self.ask = self.ask.max(self.answered).max(now.0) + 1;
+        if asked {
+            self.outgoing_everything(now);
+        } else {
+            let acked = self.outgoing.acked_cut();
+            self.outgoing.start_epoch(now, acked, Extent::Records);
+            self.incoming.owe_ack = true;
+        }
+    }
+
+    fn outgoing_everything(&mut self, now: WallTime) {
+        self.outgoing.start_epoch(now, Cut(0), Extent::Everything);
+        self.incoming.owe_ack = true;
+    }
+
+    fn progress(&mut self, sequence: Sequence, nack: bool) {
+        let out = &mut self.outgoing;
+        if sequence > out.acked && out.history.contains_key(&sequence) {
+            out.acked = sequence;
+            out.quiet_runs = 0;
+            out.history = out.history.split_off(&sequence);
+        }
+        if !nack {
+            return;
+        }
+        let Some(acked) = out.history.get(&out.acked).copied() else { return };
+        out.sent = acked.cut;
+        out.base = Base { sequence: out.acked, id: acked.id };
+        if out.acked == Sequence(0) && !out.past.is_empty() {
+            out.extent = Extent::Everything;
+        }
+        self.incoming.owe_ack = true;
+    }
+}
+
+/// Whether an acknowledgement speaks of something that this epoch never sent.
+fn contradicts(ack: &Ack, next: Sequence, history: &BTreeMap<Sequence, Sealed>) -> bool {
+    ack.sequence >= next || history.get(&ack.sequence).is_some_and(|sealed| sealed.id != ack.id)
+}

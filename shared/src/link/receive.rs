@@ -1,0 +1,72 @@
+//! The receiving side: whether a bundle is new, old or must wait for the one that it builds on.
+
+use super::{APPLIED_MAX, Ack, Base, Header, Link, PATIENCE_RUNS};
+use crate::clock::WallTime;
+
+/// What is to be done with a bundle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Its base is applied and it is new.
+    Apply,
+    /// It was applied or overtaken: drop it, acknowledge again.
+    Old,
+    /// The bundle that it builds on has not come.
+    Wait,
+}
+
+impl Link {
+    /// Judges a bundle by its header alone.
+    pub fn judge(&self, header: &Header) -> Verdict {
+        let last = self.incoming.last;
+        if last.is_some_and(|last| (header.epoch, header.sequence) <= (last.epoch, last.sequence)) {
+            return Verdict::Old;
+        }
+        let same_epoch = last.is_some_and(|last| last.epoch == header.epoch);
+        let known = if same_epoch {
+            self.incoming.applied.get(&header.base.sequence) == Some(&header.base.id)
+        } else {
+            header.base == Base::default()
+        };
+        if known { Verdict::Apply } else { Verdict::Wait }
+    }
+
+    /// Takes account of a bundle that was applied; belongs in the transaction that applied it.
+    pub fn accept(&mut self, header: &Header, content: bool, now: WallTime) {
+        let incoming = &mut self.incoming;
+        if incoming.last.is_none_or(|last| last.epoch != header.epoch) {
+            incoming.applied = [(header.base.sequence, header.base.id)].into();
+        }
+        incoming.last = Some(Ack { epoch: header.epoch, sequence: header.sequence, id: Some(header.id) });
+        incoming.applied.insert(header.sequence, Some(header.id));
+        while incoming.applied.len() > APPLIED_MAX {
+            incoming.applied.pop_first();
+        }
+        incoming.waiting_runs = 0;
+        incoming.nack = false;
+        incoming.owe_ack |= content || header.probe;
+        self.last_accepted = Some(now);
+        self.acknowledged(header, now);
+    }
+
+    /// Takes account of an old bundle: its sender has not heard of our progress, so it is told again.
+    pub fn dropped_old(&mut self) {
+        self.incoming.owe_ack = true;
+    }
+
+    /// Takes account of a run in which a bundle had to wait. What it acknowledges counts at once; after a patience of
+    /// a few runs the sender is asked to send again.
+    pub fn waited(&mut self, header: &Header, now: WallTime) {
+        self.incoming.waiting_runs += 1;
+        if self.incoming.waiting_runs >= PATIENCE_RUNS {
+            self.ask_again();
+        }
+        self.acknowledged(header, now);
+    }
+
+    /// Asks the sender to go back to what we have applied: a bundle of its was lost or damaged on the way.
+    pub fn ask_again(&mut self) {
+        self.incoming.waiting_runs = 0;
+        self.incoming.nack = true;
+        self.incoming.owe_ack = true;
+    }
+}

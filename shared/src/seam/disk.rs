@@ -1,0 +1,51 @@
+//! The file calls that durability rests on, and the two ways in which the rest of the code uses them.
+//!
+//! Invariant: a name that [`publish`] or [`write_durably`] gives to a file appears only when its whole content is on
+//! the disk, and stays after a power cut.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+/// A file being written whose content can be forced to the disk.
+pub trait DurableFile: Write {
+    /// Returns when everything written is on the disk.
+    fn sync(&mut self) -> io::Result<()>;
+}
+
+/// File calls that matter for durability. Reading needs no seam.
+pub trait Disk {
+    /// Makes a new file, readable by its owner alone; fails if the name is taken.
+    fn create_new(&self, path: &Path) -> io::Result<Box<dyn DurableFile>>;
+    /// Makes a folder and what leads to it; success if it is there.
+    fn create_folder(&self, path: &Path) -> io::Result<()>;
+    /// Gives a file another name in one step, replacing what bore it.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Takes a file away; success if there is none.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Returns when the file's content is on the disk.
+    fn sync_file(&self, path: &Path) -> io::Result<()>;
+    /// Returns when the folder's names are on the disk.
+    fn sync_folder(&self, path: &Path) -> io::Result<()>;
+}
+
+/// Moves a complete, synced file to its final name and makes the name durable, in both folders.
+pub fn publish(disk: &dyn Disk, from: &Path, to: &Path) -> io::Result<()> {
+    disk.rename(from, to)?;
+    for folder in [to.parent(), from.parent()].into_iter().flatten() {
+        disk.sync_folder(folder)?;
+    }
+    Ok(())
+}
+
+/// Writes a whole small file, through a temporary one beside it, replacing what bore the name.
+pub fn write_durably(disk: &dyn Disk, path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let beside = Path::new(&beside);
+    disk.remove(beside)?;
+    let mut file = disk.create_new(beside)?;
+    file.write_all(content)?;
+    file.sync()?;
+    drop(file);
+    publish(disk, beside, path)
+}

@@ -1,0 +1,59 @@
+//! The seams through which the outside world comes in: wall clock, randomness, and the file calls that make things
+//! durable.
+//!
+//! Owns the traits and their real implementations, so that a simulator can put virtual time, seeded randomness and
+//! injected faults in their place. Everything that writes a file whose loss would matter does it through [`Disk`].
+
+mod disk;
+mod os;
+
+pub use disk::{Disk, DurableFile, publish, write_durably};
+pub use os::OsDisk;
+
+use crate::clock::WallTime;
+
+/// Tells the time of day.
+pub trait WallClock {
+    /// The time now.
+    fn now(&self) -> WallTime;
+}
+
+/// Gives random numbers that nobody can guess or repeat.
+pub trait Random {
+    /// Sixty-four random bits.
+    fn next_u64(&self) -> u64;
+}
+
+/// The seams as a node's run is given them.
+#[derive(Clone, Copy)]
+pub struct World<'a> {
+    /// The time of day.
+    pub clock: &'a dyn WallClock,
+    /// Random numbers.
+    pub random: &'a dyn Random,
+    /// Durable files.
+    pub disk: &'a dyn Disk,
+}
+
+/// The machine's own clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OsClock;
+
+impl WallClock for OsClock {
+    fn now(&self) -> WallTime {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        WallTime(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+/// The machine's own randomness.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OsRandom;
+
+impl Random for OsRandom {
+    fn next_u64(&self) -> u64 {
+        // The system's source fails only where there is none at all; ids of less than full randomness would be
+        // worse than stopping.
+        getrandom::u64().expect("the system has a source of randomness")
+    }
+}
