@@ -1,1 +1,29 @@
-fn main() {}
+//! The command line of Packhorse.
+//!
+//! One file per command in [`commands`]; each turns what was typed into calls of the crates and tells what came of
+//! them. Results go to standard output, everything else to standard error; [`failure`] decides every exit status.
+
+mod cli;
+mod commands;
+mod failure;
+mod locate;
+mod node;
+mod relay;
+mod report;
+mod wording;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    report::start_log(cli.verbose);
+    match commands::run(cli) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            failure.print();
+            failure.exit().into()
+        }
+    }
+}

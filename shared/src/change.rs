@@ -7,6 +7,10 @@
 use crate::clock::Stamp;
 use crate::value::{Key, Value};
 
+/// The name under which a record of a table that has only key columns carries the stamp of its making: its one field,
+/// always NULL. No column of such a table can bear it, since there is none.
+pub const EXISTENCE: &str = "";
+
 /// A new value of one field.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FieldChange {

@@ -64,6 +64,11 @@ pub struct Stamp {
     pub node: NodeId,
 }
 
+impl Stamp {
+    /// The stamp of what has not changed since capture began: earlier than every other.
+    pub const ZERO: Self = Self { reading: Reading(0), node: NodeId(0) };
+}
+
 impl fmt::Display for Stamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{:04x}@{}", self.reading.time().0, self.reading.counter(), self.node)

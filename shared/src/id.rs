@@ -157,6 +157,11 @@ impl LinkId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ColumnId(pub u32);
 
+impl ColumnId {
+    /// Not a column: the making of a record that has no fields (see [`crate::change::EXISTENCE`]).
+    pub const EXISTENCE: Self = Self(0);
+}
+
 /// A synced table's number in one database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TableId(pub u32);

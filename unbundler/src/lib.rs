@@ -1,1 +1,14 @@
-//! unbundler
+//! Verifies, orders, merges and applies bundles.
+//!
+//! The inbox is read in the order of each sender's sequence numbers ([`receive`]); a bundle that builds on what was
+//! applied is opened and merged field by field ([`merge`], pure), its outcome is placed in the tables ([`place`]) and
+//! the link's state is stored in the same transaction, which is what makes applying it twice harmless.
+
+mod error;
+pub mod intake;
+pub mod merge;
+pub mod place;
+pub mod receive;
+pub mod restore;
+
+pub use error::UnbundlerError;

@@ -186,14 +186,17 @@ impl Link {
     /// The other end of a link made by a package: what the package holds counts as applied at this epoch's start.
     pub fn restored_from_package(now: WallTime, hub_epoch: Epoch) -> Self {
         let mut link = Self::new(Role::Hub, now, Cut(0));
+        link.outgoing.epoch = link.outgoing.epoch.max(hub_epoch);
         link.incoming.last = Some(Ack { epoch: hub_epoch, sequence: Sequence(0), id: None });
         link.incoming.applied = BTreeMap::from([(Sequence(0), None)]);
         link
     }
 
-    /// Opens a later epoch at `cut`: what a package made now holds counts as sent. Earlier epochs stay known.
+    /// Opens a later epoch at `cut`: what a package made now holds counts as sent. Earlier epochs stay known; the new
+    /// installation's bundles start afresh.
     pub fn repack(&mut self, now: WallTime, cut: Cut) {
         self.outgoing.start_epoch(now, cut, Extent::Changes);
+        self.incoming = Incoming::default();
     }
 
     /// Which end the peer is.

@@ -2,6 +2,7 @@
 
 use super::{APPLIED_MAX, Ack, Base, Header, Link, PATIENCE_RUNS};
 use crate::clock::WallTime;
+use crate::id::Cut;
 
 /// What is to be done with a bundle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,14 +54,26 @@ impl Link {
         self.incoming.owe_ack = true;
     }
 
-    /// Takes account of a run in which a bundle had to wait. What it acknowledges counts at once; after a patience of
-    /// a few runs the sender is asked to send again.
-    pub fn waited(&mut self, header: &Header, now: WallTime) {
+    /// Takes account of what a bundle that has to wait acknowledges.
+    pub fn overheard(&mut self, header: &Header, now: WallTime) {
+        self.acknowledged(header, now);
+    }
+
+    /// Takes account of a run that ended with bundles waiting; after a patience of a few runs the sender is asked to
+    /// send again.
+    pub fn run_ended_waiting(&mut self) {
         self.incoming.waiting_runs += 1;
         if self.incoming.waiting_runs >= PATIENCE_RUNS {
             self.ask_again();
         }
-        self.acknowledged(header, now);
+    }
+
+    /// The cut of ours up to which the sender of a bundle had seen our changes when it sealed it. What it changed
+    /// without having seen a change of ours is in conflict with it.
+    pub fn seen_by(&self, header: &Header) -> Cut {
+        let ack = header.ack.filter(|ack| ack.epoch == self.outgoing.epoch);
+        let sealed = ack.and_then(|ack| self.outgoing.history.get(&ack.sequence));
+        sealed.map_or_else(|| self.outgoing.acked_cut(), |sealed| sealed.cut)
     }
 
     /// Asks the sender to go back to what we have applied: a bundle of its was lost or damaged on the way.

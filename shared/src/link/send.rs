@@ -21,12 +21,16 @@ impl Link {
         self.outgoing.extent
     }
 
-    /// Counts a run that found nothing new to say and tells whether a bundle is due all the same. `outbox_empty`:
-    /// nothing of ours is still waiting to leave, so that silence may mean loss.
-    pub fn due_without_content(&mut self, outbox_empty: bool) -> Due {
-        if self.unacknowledged() > 0 && outbox_empty {
+    /// Counts a run on line in which nothing came of what the peer has not acknowledged, although nothing of ours lay
+    /// waiting for it, here or on the relay: it may be lost.
+    pub fn quiet_run(&mut self) {
+        if self.unacknowledged() > 0 {
             self.outgoing.quiet_runs += 1;
         }
+    }
+
+    /// Whether a bundle is due although there is nothing new to say.
+    pub fn due_without_content(&mut self) -> Due {
         if self.outgoing.quiet_runs > PATIENCE_RUNS {
             self.outgoing.quiet_runs = 0;
             return Due::Probe;

@@ -1,2 +1,231 @@
+//! Two ends of a link, with bundles as bare headers: what is lost, doubled or late, and who was restored.
+
+use super::*;
+
+struct End {
+    link: Link,
+    cut: Cut,
+    ids: u64,
+    now: WallTime,
+}
+
+impl End {
+    fn pair() -> (Self, Self) {
+        let now = WallTime(1_000_000);
+        let hub = Link::new(Role::Remote, now, Cut(7));
+        let remote = Link::restored_from_package(now, hub.epoch());
+        let end = |link, ids| Self { link, cut: Cut(7), ids, now };
+        (end(hub, 100), end(remote, 900))
+    }
+
+    fn seal(&mut self, content: bool, due: Due) -> Header {
+        self.ids += 1;
+        self.now.0 += 1_000;
+        self.cut = if content { self.cut.next() } else { self.cut };
+        self.link.seal(BundleId(self.ids), self.cut, content, due, Reading(0), self.now)
+    }
+
+    fn content(&mut self) -> Header {
+        self.seal(true, Due::Nothing)
+    }
+
+    /// Receives a bundle as a run does, and tells what became of it.
+    fn receive(&mut self, header: &Header, content: bool) -> Verdict {
+        let verdict = self.link.judge(header);
+        match verdict {
+            Verdict::Apply => self.link.accept(header, content, self.now),
+            Verdict::Old => self.link.dropped_old(),
+            Verdict::Wait => {
+                self.link.overheard(header, self.now);
+                self.link.run_ended_waiting();
+            }
+        }
+        verdict
+    }
+
+    /// A run with nothing new to say: the bundle that it sends all the same, if any.
+    fn quiet_run(&mut self) -> Option<Header> {
+        self.link.quiet_run();
+        match self.link.due_without_content() {
+            Due::Nothing => None,
+            due => Some(self.seal(false, due)),
+        }
+    }
+}
+
 #[test]
-fn placeholder_removed_soon() {}
+fn an_acknowledgement_settles_what_was_sent_and_is_not_acknowledged_itself() {
+    let (mut hub, mut remote) = End::pair();
+    let bundle = hub.content();
+    assert_eq!(remote.receive(&bundle, true), Verdict::Apply);
+    assert_eq!(hub.link.unacknowledged(), 1);
+    let answer = remote.quiet_run().expect("an acknowledgement is owed");
+    assert_eq!(hub.receive(&answer, false), Verdict::Apply);
+    assert_eq!((hub.link.unacknowledged(), hub.link.acked()), (0, hub.cut));
+    assert_eq!((hub.quiet_run(), remote.quiet_run()), (None, None));
+}
+
+#[test]
+fn what_comes_twice_is_old_and_acknowledged_again() {
+    let (mut hub, mut remote) = End::pair();
+    let bundle = hub.content();
+    remote.receive(&bundle, true);
+    remote.quiet_run();
+    assert_eq!(remote.receive(&bundle, true), Verdict::Old);
+    assert!(remote.quiet_run().is_some());
+}
+
+#[test]
+fn a_gap_waits_and_after_some_runs_is_asked_for() {
+    let (mut hub, mut remote) = End::pair();
+    let _lost = hub.content();
+    let second = hub.content();
+    for _ in 1..PATIENCE_RUNS {
+        assert_eq!(remote.receive(&second, true), Verdict::Wait);
+        assert_eq!(remote.quiet_run(), None);
+    }
+    assert_eq!(remote.receive(&second, true), Verdict::Wait);
+    let nack = remote.quiet_run().expect("a gap is asked for");
+    assert!(nack.nack);
+    hub.receive(&nack, false);
+    assert_eq!(hub.link.sent(), Cut(7), "everything since the acknowledged cut is sent again");
+    let again = hub.content();
+    assert!(again.sequence > second.sequence, "a sequence number is never used twice");
+    assert_eq!(remote.receive(&again, true), Verdict::Apply);
+    assert_eq!(remote.receive(&second, true), Verdict::Old);
+    let answer = remote.quiet_run().unwrap();
+    hub.receive(&answer, false);
+    assert_eq!(hub.link.unacknowledged(), 0);
+}
+
+#[test]
+fn what_was_late_and_not_lost_is_taken_in_order() {
+    let (mut hub, mut remote) = End::pair();
+    let (first, second) = (hub.content(), hub.content());
+    assert_eq!(remote.receive(&second, true), Verdict::Wait);
+    assert_eq!(remote.receive(&first, true), Verdict::Apply);
+    assert_eq!(remote.receive(&second, true), Verdict::Apply);
+}
+
+#[test]
+fn an_acknowledgement_of_a_superseded_bundle_still_counts() {
+    let (mut hub, mut remote) = End::pair();
+    let (first, second) = (hub.content(), hub.content());
+    for _ in 0..PATIENCE_RUNS {
+        remote.receive(&second, true);
+    }
+    let nack = remote.quiet_run().unwrap();
+    hub.receive(&nack, false);
+    remote.receive(&first, true);
+    remote.receive(&second, true);
+    let late = remote.quiet_run().unwrap();
+    hub.receive(&late, false);
+    assert_eq!(hub.link.acked(), hub.cut);
+}
+
+#[test]
+fn a_lost_last_bundle_shows_by_an_empty_one() {
+    let (mut hub, mut remote) = End::pair();
+    let _lost = hub.content();
+    let probes: Vec<Header> = (0..=PATIENCE_RUNS).filter_map(|_| hub.quiet_run()).collect();
+    assert_eq!(probes.len(), 1);
+    assert!(probes[0].probe);
+    assert_eq!(remote.receive(&probes[0], false), Verdict::Wait);
+}
+
+#[test]
+fn without_quiet_runs_on_line_nothing_counts_as_lost() {
+    let (mut hub, _) = End::pair();
+    hub.content();
+    for _ in 0..10 {
+        assert_eq!(hub.link.due_without_content(), Due::Nothing);
+    }
+}
+
+#[test]
+fn a_waiting_bundle_speaks_once() {
+    let (mut hub, mut remote) = End::pair();
+    let theirs = remote.content();
+    hub.receive(&theirs, true);
+    let _lost = hub.content();
+    let mut nack = hub.content();
+    nack.nack = true;
+    remote.receive(&nack, true);
+    let resent = remote.content();
+    remote.receive(&nack, true);
+    assert_eq!(remote.link.sent(), remote.cut, "the same request is not answered again: {resent:?}");
+}
+
+#[test]
+fn whoever_was_restored_from_a_backup_starts_a_later_epoch_and_asks_for_everything() {
+    let (mut hub, mut remote) = End::pair();
+    let backup = remote.link.clone();
+    let bundle = remote.content();
+    hub.receive(&bundle, true);
+    let answer = hub.quiet_run().unwrap();
+    remote.link = backup;
+    let before = remote.link.epoch();
+    remote.receive(&answer, false);
+    assert!(remote.link.epoch() > before);
+    assert_eq!(remote.link.extent(), Extent::Records);
+    let request = remote.quiet_run().expect("the request travels");
+    assert!(request.ask > 0);
+    assert_eq!(hub.receive(&request, false), Verdict::Apply, "a later epoch builds on nothing");
+    assert_eq!((hub.link.extent(), hub.link.sent()), (Extent::Everything, Cut(0)));
+    let everything = hub.content();
+    assert_eq!(everything.ask, request.ask, "whoever is asked for everything asks back");
+    assert_eq!(remote.receive(&everything, true), Verdict::Apply);
+    let epoch = hub.link.epoch();
+    for _ in 0..5 {
+        if let Some(bundle) = remote.quiet_run() {
+            hub.receive(&bundle, false);
+        }
+        if let Some(bundle) = hub.quiet_run() {
+            remote.receive(&bundle, false);
+        }
+    }
+    assert_eq!(hub.link.epoch(), epoch, "a request is answered once");
+}
+
+#[test]
+fn a_known_sequence_with_another_id_shows_a_backup_too() {
+    let (mut hub, mut remote) = End::pair();
+    let backup = remote.link.clone();
+    let bundle = remote.content();
+    hub.receive(&bundle, true);
+    remote.link = backup;
+    let other = remote.content();
+    assert_eq!((other.sequence, other.id == bundle.id), (bundle.sequence, false));
+    assert_eq!(hub.receive(&other, true), Verdict::Old);
+    let answer = hub.quiet_run().unwrap();
+    let before = remote.link.epoch();
+    remote.receive(&answer, false);
+    assert!(remote.link.epoch() > before);
+}
+
+#[test]
+fn a_package_made_again_is_a_later_epoch_and_no_backup() {
+    let (mut hub, mut remote) = End::pair();
+    let bundle = hub.content();
+    remote.receive(&bundle, true);
+    hub.link.repack(WallTime(9_000_000), hub.cut);
+    let old_laptop = remote.quiet_run().unwrap();
+    let epoch = hub.link.epoch();
+    hub.receive(&old_laptop, false);
+    assert_eq!(hub.link.epoch(), epoch);
+    let mut renewed = Link::restored_from_package(WallTime(9_000_000), epoch);
+    let next = hub.content();
+    assert_eq!(renewed.judge(&next), Verdict::Apply);
+    renewed.accept(&next, true, WallTime(9_000_001));
+}
+
+#[test]
+fn what_a_sender_had_seen_is_told_by_its_acknowledgement() {
+    let (mut hub, mut remote) = End::pair();
+    let blind = remote.content();
+    assert_eq!(hub.link.seen_by(&blind), Cut(7), "what the package held was seen");
+    let bundle = hub.content();
+    remote.receive(&bundle, true);
+    let seeing = remote.content();
+    assert_eq!(hub.link.seen_by(&seeing), hub.cut);
+}

@@ -1,0 +1,155 @@
+//! Package: the `.rdb` file from which a new remote starts (DESIGN section 7).
+//!
+//! The same container as a bundle's: a manifest, the remote's database, and where its link begins. Order of the
+//! durable steps: the file is complete and synced beside its final name; then the link's state opens the epoch that
+//! the package speaks of; then the file gets its name. A kill in between leaves a link that waits for a package to be
+//! made again.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use packhorse_shared::bundle::package::{DATABASE, LINK, LinkStart};
+use packhorse_shared::bundle::{BundleWriter, Counts, FORMAT, Kind, Manifest};
+use packhorse_shared::clock::WallTime;
+use packhorse_shared::id::{LinkId, NodeName};
+use packhorse_shared::link::{Link, Role};
+use packhorse_shared::replica::{Copied, Replica, StoredLink, TableShape};
+use packhorse_shared::seam::{World, publish};
+use packhorse_shared::spool::Spool;
+
+use crate::error::BundlerError;
+use crate::pack::{schema_fingerprint, set_fingerprint};
+
+/// What a package is made of.
+pub struct Order<'a> {
+    /// The remote.
+    pub remote: &'a NodeName,
+    /// The tables that it shares.
+    pub tables: &'a [TableShape],
+    /// The relays as the remote reaches them, in the order in which they are tried.
+    pub relays: Vec<String>,
+    /// Where the file goes; it must not be there.
+    pub file: &'a Path,
+}
+
+/// What was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Packed {
+    /// How many records it holds.
+    pub records: u64,
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// Parts of the schema that it lacks, and why.
+    pub skipped: Vec<String>,
+}
+
+/// Makes packages at one hub.
+pub struct Packer<'a> {
+    /// Clock, randomness, durable files.
+    pub world: World<'a>,
+    /// Where the database is made.
+    pub spool: &'a Spool<'a>,
+    /// The hub.
+    pub node: &'a NodeName,
+}
+
+impl Packer<'_> {
+    /// Makes a remote's package and opens its link. A link that there was before is taken over by the new package: the
+    /// old installation is refused from then on.
+    pub fn pack(&self, replica: &mut dyn Replica, order: &Order<'_>) -> Result<Packed, BundlerError> {
+        if order.file.exists() {
+            return Err(BundlerError::Taken { path: order.file.to_owned() });
+        }
+        let now = self.world.clock.now();
+        let database = self.spool.fresh_tmp(&format!("package-{}.db", order.remote))?;
+        let tables: Vec<String> = order.tables.iter().map(|table| table.name.clone()).collect();
+        let copied = replica.copy_for_remote(now, &database, &tables)?;
+        let link = self.opened_link(replica, order.remote, now, &copied)?;
+        let draft = self.write(replica, order, &copied, &link, &database);
+        let removed = self.world.disk.remove(&database).map_err(failed("remove", &database));
+        let (draft, bytes) = draft?;
+        removed?;
+        if link.id == LinkId::LOCAL {
+            replica.add_link(&link.peer, &link.state)?;
+        } else {
+            replica.save_link(&link)?;
+        }
+        publish(self.world.disk, &draft, order.file).map_err(failed("put in place", order.file))?;
+        Ok(Packed { records: copied.records, bytes, skipped: copied.skipped })
+    }
+
+    /// The link as the package begins it, not stored yet; a new one has no number yet.
+    fn opened_link(
+        &self,
+        replica: &mut dyn Replica,
+        remote: &NodeName,
+        now: WallTime,
+        copied: &Copied,
+    ) -> Result<StoredLink, BundlerError> {
+        match replica.links()?.into_iter().find(|link| link.peer == *remote) {
+            Some(mut link) => {
+                link.state.repack(now, copied.cut);
+                link.node = None;
+                Ok(link)
+            }
+            None => Ok(StoredLink {
+                id: LinkId::LOCAL,
+                peer: remote.clone(),
+                node: None,
+                state: Link::new(Role::Remote, now, copied.cut),
+            }),
+        }
+    }
+
+    fn write(
+        &self,
+        replica: &dyn Replica,
+        order: &Order<'_>,
+        copied: &Copied,
+        link: &StoredLink,
+        database: &Path,
+    ) -> Result<(PathBuf, u64), BundlerError> {
+        let mut draft = order.file.as_os_str().to_owned();
+        draft.push(".new");
+        let draft = PathBuf::from(draft);
+        let start = LinkStart { epoch: link.state.epoch(), clock: copied.clock, relays: order.relays.clone() };
+        let mut members = BundleWriter::new();
+        members.file(DATABASE, File::open(database).map_err(failed("open", database))?);
+        let start = start.to_bytes().map_err(|source| BundlerError::Write { path: draft.clone(), source })?;
+        members.bytes(LINK, start);
+        let disk = self.world.disk;
+        disk.remove(&draft).map_err(failed("remove", &draft))?;
+        let mut file = disk.create_new(&draft).map_err(failed("make", &draft))?;
+        let mut buffered = BufWriter::new(&mut file);
+        let written = members
+            .write(self.manifest(replica, order, copied), &mut buffered)
+            .map_err(|source| BundlerError::Write { path: draft.clone(), source })?;
+        buffered.flush().map_err(failed("write", &draft))?;
+        drop(buffered);
+        file.sync().map_err(failed("sync", &draft))?;
+        Ok((draft, written.length))
+    }
+
+    fn manifest(&self, replica: &dyn Replica, order: &Order<'_>, copied: &Copied) -> Manifest {
+        let identity = replica.identity();
+        Manifest {
+            format: FORMAT,
+            kind: Kind::Package,
+            network: identity.network,
+            from: self.node.clone(),
+            to: order.remote.clone(),
+            node: identity.node,
+            header: None,
+            counts: Counts { records: copied.records, ..Counts::default() },
+            schema: schema_fingerprint(order.tables),
+            set: set_fingerprint(order.tables),
+            members: Vec::new(),
+        }
+    }
+}
+
+fn failed(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> BundlerError {
+    let path = path.to_owned();
+    move |source| BundlerError::File { doing, path, source }
+}

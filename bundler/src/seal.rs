@@ -1,0 +1,209 @@
+//! Seal: making a bundle file and putting it into the outbox.
+//!
+//! The order of the durable steps is what makes a kill harmless: the file is complete and synced in `tmp`; then the
+//! link's state takes the sequence number, durably; then the file gets its place in the outbox. A run that was cut
+//! short between the last two is completed by the next one ([`Sealer::finish_interrupted`]), one that was cut short
+//! before them leaves nothing but a file to remove. A number is never used twice.
+
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Write};
+use std::path::Path;
+
+use packhorse_shared::bundle::{BundleName, BundleReader, BundleWriter, Limits, Manifest};
+use packhorse_shared::clock::WallTime;
+use packhorse_shared::id::{BundleId, Cut, NodeName};
+use packhorse_shared::link::{Due, Header};
+use packhorse_shared::replica::{Replica, StoredLink, TableShape};
+use packhorse_shared::seam::World;
+use packhorse_shared::spool::Spool;
+
+use crate::error::BundlerError;
+use crate::pack::{self, Route};
+use crate::select::{Owed, Selection, select};
+
+/// When changes are sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Urgency {
+    /// At once.
+    Now,
+    /// When they take this many bytes before compression, or the oldest has waited this many milliseconds.
+    Thresholds {
+        /// Bytes.
+        seal_at: u64,
+        /// Milliseconds.
+        seal_after: u64,
+    },
+}
+
+/// A link and the tables that it shares.
+#[derive(Clone, Debug)]
+pub struct Share {
+    /// The link.
+    pub link: StoredLink,
+    /// The tables.
+    pub tables: Vec<TableShape>,
+}
+
+/// What came of one link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sealed {
+    /// There was nothing to say.
+    Nothing,
+    /// Changes wait until a threshold is crossed.
+    Waiting {
+        /// Records with changes.
+        records: u64,
+        /// Their bytes before compression.
+        bytes: u64,
+    },
+    /// A bundle lies in the outbox.
+    Bundle {
+        /// Its file name.
+        name: String,
+        /// Its length in bytes.
+        bytes: u64,
+        /// How many records it speaks of.
+        records: u64,
+        /// How many fields.
+        fields: u64,
+    },
+}
+
+/// Makes bundles for one node.
+pub struct Sealer<'a> {
+    /// Clock, randomness, durable files.
+    pub world: World<'a>,
+    /// Where bundles are put.
+    pub spool: &'a Spool<'a>,
+    /// The node.
+    pub node: &'a NodeName,
+}
+
+impl Sealer<'_> {
+    /// Seals what a link is owed.
+    pub fn seal(
+        &self,
+        replica: &mut dyn Replica,
+        share: &mut Share,
+        urgency: Urgency,
+    ) -> Result<Sealed, BundlerError> {
+        let now = self.world.clock.now();
+        let link = &mut share.link;
+        let before = link.state.clone();
+        let snapshot = replica.snapshot(now)?;
+        let owed = Owed { link: link.id, since: link.state.sent(), extent: link.state.extent() };
+        let selection = select(&*snapshot, &share.tables, owed)?;
+        let (cut, clock) = (snapshot.cut(), snapshot.clock());
+        drop(snapshot);
+        let due = due(link, &selection, cut, urgency, now);
+        let outcome = match due {
+            Some(due) => {
+                let id = BundleId(self.world.random.next_u64());
+                let header = link.state.seal(id, cut, !selection.is_empty(), due, clock, now);
+                self.write(replica, share, header, &selection)?
+            }
+            None if selection.is_empty() => Sealed::Nothing,
+            None => Sealed::Waiting { records: selection.records(), bytes: selection.size() },
+        };
+        if due.is_none() && share.link.state != before {
+            replica.save_link(&share.link)?;
+        }
+        Ok(outcome)
+    }
+
+    fn write(
+        &self,
+        replica: &mut dyn Replica,
+        share: &Share,
+        header: Header,
+        selection: &Selection,
+    ) -> Result<Sealed, BundlerError> {
+        let identity = replica.identity();
+        let (network, node) = (identity.network, identity.node);
+        let route = Route { network, from: self.node, node, to: &share.link.peer };
+        let members = pack::members(selection, node)?;
+        let manifest = pack::manifest(route, header.clone(), selection, &share.tables);
+        let (name, written) = self.write_to_tmp(members, manifest, &header)?;
+        replica.save_link(&share.link)?;
+        self.spool.publish_to_outbox(&share.link.peer, &name)?;
+        let counts = written.manifest.counts;
+        Ok(Sealed::Bundle { name, bytes: written.length, records: counts.records, fields: counts.fields })
+    }
+
+    /// Writes the file under a name of its own, then under the name that its digest gives it.
+    fn write_to_tmp(
+        &self,
+        mut members: BundleWriter<'_>,
+        manifest: Manifest,
+        header: &Header,
+    ) -> Result<(String, packhorse_shared::bundle::Written), BundlerError> {
+        let disk = self.world.disk;
+        let (from, to) = (manifest.from.clone(), manifest.to.clone());
+        let draft = self.spool.fresh_tmp(&format!("sealing-{}", header.id))?;
+        let failed = |doing, path: &Path| {
+            let path = path.to_owned();
+            move |source| BundlerError::File { doing, path, source }
+        };
+        let mut file = disk.create_new(&draft).map_err(failed("make", &draft))?;
+        let mut buffered = BufWriter::new(&mut file);
+        let written = members
+            .write(manifest, &mut buffered)
+            .map_err(|source| BundlerError::Write { path: draft.clone(), source })?;
+        buffered.flush().map_err(failed("write", &draft))?;
+        drop(buffered);
+        file.sync().map_err(failed("sync", &draft))?;
+        drop(file);
+        let name = BundleName { from, to, epoch: header.epoch, sequence: header.sequence, digest: written.digest };
+        let name = name.to_string();
+        let place = self.spool.fresh_tmp(&name)?;
+        disk.rename(&draft, &place).map_err(failed("rename", &draft))?;
+        Ok((name, written))
+    }
+
+    /// Completes or clears away what a run that was cut short left in `tmp`: a bundle whose number the link's state
+    /// has taken goes into the outbox; anything else of ours was never numbered.
+    pub fn finish_interrupted(&self, links: &[StoredLink]) -> Result<(), BundlerError> {
+        for leftover in self.spool.leftovers()? {
+            let ours = leftover.name.parse::<BundleName>().ok().filter(|name| name.from == *self.node);
+            let link = ours.as_ref().and_then(|name| links.iter().find(|link| link.peer == name.to));
+            let numbered = match (&ours, link) {
+                (Some(name), Some(link)) => is_numbered(&leftover.path, name, link),
+                _ => false,
+            };
+            if let (true, Some(link)) = (numbered, link) {
+                self.spool.publish_to_outbox(&link.peer, &leftover.name)?;
+            } else if ours.is_some() || leftover.name.starts_with("sealing-") {
+                self.spool.fresh_tmp(&leftover.name)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a bundle is due, and why.
+fn due(link: &mut StoredLink, selection: &Selection, cut: Cut, urgency: Urgency, now: WallTime) -> Option<Due> {
+    if !selection.is_empty() {
+        return is_due(selection, urgency, now).then_some(Due::Nothing);
+    }
+    link.state.skip_to(cut);
+    match link.state.due_without_content() {
+        Due::Nothing => None,
+        due => Some(due),
+    }
+}
+
+fn is_due(selection: &Selection, urgency: Urgency, now: WallTime) -> bool {
+    match urgency {
+        Urgency::Now => true,
+        Urgency::Thresholds { seal_at, seal_after } => {
+            let waited = selection.oldest.map_or(0, |oldest| now.0.saturating_sub(oldest.0));
+            selection.size() >= seal_at || waited >= seal_after
+        }
+    }
+}
+
+fn is_numbered(path: &Path, name: &BundleName, link: &StoredLink) -> bool {
+    let Ok(file) = File::open(path) else { return false };
+    let Ok((manifest, _)) = BundleReader::open(BufReader::new(file), Limits::BUNDLE) else { return false };
+    manifest.header.is_some_and(|header| link.state.has_sealed(name.epoch, name.sequence, header.id))
+}

@@ -1,0 +1,302 @@
+//! What a bundle says about itself: who, for whom, what it builds on, and the digest and length of every member.
+//!
+//! Owns the manifest's bytes, a MessagePack map. Invariants: a newer format is recognised before anything else of it
+//! is interpreted; keys that are not known here are ignored, so that later versions may add some; everything that is
+//! known must make sense. Leaves to [`crate::link`] what the header means, and to the caller whether the fingerprints
+//! and names are the expected ones.
+
+use std::collections::HashSet;
+use std::io::Cursor;
+
+use serde::{Deserialize, Serialize};
+
+use super::name::stored;
+use super::{BundleError, Limits, limits};
+use crate::clock::Reading;
+use crate::id::{BundleId, Digest, Epoch, NetworkId, NodeId, NodeName, Sequence};
+use crate::link::{Ack, Base, Header};
+
+/// The format that this version writes, and the latest that it reads.
+pub const FORMAT: u32 = 1;
+
+/// The manifest's own member name.
+pub(super) const MANIFEST: &str = "manifest";
+
+/// How deep values that are not known here may nest.
+const DEPTH_MAX: usize = 32;
+
+/// What a container is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Changes from one node to another.
+    #[default]
+    Bundle,
+    /// A remote database package.
+    Package,
+}
+
+/// How much is in a bundle, for those who look at it without decoding the changes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Records that changed.
+    pub records: u64,
+    /// Fields with a new value.
+    pub fields: u64,
+    /// Records that were deleted.
+    pub deletes: u64,
+}
+
+/// What the manifest promises of one member.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "MemberOnWire", into = "MemberOnWire")]
+pub struct MemberEntry {
+    /// Its name in the archive; never a path on disk.
+    pub name: String,
+    /// Its exact length.
+    pub length: u64,
+    /// The digest of its content.
+    pub digest: Digest,
+    /// Whether a reader that does not know it may skip it.
+    pub optional: bool,
+}
+
+type MemberOnWire = (String, u64, Digest, bool);
+
+impl From<MemberOnWire> for MemberEntry {
+    fn from((name, length, digest, optional): MemberOnWire) -> Self {
+        Self { name, length, digest, optional }
+    }
+}
+
+impl From<MemberEntry> for MemberOnWire {
+    fn from(member: MemberEntry) -> Self {
+        (member.name, member.length, member.digest, member.optional)
+    }
+}
+
+/// What a bundle or package says about itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manifest {
+    /// The format version; [`FORMAT`] for what is written here.
+    pub format: u32,
+    /// What the container is for.
+    pub kind: Kind,
+    /// The network that both ends belong to.
+    pub network: NetworkId,
+    /// The sender.
+    pub from: NodeName,
+    /// The receiver.
+    pub to: NodeName,
+    /// The sender's installation.
+    pub node: NodeId,
+    /// What the link is told; present exactly for [`Kind::Bundle`].
+    pub header: Option<Header>,
+    /// How much is in it.
+    pub counts: Counts,
+    /// The fingerprint of the shared tables' schema.
+    pub schema: u64,
+    /// The fingerprint of the sync set.
+    pub set: u64,
+    /// The members, in the order of the archive.
+    pub members: Vec<MemberEntry>,
+}
+
+#[derive(Deserialize)]
+struct FormatOnWire {
+    format: u32,
+}
+
+/// What every bundle says to its link, in an array: epoch, sequence, id, base, acknowledgement, clock.
+type LinkOnWire =
+    (Epoch, Sequence, BundleId, (Sequence, Option<BundleId>), Option<(Epoch, Sequence, Option<BundleId>)>, Reading);
+
+/// The map itself. What is usual, absent or zero is left out, since every byte of a small bundle counts.
+#[derive(Serialize, Deserialize)]
+struct OnWire {
+    format: u32,
+    #[serde(default, skip_serializing_if = "is_default")]
+    kind: Kind,
+    #[serde(rename = "net")]
+    network: NetworkId,
+    from: NodeName,
+    to: NodeName,
+    node: NodeId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    link: Option<LinkOnWire>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    nack: bool,
+    #[serde(default, skip_serializing_if = "is_default")]
+    ask: u64,
+    #[serde(default, skip_serializing_if = "is_default")]
+    probe: bool,
+    #[serde(default, skip_serializing_if = "is_default")]
+    counts: (u64, u64, u64),
+    schema: u64,
+    set: u64,
+    members: Vec<MemberEntry>,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+fn unusable(reason: impl ToString) -> BundleError {
+    BundleError::Manifest { reason: reason.to_string() }
+}
+
+fn decode<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<(T, u64), BundleError> {
+    let mut from = rmp_serde::Deserializer::new(Cursor::new(bytes));
+    from.set_max_depth(DEPTH_MAX);
+    let value = T::deserialize(&mut from).map_err(unusable)?;
+    Ok((value, from.position()))
+}
+
+impl Manifest {
+    /// The manifest's bytes.
+    ///
+    /// # Errors
+    /// [`BundleError::Manifest`] if no reader would accept it.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, BundleError> {
+        let wire = self.to_wire();
+        wire.header()?;
+        rmp_serde::to_vec_named(&wire).map_err(unusable)
+    }
+
+    /// Reads a manifest's bytes.
+    ///
+    /// # Errors
+    /// [`BundleError::NewerFormat`] before anything else is looked at, and [`BundleError::Manifest`] for whatever is
+    /// missing, of another kind, out of range or too much.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, BundleError> {
+        let (FormatOnWire { format }, _) = decode(bytes)?;
+        match format {
+            0 => return Err(unusable("there is no format 0")),
+            1..=FORMAT => {}
+            found => return Err(BundleError::NewerFormat { found, known: FORMAT }),
+        }
+        let (wire, end) = decode::<OnWire>(bytes)?;
+        if end != bytes.len() as u64 {
+            return Err(unusable("more bytes follow it"));
+        }
+        Self::from_wire(wire)
+    }
+
+    /// Checks the list of members: names, their uniqueness, and every length.
+    ///
+    /// # Errors
+    /// [`BundleError::TooLarge`] or [`BundleError::Manifest`].
+    pub fn check(&self, limits: &Limits) -> Result<(), BundleError> {
+        let too_large = |what: &str, limit| Err(BundleError::TooLarge { what: what.to_owned(), limit });
+        if self.members.len() as u64 > limits.members {
+            return too_large("number of members", limits.members);
+        }
+        let mut seen = HashSet::new();
+        let mut total = 0u64;
+        for MemberEntry { name, length, .. } in &self.members {
+            if !is_member_name(name) {
+                return Err(unusable(format!("\"{}\" cannot be a member's name", name.escape_debug())));
+            }
+            if !seen.insert(name) {
+                return Err(unusable(format!("it lists {name} twice")));
+            }
+            total = total.saturating_add(*length);
+            if *length > limits.member {
+                return too_large(name, limits.member);
+            }
+        }
+        if total > limits.total { too_large("content", limits.total) } else { Ok(()) }
+    }
+
+    fn to_wire(&self) -> OnWire {
+        let header = self.header.as_ref();
+        let Counts { records, fields, deletes } = self.counts;
+        OnWire {
+            format: self.format,
+            kind: self.kind,
+            network: self.network,
+            from: self.from.clone(),
+            to: self.to.clone(),
+            node: self.node,
+            link: header.map(link_to_wire),
+            nack: header.is_some_and(|header| header.nack),
+            ask: header.map_or(0, |header| header.ask),
+            probe: header.is_some_and(|header| header.probe),
+            counts: (records, fields, deletes),
+            schema: self.schema,
+            set: self.set,
+            members: self.members.clone(),
+        }
+    }
+
+    fn from_wire(wire: OnWire) -> Result<Self, BundleError> {
+        let (records, fields, deletes) = wire.counts;
+        Ok(Self {
+            header: wire.header()?,
+            format: wire.format,
+            kind: wire.kind,
+            network: wire.network,
+            from: wire.from,
+            to: wire.to,
+            node: wire.node,
+            counts: Counts { records, fields, deletes },
+            schema: wire.schema,
+            set: wire.set,
+            members: wire.members,
+        })
+    }
+}
+
+fn link_to_wire(header: &Header) -> LinkOnWire {
+    let Header { epoch, sequence, id, base, ack, clock, .. } = *header;
+    let ack = ack.map(|ack| (ack.epoch, ack.sequence, ack.id));
+    (epoch, sequence, id, (base.sequence, base.id), ack, clock)
+}
+
+impl OnWire {
+    /// The link's header, which a bundle must have and a package must not.
+    fn header(&self) -> Result<Option<Header>, BundleError> {
+        match (self.kind, &self.link) {
+            (Kind::Bundle, Some(link)) => self.bundle_header(link).map(Some),
+            (Kind::Bundle, None) => Err(unusable("a bundle's link is missing")),
+            (Kind::Package, None) if !self.nack && !self.probe && self.ask == 0 => Ok(None),
+            (Kind::Package, _) => Err(unusable("a package does not have a bundle's header")),
+        }
+    }
+
+    fn bundle_header(&self, link: &LinkOnWire) -> Result<Header, BundleError> {
+        let (epoch, sequence, id, (base, base_id), ack, clock) = *link;
+        let header = Header {
+            epoch,
+            sequence,
+            id,
+            base: Base { sequence: base, id: base_id },
+            ack: ack.map(|(epoch, sequence, id)| Ack { epoch, sequence, id }),
+            nack: self.nack,
+            ask: self.ask,
+            probe: self.probe,
+            clock,
+        };
+        check_ranges(&header).ok_or_else(|| unusable("a number in its header is out of range"))?;
+        Ok(header)
+    }
+}
+
+/// Counters must leave room to count on, and number 0 means "before the first bundle".
+fn check_ranges(header: &Header) -> Option<()> {
+    let ack = header.ack.unwrap_or(Ack { epoch: Epoch(0), sequence: Sequence(0), id: None });
+    for number in [header.epoch.0, header.sequence.0, header.base.sequence.0, header.ask, ack.epoch.0, ack.sequence.0] {
+        stored(number)?;
+    }
+    (header.sequence > Sequence(0) && header.clock <= Reading::MAX).then_some(())
+}
+
+/// Whether a member may have this name: 1 to [`limits::MEMBER_NAME_MAX`] bytes of `[A-Za-z0-9_.%~-]` in parts
+/// separated by single slashes, none of them `.` or `..`, and not the manifest's own.
+pub fn is_member_name(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.%~-/".contains(&byte);
+    name.len() <= limits::MEMBER_NAME_MAX
+        && name != MANIFEST
+        && name.bytes().all(allowed)
+        && name.split('/').all(|part| !matches!(part, "" | "." | ".."))
+}

@@ -1,0 +1,97 @@
+//! The bundle file: a tar archive in zstd frames with a manifest, and the bytes of its members.
+//!
+//! Owns the format that `FORMAT.md` states, both ways. Invariants: what is written for one content is always the same
+//! bytes; what is read is what the manifest promised, byte for byte, or an error, and no content from outside can
+//! panic or take more memory than the [`Limits`] allow. Knows nothing of databases, links' rules or folders: those
+//! belong to [`crate::replica`], [`crate::link`] and [`crate::spool`].
+//!
+//! * [`name`]: a bundle's file name;
+//! * [`limits`]: what a reader accepts at most;
+//! * [`manifest`]: what a bundle says about itself;
+//! * [`container`] writes the file, [`read`] reads it;
+//! * [`package`]: the members of a remote database package;
+//! * [`columns`]: the changes of one table, of [`values`] and `stamps`, framed by `msgpack`.
+
+pub mod columns;
+pub mod container;
+pub mod limits;
+pub mod manifest;
+mod msgpack;
+pub mod name;
+pub mod package;
+pub mod read;
+mod stamps;
+mod tape;
+#[cfg(test)]
+mod tests;
+pub mod values;
+
+use std::io;
+
+pub use container::{BundleWriter, Written};
+pub use limits::Limits;
+pub use manifest::{Counts, FORMAT, Kind, Manifest, MemberEntry};
+pub use name::{BundleName, BundleNameError, ShortDigest};
+pub use read::BundleReader;
+
+/// Why a bundle cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum BundleError {
+    /// The file begins with something else.
+    #[error("the file is not a bundle")]
+    NotABundle,
+    /// The file, or an archive in it, ends before what it promised.
+    #[error("the bundle is cut short")]
+    Truncated,
+    /// A part does not have the content that was sealed.
+    #[error("the bundle's {member} is damaged")]
+    Damaged {
+        /// Which part: a member's name, or "seal".
+        member: String,
+    },
+    /// A length or count is beyond what is accepted.
+    #[error("the bundle's {what} is beyond the limit of {limit}")]
+    TooLarge {
+        /// What is too large.
+        what: String,
+        /// The most that is accepted, in bytes or pieces.
+        limit: u64,
+    },
+    /// A later version of the program made it.
+    #[error("the bundle has format {found}, and this version reads formats up to {known}")]
+    NewerFormat {
+        /// The format that it has.
+        found: u32,
+        /// The latest that is known here.
+        known: u32,
+    },
+    /// Something else stands where one thing must.
+    #[error("the bundle has {found} where {expected} belongs")]
+    Unexpected {
+        /// What had to be there.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
+    /// The manifest is whole but does not say what a manifest must.
+    #[error("the bundle's manifest cannot be used: {reason}")]
+    Manifest {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A member that must be understood is not.
+    #[error("the bundle's member {member} is not known to this version and is not optional")]
+    UnknownMember {
+        /// Its name.
+        member: String,
+    },
+    /// A file that was being packed changed meanwhile.
+    #[error("the file for the bundle's member {member} changed while it was packed")]
+    Changed {
+        /// The member.
+        member: String,
+    },
+    /// The file itself could not be read or written.
+    #[error("the bundle could not be read or written")]
+    Io(#[source] io::Error),
+}

@@ -1,0 +1,115 @@
+//! What can go wrong between Packhorse and a database, in words for the person who meets it.
+
+use std::path::PathBuf;
+
+/// An error of a replica.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReplicaError {
+    /// There is no such file.
+    #[error("there is no database at {path}: check the path")]
+    Missing {
+        /// Where.
+        path: PathBuf,
+    },
+    /// The file is something else.
+    #[error("{path} is not an SQLite database: check the path")]
+    NotADatabase {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// Another program holds the write lock.
+    #[error("the database {path} is locked by another program: close what holds it, or try again later")]
+    Locked {
+        /// Which database.
+        path: PathBuf,
+    },
+    /// It cannot be written.
+    #[error("the database {path} cannot be written ({why}): check the permissions of the file and its folder")]
+    ReadOnly {
+        /// Which database.
+        path: PathBuf,
+        /// SQLite's words.
+        why: String,
+    },
+    /// The disk is full.
+    #[error("the disk with the database {path} is full: make room and run the command again")]
+    DiskFull {
+        /// Which database.
+        path: PathBuf,
+    },
+    /// It was prepared already.
+    #[error("the database {path} already takes part in a Packhorse network as another home's: use that home")]
+    AlreadyPrepared {
+        /// Which database.
+        path: PathBuf,
+    },
+    /// It was not prepared.
+    #[error("the database {path} has not been prepared: run `packhorse init` (main database) or `packhorse restore`")]
+    NotPrepared {
+        /// Which database.
+        path: PathBuf,
+    },
+    /// Its metadata was written by a later version.
+    #[error("the database {path} was prepared by a later version of Packhorse (format {found}, this one knows \
+             {known}): update Packhorse here")]
+    NewerFormat {
+        /// Which database.
+        path: PathBuf,
+        /// The format found.
+        found: i64,
+        /// The latest format known.
+        known: i64,
+    },
+    /// A table that was asked for cannot be synced or is not there.
+    #[error("table \"{table}\" cannot be synced: {why}")]
+    Table {
+        /// Which table.
+        table: String,
+        /// Why.
+        why: String,
+    },
+    /// No table can be synced.
+    #[error("the database {path} has no table that can be synced: create tables with a primary key first")]
+    NoTables {
+        /// Which database.
+        path: PathBuf,
+    },
+    /// Capture on a table was dropped or altered, as a migration that rebuilds a table does.
+    #[error("capture on table \"{table}\" is gone or altered (a migration rebuilt the table?): run `packhorse init \
+             --repair` to capture its changes again")]
+    CaptureLost {
+        /// Which table.
+        table: String,
+    },
+    /// Packhorse's own tables hold what it cannot have written.
+    #[error("the metadata in {path} is damaged ({what}): restore the database and its home from a backup")]
+    Damaged {
+        /// Which database.
+        path: PathBuf,
+        /// What was met.
+        what: String,
+    },
+    /// A link to this peer is there already.
+    #[error("there is already a link to \"{peer}\"")]
+    LinkExists {
+        /// The peer.
+        peer: String,
+    },
+    /// Other programs write so steadily that no moment without unharvested changes was found.
+    #[error("other programs write to {path} without a pause: try again when they are less busy")]
+    Busy {
+        /// Which database.
+        path: PathBuf,
+    },
+    /// Anything else that SQLite says.
+    #[error("the database {path} refused to {doing}")]
+    Sqlite {
+        /// Which database.
+        path: PathBuf,
+        /// What was tried, as a verb.
+        doing: &'static str,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+}

@@ -1,0 +1,295 @@
+//! A database as a participant: what it shares, what changed in it, and how changes from elsewhere get into it.
+//!
+//! Owns the traits between the database and the rest of Packhorse. [`sqlite`] is the one implementation; which one
+//! a node uses is chosen when it opens its database. Invariant of every implementation: a change is seen by others
+//! only together with its stamp, and cursors, applied sequences and stamps are stored in the same transaction as the
+//! data that they speak of. Leaves to `bundler` what a link is owed, and to `unbundler` which of two values wins.
+
+mod error;
+mod remains;
+mod shape;
+pub mod sqlite;
+
+use std::path::Path;
+
+use crate::change::{RecordChange, TableChanges};
+use crate::clock::{Reading, Stamp, WallTime};
+use crate::id::{Cut, LinkId, NetworkId, NodeId, NodeName};
+use crate::link::Link;
+use crate::marks::Marks;
+use crate::value::{Key, Value};
+
+pub use error::ReplicaError;
+pub use remains::{Remains, RemainsField};
+pub use shape::{ColumnShape, KeyKind, LeftOut, Parent, TableShape, WhyLeftOut};
+
+/// Shorthand for results of a replica.
+pub type Result<T> = std::result::Result<T, ReplicaError>;
+
+/// Who a database's node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The network that it belongs to.
+    pub network: NetworkId,
+    /// Its installation.
+    pub node: NodeId,
+}
+
+/// A link as the database keeps it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredLink {
+    /// Its number here.
+    pub id: LinkId,
+    /// The node at the other end.
+    pub peer: NodeName,
+    /// The installation met there first, once there was contact.
+    pub node: Option<NodeId>,
+    /// Its state.
+    pub state: Link,
+}
+
+/// What a harvest found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Harvested {
+    /// Records with new marks.
+    pub records: u64,
+    /// Log rows that could not be attributed to a record because its key holds a NULL.
+    pub without_key: u64,
+}
+
+/// Counts for `status`, cheap to get while others write.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Captured changes not yet harvested (log rows).
+    pub unharvested: u64,
+    /// When the oldest of them was made.
+    pub oldest_unharvested: Option<WallTime>,
+}
+
+/// What was copied for a remote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Copied {
+    /// The cut of the main database that the copy holds.
+    pub cut: Cut,
+    /// The node's clock in it.
+    pub clock: Reading,
+    /// How many records were copied.
+    pub records: u64,
+    /// Parts of the schema that could not be copied, and why.
+    pub skipped: Vec<String>,
+}
+
+/// A database that takes part.
+pub trait Replica {
+    /// Who this node is.
+    fn identity(&self) -> Identity;
+
+    /// The synced tables.
+    fn tables(&self) -> &[TableShape];
+
+    /// Turns the captured changes into stamped ones. Holds the write lock for some tens of milliseconds at a time;
+    /// started over after a kill it comes to the same result.
+    fn harvest(&mut self, now: WallTime) -> Result<Harvested>;
+
+    /// Every link, by number.
+    fn links(&mut self) -> Result<Vec<StoredLink>>;
+
+    /// Adds a link; its number is returned. An error if there is one to this peer.
+    fn add_link(&mut self, peer: &NodeName, state: &Link) -> Result<LinkId>;
+
+    /// Stores a link's state durably.
+    fn save_link(&mut self, link: &StoredLink) -> Result<()>;
+
+    /// Forgets a link. Its number is never given again.
+    fn remove_link(&mut self, link: LinkId) -> Result<()>;
+
+    /// What waits in the log, without harvesting it.
+    fn tally(&mut self) -> Result<Tally>;
+
+    /// How many changes of a link's are held.
+    fn held(&mut self, link: LinkId) -> Result<u64>;
+
+    /// How many conflicts with a link's peer nobody has looked at.
+    fn conflicts(&mut self, link: LinkId) -> Result<u64>;
+
+    /// Begins a consistent read in which nothing is unharvested, harvesting as often as that takes.
+    fn snapshot(&mut self, now: WallTime) -> Result<Box<dyn Snapshot + '_>>;
+
+    /// Begins a consistent read of what is stamped so far, for figures that need not be the latest.
+    fn glance(&mut self) -> Result<Box<dyn Snapshot + '_>>;
+
+    /// Copies the named tables, whole, into a new SQLite database at `target`: an empty copy of the schema filled with
+    /// what a remote may have, prepared to take part. The file is complete and on the disk when this returns.
+    fn copy_for_remote(&mut self, now: WallTime, target: &Path, tables: &[String]) -> Result<Copied>;
+
+    /// Begins a write transaction in which nothing is unharvested. `observed` is the sender's clock.
+    fn begin_merge(&mut self, now: WallTime, observed: Reading) -> Result<Box<dyn MergeTransaction + '_>>;
+}
+
+/// One consistent view of the data and its marks.
+pub trait Snapshot {
+    /// The latest cut in it.
+    fn cut(&self) -> Cut;
+
+    /// The node's clock in it.
+    fn clock(&self) -> Reading;
+
+    /// Shows every record of a table that has a change later than `since`, in no particular order. The cost follows
+    /// the number of such records.
+    fn changed_since(&self, table: &TableShape, since: Cut, show: &mut Show<'_>) -> Result<()>;
+
+    /// The birth of the record under a key, if it was made since capture began.
+    fn birth_of(&self, table: &str, key: &Key) -> Result<Option<Stamp>>;
+}
+
+/// What [`Snapshot::changed_since`] shows its records to.
+pub type Show<'a> = dyn FnMut(&dyn ChangedRecord) -> Result<()> + 'a;
+
+/// A record with its marks; values are read only when asked for.
+pub trait ChangedRecord {
+    /// Its key.
+    fn key(&self) -> &Key;
+
+    /// Its birth, if it was made since capture began and its key is assigned.
+    fn birth(&self) -> Option<Stamp>;
+
+    /// What there is of it.
+    fn life(&self) -> Life<'_>;
+
+    /// The value of a living record's field, by position in [`TableShape::columns`].
+    fn value(&self, column: usize) -> Result<Value>;
+}
+
+/// Whether a record stands in its table.
+#[derive(Clone, Copy, Debug)]
+pub enum Life<'a> {
+    /// It does; these are its marks.
+    Present(&'a Marks),
+    /// It does not: deleted, or come only in part.
+    Absent(&'a Remains),
+}
+
+/// A record that stands in its table, as a merge needs it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Present {
+    /// Its birth, as in [`ChangedRecord::birth`].
+    pub birth: Option<Stamp>,
+    /// Its marks.
+    pub marks: Marks,
+}
+
+/// What became of a write that a constraint could refuse.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Placement {
+    /// It stands.
+    Placed,
+    /// The database refused it, in these words.
+    Refused(String),
+}
+
+/// A received change that waits for what refuses it to change.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Held {
+    /// Its number here.
+    pub id: i64,
+    /// The link that brought it.
+    pub link: LinkId,
+    /// The change: one record of one table.
+    pub change: TableChanges,
+    /// Why it waits, in words.
+    pub reason: String,
+    /// Since when.
+    pub since: WallTime,
+}
+
+/// Two values of one field, of which neither end had seen the other's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Conflict<'a> {
+    /// The record.
+    pub key: &'a Key,
+    /// The field's column.
+    pub column: &'a str,
+    /// The value that stands.
+    pub kept: (&'a Value, Stamp),
+    /// The value that was overruled.
+    pub lost: (&'a Value, Stamp),
+}
+
+/// A write transaction in which changes from elsewhere are placed. Dropped without [`Self::commit`] it leaves no
+/// trace. Nothing that it writes is captured.
+pub trait MergeTransaction {
+    /// The cut of everything that this transaction changes.
+    fn cut(&self) -> Cut;
+
+    /// Takes a stamp for a decision made here and now (a revival).
+    fn tick(&mut self) -> Stamp;
+
+    /// The synced tables.
+    fn tables(&self) -> std::sync::Arc<[TableShape]>;
+
+    /// The record under a key, if it stands in its table.
+    fn find(&mut self, table: &TableShape, key: &Key) -> Result<Option<Present>>;
+
+    /// What is left of a record that does not.
+    fn remains(&mut self, table: &TableShape, key: &Key, birth: Option<Stamp>) -> Result<Option<Remains>>;
+
+    /// Every value of a record that stands, in the order of [`TableShape::columns`].
+    fn values(&mut self, table: &TableShape, key: &Key) -> Result<Vec<Value>>;
+
+    /// Puts a record into its table; columns not named take their default.
+    fn insert(&mut self, table: &TableShape, key: &Key, fields: &[(usize, Value)]) -> Result<Placement>;
+
+    /// Changes fields of a record that stands.
+    fn update(&mut self, table: &TableShape, key: &Key, fields: &[(usize, Value)]) -> Result<Placement>;
+
+    /// Takes a record out of its table.
+    fn delete(&mut self, table: &TableShape, key: &Key) -> Result<Placement>;
+
+    /// Stores the marks of a record that stands.
+    fn mark(&mut self, table: &TableShape, key: &Key, present: &Present) -> Result<()>;
+
+    /// Stores what is left of a record that does not stand, and forgets its marks if it was the one under the key.
+    fn bury(&mut self, table: &TableShape, key: &Key, birth: Option<Stamp>, remains: &Remains) -> Result<()>;
+
+    /// Forgets what was left of a record that stands again.
+    fn unbury(&mut self, table: &TableShape, key: &Key, birth: Option<Stamp>) -> Result<()>;
+
+    /// What the record under a key refers to by foreign keys and was deleted here, each as "table key".
+    fn missing_parents(&mut self, table: &TableShape, key: &Key) -> Result<Vec<String>>;
+
+    /// A living record that refers to this one, as "table key", if there is any.
+    fn living_child(&mut self, table: &TableShape, key: &Key) -> Result<Option<String>>;
+
+    /// Keeps a change that cannot be placed now.
+    fn hold(&mut self, link: LinkId, change: &TableChanges, reason: &str, now: WallTime) -> Result<()>;
+
+    /// Everything held.
+    fn held(&mut self) -> Result<Vec<Held>>;
+
+    /// Lets a held change go: it was placed or is overtaken.
+    fn release(&mut self, id: i64) -> Result<()>;
+
+    /// Writes a conflict down. The link is the one over which the other end's value came.
+    fn note_conflict(&mut self, link: LinkId, table: &str, conflict: &Conflict<'_>, now: WallTime) -> Result<()>;
+
+    /// Writes a notice for the people at this node.
+    fn note(&mut self, text: &str, now: WallTime) -> Result<()>;
+
+    /// Stores a link's state.
+    fn save_link(&mut self, link: &StoredLink) -> Result<()>;
+
+    /// Makes everything durable and visible at once.
+    fn commit(self: Box<Self>) -> Result<()>;
+}
+
+impl TableShape {
+    /// One record's change as a table of its own, which is how a held one is kept.
+    pub fn alone(of: &TableChanges, record: RecordChange) -> TableChanges {
+        TableChanges {
+            table: of.table.clone(),
+            key_columns: of.key_columns.clone(),
+            columns: of.columns.clone(),
+            records: vec![record],
+        }
+    }
+}

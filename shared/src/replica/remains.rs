@@ -1,0 +1,150 @@
+//! What is kept of a record that does not stand in its table: its tombstone, and fields that came without the rest.
+//!
+//! Owns the packed form in the tombstone tables. Invariant: a record lives when its latest field stamp is later than
+//! its deletion; it is placed only when every field's value is known. Pure.
+
+use crate::bundle::values;
+use crate::clock::Stamp;
+use crate::id::{ColumnId, Cut};
+use crate::marks::{DamagedMarks, Mark, Roster, pack_mark, unpack_mark};
+use crate::value::Value;
+use crate::varint;
+
+/// A field's value that outlived its record or came before the rest.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RemainsField {
+    /// Which column.
+    pub column: ColumnId,
+    /// Its last change; None if it never changed since capture began.
+    pub mark: Option<Mark>,
+    /// Its value.
+    pub value: Value,
+}
+
+/// What is left of a record, or has come of it so far.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Remains {
+    /// Its deletion, if it was deleted.
+    pub dead: Option<Mark>,
+    /// The fields whose values are known, by ascending column. The end that deleted has none: a deleted row leaves no
+    /// values to read.
+    pub fields: Vec<RemainsField>,
+}
+
+impl Remains {
+    /// A tombstone without values.
+    pub fn tombstone(dead: Mark) -> Self {
+        Self { dead: Some(dead), fields: Vec::new() }
+    }
+
+    /// The latest stamp of any field.
+    pub fn latest_field(&self) -> Option<Stamp> {
+        self.fields.iter().filter_map(|field| field.mark).map(|mark| mark.stamp).max()
+    }
+
+    /// Whether it ought to stand in its table once it is whole.
+    pub fn living(&self) -> bool {
+        self.latest_field().is_some_and(|latest| self.dead.is_none_or(|dead| latest > dead.stamp))
+    }
+
+    /// The latest cut of anything in it.
+    pub fn latest_cut(&self) -> Cut {
+        let fields = self.fields.iter().filter_map(|field| field.mark);
+        fields.chain(self.dead).map(|mark| mark.cut).max().unwrap_or_default()
+    }
+
+    /// A field, if it is known.
+    pub fn get(&self, column: ColumnId) -> Option<&RemainsField> {
+        self.fields.binary_search_by_key(&column, |field| field.column).ok().and_then(|at| self.fields.get(at))
+    }
+
+    /// Notes a field.
+    pub fn set(&mut self, field: RemainsField) {
+        match self.fields.binary_search_by_key(&field.column, |known| known.column) {
+            Ok(at) => self.fields[at] = field,
+            Err(at) => self.fields.insert(at, field),
+        }
+    }
+
+    /// The packed form: for the tombstone and for each field's mark a byte that says whether it is there; fields as
+    /// (column, mark, value) to the end.
+    pub fn pack(&self, roster: &Roster) -> Result<Vec<u8>, DamagedMarks> {
+        let mut bytes = Vec::new();
+        pack_optional(&mut bytes, self.dead, roster)?;
+        for field in &self.fields {
+            varint::put(&mut bytes, u64::from(field.column.0));
+            pack_optional(&mut bytes, field.mark, roster)?;
+            values::put(&mut bytes, &field.value);
+        }
+        Ok(bytes)
+    }
+
+    /// Reads the packed form.
+    pub fn unpack(mut from: &[u8], roster: &Roster) -> Result<Self, DamagedMarks> {
+        let dead = unpack_optional(&mut from, roster)?;
+        let mut fields: Vec<RemainsField> = Vec::new();
+        while !from.is_empty() {
+            let column = varint::take(&mut from).and_then(|id| u32::try_from(id).ok()).map(ColumnId);
+            let column = column.filter(|&column| fields.last().is_none_or(|last| last.column < column));
+            let column = column.ok_or(DamagedMarks)?;
+            let mark = unpack_optional(&mut from, roster)?;
+            let value = values::take(&mut from).ok_or(DamagedMarks)?;
+            fields.push(RemainsField { column, mark, value });
+        }
+        Ok(Self { dead, fields })
+    }
+}
+
+fn pack_optional(to: &mut Vec<u8>, mark: Option<Mark>, roster: &Roster) -> Result<(), DamagedMarks> {
+    to.push(u8::from(mark.is_some()));
+    mark.map_or(Ok(()), |mark| pack_mark(to, mark, roster))
+}
+
+fn unpack_optional(from: &mut &[u8], roster: &Roster) -> Result<Option<Mark>, DamagedMarks> {
+    let (&flag, rest) = from.split_first().ok_or(DamagedMarks)?;
+    *from = rest;
+    match flag {
+        0 => Ok(None),
+        1 => unpack_mark(from, roster).map(Some),
+        _ => Err(DamagedMarks),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Reading;
+    use crate::id::{LinkId, NodeId};
+
+    fn mark(reading: u64) -> Mark {
+        Mark { stamp: Stamp { reading: Reading(reading), node: NodeId(1) }, cut: Cut(reading), via: LinkId::LOCAL }
+    }
+
+    fn field(column: u32, reading: u64) -> RemainsField {
+        RemainsField { column: ColumnId(column), mark: Some(mark(reading)), value: Value::Integer(7) }
+    }
+
+    #[test]
+    fn an_edit_later_than_the_deletion_lives() {
+        let mut remains = Remains::tombstone(mark(5));
+        assert!(!remains.living());
+        remains.set(field(0, 4));
+        assert!(!remains.living());
+        remains.set(field(1, 6));
+        assert!(remains.living());
+        assert_eq!(remains.latest_cut(), Cut(6));
+    }
+
+    #[test]
+    fn packed_remains_come_back_and_damage_is_an_error() {
+        let roster = Roster::new(vec![NodeId(1)]);
+        let mut remains = Remains::tombstone(mark(5));
+        remains.set(field(2, 6));
+        remains.set(RemainsField { column: ColumnId(0), mark: None, value: Value::Text(vec![0xff]) });
+        let bytes = remains.pack(&roster).unwrap();
+        assert_eq!(Remains::unpack(&bytes, &roster), Ok(remains.clone()));
+        for length in 0..bytes.len() {
+            assert_ne!(Remains::unpack(&bytes[..length], &roster), Ok(remains.clone()));
+        }
+    }
+}

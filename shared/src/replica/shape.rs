@@ -1,0 +1,99 @@
+//! What a synced table looks like, and why a table is not synced.
+
+use std::fmt;
+
+use crate::id::{ColumnId, TableId};
+
+/// What a table's key means (DESIGN section 6, identity).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyKind {
+    /// One integer, given by whoever inserts: the same number at two nodes may be two records.
+    Assigned,
+    /// Anything else: the same key is the same record everywhere.
+    Natural,
+}
+
+/// A synced table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableShape {
+    /// Its number in this database.
+    pub id: TableId,
+    /// Its name.
+    pub name: String,
+    /// Its key columns' names, in key order.
+    pub keys: Vec<String>,
+    /// What its key means.
+    pub key_kind: KeyKind,
+    /// Its other columns that are synced (generated ones are not), in table order.
+    pub columns: Vec<ColumnShape>,
+    /// Its declared foreign keys whose parent is synced.
+    pub parents: Vec<Parent>,
+}
+
+/// A synced column that is not part of the key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ColumnShape {
+    /// Its number in this table.
+    pub id: ColumnId,
+    /// Its name.
+    pub name: String,
+    /// The table with assigned keys that it refers to by number, if it alone is a declared foreign key to one.
+    pub refers_to: Option<String>,
+}
+
+/// A declared foreign key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parent {
+    /// The parent table's name.
+    pub table: String,
+    /// (column here, column of the parent).
+    pub columns: Vec<(String, String)>,
+}
+
+impl TableShape {
+    /// The position of a column in [`Self::columns`]; names compare as SQLite compares them.
+    pub fn position(&self, column: &str) -> Option<usize> {
+        self.columns.iter().position(|known| known.name.eq_ignore_ascii_case(column))
+    }
+
+    /// The numbers of all columns.
+    pub fn column_ids(&self) -> Vec<ColumnId> {
+        self.columns.iter().map(|column| column.id).collect()
+    }
+}
+
+/// A table that is not synced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Which.
+    pub table: String,
+    /// Why.
+    pub why: WhyLeftOut,
+}
+
+/// Why a table is not synced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WhyLeftOut {
+    /// There is nothing to know its records by.
+    NoPrimaryKey,
+    /// A virtual table; what it is made of may be synced.
+    Virtual,
+    /// The storage of a virtual table.
+    Shadow,
+    /// Our own connection cannot write to it: a function, a collation or a module that only the application has.
+    Unwritable(String),
+    /// It was not among those asked for.
+    NotChosen,
+}
+
+impl fmt::Display for WhyLeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoPrimaryKey => f.write_str("it has no primary key"),
+            Self::Virtual => f.write_str("it is a virtual table"),
+            Self::Shadow => f.write_str("it is the storage of a virtual table"),
+            Self::Unwritable(why) => write!(f, "it needs what only the application has: {why}"),
+            Self::NotChosen => f.write_str("it was not chosen"),
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! The text of the capture triggers of one table.
+//!
+//! The order in which SQLite fires several triggers is undefined, so no trigger relies on another's row standing
+//! before or after its own.
+
+use super::super::names::{PREFIX, quoted};
+use super::super::schema::{Candidate, CandidateColumn, UniqueIndex};
+use super::log::{Op, WORD_BITS, mask_names, mask_words};
+
+/// The wall clock in milliseconds, in words that SQLite 3.35 knows.
+const NOW: &str = "CAST((julianday('now') - 2440587.5) * 86400000.0 AS INTEGER)";
+
+/// A trigger: its name and its whole CREATE statement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in super::super) struct Trigger {
+    pub name: String,
+    pub sql: String,
+}
+
+/// Every capture trigger of a table, logging under `capture`.
+pub(in super::super) fn triggers_of(table: &Candidate, unique: &[UniqueIndex], capture: i64) -> Vec<Trigger> {
+    let writer = Writer { table, capture };
+    let mut triggers = vec![
+        writer.trigger("insert", "AFTER INSERT", "", &[writer.log("NEW", Op::Insert)]),
+        writer.trigger("delete", "AFTER DELETE", "", &[writer.log("OLD", Op::Delete)]),
+        writer.trigger("update", "AFTER UPDATE", "", &[writer.log_update()]),
+        writer.trigger(
+            "rekey",
+            "AFTER UPDATE",
+            &format!("WHEN {}", writer.key_changed()),
+            &[writer.log("OLD", Op::Delete), writer.log("NEW", Op::Insert)],
+        ),
+        writer.guard_insert(unique),
+        writer.guard_rekey(),
+    ];
+    if !unique.is_empty() {
+        triggers.push(writer.guard_update(unique));
+    }
+    triggers
+}
+
+struct Writer<'a> {
+    table: &'a Candidate,
+    capture: i64,
+}
+
+impl Writer<'_> {
+    fn trigger(&self, part: &str, event: &str, when: &str, statements: &[String]) -> Trigger {
+        let name = format!("{PREFIX}{part}_{}", self.table.name);
+        let body = statements.join("; ");
+        let (quoted_name, table) = (quoted(&name), quoted(&self.table.name));
+        let sql = format!("CREATE TRIGGER {quoted_name} {event} ON {table} {when} BEGIN {body}; END");
+        Trigger { name, sql }
+    }
+
+    fn log_columns(&self) -> String {
+        (1..=self.table.keys.len()).map(|at| format!("k{at}, ")).collect()
+    }
+
+    fn key_of(&self, row: &str) -> String {
+        self.table.keys.iter().map(|key| format!("{row}.{}, ", quoted(key))).collect()
+    }
+
+    /// Logs an operation on the key of `row`, which is NEW, OLD or the table itself.
+    fn log(&self, row: &str, op: Op) -> String {
+        let (columns, key) = (self.log_columns(), self.key_of(row));
+        format!(
+            "INSERT INTO _packhorse_log (tbl, {columns}op, at) VALUES ({}, {key}'{}', {NOW})",
+            self.capture,
+            op.letter()
+        )
+    }
+
+    /// Logs an update under the old key with the mask of what changed. There is no WHEN: an edit of a column that was
+    /// added after this trigger was made leaves a mask of 0, which harvest recognises.
+    fn log_update(&self) -> String {
+        let words = mask_words(self.table.columns.len());
+        let masks: Vec<String> = (0..words).map(|word| self.mask(word)).collect();
+        let (columns, key) = (self.log_columns(), self.key_of("OLD"));
+        format!(
+            "INSERT INTO _packhorse_log (tbl, {columns}op, {}, at) VALUES ({}, {key}'{}', {}, {NOW})",
+            mask_names(words).join(", "),
+            self.capture,
+            Op::Update.letter(),
+            masks.join(", ")
+        )
+    }
+
+    fn mask(&self, word: usize) -> String {
+        let columns = self.table.columns.iter().skip(word * WORD_BITS).take(WORD_BITS);
+        let bits: Vec<String> = columns.enumerate().map(|(bit, column)| shifted(&changed(column), bit)).collect();
+        if bits.is_empty() { "0".to_owned() } else { bits.join(" | ") }
+    }
+
+    fn key_changed(&self) -> String {
+        let changed = self.table.keys.iter().map(|key| format!("OLD.{0} IS NOT NEW.{0} COLLATE BINARY", quoted(key)));
+        changed.collect::<Vec<_>>().join(" OR ")
+    }
+
+    /// True for the record that stands under NEW's key.
+    fn is_under_new_key(&self) -> String {
+        self.table.keys.iter().map(|key| format!("{0} = NEW.{0}", quoted(key))).collect::<Vec<_>>().join(" AND ")
+    }
+
+    /// Logs the records of this table for which `condition` holds.
+    fn log_where(&self, op: Op, condition: &str) -> String {
+        let columns = self.log_columns();
+        let key: String = self.table.keys.iter().map(|key| format!("{}, ", quoted(key))).collect();
+        let table = quoted(&self.table.name);
+        format!(
+            "INSERT INTO _packhorse_log (tbl, {columns}op, at) SELECT {}, {key}'{}', {NOW} FROM {table} WHERE {condition}",
+            self.capture,
+            op.letter()
+        )
+    }
+
+    fn guard_insert(&self, unique: &[UniqueIndex]) -> Trigger {
+        let mut statements = vec![self.log_where(Op::Held, &self.is_under_new_key())];
+        statements.extend(unique.iter().map(|index| self.log_where(Op::Suspect, &index.holder_is)));
+        self.trigger("guard_insert", "BEFORE INSERT", "", &statements)
+    }
+
+    /// `UPDATE OR REPLACE` that changes a key evicts whoever stands under the new one.
+    fn guard_rekey(&self) -> Trigger {
+        let statement = self.log_where(Op::Held, &self.is_under_new_key());
+        self.trigger("guard_rekey", "BEFORE UPDATE", &format!("WHEN {}", self.key_changed()), &[statement])
+    }
+
+    fn guard_update(&self, unique: &[UniqueIndex]) -> Trigger {
+        let itself = self.table.keys.iter().map(|key| format!("{0} IS OLD.{0}", quoted(key)));
+        let itself = itself.collect::<Vec<_>>().join(" AND ");
+        let log = |index: &UniqueIndex| self.log_where(Op::Suspect, &format!("{} AND NOT ({itself})", index.holder_is));
+        self.trigger("guard_update", "BEFORE UPDATE", "", &unique.iter().map(log).collect::<Vec<_>>())
+    }
+}
+
+/// Whether a field changed, by content and not by the column's collation, under which 'a' may equal 'A'.
+fn changed(column: &CandidateColumn) -> String {
+    let name = quoted(&column.name);
+    let differs = format!("OLD.{name} IS NOT NEW.{name} COLLATE BINARY");
+    if column.untyped { format!("({differs} OR typeof(OLD.{name}) <> typeof(NEW.{name}))") } else { format!("({differs})") }
+}
+
+fn shifted(condition: &str, bit: usize) -> String {
+    if bit == 0 { condition.to_owned() } else { format!("{condition} << {bit}") }
+}

@@ -1,0 +1,259 @@
+//! The synced tables of an open database: their shapes and the statements made for them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rusqlite::Connection;
+
+use super::fault::Outcome;
+use super::metadata::Metadata;
+use super::names::{joined, marks_table, quoted, quoted_list, remains_table};
+use super::schema::Candidate;
+use crate::id::{ColumnId, TableId};
+use crate::replica::{ColumnShape, KeyKind, Parent, TableShape};
+
+/// Statements on the application's table, as text that the connection's statement cache knows again.
+#[derive(Clone, Debug)]
+pub(super) struct TableSql {
+    /// Whether a record stands under a key.
+    pub exists: String,
+    /// Every synced value of the record under a key.
+    pub values: String,
+    /// Takes the record under a key away.
+    pub delete: String,
+    /// Records with marks later than a cut: key, birth, marks, whether the record stands, values.
+    pub changed: String,
+    /// Remains later than a cut: key, birth, remains.
+    pub remains: String,
+    /// For each foreign key: the parent table, and what the record under a key refers to if that was deleted here.
+    pub orphaned: Vec<(String, String)>,
+    /// For each foreign key: the parent table, and a record that refers to the parent's record under a key.
+    children: Vec<(String, String)>,
+    keys: Vec<String>,
+    name: String,
+}
+
+/// One synced table.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub shape: TableShape,
+    pub metadata: Metadata,
+    pub sql: TableSql,
+}
+
+/// Every synced table.
+#[derive(Clone, Debug)]
+pub(super) struct Catalogue {
+    entries: Vec<Entry>,
+    shapes: Arc<[TableShape]>,
+    captures: BTreeMap<i64, Vec<ColumnId>>,
+}
+
+impl Catalogue {
+    /// Reads which of the candidates are synced. A synced table that is gone from the database is passed over.
+    pub fn load(connection: &Connection, candidates: &[Candidate]) -> Outcome<Self> {
+        let mut statement = connection.prepare("SELECT id, name FROM _packhorse_tables ORDER BY id")?;
+        let known: Vec<(u32, String)> =
+            statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
+        let mut entries = Vec::new();
+        for (id, name) in &known {
+            if let Some(candidate) = candidates.iter().find(|candidate| candidate.name.eq_ignore_ascii_case(name)) {
+                let synced = |table: &str| known.iter().any(|(_, known)| known.eq_ignore_ascii_case(table));
+                let kind_of = |table: &str| candidates.iter().find(|c| c.name == table).map(|c| c.key_kind);
+                let keys_of = |table: &str| candidates.iter().find(|c| c.name == table).map(|c| c.keys.clone());
+                entries.push(Entry::new(shape(connection, TableId(*id), candidate, &synced, &kind_of)?, &keys_of));
+            }
+        }
+        let shapes = entries.iter().map(|entry| entry.shape.clone()).collect();
+        Ok(Self { entries, shapes, captures: captures(connection)? })
+    }
+
+    /// The shapes of all.
+    pub fn shapes(&self) -> &Arc<[TableShape]> {
+        &self.shapes
+    }
+
+    /// All, in order.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The entry at a place given by this catalogue.
+    pub fn at(&self, place: usize) -> &Entry {
+        &self.entries[place]
+    }
+
+    /// The place of the table with this number.
+    pub fn place_of(&self, id: i64) -> Option<usize> {
+        self.entries.iter().position(|entry| i64::from(entry.shape.id.0) == id)
+    }
+
+    /// The entry of a shape of this catalogue.
+    pub fn entry(&self, table: &TableShape) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.shape.id == table.id)
+    }
+
+    /// For each foreign key that refers to a table: the child table, and the statement that finds a child of the
+    /// record under a key.
+    pub fn children_of<'a>(&'a self, parent: &'a TableShape) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.entries.iter().flat_map(|child| {
+            let to_parent = child.sql.children.iter().filter(|(table, _)| *table == parent.name);
+            to_parent.map(|(_, sql)| (child.shape.name.as_str(), sql.as_str()))
+        })
+    }
+
+    /// The columns that a capture's masks speak of.
+    pub fn captured_columns(&self, capture: i64) -> Option<&[ColumnId]> {
+        self.captures.get(&capture).map(Vec::as_slice)
+    }
+}
+
+fn captures(connection: &Connection) -> Outcome<BTreeMap<i64, Vec<ColumnId>>> {
+    let mut statement = connection.prepare("SELECT id, columns FROM _packhorse_captures")?;
+    let mut rows = statement.query([])?;
+    let mut captures = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let list: String = row.get(1)?;
+        let columns = list.split(',').filter_map(|id| id.parse().ok()).map(ColumnId).collect();
+        captures.insert(row.get(0)?, columns);
+    }
+    Ok(captures)
+}
+
+fn shape(
+    connection: &Connection,
+    id: TableId,
+    table: &Candidate,
+    synced: &dyn Fn(&str) -> bool,
+    kind_of: &dyn Fn(&str) -> Option<KeyKind>,
+) -> Outcome<TableShape> {
+    let mut statement = connection.prepare_cached("SELECT id, name FROM _packhorse_columns WHERE tbl = ?1")?;
+    let known: Vec<(u32, String)> =
+        statement.query_map([id.0], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
+    let parents: Vec<_> = table.parents.iter().filter(|parent| synced(&parent.table)).cloned().collect();
+    let refers_to = |column: &str| {
+        let parent = parents.iter().find(|parent| matches!(parent.columns.as_slice(), [only] if only.0 == column))?;
+        (kind_of(&parent.table) == Some(KeyKind::Assigned)).then(|| parent.table.clone())
+    };
+    let columns = table.columns.iter().filter_map(|column| {
+        let id = known.iter().find(|known| known.1.eq_ignore_ascii_case(&column.name))?.0;
+        Some(ColumnShape { id: ColumnId(id), name: column.name.clone(), refers_to: refers_to(&column.name) })
+    });
+    let columns = columns.collect();
+    Ok(TableShape {
+        id,
+        name: table.name.clone(),
+        keys: table.keys.clone(),
+        key_kind: table.key_kind,
+        columns,
+        parents,
+    })
+}
+
+impl Entry {
+    fn new(shape: TableShape, keys_of: &dyn Fn(&str) -> Option<Vec<String>>) -> Self {
+        let metadata = Metadata::of(&shape.name, shape.keys.len());
+        let sql = TableSql::of(&shape, keys_of);
+        Self { shape, metadata, sql }
+    }
+}
+
+impl TableSql {
+    fn of(shape: &TableShape, keys_of: &dyn Fn(&str) -> Option<Vec<String>>) -> Self {
+        let name = quoted(&shape.name);
+        let keys: Vec<String> = shape.keys.iter().map(|key| quoted(key)).collect();
+        let columns = || shape.columns.iter().map(|column| column.name.as_str());
+        let is_key = key_condition(&keys, 1);
+        let (marks, remains) = (marks_table(&shape.name), remains_table(&shape.name));
+        let our_key = joined(keys.len(), ", ", |at| format!("m.k{}", at + 1));
+        let matches = joined(keys.len(), " AND ", |at| format!("t.{} = m.k{}", keys[at], at + 1));
+        let values: String = columns().map(|column| format!(", t.{}", quoted(column))).collect();
+        let list = if shape.columns.is_empty() { "1".to_owned() } else { quoted_list(columns()) };
+        Self {
+            exists: format!("SELECT 1 FROM {name} WHERE {is_key}"),
+            values: format!("SELECT {list} FROM {name} WHERE {is_key}"),
+            delete: format!("DELETE FROM {name} WHERE {is_key}"),
+            changed: format!(
+                "SELECT {our_key}, m.birth, m.marks, t.{} IS NOT NULL{values} FROM {marks} m \
+                 LEFT JOIN {name} t ON {matches} WHERE m.cut > ?1",
+                keys.first().map_or("rowid", String::as_str)
+            ),
+            remains: format!("SELECT {our_key}, m.birth, m.remains FROM {remains} m WHERE m.cut > ?1"),
+            orphaned: shape.parents.iter().filter_map(|parent| orphaned(shape, parent, keys_of)).collect(),
+            children: shape.parents.iter().map(|parent| child(shape, parent, keys_of)).collect(),
+            keys,
+            name,
+        }
+    }
+
+    /// Puts a record with these columns beside its key.
+    pub fn insert(&self, columns: &[&str]) -> String {
+        let all: Vec<String> = self.keys.iter().cloned().chain(columns.iter().map(|column| quoted(column))).collect();
+        let holes = joined(all.len(), ", ", |at| format!("?{}", at + 1));
+        format!("INSERT OR ABORT INTO {} ({}) VALUES ({holes})", self.name, all.join(", "))
+    }
+
+    /// Changes these columns of the record under a key; the key's holes come last.
+    pub fn update(&self, columns: &[&str]) -> String {
+        let sets = joined(columns.len(), ", ", |at| format!("{} = ?{}", quoted(columns[at]), at + 1));
+        format!("UPDATE OR ABORT {} SET {sets} WHERE {}", self.name, key_condition(&self.keys, columns.len() + 1))
+    }
+}
+
+/// What a record refers to by a foreign key, if that was deleted here. A NULL in the reference refers to nothing; a
+/// parent that was never here is dangling at its origin too, and is left alone.
+fn orphaned(
+    shape: &TableShape,
+    parent: &Parent,
+    keys_of: &dyn Fn(&str) -> Option<Vec<String>>,
+) -> Option<(String, String)> {
+    let parent_keys = keys_of(&parent.table)?;
+    let here = |key: &String| parent.columns.iter().find(|(_, there)| there.eq_ignore_ascii_case(key));
+    let matching: Option<Vec<String>> =
+        parent_keys.iter().map(|key| here(key).map(|(here, _)| format!("c.{}", quoted(here)))).collect();
+    let reference = matching.filter(|reference| reference.len() == parent.columns.len())?;
+    let keys: Vec<String> = shape.keys.iter().map(|key| format!("c.{}", quoted(key))).collect();
+    let told = reference.iter().map(|column| format!("quote({column})")).collect::<Vec<_>>().join(" || ', ' || ");
+    let buried = joined(reference.len(), " AND ", |at| format!("r.k{} = {}", at + 1, reference[at]));
+    let sql = format!(
+        "SELECT {told} FROM {} c WHERE {} AND NOT EXISTS (SELECT 1 FROM {} p WHERE {}) \
+         AND EXISTS (SELECT 1 FROM {} r WHERE {buried})",
+        quoted(&shape.name),
+        key_condition(&keys, 1),
+        quoted(&parent.table),
+        joins(parent),
+        remains_table(&parent.table)
+    );
+    Some((parent.table.clone(), sql))
+}
+
+/// A record of `shape` that refers to the parent's record under a key, and is not that record itself.
+fn child(shape: &TableShape, parent: &Parent, keys_of: &dyn Fn(&str) -> Option<Vec<String>>) -> (String, String) {
+    let parent_keys: Vec<String> =
+        keys_of(&parent.table).unwrap_or_default().iter().map(|key| format!("p.{}", quoted(key))).collect();
+    let told = shape.keys.iter().map(|key| format!("quote(c.{})", quoted(key))).collect::<Vec<_>>().join(" || ', ' || ");
+    let other = if parent.table == shape.name {
+        let same = shape.keys.iter().map(|key| format!("c.{0} IS p.{0}", quoted(key))).collect::<Vec<_>>();
+        format!(" AND NOT ({})", same.join(" AND "))
+    } else {
+        String::new()
+    };
+    let sql = format!(
+        "SELECT {told} FROM {} p JOIN {} c ON {} WHERE {}{other} LIMIT 1",
+        quoted(&parent.table),
+        quoted(&shape.name),
+        joins(parent),
+        key_condition(&parent_keys, 1)
+    );
+    (parent.table.clone(), sql)
+}
+
+fn joins(parent: &Parent) -> String {
+    let pairs = parent.columns.iter().map(|(here, there)| format!("p.{} = c.{}", quoted(there), quoted(here)));
+    pairs.collect::<Vec<_>>().join(" AND ")
+}
+
+/// `"a" = ?f AND "b" = ?(f+1) ...`
+fn key_condition(keys: &[String], first: usize) -> String {
+    joined(keys.len(), " AND ", |at| format!("{} = ?{}", keys[at], first + at))
+}

@@ -1,0 +1,60 @@
+//! Errors inside this implementation, before it is known what was being done to which file.
+
+use std::path::Path;
+
+use rusqlite::ErrorCode;
+
+use crate::marks::DamagedMarks;
+use crate::replica::ReplicaError;
+
+/// What a step inside can fail with.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// SQLite said no.
+    Sqlite(rusqlite::Error),
+    /// Our own tables hold what we cannot have written.
+    Damaged(String),
+    /// Already in words.
+    Said(ReplicaError),
+}
+
+pub(super) type Outcome<T> = Result<T, Fault>;
+
+impl From<rusqlite::Error> for Fault {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl From<DamagedMarks> for Fault {
+    fn from(error: DamagedMarks) -> Self {
+        Self::Damaged(error.to_string())
+    }
+}
+
+impl From<ReplicaError> for Fault {
+    fn from(error: ReplicaError) -> Self {
+        Self::Said(error)
+    }
+}
+
+impl Fault {
+    /// Puts the fault into words: which file, and what was tried.
+    pub(super) fn at(self, path: &Path, doing: &'static str) -> ReplicaError {
+        let path = path.to_owned();
+        let source = match self {
+            Self::Said(error) => return error,
+            Self::Damaged(what) => return ReplicaError::Damaged { path, what },
+            Self::Sqlite(source) => source,
+        };
+        match source.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => ReplicaError::Locked { path },
+            Some(ErrorCode::NotADatabase) => ReplicaError::NotADatabase { path },
+            Some(ErrorCode::DiskFull) => ReplicaError::DiskFull { path },
+            Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+                ReplicaError::ReadOnly { path, why: source.to_string() }
+            }
+            _ => ReplicaError::Sqlite { path, doing, source },
+        }
+    }
+}

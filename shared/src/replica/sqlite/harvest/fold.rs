@@ -1,0 +1,190 @@
+//! What a record's edits make of its marks. Pure.
+//!
+//! Invariants: a stamp made here is later than everything that the node had seen when the harvest began, and so than
+//! every stamp of the record; run again after a kill, the same edits give the same marks, because what an unfinished
+//! run left bears the still unpublished cut.
+
+use super::coalesce::Edits;
+use crate::clock::{Reading, Stamp, WallTime};
+use crate::id::{Cut, LinkId, NodeId};
+use crate::marks::{Mark, Marks};
+use crate::replica::{KeyKind, Present, Remains, TableShape};
+
+/// Makes the stamps of one harvest.
+#[derive(Debug)]
+pub(in super::super) struct Stamper {
+    pub node: NodeId,
+    /// The unpublished cut.
+    pub cut: Cut,
+    /// The node's clock when the harvest began.
+    pub floor: Reading,
+    /// The wall clock now: no edit in the log can have been made later.
+    pub now: WallTime,
+    /// The latest reading given so far.
+    pub latest: Reading,
+}
+
+impl Stamper {
+    fn mark(&mut self, at: WallTime) -> Mark {
+        let reading = Reading::at(at.min(self.now)).max(self.floor.next());
+        self.latest = self.latest.max(reading);
+        Mark { stamp: Stamp { reading, node: self.node }, cut: self.cut, via: LinkId::LOCAL }
+    }
+}
+
+/// What becomes of the marks of the record that stands under the key.
+#[derive(Clone, Debug, PartialEq)]
+pub(in super::super) enum MarksChange {
+    Keep,
+    Put(Present),
+    Drop,
+}
+
+/// What a harvest writes about one key.
+#[derive(Clone, Debug, PartialEq)]
+pub(in super::super) struct Folded {
+    /// The birth of the record that died, and its tombstone.
+    pub bury: Option<(Option<Stamp>, Remains)>,
+    pub marks: MarksChange,
+    /// What was left of a record with this natural key is overtaken by one that stands.
+    pub unbury: bool,
+}
+
+/// Folds the edits into what is known of the key. `buried_already`: this harvest, cut short before, wrote the tombstone.
+pub(in super::super) fn fold(
+    table: &TableShape,
+    known: Option<Present>,
+    buried_already: bool,
+    edits: &Edits,
+    stamper: &mut Stamper,
+) -> Folded {
+    let own = |present: &Present| present.marks.latest_cut() == stamper.cut;
+    let made_by_this_harvest = known.as_ref().is_some_and(|present| edits.born.is_some() && own(present));
+    let assigned = table.key_kind == KeyKind::Assigned;
+    let died = match edits.died {
+        Some(at) => Some(at),
+        // A birth under a number whose record was known means that the known one went unseen.
+        None if assigned && !made_by_this_harvest && known.is_some() => edits.born,
+        None => None,
+    };
+    let bury = died.filter(|_| assigned || !edits.stands).filter(|_| !buried_already).map(|at| {
+        let birth = known.as_ref().filter(|_| !made_by_this_harvest).and_then(|present| present.birth);
+        (birth, Remains::tombstone(stamper.mark(at)))
+    });
+    if !edits.stands {
+        return Folded { bury, marks: MarksChange::Drop, unbury: false };
+    }
+    let marks = marks_of_standing(table, known, made_by_this_harvest, edits, stamper);
+    Folded { bury, unbury: !assigned && marks != MarksChange::Keep, marks }
+}
+
+fn marks_of_standing(
+    table: &TableShape,
+    known: Option<Present>,
+    made_by_this_harvest: bool,
+    edits: &Edits,
+    stamper: &mut Stamper,
+) -> MarksChange {
+    if edits.all.is_none() && edits.fields.is_empty() {
+        return MarksChange::Keep;
+    }
+    let born = edits.born.filter(|_| table.key_kind == KeyKind::Assigned);
+    let mut present = match (known, born) {
+        (Some(known), Some(_)) if made_by_this_harvest => known,
+        (_, Some(at)) => Present { birth: Some(stamper.mark(at).stamp), marks: Marks::default() },
+        (known, None) => known.unwrap_or(Present { birth: None, marks: Marks::default() }),
+    };
+    if let Some(at) = edits.all {
+        present.marks = Marks::of_all(stamper.mark(at));
+    }
+    for (&column, &at) in &edits.fields {
+        present.marks.set(column, stamper.mark(at));
+    }
+    present.marks.fold(&table.column_ids());
+    MarksChange::Put(present)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::{ColumnId, TableId};
+    use crate::replica::ColumnShape;
+
+    fn table(key_kind: KeyKind) -> TableShape {
+        let column = |id| ColumnShape { id: ColumnId(id), name: format!("c{id}"), refers_to: None };
+        TableShape {
+            id: TableId(1),
+            name: "t".into(),
+            keys: vec!["id".into()],
+            key_kind,
+            columns: vec![column(1), column(2)],
+            parents: Vec::new(),
+        }
+    }
+
+    fn stamper() -> Stamper {
+        let floor = Reading::at(WallTime(100));
+        Stamper { node: NodeId(7), cut: Cut(5), floor, now: WallTime(1_000), latest: floor }
+    }
+
+    fn born(at: u64) -> Edits {
+        Edits { born: Some(WallTime(at)), all: Some(WallTime(at)), stands: true, ..Edits::default() }
+    }
+
+    #[test]
+    fn an_edit_is_stamped_with_its_time_but_never_behind_what_was_seen_nor_in_the_future() {
+        let mut stamper = stamper();
+        assert_eq!(stamper.mark(WallTime(500)).stamp.reading, Reading::at(WallTime(500)));
+        assert_eq!(stamper.mark(WallTime(1)).stamp.reading, Reading::at(WallTime(100)).next());
+        assert_eq!(stamper.mark(WallTime(9_999)).stamp.reading, Reading::at(WallTime(1_000)));
+    }
+
+    #[test]
+    fn an_assigned_key_gives_a_birth_and_a_natural_one_none() {
+        for (kind, has_birth) in [(KeyKind::Assigned, true), (KeyKind::Natural, false)] {
+            let folded = fold(&table(kind), None, false, &born(200), &mut stamper());
+            let MarksChange::Put(present) = folded.marks else { panic!("{folded:?}") };
+            assert_eq!(present.birth.is_some(), has_birth);
+            assert_eq!(folded.bury, None);
+        }
+    }
+
+    #[test]
+    fn a_number_given_again_buries_the_old_birth_and_has_a_new_one() {
+        let old = Stamp { reading: Reading(9), node: NodeId(3) };
+        let known = Present { birth: Some(old), marks: Marks::default() };
+        let edits = Edits { died: Some(WallTime(150)), ..born(200) };
+        let folded = fold(&table(KeyKind::Assigned), Some(known), false, &edits, &mut stamper());
+        assert_eq!(folded.bury.map(|bury| bury.0), Some(Some(old)));
+        let MarksChange::Put(present) = folded.marks else { panic!() };
+        assert_ne!(present.birth, Some(old));
+    }
+
+    #[test]
+    fn the_same_under_a_natural_key_is_an_edit_of_every_field() {
+        let edits = Edits { died: Some(WallTime(150)), ..born(200) };
+        let folded = fold(&table(KeyKind::Natural), None, false, &edits, &mut stamper());
+        assert_eq!(folded.bury, None);
+        assert!(matches!(folded.marks, MarksChange::Put(_)));
+    }
+
+    #[test]
+    fn run_again_after_a_kill_it_comes_to_the_same_result() {
+        for kind in [KeyKind::Assigned, KeyKind::Natural] {
+            let first = fold(&table(kind), None, false, &born(200), &mut stamper());
+            let MarksChange::Put(present) = first.marks.clone() else { panic!() };
+            let second = fold(&table(kind), Some(present), false, &born(200), &mut stamper());
+            assert_eq!(first, second);
+        }
+        let died = Edits { died: Some(WallTime(150)), ..Edits::default() };
+        let again = fold(&table(KeyKind::Assigned), None, true, &died, &mut stamper());
+        assert_eq!(again.bury, None);
+    }
+
+    #[test]
+    fn nothing_but_over_logging_changes_nothing() {
+        let edits = Edits { stands: true, ..Edits::default() };
+        let folded = fold(&table(KeyKind::Assigned), None, false, &edits, &mut stamper());
+        assert_eq!(folded, Folded { bury: None, marks: MarksChange::Keep, unbury: false });
+    }
+}

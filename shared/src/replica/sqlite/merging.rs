@@ -1,0 +1,362 @@
+//! The write transaction of a merge.
+//!
+//! Invariant: nothing that is written here is captured (see [`super::silence`]), so the log is as empty at the end as
+//! it was when the transaction began.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rusqlite::{Connection, ErrorCode, OptionalExtension, params, params_from_iter};
+
+use super::SqliteReplica;
+use super::catalogue::{Catalogue, Entry};
+use super::fault::{Fault, Outcome};
+use super::silence::without_triggers;
+use super::state::{self, Progress};
+use super::values::{bind_from, owned};
+use crate::bundle::columns;
+use crate::change::TableChanges;
+use crate::clock::{Clock, Reading, Stamp, WallTime};
+use crate::id::{Cut, LinkId, NodeId, TableId};
+use crate::marks::{Marks, Roster};
+use crate::replica::{
+    Conflict, Held, MergeTransaction, Placement, Present, Remains, Result, StoredLink, TableShape,
+};
+use crate::value::{Key, Value};
+
+/// A write transaction that has begun with nothing unharvested; rolled back when dropped without commit.
+pub(super) struct SqliteMerge<'a> {
+    writer: &'a Connection,
+    path: PathBuf,
+    catalogue: &'a Catalogue,
+    loud: &'a HashSet<TableId>,
+    node: NodeId,
+    roster: Roster,
+    progress: Progress,
+    clock: Clock,
+    now: WallTime,
+    /// Statements made for column sets, by table: building their text costs more than running them.
+    inserts: BTreeMap<(TableId, Vec<usize>), String>,
+    updates: BTreeMap<(TableId, Vec<usize>), String>,
+    open: bool,
+}
+
+impl<'a> SqliteMerge<'a> {
+    /// Takes over the write transaction that the replica has begun.
+    pub fn begun(replica: &'a SqliteReplica, now: WallTime, observed: Reading) -> Result<Self> {
+        let load = || Ok((state::roster(&replica.writer)?, Progress::load(&replica.writer)?));
+        let (roster, progress) = load().map_err(|fault: Fault| {
+            end(&replica.writer);
+            fault.at(&replica.path, "be read")
+        })?;
+        let mut clock = progress.clock;
+        clock.observe(observed);
+        Ok(Self {
+            writer: &replica.writer,
+            path: replica.path.clone(),
+            catalogue: &replica.catalogue,
+            loud: &replica.loud,
+            node: replica.identity.node,
+            roster,
+            progress,
+            clock,
+            now,
+            inserts: BTreeMap::new(),
+            updates: BTreeMap::new(),
+            open: true,
+        })
+    }
+
+    fn entry(&self, table: &TableShape) -> Outcome<&'a Entry> {
+        let entry = self.catalogue.entry(table);
+        entry.ok_or_else(|| Fault::Damaged(format!("table {} is not synced here", table.name)))
+    }
+
+    fn said<T>(&self, outcome: Outcome<T>) -> Result<T> {
+        outcome.map_err(|fault| fault.at(&self.path, "be written"))
+    }
+
+    /// Runs one write; what a constraint or a trigger refuses is an answer, not an error.
+    fn place(&self, table: &TableShape, write: impl FnOnce() -> Outcome<()>) -> Outcome<Placement> {
+        let done = if self.loud.contains(&table.id) { without_triggers(self.writer, write) } else { write() };
+        match done {
+            Ok(()) => Ok(Placement::Placed),
+            Err(Fault::Sqlite(error)) if is_refusal(&error) => match self.writer.is_autocommit() {
+                // A trigger that raises ROLLBACK has ended the whole transaction.
+                true => Err(Fault::Sqlite(error)),
+                false => Ok(Placement::Refused(words(&error))),
+            },
+            Err(fault) => Err(fault),
+        }
+    }
+
+    fn put(&self, sql: &str, values: &[(usize, Value)], key_first: Option<&Key>, key_last: Option<&Key>) -> Outcome<()> {
+        let mut statement = self.writer.prepare_cached(sql)?;
+        let at = bind_from(&mut statement, 1, key_first.into_iter().flat_map(|key| &key.0))?;
+        let at = bind_from(&mut statement, at, values.iter().map(|field| &field.1))?;
+        bind_from(&mut statement, at, key_last.into_iter().flat_map(|key| &key.0))?;
+        statement.raw_execute()?;
+        Ok(())
+    }
+
+    fn enlist_all(&mut self, marks: &Marks, also: impl IntoIterator<Item = Stamp>) -> Outcome<()> {
+        let mut nodes: Vec<NodeId> = also.into_iter().map(|stamp| stamp.node).collect();
+        let mut marks = marks.clone();
+        marks.for_each(|mark| nodes.push(mark.stamp.node));
+        nodes.into_iter().try_for_each(|node| state::enlist(self.writer, &mut self.roster, node))
+    }
+
+    fn try_bury(&mut self, entry: &Entry, key: &Key, birth: Option<Stamp>, remains: &Remains) -> Outcome<()> {
+        let fields = remains.fields.iter().filter_map(|field| field.mark);
+        let stamps: Vec<Stamp> = fields.chain(remains.dead).map(|mark| mark.stamp).chain(birth).collect();
+        self.enlist_all(&Marks::default(), stamps)?;
+        entry.metadata.put_remains(self.writer, key, birth, remains, &self.roster)?;
+        let standing = entry.metadata.marks(self.writer, key, &self.roster)?;
+        if standing.is_some_and(|present| present.birth == birth) && !self.stands(entry, key)? {
+            entry.metadata.drop_marks(self.writer, key)?;
+        }
+        Ok(())
+    }
+
+    fn stands(&self, entry: &Entry, key: &Key) -> Outcome<bool> {
+        let mut statement = self.writer.prepare_cached(&entry.sql.exists)?;
+        Ok(statement.query_row(params_from_iter(&key.0), |_| Ok(())).optional()?.is_some())
+    }
+
+    fn try_find(&self, entry: &Entry, key: &Key) -> Outcome<Option<Present>> {
+        if !self.stands(entry, key)? {
+            return Ok(None);
+        }
+        let known = entry.metadata.marks(self.writer, key, &self.roster)?;
+        Ok(Some(known.unwrap_or(Present { birth: None, marks: Marks::default() })))
+    }
+
+    fn try_values(&self, entry: &Entry, key: &Key) -> Outcome<Vec<Value>> {
+        let mut statement = self.writer.prepare_cached(&entry.sql.values)?;
+        let columns = entry.shape.columns.len();
+        Ok(statement.query_row(params_from_iter(&key.0), |row| {
+            (0..columns).map(|at| row.get_ref(at).map(owned)).collect::<rusqlite::Result<_>>()
+        })?)
+    }
+
+    fn try_missing(&self, entry: &Entry, key: &Key) -> Outcome<Vec<String>> {
+        let mut missing = Vec::new();
+        for (parent, sql) in &entry.sql.orphaned {
+            let mut statement = self.writer.prepare_cached(sql)?;
+            let reference: Option<String> =
+                statement.query_row(params_from_iter(&key.0), |row| row.get(0)).optional()?;
+            missing.extend(reference.map(|reference| format!("{parent} {reference}")));
+        }
+        Ok(missing)
+    }
+
+    fn try_child(&self, table: &TableShape, key: &Key) -> Outcome<Option<String>> {
+        for (child, sql) in self.catalogue.children_of(table) {
+            let mut statement = self.writer.prepare_cached(sql)?;
+            let found: Option<String> = statement.query_row(params_from_iter(&key.0), |row| row.get(0)).optional()?;
+            if let Some(found) = found {
+                return Ok(Some(format!("{child} {found}")));
+            }
+        }
+        Ok(None)
+    }
+
+    fn try_hold(&mut self, link: LinkId, change: &TableChanges, reason: &str, now: WallTime) -> Outcome<()> {
+        let bytes = columns::encode(change, self.node).map_err(|error| Fault::Damaged(error.to_string()))?;
+        let sql = "INSERT INTO _packhorse_held (link, change, reason, since) VALUES (?1, ?2, ?3, ?4)";
+        self.writer.prepare_cached(sql)?.execute(params![link.0, bytes, reason, now.0 as i64])?;
+        Ok(())
+    }
+
+    fn try_held(&self) -> Outcome<Vec<Held>> {
+        let sql = "SELECT id, link, change, reason, since FROM _packhorse_held ORDER BY id";
+        let mut statement = self.writer.prepare_cached(sql)?;
+        let mut rows = statement.query([])?;
+        let mut held = Vec::new();
+        while let Some(row) = rows.next()? {
+            let bytes: Vec<u8> = row.get(2)?;
+            held.push(Held {
+                id: row.get(0)?,
+                link: LinkId(row.get(1)?),
+                change: columns::decode(&bytes, self.node).map_err(|error| Fault::Damaged(error.to_string()))?,
+                reason: row.get(3)?,
+                since: WallTime(u64::try_from(row.get::<_, i64>(4)?).unwrap_or(0)),
+            });
+        }
+        Ok(held)
+    }
+
+    fn try_conflict(&mut self, link: LinkId, table: &str, conflict: &Conflict<'_>, now: WallTime) -> Outcome<()> {
+        self.enlist_all(&Marks::default(), [conflict.kept.1, conflict.lost.1])?;
+        let sql = "INSERT INTO _packhorse_conflicts (link, tbl, record, col, kept, kept_at, kept_by, lost, lost_at, \
+                   lost_by, noted) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+        let number = |stamp: Stamp| self.roster.number(stamp.node).map(|number| number as i64);
+        self.writer.prepare_cached(sql)?.execute(params![
+            link.0,
+            table,
+            conflict.key.to_string(),
+            conflict.column,
+            conflict.kept.0,
+            conflict.kept.1.reading.0 as i64,
+            number(conflict.kept.1),
+            conflict.lost.0,
+            conflict.lost.1.reading.0 as i64,
+            number(conflict.lost.1),
+            now.0 as i64,
+        ])?;
+        Ok(())
+    }
+
+    fn try_commit(&mut self) -> Outcome<()> {
+        self.progress.cut = self.cut();
+        self.progress.clock = self.clock;
+        self.progress.store(self.writer)?;
+        self.writer.execute_batch("COMMIT")?;
+        self.open = false;
+        Ok(())
+    }
+}
+
+/// Whether an error is the database's word on the content and not a failure to work.
+fn is_refusal(error: &rusqlite::Error) -> bool {
+    let codes = [ErrorCode::ConstraintViolation, ErrorCode::TypeMismatch, ErrorCode::TooBig];
+    error.sqlite_error_code().is_some_and(|code| codes.contains(&code))
+}
+
+fn words(error: &rusqlite::Error) -> String {
+    match error {
+        rusqlite::Error::SqliteFailure(_, Some(text)) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// A transaction that cannot be rolled back now is rolled back with its connection, or was by the error that led here.
+fn end(writer: &Connection) {
+    let _ = writer.execute_batch("ROLLBACK");
+}
+
+impl Drop for SqliteMerge<'_> {
+    fn drop(&mut self) {
+        if self.open {
+            end(self.writer);
+        }
+    }
+}
+
+impl MergeTransaction for SqliteMerge<'_> {
+    fn cut(&self) -> Cut {
+        self.progress.cut.next()
+    }
+
+    fn tick(&mut self) -> Stamp {
+        Stamp { reading: self.clock.tick(self.now), node: self.node }
+    }
+
+    fn tables(&self) -> Arc<[TableShape]> {
+        Arc::clone(self.catalogue.shapes())
+    }
+
+    fn find(&mut self, table: &TableShape, key: &Key) -> Result<Option<Present>> {
+        self.said(self.entry(table).and_then(|entry| self.try_find(entry, key)))
+    }
+
+    fn remains(&mut self, table: &TableShape, key: &Key, birth: Option<Stamp>) -> Result<Option<Remains>> {
+        if birth.is_some_and(|birth| self.roster.number(birth.node).is_none()) {
+            return Ok(None);
+        }
+        let find = |entry: &Entry| entry.metadata.remains(self.writer, key, birth, &self.roster);
+        self.said(self.entry(table).and_then(find))
+    }
+
+    fn values(&mut self, table: &TableShape, key: &Key) -> Result<Vec<Value>> {
+        self.said(self.entry(table).and_then(|entry| self.try_values(entry, key)))
+    }
+
+    fn insert(&mut self, table: &TableShape, key: &Key, fields: &[(usize, Value)]) -> Result<Placement> {
+        let entry = self.said(self.entry(table))?;
+        let set = (table.id, fields.iter().map(|field| field.0).collect());
+        let names = |set: &(TableId, Vec<usize>)| entry.sql.insert(&column_names(&entry.shape, &set.1));
+        let sql = self.inserts.entry(set).or_insert_with_key(names).clone();
+        self.said(self.place(table, || self.put(&sql, fields, Some(key), None)))
+    }
+
+    fn update(&mut self, table: &TableShape, key: &Key, fields: &[(usize, Value)]) -> Result<Placement> {
+        if fields.is_empty() {
+            return Ok(Placement::Placed);
+        }
+        let entry = self.said(self.entry(table))?;
+        let set = (table.id, fields.iter().map(|field| field.0).collect());
+        let names = |set: &(TableId, Vec<usize>)| entry.sql.update(&column_names(&entry.shape, &set.1));
+        let sql = self.updates.entry(set).or_insert_with_key(names).clone();
+        self.said(self.place(table, || self.put(&sql, fields, None, Some(key))))
+    }
+
+    fn delete(&mut self, table: &TableShape, key: &Key) -> Result<Placement> {
+        let entry = self.said(self.entry(table))?;
+        self.said(self.place(table, || self.put(&entry.sql.delete, &[], Some(key), None)))
+    }
+
+    fn mark(&mut self, table: &TableShape, key: &Key, present: &Present) -> Result<()> {
+        let entry = self.said(self.entry(table))?;
+        let enlisted = self.enlist_all(&present.marks, present.birth);
+        let put = enlisted.and_then(|()| entry.metadata.put_marks(self.writer, key, present, &self.roster));
+        self.said(put)
+    }
+
+    fn bury(&mut self, table: &TableShape, key: &Key, birth: Option<Stamp>, remains: &Remains) -> Result<()> {
+        let buried = self.entry(table).and_then(|entry| self.try_bury(entry, key, birth, remains));
+        self.said(buried)
+    }
+
+    fn unbury(&mut self, table: &TableShape, key: &Key, birth: Option<Stamp>) -> Result<()> {
+        let drop = |entry: &Entry| entry.metadata.drop_remains(self.writer, key, birth, &self.roster);
+        self.said(self.entry(table).and_then(drop))
+    }
+
+    fn missing_parents(&mut self, table: &TableShape, key: &Key) -> Result<Vec<String>> {
+        self.said(self.entry(table).and_then(|entry| self.try_missing(entry, key)))
+    }
+
+    fn living_child(&mut self, table: &TableShape, key: &Key) -> Result<Option<String>> {
+        self.said(self.try_child(table, key))
+    }
+
+    fn hold(&mut self, link: LinkId, change: &TableChanges, reason: &str, now: WallTime) -> Result<()> {
+        let held = self.try_hold(link, change, reason, now);
+        self.said(held)
+    }
+
+    fn held(&mut self) -> Result<Vec<Held>> {
+        self.said(self.try_held())
+    }
+
+    fn release(&mut self, id: i64) -> Result<()> {
+        let drop = || Ok(self.writer.prepare_cached("DELETE FROM _packhorse_held WHERE id = ?1")?.execute([id])?);
+        self.said(drop().map(|_| ()))
+    }
+
+    fn note_conflict(&mut self, link: LinkId, table: &str, conflict: &Conflict<'_>, now: WallTime) -> Result<()> {
+        let noted = self.try_conflict(link, table, conflict, now);
+        self.said(noted)
+    }
+
+    fn note(&mut self, text: &str, now: WallTime) -> Result<()> {
+        let sql = "INSERT INTO _packhorse_notices (at, text) VALUES (?1, ?2)";
+        let put = || Ok(self.writer.prepare_cached(sql)?.execute(params![now.0 as i64, text])?);
+        self.said(put().map(|_| ()))
+    }
+
+    fn save_link(&mut self, link: &StoredLink) -> Result<()> {
+        self.said(state::save_link(self.writer, link))
+    }
+
+    fn commit(mut self: Box<Self>) -> Result<()> {
+        let done = self.try_commit();
+        self.said(done)
+    }
+}
+
+fn column_names<'a>(shape: &'a TableShape, set: &[usize]) -> Vec<&'a str> {
+    set.iter().filter_map(|&at| shape.columns.get(at)).map(|column| column.name.as_str()).collect()
+}

@@ -1,0 +1,196 @@
+//! The metadata of records: a table of marks and one of remains beside each synced table.
+//!
+//! Owns their layout. A record that has not changed since capture began has a row in neither. A living record's row
+//! bears the table's own key; what is left of an absent one is kept by key and birth, since a number can be given
+//! again (DESIGN section 6).
+
+use rusqlite::{Connection, OptionalExtension, params_from_iter};
+
+use super::fault::Outcome;
+use super::names::{PREFIX, joined, key_names, marks_table, quoted, remains_table};
+use super::values::{bind_from, key_at};
+use crate::clock::Stamp;
+use crate::id::Cut;
+use crate::marks::{Marks, Roster, pack_stamp, unpack_stamp};
+use crate::replica::{Present, Remains};
+use crate::value::Key;
+
+/// Makes the metadata tables of a synced table. `rowid_key`: the key is a rowid, which saves a byte or three a record.
+pub(super) fn create(connection: &Connection, table: &str, keys: usize, rowid_key: bool) -> Outcome<()> {
+    let (marks, remains, names) = (marks_table(table), remains_table(table), key_names(keys));
+    let (columns, without_rowid) = if rowid_key {
+        ("k1 INTEGER PRIMARY KEY, birth BLOB, marks BLOB NOT NULL, cut INTEGER NOT NULL".to_owned(), "")
+    } else {
+        let columns = format!("{names}, birth BLOB, marks BLOB NOT NULL, cut INTEGER NOT NULL, PRIMARY KEY ({names})");
+        (columns, " WITHOUT ROWID")
+    };
+    connection.execute_batch(&format!(
+        "CREATE TABLE {marks} ({columns}){without_rowid};
+         CREATE INDEX {} ON {marks} (cut);
+         CREATE TABLE {remains} ({names}, birth BLOB NOT NULL, remains BLOB NOT NULL, cut INTEGER NOT NULL,
+             PRIMARY KEY ({names}, birth)) WITHOUT ROWID;
+         CREATE INDEX {} ON {remains} (cut);",
+        quoted(&format!("{PREFIX}m_{table}_cut")),
+        quoted(&format!("{PREFIX}t_{table}_cut")),
+    ))?;
+    Ok(())
+}
+
+/// The statements on one table's metadata, as text that the connection's statement cache knows again.
+#[derive(Clone, Debug)]
+pub(super) struct Metadata {
+    keys: usize,
+    find_marks: String,
+    put_marks: String,
+    drop_marks: String,
+    find_remains: String,
+    find_all_remains: String,
+    put_remains: String,
+    drop_remains: String,
+}
+
+impl Metadata {
+    /// The statements for a table with this many key columns.
+    pub fn of(table: &str, keys: usize) -> Self {
+        let (marks, remains, names) = (marks_table(table), remains_table(table), key_names(keys));
+        let is_key = joined(keys, " AND ", |at| format!("k{0} = ?{0}", at + 1));
+        let holes = joined(keys, ", ", |at| format!("?{}", at + 1));
+        let (a, b, c) = (keys + 1, keys + 2, keys + 3);
+        Self {
+            keys,
+            find_marks: format!("SELECT birth, marks FROM {marks} WHERE {is_key}"),
+            put_marks: format!(
+                "INSERT INTO {marks} ({names}, birth, marks, cut) VALUES ({holes}, ?{a}, ?{b}, ?{c}) \
+                 ON CONFLICT ({names}) DO UPDATE SET birth = excluded.birth, marks = excluded.marks, cut = excluded.cut"
+            ),
+            drop_marks: format!("DELETE FROM {marks} WHERE {is_key}"),
+            find_remains: format!("SELECT remains FROM {remains} WHERE {is_key} AND birth = ?{a}"),
+            find_all_remains: format!("SELECT birth, remains, cut FROM {remains} WHERE {is_key}"),
+            put_remains: format!(
+                "INSERT INTO {remains} ({names}, birth, remains, cut) VALUES ({holes}, ?{a}, ?{b}, ?{c}) \
+                 ON CONFLICT ({names}, birth) DO UPDATE SET remains = excluded.remains, cut = excluded.cut"
+            ),
+            drop_remains: format!("DELETE FROM {remains} WHERE {is_key} AND birth = ?{a}"),
+        }
+    }
+
+    /// The marks and birth of a living record, if it changed since capture began.
+    pub fn marks(&self, connection: &Connection, key: &Key, roster: &Roster) -> Outcome<Option<Present>> {
+        let mut statement = connection.prepare_cached(&self.find_marks)?;
+        let mut rows = statement.query(params_from_iter(&key.0))?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        let birth = unpack_birth(row.get_ref(0)?.as_blob_or_null().map_err(rusqlite::Error::from)?, roster)?;
+        let marks = Marks::unpack(row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?, roster)?;
+        Ok(Some(Present { birth, marks }))
+    }
+
+    /// Stores a living record's marks.
+    pub fn put_marks(&self, connection: &Connection, key: &Key, present: &Present, roster: &Roster) -> Outcome<()> {
+        let mut statement = connection.prepare_cached(&self.put_marks)?;
+        let after = bind_from(&mut statement, 1, &key.0)?;
+        statement.raw_bind_parameter(after, pack_birth(present.birth, roster)?)?;
+        statement.raw_bind_parameter(after + 1, present.marks.pack(roster)?)?;
+        statement.raw_bind_parameter(after + 2, present.marks.latest_cut().0 as i64)?;
+        statement.raw_execute()?;
+        Ok(())
+    }
+
+    /// Forgets a record's marks: it stands no more.
+    pub fn drop_marks(&self, connection: &Connection, key: &Key) -> Outcome<()> {
+        connection.prepare_cached(&self.drop_marks)?.execute(params_from_iter(&key.0))?;
+        Ok(())
+    }
+
+    /// What is left of the record with this key and birth.
+    pub fn remains(
+        &self,
+        connection: &Connection,
+        key: &Key,
+        birth: Option<Stamp>,
+        roster: &Roster,
+    ) -> Outcome<Option<Remains>> {
+        let mut statement = connection.prepare_cached(&self.find_remains)?;
+        let after = bind_from(&mut statement, 1, &key.0)?;
+        statement.raw_bind_parameter(after, pack_birth(birth, roster)?.unwrap_or_default())?;
+        let mut rows = statement.raw_query();
+        let Some(row) = rows.next()? else { return Ok(None) };
+        Ok(Some(Remains::unpack(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?, roster)?))
+    }
+
+    /// Whether anything under this key was buried at this cut.
+    pub fn buried_at(&self, connection: &Connection, key: &Key, cut: Cut) -> Outcome<bool> {
+        let mut statement = connection.prepare_cached(&self.find_all_remains)?;
+        let mut rows = statement.query(params_from_iter(&key.0))?;
+        while let Some(row) = rows.next()? {
+            if row.get::<_, i64>(2)? == cut.0 as i64 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Stores what is left of a record.
+    pub fn put_remains(
+        &self,
+        connection: &Connection,
+        key: &Key,
+        birth: Option<Stamp>,
+        remains: &Remains,
+        roster: &Roster,
+    ) -> Outcome<()> {
+        let mut statement = connection.prepare_cached(&self.put_remains)?;
+        let after = bind_from(&mut statement, 1, &key.0)?;
+        statement.raw_bind_parameter(after, pack_birth(birth, roster)?.unwrap_or_default())?;
+        statement.raw_bind_parameter(after + 1, remains.pack(roster)?)?;
+        statement.raw_bind_parameter(after + 2, remains.latest_cut().0 as i64)?;
+        statement.raw_execute()?;
+        Ok(())
+    }
+
+    /// Forgets what was left of a record.
+    pub fn drop_remains(
+        &self,
+        connection: &Connection,
+        key: &Key,
+        birth: Option<Stamp>,
+        roster: &Roster,
+    ) -> Outcome<()> {
+        let mut statement = connection.prepare_cached(&self.drop_remains)?;
+        let after = bind_from(&mut statement, 1, &key.0)?;
+        statement.raw_bind_parameter(after, pack_birth(birth, roster)?.unwrap_or_default())?;
+        statement.raw_execute()?;
+        Ok(())
+    }
+
+    /// The key at the front of a row of ours.
+    pub fn key(&self, row: &rusqlite::Row<'_>) -> rusqlite::Result<Key> {
+        key_at(row, 0, self.keys)
+    }
+
+    /// The birth of the record under a key.
+    pub fn birth(&self, connection: &Connection, key: &Key, roster: &Roster) -> Outcome<Option<Stamp>> {
+        let mut statement = connection.prepare_cached(&self.find_marks)?;
+        let birth: Option<Option<Vec<u8>>> =
+            statement.query_row(params_from_iter(&key.0), |row| row.get(0)).optional()?;
+        Ok(unpack_birth(birth.flatten().as_deref(), roster)?)
+    }
+}
+
+/// The stored form of a birth: NULL (or empty, where it is part of a key) for a record older than capture.
+fn pack_birth(birth: Option<Stamp>, roster: &Roster) -> Outcome<Option<Vec<u8>>> {
+    let Some(stamp) = birth else { return Ok(None) };
+    let mut bytes = Vec::with_capacity(10);
+    pack_stamp(&mut bytes, stamp, roster)?;
+    Ok(Some(bytes))
+}
+
+/// Reads a stored birth.
+pub(super) fn unpack_birth(
+    bytes: Option<&[u8]>,
+    roster: &Roster,
+) -> Result<Option<Stamp>, crate::marks::DamagedMarks> {
+    match bytes {
+        None | Some([]) => Ok(None),
+        Some(mut bytes) => unpack_stamp(&mut bytes, roster).map(Some),
+    }
+}

@@ -1,0 +1,206 @@
+//! SQLite as a replica.
+//!
+//! The application's database is opened twice: one connection writes, another reads consistent views beside it. Our
+//! tables lie in the application's own file, so that they live and die in its transactions and its backups.
+
+mod capture;
+mod catalogue;
+mod fault;
+mod harvest;
+mod merging;
+mod metadata;
+mod names;
+mod open;
+mod packing;
+mod prepare;
+mod repair;
+mod schema;
+mod silence;
+mod snapshot;
+mod state;
+mod values;
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OptionalExtension};
+
+use self::catalogue::Catalogue;
+use self::fault::{Fault, Outcome};
+use self::merging::SqliteMerge;
+use self::snapshot::SqliteSnapshot;
+use self::state::Progress;
+use crate::clock::{Reading, WallTime};
+use crate::id::{LinkId, NodeName, TableId};
+use crate::link::Link;
+use crate::replica::{
+    Copied, Harvested, Identity, MergeTransaction, Replica, ReplicaError, Result, Snapshot, StoredLink, TableShape, Tally,
+};
+
+pub use open::Journal;
+pub use packing::{Adoption, adopt, use_wal};
+pub use prepare::{Choice, JournalWish, Prepared, SyncedTable, examine, prepare};
+
+/// How often a moment without unharvested changes is tried for.
+const QUIET_TRIES: usize = 50;
+
+/// A database that has been prepared, opened.
+pub struct SqliteReplica {
+    path: PathBuf,
+    writer: Connection,
+    reader: Connection,
+    journal: Journal,
+    identity: Identity,
+    catalogue: Catalogue,
+    /// Tables whose triggers delete synced records.
+    loud: HashSet<TableId>,
+}
+
+impl SqliteReplica {
+    /// Opens a database. Capture that an application's change of schema left outdated is renewed.
+    pub fn open(path: &Path) -> Result<Self> {
+        Self::try_open(path).map_err(|fault| fault.at(path, "be opened"))
+    }
+
+    fn try_open(path: &Path) -> Outcome<Self> {
+        let mut writer = open::writer(path)?;
+        let reader = open::reader(path)?;
+        match state::format(&writer)? {
+            None => return Err(ReplicaError::NotPrepared { path: path.to_owned() }.into()),
+            Some(found) if found > state::FORMAT => {
+                let path = path.to_owned();
+                return Err(ReplicaError::NewerFormat { path, found, known: state::FORMAT }.into());
+            }
+            Some(_) => {}
+        }
+        let journal = open::journal(&writer)?;
+        let catalogue = repair::renew_capture(&mut writer)?;
+        let identity = state::identity(&writer)?;
+        let loud = silence::silence(&mut writer, &catalogue)?;
+        Ok(Self { path: path.to_owned(), writer, reader, journal, identity, catalogue, loud })
+    }
+
+    /// The database's file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn fault<'a>(&'a self, doing: &'static str) -> impl FnOnce(Fault) -> ReplicaError + 'a {
+        move |fault| fault.at(&self.path, doing)
+    }
+
+    /// Takes the write lock at a moment in which nothing is unharvested.
+    fn lock_quiet(&mut self, now: WallTime) -> Outcome<()> {
+        for _ in 0..QUIET_TRIES {
+            harvest::harvest(&mut self.writer, &self.reader, self.journal, &self.catalogue, now)?;
+            self.writer.execute_batch("BEGIN IMMEDIATE")?;
+            let progress = Progress::load(&self.writer)?;
+            if harvest::last_row(&self.writer, progress.harvested_to)?.is_none() {
+                return Ok(());
+            }
+            self.writer.execute_batch("ROLLBACK")?;
+        }
+        Err(ReplicaError::Busy { path: self.path.clone() }.into())
+    }
+
+    fn begin_quiet_read(&mut self, now: WallTime) -> Outcome<()> {
+        self.lock_quiet(now)?;
+        let begun = self.begin_read();
+        self.writer.execute_batch("ROLLBACK")?;
+        begun
+    }
+
+    /// A read transaction begins with its first read, not with BEGIN.
+    fn begin_read(&self) -> Outcome<()> {
+        self.reader.execute_batch("BEGIN")?;
+        let read = self.reader.query_row("SELECT count(*) FROM _packhorse_state", [], |_| Ok(()));
+        if read.is_err() {
+            self.reader.execute_batch("ROLLBACK")?;
+        }
+        Ok(read?)
+    }
+
+    fn count(&self, sql: &str, link: LinkId) -> Outcome<u64> {
+        let count: i64 = self.reader.prepare_cached(sql)?.query_row([link.0], |row| row.get(0))?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    fn try_tally(&self) -> Outcome<Tally> {
+        let from = Progress::load(&self.reader)?.harvested_to;
+        let sql = "SELECT count(*), min(at) FROM _packhorse_log WHERE id > ?1 AND NOT (op = 'U' AND cols = 0)";
+        let (count, oldest): (i64, Option<i64>) =
+            self.reader.prepare_cached(sql)?.query_row([from], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let oldest_unharvested = oldest.and_then(|at| u64::try_from(at).ok()).map(WallTime);
+        Ok(Tally { unharvested: u64::try_from(count).unwrap_or(0), oldest_unharvested })
+    }
+
+    fn try_add_link(&self, peer: &NodeName, state: &Link) -> Outcome<LinkId> {
+        let sql = "SELECT 1 FROM _packhorse_links WHERE peer = ?1";
+        if self.writer.query_row(sql, [peer.as_str()], |_| Ok(())).optional()?.is_some() {
+            return Err(ReplicaError::LinkExists { peer: peer.to_string() }.into());
+        }
+        state::add_link(&self.writer, peer, state)
+    }
+}
+
+impl Replica for SqliteReplica {
+    fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    fn tables(&self) -> &[TableShape] {
+        self.catalogue.shapes()
+    }
+
+    fn harvest(&mut self, now: WallTime) -> Result<Harvested> {
+        harvest::harvest(&mut self.writer, &self.reader, self.journal, &self.catalogue, now)
+            .map_err(self.fault("be harvested"))
+    }
+
+    fn links(&mut self) -> Result<Vec<StoredLink>> {
+        state::links(&self.reader).map_err(self.fault("give its links"))
+    }
+
+    fn add_link(&mut self, peer: &NodeName, state: &Link) -> Result<LinkId> {
+        self.try_add_link(peer, state).map_err(self.fault("take a new link"))
+    }
+
+    fn save_link(&mut self, link: &StoredLink) -> Result<()> {
+        state::save_link(&self.writer, link).map_err(self.fault("keep a link's state"))
+    }
+
+    fn remove_link(&mut self, link: LinkId) -> Result<()> {
+        state::remove_link(&self.writer, link).map_err(self.fault("forget a link"))
+    }
+
+    fn tally(&mut self) -> Result<Tally> {
+        self.try_tally().map_err(self.fault("be counted"))
+    }
+
+    fn held(&mut self, link: LinkId) -> Result<u64> {
+        self.count("SELECT count(*) FROM _packhorse_held WHERE link = ?1", link).map_err(self.fault("be counted"))
+    }
+
+    fn conflicts(&mut self, link: LinkId) -> Result<u64> {
+        self.count("SELECT count(*) FROM _packhorse_conflicts WHERE link = ?1", link).map_err(self.fault("be counted"))
+    }
+
+    fn snapshot(&mut self, now: WallTime) -> Result<Box<dyn Snapshot + '_>> {
+        self.begin_quiet_read(now).map_err(self.fault("be read"))?;
+        SqliteSnapshot::begun(&self.reader, &self.path, &self.catalogue).map(|snapshot| Box::new(snapshot) as _)
+    }
+
+    fn glance(&mut self) -> Result<Box<dyn Snapshot + '_>> {
+        self.begin_read().map_err(self.fault("be read"))?;
+        SqliteSnapshot::begun(&self.reader, &self.path, &self.catalogue).map(|snapshot| Box::new(snapshot) as _)
+    }
+
+    fn copy_for_remote(&mut self, now: WallTime, target: &Path, tables: &[String]) -> Result<Copied> {
+        self.try_copy(now, target, tables).map_err(|fault| fault.at(target, "be made"))
+    }
+
+    fn begin_merge(&mut self, now: WallTime, observed: Reading) -> Result<Box<dyn MergeTransaction + '_>> {
+        self.lock_quiet(now).map_err(self.fault("be written"))?;
+        SqliteMerge::begun(self, now, observed).map(|merge| Box::new(merge) as _)
+    }
+}

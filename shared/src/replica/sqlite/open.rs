@@ -1,0 +1,69 @@
+//! Opening connections to the application's database without getting in its way.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+
+use super::fault::{Fault, Outcome};
+use crate::replica::ReplicaError;
+
+/// How long a statement waits for another program's lock.
+const LOCK_WAIT: Duration = Duration::from_secs(5);
+
+/// How many prepared statements a connection keeps: some for each synced table.
+const STATEMENTS_KEPT: usize = 512;
+
+/// A connection that may write. Foreign keys are off, since cascades arrive as the changes that they were; checkpoints
+/// are left to the application, because one by us while an older SQLite checkpoints too could lose its writes
+/// (<https://sqlite.org/wal.html>, the WAL-reset bug).
+pub(super) fn writer(path: &Path) -> Outcome<Connection> {
+    let connection = open(path)?;
+    connection.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA recursive_triggers = OFF")?;
+    Ok(connection)
+}
+
+/// A connection that only reads.
+pub(super) fn reader(path: &Path) -> Outcome<Connection> {
+    let connection = open(path)?;
+    connection.execute_batch("PRAGMA query_only = ON")?;
+    Ok(connection)
+}
+
+fn open(path: &Path) -> Outcome<Connection> {
+    if !path.is_file() {
+        return Err(Fault::Said(ReplicaError::Missing { path: path.to_owned() }));
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(LOCK_WAIT)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+    // Reading the schema is what tells a database from another file; an empty file is one without tables.
+    connection.query_row("PRAGMA schema_version", [], |_| Ok(()))?;
+    connection.execute_batch("PRAGMA wal_autocheckpoint = 0")?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, true)?;
+    Ok(connection)
+}
+
+/// How the database keeps its changes until they are final.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Journal {
+    /// A write-ahead log: readers and a writer do not wait for each other.
+    Wal,
+    /// A rollback journal: our reads make the application's writers wait.
+    Rollback,
+}
+
+/// How it does.
+pub(super) fn journal(connection: &Connection) -> Outcome<Journal> {
+    let mode: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
+    Ok(if mode.eq_ignore_ascii_case("wal") { Journal::Wal } else { Journal::Rollback })
+}
+
+/// Switches to the write-ahead log; tells how the database keeps its changes afterwards.
+pub(super) fn switch_to_wal(connection: &Connection) -> Outcome<Journal> {
+    connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    journal(connection)
+}

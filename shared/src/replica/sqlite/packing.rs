@@ -1,0 +1,275 @@
+//! The database of a remote database package, and its adoption at the remote.
+//!
+//! The remote's database is made by copying what the remote may have into an empty copy of the schema, in one read
+//! snapshot: nothing else of the main database's file is ever in it. Rows stream from file to file inside SQLite, so
+//! memory does not follow their number.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use super::catalogue::Catalogue;
+use super::fault::{Fault, Outcome};
+use super::metadata::{Metadata, unpack_birth};
+use super::names::{PREFIX, is_ours, quoted, quoted_list};
+use super::open;
+use super::prepare::add_table;
+use super::schema::candidates;
+use super::state::{self, Progress};
+use super::SqliteReplica;
+use crate::clock::{Reading, WallTime};
+use crate::id::{Cut, LinkId, NodeId, NodeName};
+use crate::link::Link;
+use crate::marks::{Marks, Roster};
+use crate::replica::{Copied, Identity, Present, Result, StoredLink};
+
+/// The number that the link to the hub has in a remote's database: it is the first.
+const LINK_TO_HUB: LinkId = LinkId(1);
+
+/// Who adopts a restored package's database, and as whose remote.
+pub struct Adoption<'a> {
+    /// Who the new node is.
+    pub identity: Identity,
+    /// Its hub.
+    pub hub: &'a NodeName,
+    /// The hub's installation.
+    pub hub_node: NodeId,
+    /// The state of the link to it.
+    pub link: &'a Link,
+    /// The reading that the node's clock starts from: nothing that is in the package is later.
+    pub clock: Reading,
+}
+
+impl SqliteReplica {
+    pub(super) fn try_copy(&mut self, now: WallTime, target: &Path, tables: &[String]) -> Outcome<Copied> {
+        let copy = Copy::open(target, &self.path)?;
+        self.lock_quiet(now)?;
+        let begun = copy.begin();
+        self.writer.execute_batch("ROLLBACK")?;
+        begun?;
+        let progress = copy.progress()?;
+        let mut copied =
+            Copied { cut: progress.cut, clock: progress.clock.latest(), records: 0, skipped: Vec::new() };
+        copy.schema("table", &mut copied.skipped)?;
+        for table in tables {
+            copied.records += copy.rows(table)?;
+        }
+        for kind in ["view", "index", "trigger"] {
+            copy.schema(kind, &mut copied.skipped)?;
+        }
+        copy.metadata(self.identity, progress.clock.latest(), tables, &self.catalogue)?;
+        copy.finish()?;
+        Ok(copied)
+    }
+}
+
+/// The new database with the main one attached to it, in one transaction over both.
+struct Copy {
+    connection: Connection,
+}
+
+impl Copy {
+    fn open(target: &Path, source: &Path) -> Outcome<Self> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let settings = Settings::of(&open::reader(source)?)?;
+        let connection = Connection::open_with_flags(target, flags)?;
+        connection.execute_batch(&format!(
+            "PRAGMA encoding = '{}'; PRAGMA page_size = {}; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; \
+             PRAGMA foreign_keys = OFF; PRAGMA user_version = {}; PRAGMA application_id = {};",
+            settings.encoding, settings.page_size, settings.user_version, settings.application_id
+        ))?;
+        let path = source.to_str().ok_or_else(|| Fault::Damaged("its path is not text".to_owned()))?;
+        connection.execute("ATTACH ?1 AS hub", [path])?;
+        Ok(Self { connection })
+    }
+
+    /// A read transaction begins with its first read, not with BEGIN.
+    fn begin(&self) -> Outcome<()> {
+        self.connection.execute_batch("BEGIN")?;
+        Ok(self.connection.query_row("SELECT count(*) FROM hub._packhorse_state", [], |_| Ok(()))?)
+    }
+
+    fn progress(&self) -> Outcome<Progress> {
+        // The new database has no such tables yet, so the names find the main one's.
+        Progress::load(&self.connection)
+    }
+
+    /// Makes everything of one kind in the schema, in the order in which it was made. What our own connection cannot
+    /// make belongs to a table that is not synced (see `init`) and is passed over.
+    fn schema(&self, kind: &str, skipped: &mut Vec<String>) -> Outcome<()> {
+        let mut statement = self.connection.prepare(
+            "SELECT name, sql FROM hub.sqlite_schema WHERE type = ?1 AND sql IS NOT NULL \
+             AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name NOT IN \
+             (SELECT name FROM pragma_table_list WHERE schema = 'hub' AND type = 'shadow') ORDER BY rowid",
+        )?;
+        let rows = statement.query_map([kind], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let parts: Vec<(String, String)> = rows.collect::<rusqlite::Result<_>>()?;
+        for (name, sql) in parts.iter().filter(|(name, _)| !is_ours(name)) {
+            if let Err(error) = self.connection.execute_batch(sql) {
+                skipped.push(format!("{kind} {name}: {error}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Copies a table's rows. Those whose key holds a NULL are not synced and stay behind.
+    fn rows(&self, table: &str) -> Outcome<u64> {
+        let sql = "SELECT name, pk FROM pragma_table_xinfo(?1, 'hub') WHERE hidden = 0 ORDER BY cid";
+        let mut statement = self.connection.prepare(sql)?;
+        let rows = statement.query_map([table], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let columns: Vec<(String, i64)> = rows.collect::<rusqlite::Result<_>>()?;
+        let keys = columns.iter().filter(|column| column.1 > 0);
+        let with_key = keys.map(|column| format!("{} IS NOT NULL", quoted(&column.0))).collect::<Vec<_>>().join(" AND ");
+        let (name, list) = (quoted(table), quoted_list(columns.iter().map(|column| column.0.as_str())));
+        let sql = format!("INSERT INTO main.{name} ({list}) SELECT {list} FROM hub.{name} WHERE {with_key}");
+        let copied = self.connection.execute(&sql, [])? as u64;
+        self.number_sequence(table)?;
+        Ok(copied)
+    }
+
+    /// A number that AUTOINCREMENT has given must not be given again.
+    fn number_sequence(&self, table: &str) -> Outcome<()> {
+        let there = "SELECT count(*) FROM hub.sqlite_schema WHERE name = 'sqlite_sequence'";
+        if self.connection.query_row(there, [], |row| row.get::<_, i64>(0))? == 0 {
+            return Ok(());
+        }
+        self.connection.execute("DELETE FROM main.sqlite_sequence WHERE name = ?1", [table]).or_else(absent_is_none)?;
+        let copy = "INSERT INTO main.sqlite_sequence (name, seq) SELECT name, seq FROM hub.sqlite_sequence WHERE name = ?1";
+        self.connection.execute(copy, [table]).or_else(absent_is_none)?;
+        Ok(())
+    }
+
+    /// Prepares the new database for the tables, and copies births and stamps: an edit at the remote must be known to
+    /// be later than what it edits, and a record must be known by its birth.
+    fn metadata(&self, hub: Identity, clock: Reading, tables: &[String], source: &Catalogue) -> Outcome<()> {
+        let nodes = state::roster(&self.connection)?;
+        // The remote's own identity is made when the package is restored.
+        state::create(&self.connection, Identity { network: hub.network, node: hub.node }, clock)?;
+        let mut roster = state::roster(&self.connection)?;
+        let (found, _) = candidates(&self.connection)?;
+        for candidate in found.iter().filter(|candidate| tables.contains(&candidate.name)) {
+            add_table(&self.connection, candidate)?;
+        }
+        let target = Catalogue::load(&self.connection, &found)?;
+        for name in tables {
+            self.marks(name, source, &target, &nodes, &mut roster)?;
+        }
+        Ok(())
+    }
+
+    fn marks(&self, table: &str, source: &Catalogue, target: &Catalogue, from: &Roster, to: &mut Roster) -> Outcome<()> {
+        let find = |catalogue: &Catalogue| catalogue.entries().iter().find(|entry| entry.shape.name == table).cloned();
+        let (Some(source), Some(target)) = (find(source), find(target)) else { return Ok(()) };
+        let keys = super::names::key_names(source.shape.keys.len());
+        let name = quoted(&format!("{PREFIX}m_{table}"));
+        let mut statement = self.connection.prepare(&format!("SELECT {keys}, birth, marks FROM hub.{name}"))?;
+        let mut rows = statement.query([])?;
+        let width = source.shape.keys.len();
+        while let Some(row) = rows.next()? {
+            let birth = row.get_ref(width)?.as_blob_or_null().map_err(rusqlite::Error::from)?;
+            let marks = row.get_ref(width + 1)?.as_blob().map_err(rusqlite::Error::from)?;
+            let mut present = Present { birth: unpack_birth(birth, from)?, marks: Marks::unpack(marks, from)? };
+            present.marks = renumbered(&present.marks, &source.shape, &target.shape);
+            for node in nodes_of(&present) {
+                state::enlist(&self.connection, to, node)?;
+            }
+            let metadata: &Metadata = &target.metadata;
+            metadata.put_marks(&self.connection, &metadata.key(row)?, &present, to)?;
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Outcome<()> {
+        self.rebuild_search_tables()?;
+        self.connection.execute_batch("COMMIT; DETACH hub; PRAGMA journal_mode = DELETE")?;
+        self.connection.close().map_err(|(_, error)| Fault::Sqlite(error))
+    }
+
+    /// A full-text table over another table's content is empty until it is built.
+    fn rebuild_search_tables(&self) -> Outcome<()> {
+        let sql = "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND sql LIKE 'CREATE VIRTUAL TABLE%fts%content%'";
+        let mut statement = self.connection.prepare(sql)?;
+        let names: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+        for name in names.iter().map(|name| quoted(name)) {
+            // A table without content of its own cannot be rebuilt and need not be.
+            let _ = self.connection.execute_batch(&format!("INSERT INTO {name}({name}) VALUES ('rebuild')"));
+        }
+        Ok(())
+    }
+}
+
+/// What has no AUTOINCREMENT in the copy has no row to set.
+fn absent_is_none(error: rusqlite::Error) -> rusqlite::Result<usize> {
+    match &error {
+        rusqlite::Error::SqliteFailure(_, Some(text)) if text.starts_with("no such table") => Ok(0),
+        rusqlite::Error::SqlInputError { msg, .. } if msg.starts_with("no such table") => Ok(0),
+        _ => Err(error),
+    }
+}
+
+/// The marks as the remote keeps them: before its first cut, come by the link to the hub, under its column numbers.
+fn renumbered(marks: &Marks, source: &crate::replica::TableShape, target: &crate::replica::TableShape) -> Marks {
+    let mut renumbered = Marks::default();
+    for column in &source.columns {
+        let (Some(mark), Some(at)) = (marks.get(column.id), target.position(&column.name)) else { continue };
+        if let Some(column) = target.columns.get(at) {
+            renumbered.set(column.id, crate::marks::Mark { stamp: mark.stamp, cut: Cut(0), via: LINK_TO_HUB });
+        }
+    }
+    renumbered.fold(&target.column_ids());
+    renumbered
+}
+
+fn nodes_of(present: &Present) -> Vec<NodeId> {
+    let mut nodes: Vec<NodeId> = present.birth.iter().map(|birth| birth.node).collect();
+    present.marks.clone().for_each(|mark| nodes.push(mark.stamp.node));
+    nodes
+}
+
+struct Settings {
+    encoding: String,
+    page_size: i64,
+    user_version: i64,
+    application_id: i64,
+}
+
+impl Settings {
+    fn of(source: &Connection) -> Outcome<Self> {
+        let number = |pragma: &str| source.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get(0));
+        Ok(Self {
+            encoding: source.query_row("PRAGMA encoding", [], |row| row.get(0))?,
+            page_size: number("page_size")?,
+            user_version: number("user_version")?,
+            application_id: number("application_id")?,
+        })
+    }
+}
+
+/// Makes a restored package's database this node's own. Done twice it is an error, and changes nothing. The file keeps
+/// its rollback journal, so that it can still be moved to its place; [`use_wal`] follows.
+pub fn adopt(path: &Path, adoption: &Adoption<'_>) -> Result<()> {
+    try_adopt(path, adoption).map_err(|fault| fault.at(path, "be adopted"))
+}
+
+fn try_adopt(path: &Path, adoption: &Adoption<'_>) -> Outcome<()> {
+    let mut connection = open::writer(path)?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    state::rename_self(&transaction, adoption.identity.node)?;
+    let mut progress = Progress::load(&transaction)?;
+    progress.clock.observe(adoption.clock);
+    progress.store(&transaction)?;
+    let id = state::add_link(&transaction, adoption.hub, adoption.link)?;
+    if id != LINK_TO_HUB {
+        return Err(Fault::Damaged("the package's database has a link already".to_owned()));
+    }
+    let (peer, state) = (adoption.hub.clone(), adoption.link.clone());
+    state::save_link(&transaction, &StoredLink { id, peer, node: Some(adoption.hub_node), state })?;
+    transaction.commit()?;
+    connection.close().map_err(|(_, error)| Fault::Sqlite(error))
+}
+
+/// Switches a database to the write-ahead log, with which readers and writers do not wait for each other.
+pub fn use_wal(path: &Path) -> Result<()> {
+    let switch = || open::writer(path).and_then(|connection| open::switch_to_wal(&connection));
+    switch().map(|_| ()).map_err(|fault| fault.at(path, "switch to the write-ahead log"))
+}

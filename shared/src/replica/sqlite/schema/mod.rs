@@ -1,0 +1,8 @@
+//! Reading the application's schema: which tables can be synced, and what they look like.
+
+mod index_text;
+mod introspect;
+mod unique;
+
+pub(super) use introspect::{Candidate, CandidateColumn, candidates, leave_out_unwritable};
+pub(super) use unique::{UniqueIndex, unique_indexes};

@@ -1,0 +1,156 @@
+//! A consistent view of the data and its marks.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, Row};
+
+use super::catalogue::{Catalogue, Entry};
+use super::fault::{Fault, Outcome};
+use super::metadata::unpack_birth;
+use super::state::{self, Progress};
+use super::values::owned;
+use crate::clock::{Reading, Stamp};
+use crate::id::Cut;
+use crate::marks::{Marks, Roster};
+use crate::replica::{ChangedRecord, Life, Remains, ReplicaError, Result, Show, Snapshot, TableShape};
+use crate::value::{Key, Value};
+
+/// A read transaction on the reading connection, ended when this is dropped.
+pub(super) struct SqliteSnapshot<'a> {
+    reader: &'a Connection,
+    path: PathBuf,
+    catalogue: &'a Catalogue,
+    roster: Roster,
+    progress: Progress,
+}
+
+impl<'a> SqliteSnapshot<'a> {
+    /// Takes over a read transaction that has begun.
+    pub fn begun(reader: &'a Connection, path: &Path, catalogue: &'a Catalogue) -> Result<Self> {
+        let load = || Ok((state::roster(reader)?, Progress::load(reader)?));
+        match load() {
+            Ok((roster, progress)) => Ok(Self { reader, path: path.to_owned(), catalogue, roster, progress }),
+            Err(fault) => {
+                end(reader);
+                Err(Fault::at(fault, path, "be read"))
+            }
+        }
+    }
+
+    fn present(&self, entry: &Entry, since: Cut, show: &mut Show<'_>) -> Outcome<()> {
+        let mut statement = self.reader.prepare_cached(&entry.sql.changed)?;
+        let keys = entry.shape.keys.len();
+        let mut rows = statement.query([since.0 as i64])?;
+        while let Some(row) = rows.next()? {
+            let stands: bool = row.get(keys + 2)?;
+            if !stands {
+                return Err(ReplicaError::CaptureLost { table: entry.shape.name.clone() }.into());
+            }
+            let marks = Marks::unpack(blob(row, keys + 1)?, &self.roster)?;
+            self.show(entry, row, Said::Present(marks), show)?;
+        }
+        Ok(())
+    }
+
+    fn absent(&self, entry: &Entry, since: Cut, show: &mut Show<'_>) -> Outcome<()> {
+        let mut statement = self.reader.prepare_cached(&entry.sql.remains)?;
+        let keys = entry.shape.keys.len();
+        let mut rows = statement.query([since.0 as i64])?;
+        while let Some(row) = rows.next()? {
+            let remains = Remains::unpack(blob(row, keys + 1)?, &self.roster)?;
+            self.show(entry, row, Said::Absent(remains), show)?;
+        }
+        Ok(())
+    }
+
+    fn show(&self, entry: &Entry, row: &Row<'_>, said: Said, show: &mut Show<'_>) -> Outcome<()> {
+        let keys = entry.shape.keys.len();
+        let birth = row.get_ref(keys)?.as_blob_or_null().map_err(rusqlite::Error::from)?;
+        let record = Record {
+            key: entry.metadata.key(row)?,
+            birth: unpack_birth(birth, &self.roster)?,
+            said,
+            row,
+            first_value: keys + 3,
+            path: &self.path,
+        };
+        Ok(show(&record)?)
+    }
+}
+
+fn blob<'a>(row: &'a Row<'_>, at: usize) -> Outcome<&'a [u8]> {
+    Ok(row.get_ref(at)?.as_blob().map_err(rusqlite::Error::from)?)
+}
+
+/// A read transaction that cannot be ended is ended with its connection; there is nothing that it could lose.
+fn end(reader: &Connection) {
+    let _ = reader.execute_batch("ROLLBACK");
+}
+
+impl Drop for SqliteSnapshot<'_> {
+    fn drop(&mut self) {
+        end(self.reader);
+    }
+}
+
+impl Snapshot for SqliteSnapshot<'_> {
+    fn cut(&self) -> Cut {
+        self.progress.cut
+    }
+
+    fn clock(&self) -> Reading {
+        self.progress.clock.latest()
+    }
+
+    fn changed_since(&self, table: &TableShape, since: Cut, show: &mut Show<'_>) -> Result<()> {
+        let Some(entry) = self.catalogue.entry(table) else { return Ok(()) };
+        let work = || {
+            self.present(entry, since, show)?;
+            self.absent(entry, since, show)
+        };
+        let mut work = work;
+        work().map_err(|fault| fault.at(&self.path, "be read"))
+    }
+
+    fn birth_of(&self, table: &str, key: &Key) -> Result<Option<Stamp>> {
+        let entry = self.catalogue.entries().iter().find(|entry| entry.shape.name == table);
+        let Some(entry) = entry else { return Ok(None) };
+        entry.metadata.birth(self.reader, key, &self.roster).map_err(|fault| fault.at(&self.path, "be read"))
+    }
+}
+
+enum Said {
+    Present(Marks),
+    Absent(Remains),
+}
+
+struct Record<'a> {
+    key: Key,
+    birth: Option<Stamp>,
+    said: Said,
+    row: &'a Row<'a>,
+    first_value: usize,
+    path: &'a Path,
+}
+
+impl ChangedRecord for Record<'_> {
+    fn key(&self) -> &Key {
+        &self.key
+    }
+
+    fn birth(&self) -> Option<Stamp> {
+        self.birth
+    }
+
+    fn life(&self) -> Life<'_> {
+        match &self.said {
+            Said::Present(marks) => Life::Present(marks),
+            Said::Absent(remains) => Life::Absent(remains),
+        }
+    }
+
+    fn value(&self, column: usize) -> Result<Value> {
+        let value = self.row.get_ref(self.first_value + column).map(owned);
+        value.map_err(|error| Fault::from(error).at(self.path, "be read"))
+    }
+}

@@ -1,0 +1,171 @@
+//! The node's own state in the database: who it is, how far it has come, whom it knows.
+//!
+//! Owns the tables `_packhorse_state`, `_packhorse_nodes`, `_packhorse_links`, `_packhorse_tables`,
+//! `_packhorse_columns`, `_packhorse_captures`, `_packhorse_held`, `_packhorse_conflicts` and `_packhorse_notices`.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::fault::{Fault, Outcome};
+use crate::clock::{Clock, Reading};
+use crate::id::{Cut, LinkId, NetworkId, NodeId, NodeName};
+use crate::link::Link;
+use crate::marks::Roster;
+use crate::replica::{Identity, StoredLink};
+
+/// The version of the layout of our tables.
+pub(super) const FORMAT: i64 = 1;
+
+const TABLES: &str = "
+CREATE TABLE _packhorse_state (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE _packhorse_nodes (number INTEGER PRIMARY KEY, node INTEGER NOT NULL UNIQUE);
+CREATE TABLE _packhorse_links (id INTEGER PRIMARY KEY AUTOINCREMENT, peer TEXT NOT NULL UNIQUE, node INTEGER,
+    state BLOB NOT NULL);
+CREATE TABLE _packhorse_tables (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE COLLATE NOCASE);
+CREATE TABLE _packhorse_columns (tbl INTEGER NOT NULL, id INTEGER NOT NULL, name TEXT NOT NULL COLLATE NOCASE,
+    PRIMARY KEY (tbl, id), UNIQUE (tbl, name)) WITHOUT ROWID;
+CREATE TABLE _packhorse_captures (id INTEGER PRIMARY KEY AUTOINCREMENT, tbl INTEGER NOT NULL, columns TEXT NOT NULL);
+CREATE TABLE _packhorse_held (id INTEGER PRIMARY KEY, link INTEGER NOT NULL, change BLOB NOT NULL,
+    reason TEXT NOT NULL, since INTEGER NOT NULL);
+CREATE TABLE _packhorse_conflicts (id INTEGER PRIMARY KEY, link INTEGER NOT NULL, tbl TEXT NOT NULL, record TEXT NOT NULL,
+    col TEXT NOT NULL, kept, kept_at INTEGER NOT NULL, kept_by INTEGER NOT NULL,
+    lost, lost_at INTEGER NOT NULL, lost_by INTEGER NOT NULL, noted INTEGER NOT NULL);
+CREATE TABLE _packhorse_notices (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, text TEXT NOT NULL);
+";
+
+/// Makes the tables for a node that starts at `clock`.
+pub(super) fn create(connection: &Connection, identity: Identity, clock: Reading) -> Outcome<()> {
+    connection.execute_batch(TABLES)?;
+    set(connection, "format", FORMAT)?;
+    set(connection, "network", identity.network.0 as i64)?;
+    set(connection, "node", identity.node.0 as i64)?;
+    let progress = Progress { clock: Clock::new(clock), cut: Cut(0), harvested_to: 0 };
+    progress.store(connection)?;
+    enlist(connection, &mut Roster::default(), identity.node)
+}
+
+/// Whether the database has been prepared, and for which format.
+pub(super) fn format(connection: &Connection) -> Outcome<Option<i64>> {
+    let sql = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = '_packhorse_state'";
+    let there: i64 = connection.query_row(sql, [], |row| row.get(0))?;
+    if there == 0 { Ok(None) } else { get(connection, "format") }
+}
+
+fn get(connection: &Connection, name: &str) -> Outcome<Option<i64>> {
+    let mut statement = connection.prepare_cached("SELECT value FROM _packhorse_state WHERE name = ?1")?;
+    Ok(statement.query_row([name], |row| row.get(0)).optional()?)
+}
+
+fn expect(connection: &Connection, name: &'static str) -> Outcome<i64> {
+    get(connection, name)?.ok_or_else(|| Fault::Damaged(format!("its state lacks {name}")))
+}
+
+fn set(connection: &Connection, name: &str, value: i64) -> Outcome<()> {
+    let sql = "INSERT INTO _packhorse_state (name, value) VALUES (?1, ?2) \
+               ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    connection.prepare_cached(sql)?.execute(params![name, value])?;
+    Ok(())
+}
+
+/// Who the node is.
+pub(super) fn identity(connection: &Connection) -> Outcome<Identity> {
+    let network = NetworkId(expect(connection, "network")? as u64);
+    Ok(Identity { network, node: NodeId(expect(connection, "node")? as u64) })
+}
+
+/// Gives the node another installation id: a package was made under its hub's.
+pub(super) fn rename_self(connection: &Connection, node: NodeId) -> Outcome<()> {
+    let mut roster = roster(connection)?;
+    enlist(connection, &mut roster, node)?;
+    set(connection, "node", node.0 as i64)
+}
+
+/// How far the node has come.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Progress {
+    /// The node's clock.
+    pub clock: Clock,
+    /// The latest published cut.
+    pub cut: Cut,
+    /// Log rows up to this id are harvested; those still there only wait to be cleared away.
+    pub harvested_to: i64,
+}
+
+impl Progress {
+    pub fn load(connection: &Connection) -> Outcome<Self> {
+        Ok(Self {
+            clock: Clock::new(Reading(expect(connection, "clock")? as u64)),
+            cut: Cut(expect(connection, "cut")? as u64),
+            harvested_to: expect(connection, "harvested_to")?,
+        })
+    }
+
+    pub fn store(&self, connection: &Connection) -> Outcome<()> {
+        set(connection, "clock", self.clock.latest().0 as i64)?;
+        set(connection, "cut", self.cut.0 as i64)?;
+        set(connection, "harvested_to", self.harvested_to)
+    }
+}
+
+/// The nodes whose stamps the database holds.
+pub(super) fn roster(connection: &Connection) -> Outcome<Roster> {
+    let mut statement = connection.prepare_cached("SELECT node FROM _packhorse_nodes ORDER BY number")?;
+    let nodes = statement.query_map([], |row| row.get::<_, i64>(0))?.map(|node| node.map(|node| NodeId(node as u64)));
+    Ok(Roster::new(nodes.collect::<rusqlite::Result<_>>()?))
+}
+
+/// Gives a node a number, here and in the database, if it has none.
+pub(super) fn enlist(connection: &Connection, roster: &mut Roster, node: NodeId) -> Outcome<()> {
+    if roster.enlist(node) {
+        let number = roster.len() as i64 - 1;
+        let sql = "INSERT INTO _packhorse_nodes (number, node) VALUES (?1, ?2)";
+        connection.prepare_cached(sql)?.execute([number, node.0 as i64])?;
+    }
+    Ok(())
+}
+
+/// Every link.
+pub(super) fn links(connection: &Connection) -> Outcome<Vec<StoredLink>> {
+    let mut statement = connection.prepare_cached("SELECT id, peer, node, state FROM _packhorse_links ORDER BY id")?;
+    let mut rows = statement.query([])?;
+    let mut links = Vec::new();
+    while let Some(row) = rows.next()? {
+        let peer: String = row.get(1)?;
+        let damaged = || Fault::Damaged(format!("the state of the link to {peer:?} cannot be read"));
+        links.push(StoredLink {
+            id: LinkId(row.get(0)?),
+            node: row.get::<_, Option<i64>>(2)?.map(|node| NodeId(node as u64)),
+            state: rmp_serde::from_slice(row.get_ref(3)?.as_blob().map_err(|_| damaged())?).map_err(|_| damaged())?,
+            peer: peer.parse().map_err(|_| damaged())?,
+        });
+    }
+    Ok(links)
+}
+
+fn link_bytes(state: &Link) -> Outcome<Vec<u8>> {
+    rmp_serde::to_vec_named(state).map_err(|error| Fault::Damaged(format!("a link's state cannot be written: {error}")))
+}
+
+/// Adds a link and tells its number.
+pub(super) fn add_link(connection: &Connection, peer: &NodeName, state: &Link) -> Outcome<LinkId> {
+    let bytes = link_bytes(state)?;
+    connection.execute("INSERT INTO _packhorse_links (peer, state) VALUES (?1, ?2)", params![peer.as_str(), bytes])?;
+    u32::try_from(connection.last_insert_rowid()).map(LinkId).map_err(|_| Fault::Damaged("link numbers ran out".into()))
+}
+
+/// Stores a link's state.
+pub(super) fn save_link(connection: &Connection, link: &StoredLink) -> Outcome<()> {
+    let bytes = link_bytes(&link.state)?;
+    let node = link.node.map(|node| node.0 as i64);
+    connection
+        .prepare_cached("UPDATE _packhorse_links SET node = ?2, state = ?3 WHERE id = ?1")?
+        .execute(params![link.id.0, node, bytes])?;
+    Ok(())
+}
+
+/// Forgets a link and what is held of it.
+pub(super) fn remove_link(connection: &Connection, link: LinkId) -> Outcome<()> {
+    connection.execute("DELETE FROM _packhorse_links WHERE id = ?1", [link.0])?;
+    connection.execute("DELETE FROM _packhorse_held WHERE link = ?1", [link.0])?;
+    connection.execute("DELETE FROM _packhorse_conflicts WHERE link = ?1", [link.0])?;
+    Ok(())
+}

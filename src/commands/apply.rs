@@ -1,0 +1,64 @@
+//! `packhorse apply`: open the bundles of the inbox and merge them.
+
+use std::path::Path;
+
+use clap::Args;
+use packhorse_unbundler::place::Placed;
+use packhorse_unbundler::receive::{Received, Receiver};
+
+use crate::failure::{Exit, Failure};
+use crate::node::{Node, WORLD};
+use crate::report::note;
+use crate::wording::{count, shown};
+
+/// Open the bundles that have arrived and merge them into the database
+#[derive(Args)]
+pub struct Apply {}
+
+impl Apply {
+    /// Runs the command.
+    pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
+        let (mut node, _lock) = Node::lock(home, "apply")?;
+        receive(&mut node)
+    }
+}
+
+/// Applies what is in the inbox and tells what came of it.
+pub fn receive(node: &mut Node) -> Result<Exit, Failure> {
+    let (spool, name) = (node.spool(), node.name().clone());
+    let received = Receiver { world: WORLD, spool: &spool, node: &name }.receive(&mut node.replica)?;
+    Ok(tell(&received))
+}
+
+fn tell(received: &Received) -> Exit {
+    for (name, placed) in &received.applied {
+        tell_placed(name, placed);
+    }
+    for (name, why) in &received.quarantined {
+        note(&format!("{} went into quarantine: {why}; its sender is asked again", shown(name)));
+    }
+    for (name, why) in &received.left_alone {
+        note(&format!("{} was left in the inbox: {why}", shown(name)));
+    }
+    let needs_a_person = |placed: &Placed| placed.held + placed.conflicts > 0;
+    let attention = received.applied.iter().any(|(_, placed)| needs_a_person(placed));
+    let set_aside = !received.quarantined.is_empty() || !received.left_alone.is_empty();
+    if attention || set_aside { Exit::Attention } else { Exit::Done }
+}
+
+fn tell_placed(name: &str, placed: &Placed) {
+    let from = name.split('.').next().unwrap_or(name);
+    if placed.records > 0 {
+        note(&format!("{from}: applied {}", count(placed.records, "changed record", "changed records")));
+    }
+    if placed.held > 0 {
+        note(&format!("{from}: {} held, because they cannot be placed now", count(placed.held, "change is", "changes are")));
+    }
+    if placed.conflicts > 0 {
+        note(&format!("{from}: {} changed at both ends; the later value stands", count(placed.conflicts, "field was", "fields were")));
+    }
+    if placed.revived > 0 {
+        let kept = count(placed.revived, "record was", "records were");
+        note(&format!("{from}: {kept} deleted there but kept, because others refer to them"));
+    }
+}

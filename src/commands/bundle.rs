@@ -1,0 +1,77 @@
+//! `packhorse bundle`: harvest, select and seal what is due.
+
+use std::path::Path;
+
+use clap::Args;
+use packhorse_bundler::seal::{Sealed, Sealer, Urgency};
+use packhorse_shared::id::NodeName;
+use packhorse_shared::replica::Replica;
+
+use crate::failure::{Exit, Failure};
+use crate::node::{Node, WORLD};
+use crate::report::note;
+use crate::wording::{bytes, count};
+
+const EXAMPLES: &str = "\
+Examples:
+  packhorse bundle               seal what has reached a threshold ([bundle] in packhorse.toml)
+  packhorse bundle --now alice   seal everything that waits for alice";
+
+/// Harvest changes and seal those that are due into bundles
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Bundle {
+    /// Seal everything, whatever the thresholds say
+    #[arg(long)]
+    now: bool,
+
+    /// Only for these nodes
+    #[arg(value_name = "NODE")]
+    nodes: Vec<NodeName>,
+}
+
+impl Bundle {
+    /// Runs the command.
+    pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
+        let (mut node, _lock) = Node::lock(home, "bundle")?;
+        let urgency = if self.now { Urgency::Now } else { thresholds(&node) };
+        seal(&mut node, urgency, &self.nodes)
+    }
+}
+
+fn thresholds(node: &Node) -> Urgency {
+    let bundle = &node.config.bundle;
+    Urgency::Thresholds { seal_at: bundle.seal_at.get(), seal_after: bundle.seal_after.as_millis() }
+}
+
+/// Seals for the links to these peers, or for all, and tells what was sealed.
+pub fn seal(node: &mut Node, urgency: Urgency, peers: &[NodeName]) -> Result<Exit, Failure> {
+    let mut shares = node.shares()?;
+    if let Some(unknown) = peers.iter().find(|peer| !shares.iter().any(|share| share.link.peer == **peer)) {
+        return Err(Failure::usage(format!("there is no link to \"{unknown}\""))
+            .hint("`packhorse status` lists the links; a remote has one once its package is made"));
+    }
+    let (spool, name) = (node.spool(), node.name().clone());
+    let sealer = Sealer { world: WORLD, spool: &spool, node: &name };
+    sealer.finish_interrupted(&node.replica.links()?)?;
+    for share in shares.iter_mut().filter(|share| peers.is_empty() || peers.contains(&share.link.peer)) {
+        let sealed = sealer.seal(&mut node.replica, share, urgency)?;
+        tell(&share.link.peer, &sealed);
+    }
+    Ok(Exit::Done)
+}
+
+fn tell(peer: &NodeName, sealed: &Sealed) {
+    match sealed {
+        Sealed::Nothing => {}
+        Sealed::Waiting { records, bytes: size } => {
+            note(&format!("{peer}: {} wait ({})", count(*records, "changed record", "changed records"), bytes(*size)));
+        }
+        Sealed::Bundle { bytes: size, records, fields, .. } => note(&format!(
+            "{peer}: sealed {}, {} ({})",
+            count(*records, "record", "records"),
+            count(*fields, "field", "fields"),
+            bytes(*size)
+        )),
+    }
+}

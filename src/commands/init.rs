@@ -1,0 +1,140 @@
+//! `packhorse init`: make a database a main database.
+//!
+//! The home is made first and the database prepared last, in one transaction. A run that was cut short in between is
+//! completed by running the command again.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use packhorse_shared::clock::Reading;
+use packhorse_shared::config::{Config, InitialConfig};
+use packhorse_shared::home::{Home, HomeIdentity, beside};
+use packhorse_shared::id::{NetworkId, NodeId, NodeName};
+use packhorse_shared::replica::Identity;
+use packhorse_shared::replica::sqlite::{Choice, JournalWish, Prepared, examine, prepare};
+use packhorse_shared::seam::{Random, WallClock};
+
+use crate::failure::{Exit, Failure};
+use crate::node::{WORLD, database_of};
+use crate::relay;
+use crate::report::{note, result};
+use crate::wording::count;
+
+const EXAMPLES: &str = "\
+Examples:
+  packhorse init --database crm.db --name hq --relay /srv/relay
+  packhorse init --database crm.db --exclude drafts --exclude cache";
+
+/// Make a database the main database of a new network
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Init {
+    /// The application's SQLite database
+    #[arg(long, value_name = "FILE")]
+    database: PathBuf,
+
+    /// This node's name: 1 to 32 of a-z, 0-9 and -
+    #[arg(long, default_value = "hub")]
+    name: NodeName,
+
+    /// The relay: a shared folder that both ends can reach (several: tried in order)
+    #[arg(long, value_name = "URL")]
+    relay: Vec<String>,
+
+    /// Sync only these tables
+    #[arg(long, value_name = "TABLE", value_delimiter = ',', conflicts_with = "exclude")]
+    tables: Vec<String>,
+
+    /// Sync every table but these
+    #[arg(long, value_name = "TABLE", value_delimiter = ',')]
+    exclude: Vec<String>,
+
+    /// Leave the database's journal mode as it is (our reads then make the application wait)
+    #[arg(long)]
+    keep_journal: bool,
+}
+
+impl Init {
+    /// Runs the command.
+    pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
+        let folder = home.map_or_else(|| beside(&self.database), Path::to_owned);
+        let relays = relay::relays(&self.relay)?;
+        examine(&self.database)?;
+        let home = self.home(&folder)?;
+        let identity = home.identity();
+        for location in &relays {
+            relay::mark(location, identity.network)?;
+        }
+        let choice = match (self.tables.is_empty(), self.exclude.is_empty()) {
+            (false, _) => Choice::Only(self.tables.clone()),
+            (true, false) => Choice::Except(self.exclude.clone()),
+            (true, true) => Choice::Every,
+        };
+        let journal = if self.keep_journal { JournalWish::Keep } else { JournalWish::WriteAhead };
+        let identity = Identity { network: identity.network, node: identity.node };
+        let clock = Reading::at(WORLD.clock.now());
+        let prepared = match prepare(&self.database, identity, clock, &choice, journal) {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                // Nothing refers to this home yet, and the next try may be for other tables or another file.
+                home.abandon(WORLD.disk)?;
+                return Err(error.into());
+            }
+        };
+        tell(&prepared, &home);
+        Ok(Exit::Done)
+    }
+
+    /// A new home, or the one that an interrupted run for the same database left.
+    fn home(&self, folder: &Path) -> Result<Home, Failure> {
+        if let Ok(home) = Home::open(folder) {
+            let config = Config::load(&home.config_path())?;
+            let same = database_of(&home, &config).canonicalize().ok() == self.database.canonicalize().ok();
+            return if same && config.node.name == self.name {
+                Ok(home)
+            } else {
+                Err(Failure::usage(format!("{} is the home of another database", folder.display()))
+                    .hint("choose another folder with --home DIR"))
+            };
+        }
+        let identity = HomeIdentity {
+            network: NetworkId(WORLD.random.next_u64()),
+            node: NodeId(WORLD.random.next_u64()),
+        };
+        let text = InitialConfig { name: &self.name, database: &database_from(folder, &self.database)?, relays: &self.relay };
+        Ok(Home::create(WORLD.disk, folder, &identity, &text.text()?)?)
+    }
+}
+
+/// The database's path as the configuration has it: relative to the home where the two lie together, so that the folder
+/// can be moved.
+pub fn database_from(home: &Path, database: &Path) -> Result<PathBuf, Failure> {
+    let absolute = |path: &Path| std::path::absolute(path).map_err(|error| Failure::file("find", path, &error));
+    let (home, database) = (absolute(home)?, absolute(database)?);
+    match (home.parent(), database.parent(), database.file_name()) {
+        (Some(a), Some(b), Some(file)) if a == b => Ok(Path::new("..").join(file)),
+        _ => Ok(database),
+    }
+}
+
+fn tell(prepared: &Prepared, home: &Home) {
+    result(&format!("synced from now on ({}):", count(prepared.synced.len() as u64, "table", "tables")));
+    for table in &prepared.synced {
+        let lacking = count(table.without_key, "record has", "records have");
+        match table.without_key {
+            0 => result(&format!("  {}", table.name)),
+            _ => result(&format!("  {}  ({lacking} NULL in the key and cannot be synced)", table.name)),
+        }
+    }
+    if !prepared.left_out.is_empty() {
+        result("not synced:");
+    }
+    for left in &prepared.left_out {
+        result(&format!("  {}  ({})", left.table, left.why));
+    }
+    if prepared.switched_to_wal {
+        note("the database now uses a write-ahead log, so that readers and writers do not wait for each other");
+    }
+    note(&format!("home: {}", home.folder().display()));
+    note("next: `packhorse remote add NAME`, then `packhorse remote pack NAME -o NAME.rdb`");
+}

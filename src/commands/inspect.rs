@@ -1,0 +1,236 @@
+//! `packhorse inspect`: look into a bundle or a package, on any machine, without a database.
+
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use packhorse_shared::bundle::{BundleError, BundleReader, Kind, Limits, Manifest, columns};
+use packhorse_shared::change::{EXISTENCE, RecordChange, TableChanges};
+use packhorse_shared::clock::Stamp;
+use packhorse_shared::value::Value;
+use serde::Serialize;
+use serde_json::{Map, json};
+
+use crate::failure::{Exit, Failure};
+use crate::report::{self, result};
+use crate::wording::{bytes, count, shown, timestamp};
+
+const EXAMPLES: &str = "\
+Examples:
+  packhorse inspect crm.db.packhorse/outbox/alice/*.bundle
+  packhorse inspect --values --json hq.alice.18f3c2a1.000042.9a41c07be2d65f18.bundle
+  packhorse inspect alice.rdb";
+
+/// Look into a bundle or a package: who sends what to whom
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Inspect {
+    /// The file
+    file: PathBuf,
+
+    /// Show the values, too
+    #[arg(long)]
+    values: bool,
+
+    /// Print JSON: one object, whose fields are only ever added to
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Told {
+    file: String,
+    bytes: u64,
+    kind: &'static str,
+    format: u32,
+    network: String,
+    from: String,
+    to: String,
+    installation: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    link: Option<serde_json::Value>,
+    records: u64,
+    fields: u64,
+    deletes: u64,
+    members: Vec<MemberTold>,
+    tables: Vec<TableTold>,
+}
+
+#[derive(Serialize)]
+struct MemberTold {
+    name: String,
+    bytes: u64,
+    digest: String,
+}
+
+#[derive(Serialize)]
+struct TableTold {
+    table: String,
+    records: Vec<RecordTold>,
+}
+
+#[derive(Serialize)]
+struct RecordTold {
+    key: Vec<serde_json::Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    birth: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deleted: Option<String>,
+    whole: bool,
+    fields: Map<String, serde_json::Value>,
+}
+
+impl Inspect {
+    /// Runs the command.
+    pub fn run(self) -> Result<Exit, Failure> {
+        let size = std::fs::metadata(&self.file).map_err(|error| Failure::file("read", &self.file, &error))?.len();
+        let (manifest, tables) = read(&self.file).map_err(|error| refused(&self.file, error))?;
+        let told = self.told(size, &manifest, &tables);
+        if self.json { report::json(&told) } else { tell(&told, self.values) }
+        Ok(Exit::Done)
+    }
+
+    fn told(&self, size: u64, manifest: &Manifest, tables: &[TableChanges]) -> Told {
+        let member = |member: &packhorse_shared::bundle::MemberEntry| MemberTold {
+            name: member.name.clone(),
+            bytes: member.length,
+            digest: member.digest.to_string(),
+        };
+        let table = |changes: &TableChanges| TableTold {
+            table: changes.table.clone(),
+            records: changes.records.iter().map(|record| self.record(changes, record)).collect(),
+        };
+        Told {
+            file: self.file.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            bytes: size,
+            kind: if manifest.kind == Kind::Package { "package" } else { "bundle" },
+            format: manifest.format,
+            network: manifest.network.to_string(),
+            from: manifest.from.to_string(),
+            to: manifest.to.to_string(),
+            installation: manifest.node.to_string(),
+            link: link(manifest),
+            records: manifest.counts.records,
+            fields: manifest.counts.fields,
+            deletes: manifest.counts.deletes,
+            members: manifest.members.iter().map(member).collect(),
+            tables: tables.iter().map(table).collect(),
+        }
+    }
+
+    fn record(&self, of: &TableChanges, record: &RecordChange) -> RecordTold {
+        let mut fields = Map::new();
+        for field in &record.fields {
+            let Some(column) = of.columns.get(field.column).filter(|column| *column != EXISTENCE) else { continue };
+            let mut told = json!({ "stamp": stamp(field.stamp) });
+            if self.values {
+                told["value"] = value(&field.value);
+            }
+            fields.insert(column.clone(), told);
+        }
+        RecordTold {
+            key: record.key.0.iter().map(value).collect(),
+            birth: record.birth.map(stamp),
+            deleted: record.dead.map(stamp),
+            whole: record.whole,
+            fields,
+        }
+    }
+}
+
+fn link(manifest: &Manifest) -> Option<serde_json::Value> {
+    let header = manifest.header.as_ref()?;
+    let ack = header.ack.map(|ack| json!({ "epoch": ack.epoch.0, "sequence": ack.sequence.0 }));
+    Some(json!({
+        "epoch": header.epoch.0,
+        "sequence": header.sequence.0,
+        "id": header.id.to_string(),
+        "base": header.base.sequence.0,
+        "acknowledges": ack,
+        "asks_again": header.nack,
+        "asks_for_everything": header.ask > 0,
+        "probe": header.probe,
+        "sealed": timestamp(header.clock.time()),
+    }))
+}
+
+fn stamp(stamp: Stamp) -> String {
+    let time = timestamp(stamp.reading.time()).unwrap_or_default();
+    let millis = stamp.reading.time().0 % 1000;
+    format!("{}.{millis:03}Z+{}@{}", time.trim_end_matches('Z'), stamp.reading.counter(), stamp.node)
+}
+
+/// A value as JSON has it; what JSON cannot hold exactly is given as an object that says so.
+fn value(value: &Value) -> serde_json::Value {
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    match value {
+        Value::Null => serde_json::Value::Null,
+        Value::Integer(number) if number.unsigned_abs() < 1 << 53 => json!(number),
+        Value::Integer(number) => json!({ "integer": number.to_string() }),
+        Value::Real(number) if number.is_finite() => json!(number),
+        Value::Real(number) => json!({ "real": number.to_string() }),
+        Value::Text(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) => json!(text),
+            Err(_) => json!({ "text_hex": hex(bytes) }),
+        },
+        Value::Blob(bytes) => json!({ "blob_hex": hex(bytes) }),
+    }
+}
+
+/// Reads and checks everything. Of a package the database is checked and not kept.
+fn read(path: &Path) -> Result<(Manifest, Vec<TableChanges>), BundleError> {
+    let file = File::open(path).map_err(BundleError::Io)?;
+    let (manifest, mut members) = BundleReader::open(BufReader::new(file), Limits::PACKAGE)?;
+    let mut tables = Vec::new();
+    while let Some(name) = members.peek().map(|member| member.name.clone()) {
+        if name.starts_with("changes/") {
+            let changes = columns::decode(&members.read()?, manifest.node);
+            tables.push(changes.map_err(|_| BundleError::Damaged { member: name })?);
+        } else {
+            members.copy_to(&mut io::sink())?;
+        }
+    }
+    members.finish()?;
+    Ok((manifest, tables))
+}
+
+fn refused(path: &Path, error: BundleError) -> Failure {
+    let what = match &error {
+        BundleError::NotABundle => "is neither a bundle nor a package".to_owned(),
+        other => format!("cannot be used: {other}"),
+    };
+    match error {
+        BundleError::Io(error) => Failure::file("read", path, &error),
+        BundleError::NewerFormat { .. } => {
+            Failure::new(Exit::Failed, format!("{} {what}", path.display())).hint("update Packhorse here")
+        }
+        _ => Failure::new(Exit::Failed, format!("{} {what}", path.display())),
+    }
+}
+
+fn tell(told: &Told, values: bool) {
+    result(&format!("{} from {} to {} ({})", told.kind, told.from, told.to, bytes(told.bytes)));
+    if let Some(link) = &told.link {
+        result(&format!("  epoch {}, sequence {}, builds on {}", link["epoch"], link["sequence"], link["base"]));
+    }
+    let (records, fields) = (count(told.records, "record", "records"), count(told.fields, "field", "fields"));
+    result(&format!("  {records}, {fields}, {} deleted", told.deletes));
+    for table in &told.tables {
+        result(&format!("  {}", shown(&table.table)));
+        table.records.iter().for_each(|record| tell_record(record, values));
+    }
+}
+
+fn tell_record(record: &RecordTold, values: bool) {
+    let key: Vec<String> = record.key.iter().map(ToString::to_string).collect();
+    let told = match (&record.deleted, values) {
+        (Some(_), _) => "deleted".to_owned(),
+        (None, false) => record.fields.keys().map(|name| shown(name)).collect::<Vec<_>>().join(", "),
+        (None, true) => {
+            let field = |(name, told): (&String, &serde_json::Value)| format!("{} = {}", shown(name), told["value"]);
+            record.fields.iter().map(field).collect::<Vec<_>>().join(", ")
+        }
+    };
+    result(&format!("    {}: {told}", key.join(", ")));
+}

@@ -1,0 +1,30 @@
+//! The commands, one file each.
+
+pub mod apply;
+pub mod bundle;
+pub mod init;
+pub mod inspect;
+pub mod remote;
+pub mod restore;
+pub mod status;
+pub mod sync;
+pub mod transfer;
+
+use crate::cli::{Cli, Command};
+use crate::failure::{Exit, Failure};
+
+/// Runs what was typed.
+pub fn run(cli: Cli) -> Result<Exit, Failure> {
+    let home = cli.home.as_deref();
+    match cli.command {
+        Command::Init(init) => init.run(home),
+        Command::Remote(remote) => remote.run(home),
+        Command::Restore(restore) => restore.run(home),
+        Command::Bundle(bundle) => bundle.run(home),
+        Command::Transfer(transfer) => transfer.run(home),
+        Command::Apply(apply) => apply.run(home),
+        Command::Sync(sync) => sync.run(home),
+        Command::Status(status) => status.run(home),
+        Command::Inspect(inspect) => inspect.run(),
+    }
+}

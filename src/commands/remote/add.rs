@@ -1,0 +1,67 @@
+//! `packhorse remote add`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use clap::Args;
+use packhorse_shared::config::{EVERYTHING, Param, RemoteConfig, Scalar, add_remote, edit_file};
+use packhorse_shared::id::NodeName;
+
+use crate::failure::{Exit, Failure};
+use crate::node::{Node, WORLD};
+use crate::relay;
+use crate::report::note;
+
+const EXAMPLES: &str = "\
+Examples:
+  packhorse remote add alice
+  packhorse remote add alice --set sales --param user=alice
+  packhorse remote add ship-7 --relay /mnt/share/ship-7   (as the ship reaches its relay folder)";
+
+/// Add a remote: it gets a folder on the relay; its package is made with `remote pack`
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Add {
+    /// The remote's name
+    name: NodeName,
+
+    /// The sync set that it shares
+    #[arg(long, default_value = EVERYTHING)]
+    set: String,
+
+    /// A parameter of the set
+    #[arg(long = "param", value_name = "K=V", value_parser = param)]
+    params: Vec<(String, String)>,
+
+    /// The relay folder as the remote reaches it, if different from here
+    #[arg(long, value_name = "URL")]
+    relay: Vec<String>,
+}
+
+fn param(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("write it as name=value")?;
+    if key.is_empty() { Err("the name before = is empty".to_owned()) } else { Ok((key.to_owned(), value.to_owned())) }
+}
+
+impl Add {
+    /// Runs the command.
+    pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
+        let (node, _lock) = Node::lock(home, "remote add")?;
+        if node.config.remotes.contains_key(&self.name) {
+            return Err(Failure::usage(format!("there is a remote \"{}\" already", self.name))
+                .hint(format!("`packhorse remote show {}` tells about it", self.name)));
+        }
+        if self.name == *node.name() {
+            return Err(Failure::usage(format!("\"{}\" is this node's own name", self.name)));
+        }
+        node.tables_of_set(&self.set)?;
+        relay::relays(&self.relay)?;
+        relay::prepare_remote(&node, &self.name)?;
+        let params: BTreeMap<String, Param> =
+            self.params.into_iter().map(|(key, value)| (key, Param::One(Scalar::Text(value)))).collect();
+        let remote = RemoteConfig { set: self.set, params, relay: self.relay };
+        edit_file(WORLD.disk, &node.home.config_path(), |text| add_remote(text, &self.name, &remote))?;
+        note(&format!("added {0}; make its package with `packhorse remote pack {0} -o {0}.rdb`", self.name));
+        Ok(Exit::Done)
+    }
+}

@@ -1,0 +1,50 @@
+//! `packhorse remote list`.
+
+use std::path::Path;
+
+use clap::Args;
+use packhorse_shared::replica::Replica;
+use serde::Serialize;
+
+use crate::failure::{Exit, Failure};
+use crate::node::Node;
+use crate::report::{json, note, result};
+
+/// List the remotes, their sets and whether their package has been made
+#[derive(Args)]
+pub struct List {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Row {
+    name: String,
+    set: String,
+    packed: bool,
+}
+
+impl List {
+    /// Runs the command.
+    pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
+        let mut node = Node::open(home)?;
+        let links = node.replica.links()?;
+        let row = |(name, remote): (&packhorse_shared::id::NodeName, &packhorse_shared::config::RemoteConfig)| Row {
+            name: name.to_string(),
+            set: remote.set.clone(),
+            packed: links.iter().any(|link| link.peer == *name),
+        };
+        let rows: Vec<Row> = node.config.remotes.iter().map(row).collect();
+        if self.json {
+            json(&rows);
+        } else if rows.is_empty() {
+            note("there are no remotes yet: add one with `packhorse remote add NAME`");
+        }
+        for row in rows.iter().filter(|_| !self.json) {
+            let state = if row.packed { "packed" } else { "not packed yet" };
+            result(&format!("{:<32}  {:<20}  {state}", row.name, row.set));
+        }
+        Ok(Exit::Done)
+    }
+}

@@ -1,0 +1,86 @@
+//! `packhorse remote pack`: make remote database packages.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use packhorse_bundler::package::{Order, Packer};
+use packhorse_shared::id::NodeName;
+
+use crate::failure::{Exit, Failure};
+use crate::node::{Node, WORLD};
+use crate::relay;
+use crate::report::{note, result};
+use crate::wording::{bytes, count};
+
+const EXAMPLES: &str = "\
+Examples:
+  packhorse remote pack alice -o alice.rdb --no-passphrase
+  packhorse remote pack --all -o packages/ --no-passphrase
+
+A package holds everything that the remote may have: keep it as you keep the database. This version
+does not seal packages, so --no-passphrase has to be said.";
+
+/// Make the package from which a remote starts
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Pack {
+    /// The remote
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    name: Option<NodeName>,
+
+    /// Every remote; -o names a folder then
+    #[arg(long)]
+    all: bool,
+
+    /// Where the package goes
+    #[arg(short, long, value_name = "FILE.rdb")]
+    output: PathBuf,
+
+    /// Leave the package unsealed
+    #[arg(long)]
+    no_passphrase: bool,
+}
+
+impl Pack {
+    /// Runs the command.
+    pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
+        if !self.no_passphrase {
+            return Err(Failure::usage("this version cannot seal packages with a passphrase")
+                .hint("add --no-passphrase, and keep the file as safe as the database"));
+        }
+        let (mut node, _lock) = Node::lock(home, "remote pack")?;
+        let orders = self.orders(&node)?;
+        if orders.is_empty() {
+            note("there are no remotes yet: add one with `packhorse remote add NAME`");
+        }
+        orders.iter().try_for_each(|(remote, file)| pack(&mut node, remote, file))?;
+        Ok(Exit::Done)
+    }
+
+    fn orders(&self, node: &Node) -> Result<Vec<(NodeName, PathBuf)>, Failure> {
+        let Some(name) = &self.name else {
+            let file = |name: &NodeName| self.output.join(format!("{name}.rdb"));
+            std::fs::create_dir_all(&self.output).map_err(|error| Failure::file("make the folder", &self.output, &error))?;
+            return Ok(node.config.remotes.keys().map(|name| (name.clone(), file(name))).collect());
+        };
+        if self.output.is_dir() {
+            return Err(Failure::usage(format!("{} is a folder", self.output.display()))
+                .hint(format!("name the file: -o {}", self.output.join(format!("{name}.rdb")).display())));
+        }
+        Ok(vec![(name.clone(), self.output.clone())])
+    }
+}
+
+fn pack(node: &mut Node, remote: &NodeName, file: &Path) -> Result<(), Failure> {
+    let tables = node.tables_of_remote(remote)?;
+    let relays = relay::relays_of_remote(node, remote)?;
+    let (spool, name) = (node.spool(), node.name().clone());
+    let packer = Packer { world: WORLD, spool: &spool, node: &name };
+    let packed = packer.pack(&mut node.replica, &Order { remote, tables: &tables, relays, file })?;
+    for skipped in &packed.skipped {
+        note(&format!("not copied: {skipped}"));
+    }
+    note(&format!("{remote}: {} in {}", count(packed.records, "record", "records"), bytes(packed.bytes)));
+    result(&file.display().to_string());
+    Ok(())
+}

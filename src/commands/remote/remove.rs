@@ -1,0 +1,39 @@
+//! `packhorse remote remove`.
+
+use std::path::Path;
+
+use clap::Args;
+use packhorse_shared::config::{edit_file, remove_remote};
+use packhorse_shared::id::NodeName;
+use packhorse_shared::replica::Replica;
+
+use crate::failure::{Exit, Failure};
+use crate::node::{Node, WORLD};
+use crate::report::note;
+
+/// Remove a remote: nothing is sent to it or taken from it any more
+#[derive(Args)]
+pub struct Remove {
+    /// The remote
+    name: NodeName,
+}
+
+impl Remove {
+    /// Runs the command. The link goes first: a remote without a link is one whose package is to be made.
+    pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
+        let (mut node, _lock) = Node::lock(home, "remote remove")?;
+        let link = node.replica.links()?.into_iter().find(|link| link.peer == self.name);
+        if link.is_none() && !node.config.remotes.contains_key(&self.name) {
+            return Err(Failure::usage(format!("there is no remote \"{}\"", self.name))
+                .hint("`packhorse remote list` lists them"));
+        }
+        if let Some(link) = link {
+            node.replica.remove_link(link.id)?;
+        }
+        if node.config.remotes.contains_key(&self.name) {
+            edit_file(WORLD.disk, &node.home.config_path(), |text| remove_remote(text, &self.name))?;
+        }
+        note(&format!("removed {}; its database stays as it is, and what lies on the relay for it is yours to remove", self.name));
+        Ok(Exit::Done)
+    }
+}

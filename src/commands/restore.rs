@@ -1,0 +1,62 @@
+//! `packhorse restore`: start a remote from its package.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use packhorse_shared::config::InitialConfig;
+use packhorse_shared::home::beside;
+use packhorse_shared::seam::Random;
+use packhorse_unbundler::restore::{Restorer, Site};
+
+use super::init::database_from;
+use crate::failure::{Exit, Failure};
+use crate::node::WORLD;
+use crate::relay;
+use crate::report::note;
+use crate::wording::count;
+
+const EXAMPLES: &str = "\
+Examples:
+  packhorse restore alice.rdb --database crm.db
+  packhorse restore alice.rdb --database crm.db --relay /media/stick/relay/alice";
+
+/// Unpack a remote database package: database, home and link, ready to sync
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Restore {
+    /// The package
+    #[arg(value_name = "FILE.rdb")]
+    package: PathBuf,
+
+    /// Where the database goes; it must not be there
+    #[arg(long, value_name = "FILE")]
+    database: PathBuf,
+
+    /// This node's relay folder, if it is reached otherwise than the package says
+    #[arg(long, value_name = "URL")]
+    relay: Vec<String>,
+}
+
+impl Restore {
+    /// Runs the command.
+    pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
+        relay::relays(&self.relay)?;
+        let folder = home.map_or_else(|| beside(&self.database), Path::to_owned);
+        let relative = database_from(&folder, &self.database)?;
+        let site = Site { package: &self.package, database: &self.database, home: &folder };
+        let node = packhorse_shared::id::NodeId(WORLD.random.next_u64());
+        let restored = Restorer { world: WORLD }.restore(&site, node, &|start| {
+            let relays = if self.relay.is_empty() { start.relays } else { &self.relay };
+            InitialConfig { name: start.name, database: &relative, relays }.text()
+        })?;
+        note(&format!(
+            "{}: restored {} from {}",
+            restored.name,
+            count(restored.records, "record", "records"),
+            restored.hub
+        ));
+        note(&format!("home: {}", folder.display()));
+        note("next: `packhorse sync`");
+        Ok(Exit::Done)
+    }
+}

@@ -1,0 +1,189 @@
+//! `packhorse status`: how each link stands, and what to type if something is wrong.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use clap::Args;
+use packhorse_bundler::seal::Share;
+use packhorse_bundler::select::{Owed, select};
+use packhorse_shared::bundle::BundleName;
+use packhorse_shared::id::NodeName;
+use packhorse_shared::link::Role;
+use packhorse_shared::replica::{Replica, Tally};
+use packhorse_shared::spool::SpoolFile;
+use serde::Serialize;
+
+use crate::failure::{Exit, Failure};
+use crate::node::Node;
+use crate::report::{json, note, result};
+use crate::wording::{bytes, count, timestamp};
+
+const EXAMPLES: &str = "\
+Examples:
+  packhorse status
+  packhorse status --json | jq '.links[] | select(.state != \"ok\")'";
+
+/// Tell how each link stands: what waits, what is on its way, what is wrong and what to type
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Status {
+    /// Print JSON: one object, whose fields are only ever added to
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Told {
+    node: String,
+    database: String,
+    accepting: bool,
+    links: Vec<LinkTold>,
+}
+
+#[derive(Serialize)]
+struct LinkTold {
+    node: String,
+    role: Role,
+    state: &'static str,
+    pending_changes: u64,
+    pending_bytes: u64,
+    outbox: Pile,
+    unacknowledged: u64,
+    inbox: Pile,
+    held: u64,
+    conflicts: u64,
+    quarantined: u64,
+    last_sent: Option<String>,
+    last_received: Option<String>,
+    oldest_unsent: Option<String>,
+    advice: Option<String>,
+}
+
+#[derive(Clone, Copy, Default, Serialize)]
+struct Pile {
+    bundles: u64,
+    bytes: u64,
+}
+
+impl Status {
+    /// Runs the command.
+    pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
+        let mut node = Node::open(home)?;
+        let told = look(&mut node)?;
+        if self.json { json(&told) } else { tell(&told) }
+        Ok(Exit::Done)
+    }
+}
+
+fn look(node: &mut Node) -> Result<Told, Failure> {
+    let tally = node.replica.tally()?;
+    let spool = node.spool();
+    let (inbox, quarantined) = (by_sender(&spool.inbox()?), by_sender(&spool.quarantined()?));
+    let mut links = Vec::new();
+    for share in node.shares()? {
+        let peer = &share.link.peer;
+        let outbox = pile(&spool.outbox(peer)?);
+        let at = |piles: &BTreeMap<NodeName, Pile>| piles.get(peer).copied().unwrap_or_default();
+        links.push(look_at_link(node, &share, tally, outbox, at(&inbox), at(&quarantined))?);
+    }
+    let database = node.replica.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(Told { node: node.name().to_string(), database, accepting: true, links })
+}
+
+fn look_at_link(
+    node: &mut Node,
+    share: &Share,
+    tally: Tally,
+    outbox: Pile,
+    inbox: Pile,
+    quarantined: Pile,
+) -> Result<LinkTold, Failure> {
+    let link = &share.link;
+    let owed = Owed { link: link.id, since: link.state.sent(), extent: link.state.extent() };
+    let selection = {
+        let snapshot = node.replica.glance()?;
+        select(&*snapshot, &share.tables, owed)?
+    };
+    let (held, conflicts) = (node.replica.held(link.id)?, node.replica.conflicts(link.id)?);
+    let oldest = [selection.oldest, tally.oldest_unharvested].into_iter().flatten().min();
+    let advice = advice(node, held, conflicts, quarantined.bundles);
+    Ok(LinkTold {
+        node: link.peer.to_string(),
+        role: link.state.role(),
+        state: if advice.is_some() { "attention" } else { "ok" },
+        pending_changes: selection.records() + tally.unharvested,
+        pending_bytes: selection.size(),
+        outbox,
+        unacknowledged: link.state.unacknowledged(),
+        inbox,
+        held,
+        conflicts,
+        quarantined: quarantined.bundles,
+        last_sent: link.state.last_sealed().and_then(timestamp),
+        last_received: link.state.last_accepted().and_then(timestamp),
+        oldest_unsent: oldest.and_then(timestamp),
+        advice,
+    })
+}
+
+fn advice(node: &Node, held: u64, conflicts: u64, quarantined: u64) -> Option<String> {
+    if quarantined > 0 {
+        let files = count(quarantined, "bundle", "bundles");
+        let folder = node.home.folder().join("quarantine");
+        return Some(format!("{files} could not be read; the reasons lie beside them in {}", folder.display()));
+    }
+    if held > 0 {
+        return Some(format!("{} cannot be placed yet and will be tried again", count(held, "change", "changes")));
+    }
+    if conflicts > 0 {
+        return Some(format!("{} changed at both ends; the later value stands", count(conflicts, "field", "fields")));
+    }
+    node.config.node.relay.is_empty().then(|| "name a relay in packhorse.toml: nothing can be moved without".to_owned())
+}
+
+fn pile(files: &[SpoolFile]) -> Pile {
+    Pile { bundles: files.len() as u64, bytes: files.iter().map(|file| file.size).sum() }
+}
+
+fn by_sender(files: &[SpoolFile]) -> BTreeMap<NodeName, Pile> {
+    let mut piles: BTreeMap<NodeName, Pile> = BTreeMap::new();
+    for file in files {
+        let Some(sender) = sender(&file.name) else { continue };
+        let pile = piles.entry(sender).or_default();
+        pile.bundles += 1;
+        pile.bytes += file.size;
+    }
+    piles
+}
+
+/// A name in quarantine may have a number after it.
+fn sender(name: &str) -> Option<NodeName> {
+    match name.parse::<BundleName>() {
+        Ok(name) => Some(name.from),
+        Err(_) => name.split('.').next()?.parse().ok(),
+    }
+}
+
+fn tell(told: &Told) {
+    result(&format!("{}  {}", told.node, told.database));
+    if told.links.is_empty() {
+        note("there are no links yet: make a remote's package with `packhorse remote pack`");
+    }
+    for link in &told.links {
+        tell_link(link);
+    }
+}
+
+fn tell_link(link: &LinkTold) {
+    let role = if link.role == Role::Hub { "hub" } else { "remote" };
+    result(&format!("{}  {role}  {}", link.node, link.state));
+    let or_never = |time: &Option<String>| time.clone().unwrap_or_else(|| "never".to_owned());
+    let pile = |pile: &Pile| format!("{} ({})", count(pile.bundles, "bundle", "bundles"), bytes(pile.bytes));
+    let pending = count(link.pending_changes, "change", "changes");
+    result(&format!("  to send    {pending}; outbox {}; {} unacknowledged", pile(&link.outbox), link.unacknowledged));
+    result(&format!("  received   inbox {}; held {}; quarantined {}", pile(&link.inbox), link.held, link.quarantined));
+    result(&format!("  last sent {}, last received {}", or_never(&link.last_sent), or_never(&link.last_received)));
+    if let Some(advice) = &link.advice {
+        result(&format!("  {advice}"));
+    }
+}

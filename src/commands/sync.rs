@@ -1,0 +1,64 @@
+//! `packhorse sync`: everything, now: a person's command.
+//!
+//! Seal, move, apply; then seal and move once more, so that what was applied is acknowledged by the same call.
+
+use std::path::Path;
+use std::time::Instant;
+
+use clap::Args;
+use packhorse_bundler::seal::Urgency;
+use packhorse_shared::config::Span;
+
+use super::{apply, bundle, transfer};
+use crate::failure::{Exit, Failure};
+use crate::node::Node;
+use crate::relay;
+use crate::report::{note, result};
+
+const EXAMPLES: &str = "\
+Examples:
+  packhorse sync             seal, send, get and merge everything, now
+  packhorse sync --for 60s   as much of it as a minute on line allows";
+
+/// Seal, send, get and merge everything, now
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Sync {
+    /// Spend at most this time on line
+    #[arg(long = "for", value_name = "TIME")]
+    budget: Option<Span>,
+}
+
+impl Sync {
+    /// Runs the command.
+    pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
+        let (mut node, _lock) = Node::lock(home, "sync")?;
+        transfer::require_relay(&node)?;
+        let started = Instant::now();
+        let left = |span: Span| span.as_duration().saturating_sub(started.elapsed());
+        bundle::seal(&mut node, Urgency::Now, &[])?;
+        let report = relay::transfer(&mut node, self.budget.map(left))?;
+        let moved = relay::tell(&report);
+        let applied = apply::receive(&mut node)?;
+        let mut exit = moved.worse(applied);
+        if report.links.iter().any(|link| link.received.files > 0) && moved != Exit::OutOfTime {
+            bundle::seal(&mut node, Urgency::Now, &[])?;
+            exit = exit.worse(relay::tell(&relay::transfer(&mut node, self.budget.map(left))?));
+        }
+        conclude(exit);
+        Ok(exit)
+    }
+}
+
+fn conclude(exit: Exit) {
+    match exit {
+        Exit::Done => result("All sent and received. You can hang up now."),
+        Exit::Attention => {
+            result("All sent and received. You can hang up now.");
+            note("something needs a person: see `packhorse status`");
+        }
+        Exit::OutOfTime => note("the time is over and something is left: run it again"),
+        Exit::Unreachable => note("no relay could be reached: what is sealed waits in the outbox"),
+        Exit::Failed | Exit::Usage => {}
+    }
+}

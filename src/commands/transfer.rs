@@ -1,0 +1,44 @@
+//! `packhorse transfer`: move bundles between the spool and the relays.
+
+use std::path::Path;
+
+use clap::Args;
+use packhorse_shared::config::Span;
+
+use crate::failure::{Exit, Failure};
+use crate::node::Node;
+use crate::relay;
+
+const EXAMPLES: &str = "\
+Examples:
+  packhorse transfer             send what lies in the outbox, get what lies on the relay
+  packhorse transfer --for 60s   stop cleanly after a minute (exit 5 if something is left)";
+
+/// Send sealed bundles to the relay and get those that wait there
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Transfer {
+    /// Stop cleanly after this time
+    #[arg(long = "for", value_name = "TIME")]
+    budget: Option<Span>,
+}
+
+impl Transfer {
+    /// Runs the command.
+    pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
+        let (mut node, _lock) = Node::lock(home, "transfer")?;
+        require_relay(&node)?;
+        let report = relay::transfer(&mut node, self.budget.map(|span| span.as_duration()))?;
+        Ok(relay::tell(&report))
+    }
+}
+
+/// Moving anything takes a relay.
+pub fn require_relay(node: &Node) -> Result<(), Failure> {
+    if node.config.node.relay.is_empty() {
+        let config = node.home.config_path();
+        return Err(Failure::usage(format!("{} names no relay", config.display()))
+            .hint("set relay = \"/path/to/a/shared/folder\" under [node]"));
+    }
+    Ok(())
+}

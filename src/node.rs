@@ -1,0 +1,126 @@
+//! A node, opened: its home, configuration and database, and what each of its links shares.
+
+use std::path::{Path, PathBuf};
+
+use packhorse_bundler::seal::Share;
+use packhorse_shared::config::{Config, Set};
+use packhorse_shared::home::{Home, HomeLock};
+use packhorse_shared::id::NodeName;
+use packhorse_shared::link::Role;
+use packhorse_shared::replica::sqlite::SqliteReplica;
+use packhorse_shared::replica::{Replica, StoredLink, TableShape};
+use packhorse_shared::seam::{OsClock, OsDisk, OsRandom, World};
+use packhorse_shared::spool::Spool;
+
+use crate::failure::{Exit, Failure};
+use crate::locate;
+
+/// The real clock, randomness and file system.
+pub const WORLD: World<'static> = World { clock: &OsClock, random: &OsRandom, disk: &OsDisk };
+
+/// An open node.
+pub struct Node {
+    /// Its home.
+    pub home: Home,
+    /// Its configuration.
+    pub config: Config,
+    /// Its database.
+    pub replica: SqliteReplica,
+}
+
+impl Node {
+    /// Opens a node for reading what is there; others may work on it meanwhile.
+    pub fn open(given: Option<&Path>) -> Result<Self, Failure> {
+        let home = Home::open(&locate::home(given)?)?;
+        let config = Config::load(&home.config_path())?;
+        let replica = SqliteReplica::open(&database_of(&home, &config))?;
+        let node = Self { home, config, replica };
+        node.check_belonging()?;
+        Ok(node)
+    }
+
+    /// Opens a node to work on it, alone.
+    pub fn lock(given: Option<&Path>, command: &str) -> Result<(Self, HomeLock), Failure> {
+        let home = Home::open(&locate::home(given)?)?;
+        let lock = home.lock(command)?;
+        Ok((Self::open(given)?, lock))
+    }
+
+    /// A home that was copied beside another database must not speak for it.
+    fn check_belonging(&self) -> Result<(), Failure> {
+        let (ours, theirs) = (self.home.identity(), self.replica.identity());
+        if (ours.network, ours.node) == (theirs.network, theirs.node) {
+            return Ok(());
+        }
+        let message = format!(
+            "the home {} belongs to another database than {}",
+            self.home.folder().display(),
+            self.replica.path().display()
+        );
+        Err(Failure::new(Exit::Usage, message).hint("check `database` in its packhorse.toml, or use the right home"))
+    }
+
+    /// The node's name.
+    pub fn name(&self) -> &NodeName {
+        &self.config.node.name
+    }
+
+    /// Its spool.
+    pub fn spool(&self) -> Spool<'static> {
+        Spool::new(&self.home, WORLD.disk)
+    }
+
+    /// Every link with the tables that it shares.
+    pub fn shares(&mut self) -> Result<Vec<Share>, Failure> {
+        let links = self.replica.links()?;
+        links.into_iter().map(|link| Ok(Share { tables: self.tables_of(&link)?, link })).collect()
+    }
+
+    fn tables_of(&self, link: &StoredLink) -> Result<Vec<TableShape>, Failure> {
+        match link.state.role() {
+            Role::Hub => Ok(self.replica.tables().to_vec()),
+            Role::Remote => self.tables_of_remote(&link.peer),
+        }
+    }
+
+    /// The tables that a remote's set shares.
+    pub fn tables_of_remote(&self, remote: &NodeName) -> Result<Vec<TableShape>, Failure> {
+        let Some(config) = self.config.remotes.get(remote) else {
+            return Err(Failure::usage(format!("there is no remote \"{remote}\" in {}", self.home.config_path().display()))
+                .hint(format!("add it with `packhorse remote add {remote}`")));
+        };
+        self.tables_of_set(&config.set)
+    }
+
+    /// The tables that a set shares.
+    pub fn tables_of_set(&self, name: &str) -> Result<Vec<TableShape>, Failure> {
+        match self.config.set(name) {
+            None => Err(Failure::usage(format!("there is no set \"{name}\""))
+                .hint(format!("the sets are: {}", self.config.set_names().join(", ")))),
+            Some(Set::Everything) => Ok(self.replica.tables().to_vec()),
+            Some(Set::Tables(tables)) => tables.iter().map(|table| self.whole_table(name, table)).collect(),
+        }
+    }
+
+    fn whole_table(&self, set: &str, table: &packhorse_shared::config::SetTable) -> Result<TableShape, Failure> {
+        if table.filter.is_some() || !table.follow.is_empty() || table.columns.is_some() {
+            let message = format!(
+                "the set \"{set}\" shares part of table \"{}\", and this version shares whole tables only",
+                table.name
+            );
+            return Err(Failure::usage(message).hint("leave out where, follow and columns, or use another set"));
+        }
+        let shape = self.replica.tables().iter().find(|shape| shape.name.eq_ignore_ascii_case(&table.name));
+        shape.cloned().ok_or_else(|| {
+            Failure::usage(format!("the set \"{set}\" names table \"{}\", which is not synced", table.name))
+                .hint("`packhorse status --tables` is to come; `packhorse init` told which tables are synced and why")
+        })
+    }
+}
+
+/// Where a home's database is: its configuration names it relative to the home.
+pub fn database_of(home: &Home, config: &Config) -> PathBuf {
+    let path = home.folder().join(&config.node.database);
+    // Without the way through the home and back, for messages.
+    std::path::absolute(&path).ok().and_then(|_| path.canonicalize().ok()).unwrap_or(path)
+}

@@ -1,0 +1,37 @@
+//! Where words go: results to standard output, everything else to standard error.
+
+use std::io::{self, Write};
+
+use tracing_subscriber::EnvFilter;
+
+/// Starts the log on standard error: warnings, or as much as `-v` or `PACKHORSE_LOG` asks for.
+pub fn start_log(verbose: u8) {
+    let level = match verbose {
+        0 => "warn",
+        1 => "info",
+        2 => "debug",
+        _ => "trace",
+    };
+    let filter = EnvFilter::try_from_env("PACKHORSE_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+        && io::IsTerminal::is_terminal(&io::stderr());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colour).init();
+}
+
+/// Writes a result. A reader that has gone away (`| head`) is no failure.
+pub fn result(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush());
+}
+
+/// Writes a word about what happens.
+pub fn note(text: &str) {
+    let mut err = io::stderr().lock();
+    let _ = err.write_all(text.as_bytes()).and_then(|()| err.write_all(b"\n"));
+}
+
+/// Writes a JSON document as a result.
+pub fn json(value: &impl serde::Serialize) {
+    // Our own structures have text keys and no failing serialisers.
+    result(&serde_json::to_string(value).unwrap_or_default());
+}

@@ -1,0 +1,63 @@
+//! Numbers, sizes and times as people read them.
+
+use jiff::Timestamp;
+use packhorse_shared::clock::WallTime;
+
+/// "1 record", "2 records".
+pub fn count(number: u64, one: &str, many: &str) -> String {
+    if number == 1 { format!("1 {one}") } else { format!("{number} {many}") }
+}
+
+/// "812 B", "1.3 KiB", "40 MiB".
+pub fn bytes(size: u64) -> String {
+    let mut value = size as f64;
+    let mut unit = "B";
+    for larger in ["KiB", "MiB", "GiB", "TiB"] {
+        if value < 1024.0 {
+            break;
+        }
+        value /= 1024.0;
+        unit = larger;
+    }
+    match unit {
+        "B" => format!("{size} B"),
+        _ if value < 10.0 => format!("{value:.1} {unit}"),
+        _ => format!("{value:.0} {unit}"),
+    }
+}
+
+/// RFC 3339 in UTC, to the second, as the JSON has it.
+pub fn timestamp(time: WallTime) -> Option<String> {
+    let seconds = i64::try_from(time.0 / 1000).ok()?;
+    Timestamp::from_second(seconds).ok().map(|timestamp| timestamp.to_string())
+}
+
+/// A name from outside, safe to show on a terminal: control characters are escaped.
+pub fn shown(name: &str) -> String {
+    name.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_counts_read_well() {
+        assert_eq!(bytes(812), "812 B");
+        assert_eq!(bytes(1_300), "1.3 KiB");
+        assert_eq!(bytes(40 << 20), "40 MiB");
+        assert_eq!(count(1, "record", "records"), "1 record");
+        assert_eq!(count(0, "record", "records"), "0 records");
+    }
+
+    #[test]
+    fn times_are_utc_to_the_second() {
+        assert_eq!(timestamp(WallTime(1_795_246_200_999)).as_deref(), Some("2026-11-21T07:30:00Z"));
+        assert_eq!(timestamp(WallTime(u64::MAX)), None);
+    }
+
+    #[test]
+    fn a_name_cannot_control_the_terminal() {
+        assert_eq!(shown("a\u{1b}[2Jb"), "a\\u{1b}[2Jb");
+    }
+}

@@ -1,0 +1,172 @@
+//! Relay addresses.
+//!
+//! Owns what a text in the configuration or on the command line means: a folder (a plain path or a file URL), or a
+//! kind of relay that is known but not carried by this version, which is said instead of pretended. Invariant: a
+//! password in an address is never shown. Leaves relative paths as they are; what they are relative to is the
+//! caller's to decide.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use packhorse_shared::id::NodeName;
+
+use crate::error::TransportError;
+
+/// A relay's address.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Location {
+    text: String,
+    target: Target,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Target {
+    Folder(PathBuf),
+    NotCarried(&'static str),
+}
+
+/// Schemes that the design knows and this version does not carry.
+const NOT_CARRIED: [&str; 3] = ["ftp", "ftps", "sftp"];
+
+impl Location {
+    /// Reads an address. `ftp`, `ftps` and `sftp` are addresses too: it is [`Location::folder`] that refuses them,
+    /// so that a list of relays may name them beside a folder.
+    pub fn parse(text: &str) -> Result<Self, TransportError> {
+        let bad = |reason| TransportError::BadLocation { text: without_password(text), reason };
+        if text.is_empty() || text.contains('\0') {
+            return Err(bad("it is empty or contains a NUL"));
+        }
+        let target = match text.split_once("://") {
+            None => Target::Folder(PathBuf::from(text)),
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("file") => {
+                Target::Folder(file_path(rest).map_err(bad)?)
+            }
+            Some((scheme, _)) => NOT_CARRIED
+                .into_iter()
+                .find(|known| scheme.eq_ignore_ascii_case(known))
+                .map(Target::NotCarried)
+                .ok_or_else(|| bad("its scheme is none of file, ftp, ftps and sftp"))?,
+        };
+        Ok(Self { text: text.to_owned(), target })
+    }
+
+    /// The folder, or the error that says that this version carries over folders only.
+    pub fn folder(&self) -> Result<&Path, TransportError> {
+        match &self.target {
+            Target::Folder(path) => Ok(path),
+            Target::NotCarried(scheme) => Err(TransportError::NotCarried { relay: self.to_string(), scheme }),
+        }
+    }
+
+    /// The address of a remote's own folder on the relay whose root this is.
+    pub fn of_remote(&self, remote: &NodeName) -> Self {
+        let text = format!("{}/{remote}", self.text.trim_end_matches('/'));
+        let target = match &self.target {
+            Target::Folder(path) => Target::Folder(path.join(remote.as_str())),
+            Target::NotCarried(scheme) => Target::NotCarried(scheme),
+        };
+        Self { text, target }
+    }
+
+    /// The address as it was written, password and all: for storing, never for showing.
+    pub fn as_written(&self) -> &str {
+        &self.text
+    }
+}
+
+/// Shows the address without any password.
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&without_password(&self.text))
+    }
+}
+
+fn without_password(text: &str) -> String {
+    let hidden = || {
+        let (scheme, rest) = text.split_once("://")?;
+        let host_ends = rest.find('/').unwrap_or(rest.len());
+        // The last @ before the path: a password may contain one itself.
+        let (account, host) = rest.get(..host_ends)?.rsplit_once('@')?;
+        let (user, _password) = account.split_once(':')?;
+        Some(format!("{scheme}://{user}@{host}{}", rest.get(host_ends..)?))
+    };
+    hidden().unwrap_or_else(|| text.to_owned())
+}
+
+fn file_path(rest: &str) -> Result<PathBuf, &'static str> {
+    let path = rest.strip_prefix("localhost").filter(|path| path.starts_with('/')).unwrap_or(rest);
+    if !path.starts_with('/') {
+        return Err("a file URL names no other machine: mount its share and write file:///path");
+    }
+    let decoded = percent_decoded(path)?;
+    let on_a_drive =
+        cfg!(windows) && matches!(decoded.as_bytes(), [b'/', drive, b':', ..] if drive.is_ascii_alphabetic());
+    Ok(PathBuf::from(decoded.get(usize::from(on_a_drive)..).unwrap_or(&decoded)))
+}
+
+fn percent_decoded(text: &str) -> Result<String, &'static str> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let digit = |byte: Option<u8>| byte.and_then(|byte| char::from(byte).to_digit(16));
+        let pair = digit(rest.next()).zip(digit(rest.next())).map(|(high, low)| high * 16 + low);
+        let decoded = pair.and_then(|value| u8::try_from(value).ok()).ok_or("a % is not followed by two hex digits")?;
+        bytes.push(decoded);
+    }
+    let decoded = String::from_utf8(bytes).map_err(|_| "its percent escapes are not UTF-8")?;
+    if decoded.contains('\0') { Err("it contains a NUL") } else { Ok(decoded) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(text: &str) -> PathBuf {
+        Location::parse(text).unwrap().folder().unwrap().to_owned()
+    }
+
+    #[test]
+    #[cfg(not(windows))]
+    fn paths_and_file_urls_are_folders() {
+        for text in ["/srv/relay", "file:///srv/relay", "FILE://localhost/srv/relay", "file:///srv/rel%61y"] {
+            assert_eq!(folder(text), Path::new("/srv/relay"), "{text}");
+        }
+        assert_eq!(folder("file:///srv/K%C3%B6ln%20%231"), Path::new("/srv/Köln #1"));
+        assert_eq!(folder("relay"), Path::new("relay"));
+        assert_eq!(folder(r"C:\relay"), Path::new(r"C:\relay"));
+        assert_eq!(folder("/srv/50%"), Path::new("/srv/50%"));
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        for text in
+            ["", "file://server/share", "file:///a%2", "file:///a%zz", "file:///%ff", "file:///%00", "http://x/"]
+        {
+            assert!(matches!(Location::parse(text), Err(TransportError::BadLocation { .. })), "{text}");
+        }
+    }
+
+    #[test]
+    fn lines_are_known_but_not_carried_and_their_password_is_not_shown() {
+        for (scheme, text) in [("ftp", "ftp://h/r"), ("ftps", "ftps://h/r"), ("sftp", "sftp://u:s@cret@h:22/r")] {
+            let location = Location::parse(text).unwrap();
+            let error = location.folder().unwrap_err();
+            assert!(matches!(error, TransportError::NotCarried { scheme: named, .. } if named == scheme), "{error}");
+            assert!(!error.to_string().contains("cret"), "{error}");
+        }
+        assert_eq!(Location::parse("sftp://u:s@cret@h:22/r").unwrap().to_string(), "sftp://u@h:22/r");
+        assert!(!Location::parse("http://u:secret@h/").unwrap_err().to_string().contains("secret"));
+    }
+
+    #[test]
+    fn a_remotes_folder_lies_below_the_root() {
+        let alice: NodeName = "alice".parse().unwrap();
+        let at = Location::parse("file:///srv/relay/").unwrap().of_remote(&alice);
+        assert_eq!(at.as_written(), "file:///srv/relay/alice");
+        assert_eq!(at, Location::parse("file:///srv/relay/alice").unwrap());
+    }
+}

@@ -1,0 +1,111 @@
+//! A link's two folders on a relay.
+//!
+//! Owns where they lie, seen from where a carrier is rooted: at the hub in the relay's root, at the remote in the
+//! remote's own folder, so that an account can be confined to it.
+
+use std::fmt;
+
+use packhorse_shared::id::NodeName;
+
+/// Which of a link's two folders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Way {
+    /// To the hub.
+    Up,
+    /// To the remote.
+    Down,
+}
+
+/// What a link's peer is to this node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// The peer is the hub: this node is its remote, and its carrier is rooted in its own folder.
+    Hub,
+    /// The peer is a remote: this node is its hub, and its carrier is rooted in the relay's root.
+    Remote,
+}
+
+/// One folder of a link, addressed from a carrier's root: `REMOTE/up` at the hub, `up` at the remote.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Mailbox {
+    remote: Option<NodeName>,
+    way: Way,
+}
+
+impl Mailbox {
+    /// A remote's mailbox, seen from the hub.
+    pub fn at_hub(remote: &NodeName, way: Way) -> Self {
+        Self { remote: Some(remote.clone()), way }
+    }
+
+    /// The node's own mailbox, seen from a remote.
+    pub fn at_remote(way: Way) -> Self {
+        Self { remote: None, way }
+    }
+
+    /// Both mailboxes of a link.
+    pub fn both(peer: &NodeName, role: Role) -> [Self; 2] {
+        [Way::Up, Way::Down].map(|way| match role {
+            Role::Remote => Self::at_hub(peer, way),
+            Role::Hub => Self::at_remote(way),
+        })
+    }
+
+    /// The mailbox that this node puts into.
+    pub fn outgoing(peer: &NodeName, role: Role) -> Self {
+        match role {
+            Role::Remote => Self::at_hub(peer, Way::Down),
+            Role::Hub => Self::at_remote(Way::Up),
+        }
+    }
+
+    /// The mailbox that this node gets from.
+    pub fn incoming(peer: &NodeName, role: Role) -> Self {
+        match role {
+            Role::Remote => Self::at_hub(peer, Way::Up),
+            Role::Hub => Self::at_remote(Way::Down),
+        }
+    }
+
+    /// The folder that holds both mailboxes: a remote's, or the carrier's root.
+    pub fn remote(&self) -> Option<&NodeName> {
+        self.remote.as_ref()
+    }
+
+    /// Which of the two it is.
+    pub fn way(&self) -> Way {
+        self.way
+    }
+
+    /// The folder's own name.
+    pub fn folder(&self) -> &'static str {
+        match self.way {
+            Way::Up => "up",
+            Way::Down => "down",
+        }
+    }
+}
+
+impl fmt::Display for Mailbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.remote {
+            Some(remote) => write!(f, "{remote}/{}", self.folder()),
+            None => f.write_str(self.folder()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_hub_puts_the_remote_gets() {
+        let alice: NodeName = "alice".parse().unwrap();
+        let hq: NodeName = "hq".parse().unwrap();
+        assert_eq!(Mailbox::outgoing(&alice, Role::Remote).to_string(), "alice/down");
+        assert_eq!(Mailbox::incoming(&alice, Role::Remote).to_string(), "alice/up");
+        assert_eq!(Mailbox::outgoing(&hq, Role::Hub).to_string(), "up");
+        assert_eq!(Mailbox::incoming(&hq, Role::Hub).to_string(), "down");
+    }
+}

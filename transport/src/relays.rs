@@ -1,0 +1,168 @@
+//! The relays of one run: dialled when first needed, admitted once, shared by all links that name them.
+//!
+//! Invariants: no call but those of the admission reaches a relay that is not admitted; after a failure a connection
+//! is dropped, never repaired; a relay that did not answer is not asked again in the same run, or a hub with a
+//! thousand remotes would wait a thousand times. Owns the count of calls, which stands for time on line.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use packhorse_shared::id::{NetworkId, NodeName};
+use packhorse_shared::seam::Disk;
+
+use crate::carrier::{Carrier, Get, Listing, Put, Sink, Source};
+use crate::error::TransportError;
+use crate::folder::FolderCarrier;
+use crate::location::Location;
+use crate::mailbox::Mailbox;
+use crate::marker::{self, Admission};
+use crate::name::FileName;
+
+/// Makes a connection to a relay.
+pub trait Dial {
+    /// Connects. Fails with [`TransportError::Unreachable`] if nobody answers there.
+    fn dial<'a>(&'a self, location: &Location) -> Result<Box<dyn Carrier + 'a>, TransportError>;
+}
+
+/// Dials what this version carries over: folders.
+#[derive(Clone, Copy)]
+pub struct FolderDial<'d>(pub &'d dyn Disk);
+
+impl Dial for FolderDial<'_> {
+    fn dial<'a>(&'a self, location: &Location) -> Result<Box<dyn Carrier + 'a>, TransportError> {
+        Ok(Box::new(FolderCarrier::open(location.folder()?, self.0)?))
+    }
+}
+
+enum Relay<'a> {
+    Open(Box<dyn Carrier + 'a>),
+    Silent(TransportError),
+}
+
+/// The relays that a run has dialled.
+pub(crate) struct Relays<'a> {
+    dial: &'a dyn Dial,
+    network: NetworkId,
+    dialled: HashMap<Location, Relay<'a>>,
+    admitted: HashMap<Location, Admission>,
+    calls: Rc<Cell<u64>>,
+}
+
+impl<'a> Relays<'a> {
+    pub(crate) fn new(dial: &'a dyn Dial, network: NetworkId) -> Self {
+        let calls = Rc::default();
+        Self { dial, network, dialled: HashMap::new(), admitted: HashMap::new(), calls }
+    }
+
+    /// Calls made so far, over all relays; a dial counts as one.
+    pub(crate) fn calls(&self) -> u64 {
+        self.calls.get()
+    }
+
+    /// The connection to a relay, dialled and admitted if it is not open.
+    pub(crate) fn open(
+        &mut self,
+        location: &Location,
+        evidence: &dyn Fn() -> Vec<[Mailbox; 2]>,
+    ) -> Result<&mut (dyn Carrier + 'a), TransportError> {
+        if !self.dialled.contains_key(location) {
+            let carrier = self.connect(location, evidence)?;
+            self.dialled.insert(location.clone(), Relay::Open(carrier));
+        }
+        match self.dialled.get_mut(location) {
+            Some(Relay::Open(carrier)) => Ok(&mut **carrier),
+            Some(Relay::Silent(error)) => Err(error.clone()),
+            None => Err(TransportError::NotARelay { relay: location.to_string() }),
+        }
+    }
+
+    /// The connection to a relay if it is open already.
+    pub(crate) fn if_open(&mut self, location: &Location) -> Option<&mut (dyn Carrier + 'a)> {
+        match self.dialled.get_mut(location)? {
+            Relay::Open(carrier) => Some(&mut **carrier),
+            Relay::Silent(_) => None,
+        }
+    }
+
+    /// Ends a connection; the next use dials again.
+    pub(crate) fn hang_up(&mut self, location: &Location) {
+        self.dialled.remove(location);
+    }
+
+    /// Remembers that a relay does not answer in this run.
+    pub(crate) fn give_up(&mut self, location: &Location, error: TransportError) {
+        self.dialled.insert(location.clone(), Relay::Silent(error));
+    }
+
+    /// How a relay was admitted, if it was.
+    pub(crate) fn admission(&self, location: &Location) -> Option<Admission> {
+        self.admitted.get(location).copied()
+    }
+
+    fn connect(
+        &mut self,
+        location: &Location,
+        evidence: &dyn Fn() -> Vec<[Mailbox; 2]>,
+    ) -> Result<Box<dyn Carrier + 'a>, TransportError> {
+        self.calls.set(self.calls.get() + 1);
+        let mut carrier = Counted { inner: self.dial.dial(location)?, calls: self.calls.clone() };
+        let admission = marker::admit(&mut carrier, self.network, &evidence())?;
+        // A marker restored earlier in this run stays reported after dialling anew.
+        let restored = self.admission(location) == Some(Admission::Restored);
+        self.admitted.insert(location.clone(), if restored { Admission::Restored } else { admission });
+        Ok(Box::new(carrier))
+    }
+}
+
+/// Counts the calls of a carrier.
+struct Counted<'a> {
+    inner: Box<dyn Carrier + 'a>,
+    calls: Rc<Cell<u64>>,
+}
+
+impl<'a> Counted<'a> {
+    fn count(&mut self) -> &mut (dyn Carrier + 'a) {
+        self.calls.set(self.calls.get() + 1);
+        &mut *self.inner
+    }
+}
+
+impl Carrier for Counted<'_> {
+    fn relay(&self) -> &str {
+        self.inner.relay()
+    }
+    fn list(&mut self, mailbox: &Mailbox) -> Result<Listing, TransportError> {
+        self.count().list(mailbox)
+    }
+    fn put(&mut self, mailbox: &Mailbox, name: &FileName, source: &mut dyn Source) -> Result<Put, TransportError> {
+        self.count().put(mailbox, name, source)
+    }
+    fn get(
+        &mut self,
+        mailbox: &Mailbox,
+        name: &FileName,
+        from: u64,
+        sink: &mut dyn Sink,
+    ) -> Result<Get, TransportError> {
+        self.count().get(mailbox, name, from, sink)
+    }
+    fn remove(&mut self, mailbox: &Mailbox, names: &[FileName]) -> Result<(), TransportError> {
+        self.count().remove(mailbox, names)
+    }
+    fn remove_partials(&mut self, mailbox: &Mailbox, names: &[FileName]) -> Result<(), TransportError> {
+        self.count().remove_partials(mailbox, names)
+    }
+    fn has_mailbox(&mut self, mailbox: &Mailbox) -> Result<bool, TransportError> {
+        self.count().has_mailbox(mailbox)
+    }
+    fn make_mailbox(&mut self, mailbox: &Mailbox) -> Result<(), TransportError> {
+        self.count().make_mailbox(mailbox)
+    }
+    fn read_marker(&mut self, remote: Option<&NodeName>) -> Result<Option<Vec<u8>>, TransportError> {
+        self.count().read_marker(remote)
+    }
+    fn write_marker(&mut self, remote: Option<&NodeName>, content: &[u8]) -> Result<(), TransportError> {
+        self.count().write_marker(remote, content)
+    }
+}

@@ -1,0 +1,124 @@
+//! What a transfer run did, in plain values.
+//!
+//! Owns the report per link and its summary into one outcome, from which the command line makes words and an exit
+//! code.
+
+use packhorse_shared::id::NodeName;
+
+use crate::carrier::Entry;
+use crate::error::TransportError;
+use crate::name::FileName;
+
+/// Files and bytes moved one way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Files completed.
+    pub files: u64,
+    /// Bytes moved in this run, also of files that are not complete yet.
+    pub bytes: u64,
+}
+
+/// How a run ended, for a link or as a whole; the later ones outweigh the earlier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Outcome {
+    /// All done, also when there was nothing to do.
+    Done,
+    /// The budget was over before everything was moved.
+    WorkLeft,
+    /// No relay of the link answered as ours.
+    Unreachable,
+    /// A relay answered, and something failed.
+    Failed,
+}
+
+/// A damaged file that was put into quarantine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejected {
+    /// Its name.
+    pub name: FileName,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// What was done for one link.
+#[derive(Clone, Debug)]
+pub struct LinkReport {
+    /// The link's peer.
+    pub peer: NodeName,
+    /// The relay used, as it is shown; None if none answered.
+    pub relay: Option<String>,
+    /// Files put.
+    pub sent: Tally,
+    /// Files got, whole and published into the inbox.
+    pub received: Tally,
+    /// Files fetched and found damaged: in quarantine now, and no longer on the relay.
+    pub rejected: Vec<Rejected>,
+    /// Names in the incoming mailbox that are no bundles for this node: left where they are.
+    pub left_alone: Vec<String>,
+    /// Files that stay in the outbox because other content bears their name on the relay. The receiver takes that
+    /// for damaged and clears it away.
+    pub blocked: Vec<FileName>,
+    /// What lay in the outgoing mailbox, not yet fetched by the peer, when it was listed: before this run's puts.
+    pub unfetched: Vec<Entry>,
+    /// The relay's marker had been lost or damaged, and was restored.
+    pub marker_restored: bool,
+    /// Relays that did not answer, where a later one did.
+    pub passed_over: Vec<TransportError>,
+    /// What failed in the end, after all attempts.
+    pub errors: Vec<TransportError>,
+    /// Attempts after the first.
+    pub retries: u32,
+    /// The budget was over with files to move.
+    pub work_left: bool,
+}
+
+impl LinkReport {
+    pub(crate) fn new(peer: &NodeName) -> Self {
+        Self {
+            peer: peer.clone(),
+            relay: None,
+            sent: Tally::default(),
+            received: Tally::default(),
+            rejected: Vec::new(),
+            left_alone: Vec::new(),
+            blocked: Vec::new(),
+            unfetched: Vec::new(),
+            marker_restored: false,
+            passed_over: Vec::new(),
+            errors: Vec::new(),
+            retries: 0,
+            work_left: false,
+        }
+    }
+
+    /// How it ended.
+    pub fn outcome(&self) -> Outcome {
+        match (self.errors.is_empty(), &self.relay) {
+            (false, None) => Outcome::Unreachable,
+            (false, Some(_)) => Outcome::Failed,
+            (true, _) if self.work_left => Outcome::WorkLeft,
+            (true, _) => Outcome::Done,
+        }
+    }
+}
+
+/// What a run did.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Each link, in the order given.
+    pub links: Vec<LinkReport>,
+    /// Calls to carriers, dialling included: at least one round trip each on a line.
+    pub calls: u64,
+}
+
+impl Report {
+    /// The weightiest outcome of all links.
+    pub fn outcome(&self) -> Outcome {
+        self.links.iter().map(LinkReport::outcome).max().unwrap_or(Outcome::Done)
+    }
+
+    /// Whether the budget was over with files to move, on any link.
+    pub fn work_left(&self) -> bool {
+        self.links.iter().any(|link| link.work_left)
+    }
+}

@@ -1,0 +1,211 @@
+//! A transfer run of one node: over all its links, within a time budget.
+//!
+//! Owns the order of links and relays, and the retries. A link's failure is its own: it is reported and the next
+//! link goes on. Leaves the moving of one link's files to `exchange`, folders and books to [`LocalSpool`], and the
+//! judgement on content to [`Inspect`]. The caller sees to it that one run at a time works on a spool.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use packhorse_shared::id::{NetworkId, NodeName};
+use packhorse_shared::seam::Disk;
+
+use crate::error::{Kind, TransportError};
+use crate::exchange::Exchange;
+use crate::location::Location;
+use crate::mailbox::{Mailbox, Role};
+use crate::marker::Admission;
+use crate::name::FileName;
+use crate::relays::{Dial, Relays};
+use crate::report::{LinkReport, Report};
+use crate::stopwatch::{Deadline, Stopwatch};
+
+/// How often a link is tried within one run.
+const ATTEMPTS: u32 = 3;
+
+/// The wait before the second attempt; doubled before each later one.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+/// A link as a run needs it.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// The peer's name.
+    pub peer: NodeName,
+    /// What the peer is to this node.
+    pub role: Role,
+    /// Relays in the order in which they are tried; the first that answers is used.
+    pub relays: Vec<Location>,
+    /// Whether incoming files are fetched, or left on the relay (`accept off`).
+    pub accept: bool,
+}
+
+/// A file in the outbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Its name, here and on the relay.
+    pub name: FileName,
+    /// Its size.
+    pub size: u64,
+    /// Where it lies.
+    pub path: PathBuf,
+}
+
+/// The node's own folders, as far as a run uses them.
+pub trait LocalSpool {
+    /// What waits to be sent to a peer.
+    fn outbox(&self, peer: &NodeName) -> io::Result<Vec<Outgoing>>;
+    /// Takes a file out of the outbox that stands durably on the relay. Absent is no error.
+    fn remove_from_outbox(&self, peer: &NodeName, name: &FileName) -> io::Result<()>;
+    /// Whether the inbox holds the file already (or has held it: then it need not travel again).
+    fn holds(&self, name: &FileName) -> io::Result<bool>;
+    /// Where the file is collected until it is complete, in an existing folder. The same in every run.
+    fn tmp_path(&self, name: &FileName) -> PathBuf;
+    /// Gives the complete, synced `tmp` file its place in the inbox, durably.
+    fn publish_to_inbox(&self, name: &FileName) -> io::Result<()>;
+    /// Moves the `tmp` file into quarantine, with the reason, durably.
+    fn reject(&self, name: &FileName, reason: &str) -> io::Result<()>;
+}
+
+/// What an inspection found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The content fits the name.
+    Whole,
+    /// It does not, for this reason.
+    Damaged(String),
+    /// It is no bundle from this peer for this node.
+    NotOurs,
+}
+
+/// Judges files without any key.
+pub trait Inspect {
+    /// Whether the name is that of a bundle from this peer for this node; asked before anything is fetched.
+    fn is_ours(&self, peer: &NodeName, name: &FileName) -> bool;
+    /// Whether the fetched file is what its name says.
+    fn inspect(&self, name: &FileName, path: &Path) -> io::Result<Verdict>;
+}
+
+/// A transfer run and all that it needs from outside.
+#[derive(Clone, Copy)]
+pub struct Run<'a> {
+    /// Makes connections.
+    pub dial: &'a dyn Dial,
+    /// The node's own folders.
+    pub spool: &'a dyn LocalSpool,
+    /// Judges names and files.
+    pub inspect: &'a dyn Inspect,
+    /// Durable files.
+    pub disk: &'a dyn Disk,
+    /// Measures and waits.
+    pub stopwatch: &'a dyn Stopwatch,
+    /// The node's network, which the relays must bear.
+    pub network: NetworkId,
+    /// How long the run may last.
+    pub budget: Option<Duration>,
+}
+
+impl Run<'_> {
+    /// Sends what lies in the outbox and fetches what lies in the incoming mailbox, for each link.
+    pub fn transfer(&self, links: &[Link]) -> Report {
+        let deadline = Deadline::after(self.stopwatch, self.budget);
+        let relays = Relays::new(self.dial, self.network);
+        let mut turn = Turn { run: self, links, deadline, relays };
+        let done = links.iter().map(|link| turn.serve(link)).collect();
+        Report { links: done, calls: turn.relays.calls() }
+    }
+}
+
+/// One run under way.
+struct Turn<'a> {
+    run: &'a Run<'a>,
+    links: &'a [Link],
+    deadline: Deadline<'a>,
+    relays: Relays<'a>,
+}
+
+impl Turn<'_> {
+    fn serve(&mut self, link: &Link) -> LinkReport {
+        let mut report = LinkReport::new(&link.peer);
+        for location in &link.relays {
+            match self.over(location, link, &mut report) {
+                Ok(()) => break,
+                Err(TransportError::BudgetOver) => {
+                    report.work_left = true;
+                    break;
+                }
+                Err(error) if report.relay.is_some() => {
+                    report.errors.push(error);
+                    break;
+                }
+                Err(error) => report.passed_over.push(error),
+            }
+        }
+        if report.relay.is_none() && !report.work_left {
+            report.errors.append(&mut report.passed_over);
+        }
+        report
+    }
+
+    /// Serves a link over one relay, with retries. The relay is named in the report as soon as it has answered.
+    fn over(&mut self, location: &Location, link: &Link, report: &mut LinkReport) -> Result<(), TransportError> {
+        let mut exchange = Exchange::new(self.run, link, self.deadline);
+        let mut pause = FIRST_PAUSE;
+        for attempt in 1..=ATTEMPTS {
+            let error = match self.attempt(location, &mut exchange, report) {
+                Ok(()) => return exchange.local_failure.map_or(Ok(()), Err),
+                Err(error) => error,
+            };
+            if error.kind() == Kind::Stopped {
+                self.hang_up_after(location, &mut exchange);
+                return Err(error);
+            }
+            self.relays.hang_up(location);
+            if attempt == ATTEMPTS || !error.may_pass() {
+                if report.relay.is_none() {
+                    self.relays.give_up(location, error.clone());
+                }
+                return Err(error);
+            }
+            tracing::debug!(relay = %location, peer = %link.peer, %error, attempt, "trying again");
+            if !self.deadline.pause(pause) {
+                return Err(TransportError::BudgetOver);
+            }
+            pause = pause.saturating_mul(2);
+            report.retries += 1;
+        }
+        exchange.local_failure.map_or(Ok(()), Err)
+    }
+
+    fn attempt(
+        &mut self,
+        location: &Location,
+        exchange: &mut Exchange<'_>,
+        report: &mut LinkReport,
+    ) -> Result<(), TransportError> {
+        if self.deadline.is_over() {
+            return Err(TransportError::BudgetOver);
+        }
+        let links = self.links;
+        let evidence = || mailboxes_on(links, location);
+        self.relays.open(location, &evidence)?;
+        report.relay = Some(location.to_string());
+        report.marker_restored = self.relays.admission(location) == Some(Admission::Restored);
+        exchange.run(self.relays.open(location, &evidence)?, report)
+    }
+
+    /// When the time is up in the middle of a link: one last call spares the next run fetching again what has come.
+    fn hang_up_after(&mut self, location: &Location, exchange: &mut Exchange<'_>) {
+        if let Some(carrier) = self.relays.if_open(location) {
+            // If it fails, the files come once more, and that does no harm.
+            let _ = exchange.clear_fetched(carrier);
+        }
+        self.relays.hang_up(location);
+    }
+}
+
+/// The mailboxes that should be on a relay if it is ours.
+fn mailboxes_on(links: &[Link], location: &Location) -> Vec<[Mailbox; 2]> {
+    let named = links.iter().filter(|link| link.relays.contains(location));
+    named.map(|link| Mailbox::both(&link.peer, link.role)).collect()
+}

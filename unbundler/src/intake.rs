@@ -1,0 +1,117 @@
+//! Intake: reading the inbox, and telling the bundles that can be looked into from those that cannot.
+//!
+//! Nothing inside a file is believed before the file's digest agrees with its name, and nothing is merged before all of
+//! it was read and checked.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+use packhorse_shared::bundle::{BundleError, BundleName, BundleReader, Kind, Limits, Manifest, ShortDigest, columns};
+use packhorse_shared::change::TableChanges;
+use packhorse_shared::id::{NetworkId, NodeName};
+use packhorse_shared::link::Header;
+use packhorse_shared::replica::StoredLink;
+use packhorse_shared::spool::SpoolFile;
+
+/// A file in the inbox.
+#[derive(Clone, Debug)]
+pub struct Arrived {
+    /// Its name.
+    pub name: BundleName,
+    /// Its name as text.
+    pub file: String,
+    /// Where it is.
+    pub path: PathBuf,
+}
+
+/// What is done with a file that cannot be applied.
+#[derive(Debug)]
+pub enum Unfit {
+    /// It is for somebody else, or made by a later version: it stays where it is, and is reported.
+    LeaveAlone(String),
+    /// It is damaged, or lies: it goes into quarantine.
+    Quarantine(String),
+    /// It cannot be read now.
+    Unreadable(std::io::Error),
+}
+
+/// The inbox in the order in which bundles are looked at: by sender, epoch and sequence. What bears no bundle's name is
+/// given back by its name alone.
+pub fn in_order(files: Vec<SpoolFile>) -> (Vec<Arrived>, Vec<String>) {
+    let (mut arrived, mut others) = (Vec::new(), Vec::new());
+    for SpoolFile { name: file, path, .. } in files {
+        match file.parse::<BundleName>() {
+            Ok(name) => arrived.push(Arrived { name, file, path }),
+            Err(_) => others.push(file),
+        }
+    }
+    arrived.sort_by(|a, b| a.name.cmp(&b.name));
+    (arrived, others)
+}
+
+/// Checks a file against its name and its manifest against the link. Reads no member.
+pub fn examine(
+    arrived: &Arrived,
+    node: &NodeName,
+    network: NetworkId,
+    link: &StoredLink,
+) -> Result<(Manifest, Header), Unfit> {
+    let digest = ShortDigest::of(open(&arrived.path)?).map_err(Unfit::Unreadable)?;
+    if digest != arrived.name.digest {
+        return Err(Unfit::Quarantine("its content does not have the digest in its name".to_owned()));
+    }
+    let (manifest, _) = BundleReader::open(open(&arrived.path)?, Limits::BUNDLE).map_err(unfit)?;
+    let wrong = |what: &str| Err(Unfit::Quarantine(what.to_owned()));
+    let (name, header) = (&arrived.name, manifest.header.clone());
+    let Some(header) = header.filter(|_| manifest.kind == Kind::Bundle) else {
+        return wrong("it is not a bundle but a remote database package");
+    };
+    if manifest.network != network {
+        return Err(Unfit::LeaveAlone(format!("it belongs to another network ({})", manifest.network)));
+    }
+    let told = (&manifest.from, &manifest.to, header.epoch, header.sequence);
+    if told != (&name.from, node, name.epoch, name.sequence) {
+        return wrong("its manifest does not say what its name says");
+    }
+    match link.node.filter(|known| *known != manifest.node) {
+        Some(_) => Err(Unfit::LeaveAlone(format!(
+            "it comes from another installation under the name \"{}\": a package was restored twice or a disk was \
+             copied; run `packhorse remote pack {}` and restore the new package there",
+            name.from, name.from
+        ))),
+        None => Ok((manifest, header)),
+    }
+}
+
+/// Reads and checks all of a bundle.
+pub fn read(path: &Path) -> Result<Vec<TableChanges>, Unfit> {
+    let (manifest, members) = BundleReader::read_all(open(path)?, Limits::BUNDLE, is_known).map_err(unfit)?;
+    let mut tables = Vec::with_capacity(members.len());
+    for (name, bytes) in members {
+        let changes = columns::decode(&bytes, manifest.node)
+            .map_err(|error| Unfit::Quarantine(format!("its member {name} cannot be read: {error}")))?;
+        if columns::member_name(&changes.table) != name {
+            return Err(Unfit::Quarantine(format!("its member {name} is about table \"{}\"", changes.table)));
+        }
+        tables.push(changes);
+    }
+    Ok(tables)
+}
+
+/// The members that this version understands.
+fn is_known(name: &str) -> bool {
+    name.starts_with("changes/")
+}
+
+fn open(path: &Path) -> Result<BufReader<File>, Unfit> {
+    File::open(path).map(BufReader::new).map_err(Unfit::Unreadable)
+}
+
+fn unfit(error: BundleError) -> Unfit {
+    match error {
+        BundleError::Io(error) => Unfit::Unreadable(error),
+        BundleError::NewerFormat { .. } => Unfit::LeaveAlone(format!("{error}; update Packhorse here")),
+        other => Unfit::Quarantine(other.to_string()),
+    }
+}

@@ -1,0 +1,217 @@
+//! Merge: which of two histories of a record wins, field by field (DESIGN section 6).
+//!
+//! Pure. Owns the rules: a field's later stamp wins; a record lives when its latest field stamp is later than its
+//! deletion; it is a conflict only when the loser's end had not seen the winner. Leaves to [`crate::place`] how a
+//! result gets into the database.
+
+use packhorse_shared::change::{FieldChange, RecordChange};
+use packhorse_shared::clock::Stamp;
+use packhorse_shared::id::{ColumnId, Cut, LinkId};
+use packhorse_shared::marks::{Mark, Marks};
+use packhorse_shared::replica::{Remains, RemainsField};
+
+/// Where an incoming bundle stands against what is here.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival {
+    /// The link that brought it.
+    pub link: LinkId,
+    /// The cut that its changes take here.
+    pub cut: Cut,
+    /// The cut of ours up to which its sender had seen our changes.
+    pub seen: Cut,
+}
+
+impl Arrival {
+    /// The mark of a change that it brought.
+    pub fn mark(&self, stamp: Stamp) -> Mark {
+        Mark { stamp, cut: self.cut, via: self.link }
+    }
+
+    /// Whether its sender knew of a change of ours.
+    fn knew(&self, ours: Mark) -> bool {
+        ours.via == self.link || ours.cut <= self.seen
+    }
+}
+
+/// Which value of a field stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// The incoming one; its sender had seen ours, or there was none.
+    Theirs,
+    /// The incoming one, over one of ours that its sender had not seen.
+    TheirsOverUnseen,
+    /// Ours; it was known to the sender, or is the same change.
+    Ours,
+    /// Ours, over a change made without seeing it.
+    OursOverBlind,
+}
+
+impl Field {
+    /// Whether the incoming value stands.
+    pub fn is_theirs(self) -> bool {
+        matches!(self, Self::Theirs | Self::TheirsOverUnseen)
+    }
+
+    /// Whether the two were made without seeing each other.
+    pub fn is_conflict(self) -> bool {
+        matches!(self, Self::TheirsOverUnseen | Self::OursOverBlind)
+    }
+}
+
+/// Weighs an incoming field against ours.
+pub fn field(ours: Option<Mark>, theirs: Stamp, arrival: &Arrival) -> Field {
+    let Some(ours) = ours else {
+        // What has no stamp is older than every stamp; what has none on either side is the same.
+        return if theirs > Stamp::ZERO { Field::Theirs } else { Field::Ours };
+    };
+    match (theirs > ours.stamp, arrival.knew(ours)) {
+        (true, true) => Field::Theirs,
+        (true, false) => Field::TheirsOverUnseen,
+        (false, false) if theirs < ours.stamp && theirs > Stamp::ZERO => Field::OursOverBlind,
+        (false, _) => Field::Ours,
+    }
+}
+
+/// What becomes of a record that stands here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It goes on; nothing was said of a deletion.
+    Lives,
+    /// It was deleted there, but something here or with it is later: it lives, and goes back whole.
+    Outlives,
+    /// It was deleted there, later than anything known of it.
+    Dies(Stamp),
+}
+
+/// Weighs an incoming deletion against the fields known here and those that came with it.
+pub fn fate(marks: &Marks, change: &RecordChange) -> Fate {
+    let Some(dead) = change.dead else { return Fate::Lives };
+    let incoming = change.fields.iter().map(|field| field.stamp);
+    let latest = marks.latest_stamp().into_iter().chain(incoming).max();
+    if latest.is_some_and(|latest| latest > dead) { Fate::Outlives } else { Fate::Dies(dead) }
+}
+
+/// Adds to what is left of a record what came of it. `column` translates a field's column; one that is not known here
+/// was sorted out before.
+pub fn gather(
+    remains: &mut Remains,
+    change: &RecordChange,
+    column: impl Fn(&FieldChange) -> Option<ColumnId>,
+    arrival: &Arrival,
+) {
+    for field in &change.fields {
+        let Some(id) = column(field) else { continue };
+        let later = match remains.get(id) {
+            None => true,
+            Some(known) => known.mark.is_none_or(|known| field.stamp > known.stamp),
+        };
+        if later {
+            let mark = Some(arrival.mark(field.stamp));
+            remains.set(RemainsField { column: id, mark, value: field.value.clone() });
+        }
+    }
+    if change.dead > remains.dead.map(|mark| mark.stamp) {
+        remains.dead = change.dead.map(|stamp| arrival.mark(stamp));
+    }
+}
+
+/// Marks a record so that it goes whole to every link, its stamps unchanged: somebody is without it who ought to have
+/// it. Fields that never changed get the mark of what has no stamp.
+pub fn send_whole(marks: &mut Marks, columns: &[ColumnId], cut: Cut) {
+    for &column in columns {
+        let stamp = marks.get(column).map_or(Stamp::ZERO, |mark| mark.stamp);
+        marks.set(column, Mark { stamp, cut, via: LinkId::LOCAL });
+    }
+    if columns.is_empty() {
+        marks.for_each(|mark| *mark = Mark { cut, via: LinkId::LOCAL, ..*mark });
+    }
+    marks.fold(columns);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use packhorse_shared::clock::Reading;
+    use packhorse_shared::id::NodeId;
+    use packhorse_shared::value::{Key, Value};
+
+    const ARRIVAL: Arrival = Arrival { link: LinkId(2), cut: Cut(50), seen: Cut(10) };
+
+    fn stamp(reading: u64, node: u64) -> Stamp {
+        Stamp { reading: Reading(reading), node: NodeId(node) }
+    }
+
+    fn ours(reading: u64, cut: u64) -> Mark {
+        Mark { stamp: stamp(reading, 1), cut: Cut(cut), via: LinkId::LOCAL }
+    }
+
+    fn change(dead: Option<u64>, fields: &[u64]) -> RecordChange {
+        let field =
+            |&reading: &u64| FieldChange { column: 0, value: Value::Null, stamp: stamp(reading, 2), refers_to: None };
+        RecordChange {
+            key: Key(vec![Value::Integer(1)]),
+            birth: None,
+            dead: dead.map(|reading| stamp(reading, 2)),
+            whole: false,
+            fields: fields.iter().map(field).collect(),
+        }
+    }
+
+    #[test]
+    fn the_later_stamp_wins_and_it_is_a_conflict_only_if_the_loser_was_not_seen() {
+        assert_eq!(field(None, stamp(1, 2), &ARRIVAL), Field::Theirs);
+        assert_eq!(field(Some(ours(5, 10)), stamp(6, 2), &ARRIVAL), Field::Theirs);
+        assert_eq!(field(Some(ours(5, 11)), stamp(6, 2), &ARRIVAL), Field::TheirsOverUnseen);
+        assert_eq!(field(Some(ours(7, 11)), stamp(6, 2), &ARRIVAL), Field::OursOverBlind);
+        assert_eq!(field(Some(ours(7, 9)), stamp(6, 2), &ARRIVAL), Field::Ours);
+    }
+
+    #[test]
+    fn what_comes_twice_changes_nothing_and_is_no_conflict() {
+        let known = Mark { stamp: stamp(6, 2), cut: Cut(20), via: LinkId(2) };
+        assert_eq!(field(Some(known), stamp(6, 2), &ARRIVAL), Field::Ours);
+        let by_another_way = Mark { via: LinkId(3), ..known };
+        assert_eq!(field(Some(by_another_way), stamp(6, 2), &ARRIVAL), Field::Ours);
+    }
+
+    #[test]
+    fn both_ends_decide_alike_when_the_clocks_agree() {
+        let (a, b) = (stamp(5, 1), stamp(5, 2));
+        let at_a = field(Some(Mark { stamp: a, cut: Cut(1), via: LinkId::LOCAL }), b, &ARRIVAL);
+        let at_b = field(Some(Mark { stamp: b, cut: Cut(1), via: LinkId::LOCAL }), a, &ARRIVAL);
+        assert!(at_a.is_theirs() && !at_b.is_theirs());
+    }
+
+    #[test]
+    fn a_record_dies_only_if_its_deletion_is_the_latest_word() {
+        assert_eq!(fate(&Marks::default(), &change(None, &[9])), Fate::Lives);
+        assert_eq!(fate(&Marks::default(), &change(Some(5), &[])), Fate::Dies(stamp(5, 2)));
+        assert_eq!(fate(&Marks::of_all(ours(6, 1)), &change(Some(5), &[])), Fate::Outlives);
+        assert_eq!(fate(&Marks::of_all(ours(4, 1)), &change(Some(5), &[6])), Fate::Outlives);
+    }
+
+    #[test]
+    fn gathering_is_the_same_in_any_order() {
+        let column = |_: &FieldChange| Some(ColumnId(1));
+        let parts = [change(None, &[7]), change(Some(5), &[]), change(None, &[6]), change(Some(4), &[])];
+        for order in [[0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2]] {
+            let mut remains = Remains::default();
+            for at in order {
+                gather(&mut remains, &parts[at], column, &ARRIVAL);
+            }
+            assert_eq!(remains.dead.map(|mark| mark.stamp), Some(stamp(5, 2)));
+            assert_eq!(remains.latest_field(), Some(stamp(7, 2)));
+            assert!(remains.living());
+        }
+    }
+
+    #[test]
+    fn a_record_sent_whole_keeps_its_stamps() {
+        let columns = [ColumnId(1), ColumnId(2)];
+        let mut marks = Marks::default();
+        marks.set(ColumnId(1), ours(5, 3));
+        send_whole(&mut marks, &columns, Cut(9));
+        assert_eq!(marks.get(ColumnId(1)).map(|mark| (mark.stamp, mark.cut)), Some((stamp(5, 1), Cut(9))));
+        assert_eq!(marks.get(ColumnId(2)).map(|mark| (mark.stamp, mark.cut)), Some((Stamp::ZERO, Cut(9))));
+    }
+}

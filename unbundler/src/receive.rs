@@ -1,0 +1,160 @@
+//! Receive: taking the bundles of the inbox in order, applying those whose turn it is.
+//!
+//! A bundle's changes and the link's new state are stored in one transaction; its file is removed after that. A kill
+//! between the two leaves a file that the next run finds to be old. One bundle that cannot be read goes into quarantine
+//! and its sender is asked again; the queue goes on.
+
+use std::collections::BTreeSet;
+
+use packhorse_shared::id::NodeName;
+use packhorse_shared::link::{Header, Verdict};
+use packhorse_shared::replica::{Replica, StoredLink};
+use packhorse_shared::seam::World;
+use packhorse_shared::spool::Spool;
+
+use crate::error::UnbundlerError;
+use crate::intake::{self, Arrived, Unfit};
+use crate::merge::Arrival;
+use crate::place::{Placed, place};
+
+/// What a run came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Received {
+    /// The bundles that were applied, and what was placed.
+    pub applied: Vec<(String, Placed)>,
+    /// How many had been applied before, or were overtaken.
+    pub old: u64,
+    /// How many wait for one that has not come.
+    pub waiting: u64,
+    /// What went into quarantine, and why.
+    pub quarantined: Vec<(String, String)>,
+    /// What was left where it is, and why.
+    pub left_alone: Vec<(String, String)>,
+}
+
+/// Applies bundles at one node.
+pub struct Receiver<'a> {
+    /// Clock, randomness, durable files.
+    pub world: World<'a>,
+    /// Where bundles are found.
+    pub spool: &'a Spool<'a>,
+    /// The node.
+    pub node: &'a NodeName,
+}
+
+impl Receiver<'_> {
+    /// Looks at every file in the inbox once.
+    pub fn receive(&self, replica: &mut dyn Replica) -> Result<Received, UnbundlerError> {
+        let mut received = Received::default();
+        let mut links = replica.links()?;
+        let mut kept_waiting = BTreeSet::new();
+        let (arrived, others) = intake::in_order(self.spool.inbox()?);
+        let nameless = others.into_iter().map(|name| (name, "it does not bear a bundle's name".to_owned()));
+        received.left_alone.extend(nameless);
+        for bundle in arrived {
+            let link = links.iter_mut().find(|link| link.peer == bundle.name.from);
+            match link.filter(|_| bundle.name.to == *self.node) {
+                Some(link) => self.one(replica, link, &bundle, &mut received, &mut kept_waiting)?,
+                None => received.left_alone.push((bundle.file.clone(), stranger(&bundle, self.node))),
+            }
+        }
+        for link in links.iter_mut().filter(|link| kept_waiting.contains(&link.id)) {
+            link.state.run_ended_waiting();
+            replica.save_link(link)?;
+        }
+        Ok(received)
+    }
+
+    fn one(
+        &self,
+        replica: &mut dyn Replica,
+        link: &mut StoredLink,
+        bundle: &Arrived,
+        received: &mut Received,
+        kept_waiting: &mut BTreeSet<packhorse_shared::id::LinkId>,
+    ) -> Result<(), UnbundlerError> {
+        let network = replica.identity().network;
+        let (manifest, header) = match intake::examine(bundle, self.node, network, link) {
+            Ok(examined) => examined,
+            Err(unfit) => return self.set_aside(replica, link, bundle, unfit, received),
+        };
+        match link.state.judge(&header) {
+            Verdict::Old => {
+                link.state.dropped_old();
+                replica.save_link(link)?;
+                self.spool.remove_from_inbox(&bundle.file)?;
+                received.old += 1;
+            }
+            Verdict::Wait => {
+                link.state.overheard(&header, self.world.clock.now());
+                replica.save_link(link)?;
+                kept_waiting.insert(link.id);
+                received.waiting += 1;
+            }
+            Verdict::Apply => {
+                link.node = Some(manifest.node);
+                return self.apply(replica, link, bundle, &header, received);
+            }
+        }
+        Ok(())
+    }
+
+    fn apply(
+        &self,
+        replica: &mut dyn Replica,
+        link: &mut StoredLink,
+        bundle: &Arrived,
+        header: &Header,
+        received: &mut Received,
+    ) -> Result<(), UnbundlerError> {
+        let changes = match intake::read(&bundle.path) {
+            Ok(changes) => changes,
+            Err(unfit) => return self.set_aside(replica, link, bundle, unfit, received),
+        };
+        let now = self.world.clock.now();
+        let seen = link.state.seen_by(header);
+        let mut accepted = link.clone();
+        accepted.state.accept(header, !changes.is_empty(), now);
+        let mut transaction = replica.begin_merge(now, header.clock)?;
+        let arrival = Arrival { link: link.id, cut: transaction.cut(), seen };
+        let placed = place(&mut *transaction, &changes, arrival, now)?;
+        transaction.save_link(&accepted)?;
+        transaction.commit()?;
+        *link = accepted;
+        self.spool.remove_from_inbox(&bundle.file)?;
+        received.applied.push((bundle.file.clone(), placed));
+        Ok(())
+    }
+
+    fn set_aside(
+        &self,
+        replica: &mut dyn Replica,
+        link: &mut StoredLink,
+        bundle: &Arrived,
+        unfit: Unfit,
+        received: &mut Received,
+    ) -> Result<(), UnbundlerError> {
+        match unfit {
+            Unfit::LeaveAlone(why) => received.left_alone.push((bundle.file.clone(), why)),
+            Unfit::Unreadable(source) => {
+                return Err(UnbundlerError::File { doing: "read", path: bundle.path.clone(), source });
+            }
+            Unfit::Quarantine(why) => {
+                // The sender is asked first: a kill in between asks once too often, which does no harm.
+                link.state.ask_again();
+                replica.save_link(link)?;
+                self.spool.quarantine(&bundle.path, &bundle.file, &why, self.world.clock.now())?;
+                received.quarantined.push((bundle.file.clone(), why));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn stranger(bundle: &Arrived, node: &NodeName) -> String {
+    if bundle.name.to == *node {
+        format!("there is no link to \"{}\"", bundle.name.from)
+    } else {
+        format!("it is for \"{}\", and this node is \"{node}\"", bundle.name.to)
+    }
+}

@@ -1,0 +1,160 @@
+//! Restore: a remote database package becomes a node (DESIGN sections 5 and 7).
+//!
+//! Order of the durable steps: the database is unpacked, checked and adopted beside its final name; then the home is
+//! made; then the database gets its name. A run that was cut short is completed by running it again: the home that it
+//! left has no database yet, and its identity is used.
+
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use packhorse_shared::bundle::package::{DATABASE, LINK, LinkStart};
+use packhorse_shared::bundle::{BundleError, BundleReader, Kind, Limits, Manifest};
+use packhorse_shared::config::InitialConfigError;
+use packhorse_shared::home::{Home, HomeIdentity};
+use packhorse_shared::id::{NodeId, NodeName};
+use packhorse_shared::link::Link;
+use packhorse_shared::replica::Identity;
+use packhorse_shared::replica::sqlite::{Adoption, adopt, use_wal};
+use packhorse_shared::seam::{World, publish};
+
+use crate::error::UnbundlerError;
+
+/// Where things are and where they go.
+#[derive(Clone, Copy, Debug)]
+pub struct Site<'a> {
+    /// The package.
+    pub package: &'a Path,
+    /// The database to be; it must not be there.
+    pub database: &'a Path,
+    /// The home to be.
+    pub home: &'a Path,
+}
+
+/// What the configuration is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct Start<'a> {
+    /// The node's name.
+    pub name: &'a NodeName,
+    /// The relays that the package names.
+    pub relays: &'a [String],
+}
+
+/// What was restored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restored {
+    /// The node.
+    pub name: NodeName,
+    /// Its hub.
+    pub hub: NodeName,
+    /// How many records its database holds.
+    pub records: u64,
+}
+
+/// Restores packages.
+pub struct Restorer<'a> {
+    /// Clock, randomness, durable files.
+    pub world: World<'a>,
+}
+
+impl Restorer<'_> {
+    /// Makes the node. `node`: the identity of the new installation. `config`: writes the text of its configuration.
+    pub fn restore(
+        &self,
+        site: &Site<'_>,
+        node: NodeId,
+        config: &dyn Fn(Start<'_>) -> Result<String, InitialConfigError>,
+    ) -> Result<Restored, UnbundlerError> {
+        if site.database.exists() {
+            return Err(UnbundlerError::DatabaseThere { path: site.database.to_owned() });
+        }
+        let draft = beside(site.database);
+        let unpacked = self.unpack(site.package, &draft);
+        let made = unpacked.and_then(|(manifest, start)| self.make(site, &draft, node, config, manifest, &start));
+        if made.is_err() {
+            // Whatever stopped us, what it stopped is of no use to anybody; the error itself is what is to be told.
+            let _ = self.world.disk.remove(&draft);
+        }
+        made
+    }
+
+    /// Takes the package apart. Everything in it was checked when this returns.
+    fn unpack(&self, package: &Path, draft: &Path) -> Result<(Manifest, LinkStart), UnbundlerError> {
+        let open = File::open(package).map_err(failed("open", package))?;
+        let refused = |source| UnbundlerError::Package { path: package.to_owned(), source };
+        let (manifest, mut members) = BundleReader::open(BufReader::new(open), Limits::PACKAGE).map_err(refused)?;
+        if manifest.kind != Kind::Package {
+            return Err(UnbundlerError::NotAPackage { path: package.to_owned(), found: "a bundle" });
+        }
+        let mut start = None;
+        let mut database = false;
+        while let Some(name) = members.peek().map(|member| member.name.clone()) {
+            match name.as_str() {
+                DATABASE if !database => {
+                    self.write_database(draft, |to| members.copy_to(to), &refused)?;
+                    database = true;
+                }
+                LINK => start = Some(LinkStart::from_bytes(&members.read().map_err(refused)?).map_err(refused)?),
+                _ => members.skip().map_err(refused)?,
+            }
+        }
+        members.finish().map_err(refused)?;
+        let lacking = |member: &str| refused(BundleError::Damaged { member: member.to_owned() });
+        let start = start.ok_or_else(|| lacking(LINK))?;
+        if database { Ok((manifest, start)) } else { Err(lacking(DATABASE)) }
+    }
+
+    fn write_database(
+        &self,
+        draft: &Path,
+        copy: impl FnOnce(&mut dyn Write) -> Result<(), BundleError>,
+        refused: &dyn Fn(BundleError) -> UnbundlerError,
+    ) -> Result<(), UnbundlerError> {
+        let disk = self.world.disk;
+        disk.remove(draft).map_err(failed("remove", draft))?;
+        let mut file = disk.create_new(draft).map_err(failed("make", draft))?;
+        let mut buffered = BufWriter::new(&mut file);
+        copy(&mut buffered).map_err(refused)?;
+        buffered.flush().map_err(failed("write", draft))?;
+        drop(buffered);
+        file.sync().map_err(failed("sync", draft))
+    }
+
+    fn make(
+        &self,
+        site: &Site<'_>,
+        draft: &Path,
+        node: NodeId,
+        config: &dyn Fn(Start<'_>) -> Result<String, InitialConfigError>,
+        manifest: Manifest,
+        start: &LinkStart,
+    ) -> Result<Restored, UnbundlerError> {
+        let text = config(Start { name: &manifest.to, relays: &start.relays })
+            .map_err(|error| UnbundlerError::Config { why: error.to_string() })?;
+        let identity = HomeIdentity { network: manifest.network, node };
+        let home = match Home::open(site.home) {
+            Ok(home) if home.identity().network == manifest.network => home,
+            _ => Home::create(self.world.disk, site.home, &identity, &text)?,
+        };
+        let identity = Identity { network: manifest.network, node: home.identity().node };
+        let link = Link::restored_from_package(self.world.clock.now(), start.epoch);
+        let (hub, hub_node) = (&manifest.from, manifest.node);
+        adopt(draft, &Adoption { identity, hub, hub_node, link: &link, clock: start.clock })?;
+        self.world.disk.sync_file(draft).map_err(failed("sync", draft))?;
+        publish(self.world.disk, draft, site.database).map_err(failed("put in place", site.database))?;
+        use_wal(site.database)?;
+        Ok(Restored { name: manifest.to, hub: manifest.from, records: manifest.counts.records })
+    }
+}
+
+/// The name under which a database is made before it gets its own.
+fn beside(database: &Path) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push(".new");
+    PathBuf::from(name)
+}
+
+fn failed(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> UnbundlerError {
+    let path = path.to_owned();
+    move |source| UnbundlerError::File { doing, path, source }
+}
