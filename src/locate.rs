@@ -12,7 +12,8 @@ pub fn home(given: Option<&Path>) -> Result<PathBuf, Failure> {
     let here = Path::new(".");
     let entries = std::fs::read_dir(here).map_err(|error| Failure::file("read the folder", here, &error))?;
     let is_home = |path: &PathBuf| path.extension().is_some_and(|end| end == "packhorse") && path.is_dir();
-    let mut homes: Vec<PathBuf> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).filter(is_home).collect();
+    let mut homes: Vec<PathBuf> =
+        entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).filter(is_home).collect();
     homes.sort();
     match homes.as_slice() {
         [only] => Ok(only.strip_prefix(here).unwrap_or(only).to_owned()),

@@ -86,8 +86,11 @@ impl Node {
     /// The tables that a remote's set shares.
     pub fn tables_of_remote(&self, remote: &NodeName) -> Result<Vec<TableShape>, Failure> {
         let Some(config) = self.config.remotes.get(remote) else {
-            return Err(Failure::usage(format!("there is no remote \"{remote}\" in {}", self.home.config_path().display()))
-                .hint(format!("add it with `packhorse remote add {remote}`")));
+            return Err(Failure::usage(format!(
+                "there is no remote \"{remote}\" in {}",
+                self.home.config_path().display()
+            ))
+            .hint(format!("add it with `packhorse remote add {remote}`")));
         };
         self.tables_of_set(&config.set)
     }

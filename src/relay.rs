@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use packhorse_shared::bundle::{BundleName, ShortDigest};
-use packhorse_shared::id::NodeName;
+use packhorse_shared::id::{NetworkId, NodeName};
 use packhorse_shared::link::Role;
 use packhorse_shared::replica::Replica;
-use packhorse_shared::seam::WallClock;
 use packhorse_shared::spool::Spool;
 use packhorse_transport as transport;
 use packhorse_transport::{
-    FileName, FolderDial, Inspect, Link, LocalSpool, Location, OsStopwatch, Outcome, Outgoing, Report, Run, Verdict,
+    Dial, FileName, FolderCarrier, FolderDial, Inspect, Kind, Link, LocalSpool, Location, OsStopwatch, Outcome,
+    Outgoing, Report, Run, Verdict, marker,
 };
 
 use crate::failure::{Exit, Failure};
@@ -106,9 +106,53 @@ fn links(node: &mut Node) -> Result<Vec<Link>, Failure> {
     Ok(links.collect())
 }
 
-/// The relays that a configuration names.
+/// The relays that a configuration or a command line names.
 pub fn relays(written: &[String]) -> Result<Vec<Location>, Failure> {
     written.iter().map(|relay| Ok(Location::parse(relay)?)).collect()
+}
+
+/// Relays as a configuration is to hold them: a folder by its whole path, since commands run in any folder.
+pub fn written_whole(relays: &[String]) -> Result<Vec<String>, Failure> {
+    let whole = |(location, written): (Location, &String)| match location.folder() {
+        Ok(folder) if folder.is_relative() => {
+            let absolute = std::path::absolute(folder).map_err(|error| Failure::file("find", folder, &error))?;
+            Ok(absolute.to_string_lossy().into_owned())
+        }
+        _ => Ok(written.clone()),
+    };
+    self::relays(relays)?.into_iter().zip(relays).map(whole).collect()
+}
+
+/// The relays as a remote reaches them: its own, or its folder in each of ours.
+pub fn relays_of_remote(node: &Node, remote: &NodeName) -> Result<Vec<String>, Failure> {
+    let own = node.config.remotes.get(remote).map(|config| config.relay.clone()).unwrap_or_default();
+    if !own.is_empty() {
+        return Ok(own);
+    }
+    let relays = relays(&node.config.node.relay)?;
+    Ok(relays.iter().map(|relay| relay.of_remote(remote).as_written().to_owned()).collect())
+}
+
+/// Marks a relay as this network's, making its folder where that is allowed.
+pub fn mark(location: &Location, network: NetworkId) -> Result<(), Failure> {
+    let mut carrier = FolderCarrier::new(location.folder()?, WORLD.disk);
+    marker::mark(&mut carrier, network)?;
+    Ok(())
+}
+
+/// Makes a remote's folder on every relay that can be reached. A relay that cannot gets it with the first transfer.
+pub fn prepare_remote(node: &Node, remote: &NodeName) -> Result<(), Failure> {
+    for location in relays(&node.config.node.relay)? {
+        let dial = FolderDial(WORLD.disk);
+        let prepared = dial
+            .dial(&location)
+            .and_then(|mut carrier| marker::prepare_remote(&mut *carrier, node.home.identity().network, remote));
+        match prepared {
+            Err(error) if error.kind() == Kind::Unreachable => note(&format!("{error}; its folder is made later")),
+            other => drop(other?),
+        }
+    }
+    Ok(())
 }
 
 fn role(role: Role) -> transport::Role {
@@ -159,7 +203,11 @@ pub fn tell(report: &Report) -> Exit {
             note(&format!("{}: {} went into quarantine: {}", link.peer, rejected.name, rejected.reason));
         }
         for name in &link.left_alone {
-            note(&format!("{}: {} is not for this node and was left on the relay", link.peer, shown(&name.to_string())));
+            note(&format!(
+                "{}: {} is not for this node and was left on the relay",
+                link.peer,
+                shown(&name.to_string())
+            ));
         }
         for error in &link.errors {
             note(&format!("{}: {error}; {}", link.peer, error.next_step()));

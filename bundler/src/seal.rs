@@ -81,12 +81,7 @@ pub struct Sealer<'a> {
 
 impl Sealer<'_> {
     /// Seals what a link is owed.
-    pub fn seal(
-        &self,
-        replica: &mut dyn Replica,
-        share: &mut Share,
-        urgency: Urgency,
-    ) -> Result<Sealed, BundlerError> {
+    pub fn seal(&self, replica: &mut dyn Replica, share: &mut Share, urgency: Urgency) -> Result<Sealed, BundlerError> {
         let now = self.world.clock.now();
         let link = &mut share.link;
         let before = link.state.clone();

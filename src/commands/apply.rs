@@ -52,10 +52,16 @@ fn tell_placed(name: &str, placed: &Placed) {
         note(&format!("{from}: applied {}", count(placed.records, "changed record", "changed records")));
     }
     if placed.held > 0 {
-        note(&format!("{from}: {} held, because they cannot be placed now", count(placed.held, "change is", "changes are")));
+        note(&format!(
+            "{from}: {} held, because they cannot be placed now",
+            count(placed.held, "change is", "changes are")
+        ));
     }
     if placed.conflicts > 0 {
-        note(&format!("{from}: {} changed at both ends; the later value stands", count(placed.conflicts, "field was", "fields were")));
+        note(&format!(
+            "{from}: {} changed at both ends; the later value stands",
+            count(placed.conflicts, "field was", "fields were")
+        ));
     }
     if placed.revived > 0 {
         let kept = count(placed.revived, "record was", "records were");

@@ -12,7 +12,6 @@ use packhorse_shared::home::{Home, HomeIdentity, beside};
 use packhorse_shared::id::{NetworkId, NodeId, NodeName};
 use packhorse_shared::replica::Identity;
 use packhorse_shared::replica::sqlite::{Choice, JournalWish, Prepared, examine, prepare};
-use packhorse_shared::seam::{Random, WallClock};
 
 use crate::failure::{Exit, Failure};
 use crate::node::{WORLD, database_of};
@@ -58,9 +57,10 @@ impl Init {
     /// Runs the command.
     pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
         let folder = home.map_or_else(|| beside(&self.database), Path::to_owned);
-        let relays = relay::relays(&self.relay)?;
+        let written = relay::written_whole(&self.relay)?;
+        let relays = relay::relays(&written)?;
         examine(&self.database)?;
-        let home = self.home(&folder)?;
+        let home = self.home(&folder, &written)?;
         let identity = home.identity();
         for location in &relays {
             relay::mark(location, identity.network)?;
@@ -86,7 +86,7 @@ impl Init {
     }
 
     /// A new home, or the one that an interrupted run for the same database left.
-    fn home(&self, folder: &Path) -> Result<Home, Failure> {
+    fn home(&self, folder: &Path, relay: &[String]) -> Result<Home, Failure> {
         if let Ok(home) = Home::open(folder) {
             let config = Config::load(&home.config_path())?;
             let same = database_of(&home, &config).canonicalize().ok() == self.database.canonicalize().ok();
@@ -97,11 +97,10 @@ impl Init {
                     .hint("choose another folder with --home DIR"))
             };
         }
-        let identity = HomeIdentity {
-            network: NetworkId(WORLD.random.next_u64()),
-            node: NodeId(WORLD.random.next_u64()),
-        };
-        let text = InitialConfig { name: &self.name, database: &database_from(folder, &self.database)?, relays: &self.relay };
+        let identity =
+            HomeIdentity { network: NetworkId(WORLD.random.next_u64()), node: NodeId(WORLD.random.next_u64()) };
+        let database = database_from(folder, &self.database)?;
+        let text = InitialConfig { name: &self.name, database: &database, relay, is_remote: false };
         Ok(Home::create(WORLD.disk, folder, &identity, &text.text()?)?)
     }
 }

@@ -87,7 +87,11 @@ impl Inspect {
         let size = std::fs::metadata(&self.file).map_err(|error| Failure::file("read", &self.file, &error))?.len();
         let (manifest, tables) = read(&self.file).map_err(|error| refused(&self.file, error))?;
         let told = self.told(size, &manifest, &tables);
-        if self.json { report::json(&told) } else { tell(&told, self.values) }
+        if self.json {
+            report::json(&told)
+        } else {
+            tell(&told, self.values)
+        }
         Ok(Exit::Done)
     }
 

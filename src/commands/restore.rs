@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use packhorse_shared::config::InitialConfig;
 use packhorse_shared::home::beside;
-use packhorse_shared::seam::Random;
 use packhorse_unbundler::restore::{Restorer, Site};
 
 use super::init::database_from;
@@ -40,14 +39,14 @@ pub struct Restore {
 impl Restore {
     /// Runs the command.
     pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
-        relay::relays(&self.relay)?;
+        let written = relay::written_whole(&self.relay)?;
         let folder = home.map_or_else(|| beside(&self.database), Path::to_owned);
         let relative = database_from(&folder, &self.database)?;
         let site = Site { package: &self.package, database: &self.database, home: &folder };
         let node = packhorse_shared::id::NodeId(WORLD.random.next_u64());
         let restored = Restorer { world: WORLD }.restore(&site, node, &|start| {
-            let relays = if self.relay.is_empty() { start.relays } else { &self.relay };
-            InitialConfig { name: start.name, database: &relative, relays }.text()
+            let relay = if written.is_empty() { start.relays } else { &written };
+            InitialConfig { name: start.name, database: &relative, relay, is_remote: true }.text()
         })?;
         note(&format!(
             "{}: restored {} from {}",

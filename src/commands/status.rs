@@ -70,7 +70,11 @@ impl Status {
     pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
         let mut node = Node::open(home)?;
         let told = look(&mut node)?;
-        if self.json { json(&told) } else { tell(&told) }
+        if self.json {
+            json(&told)
+        } else {
+            tell(&told)
+        }
         Ok(Exit::Done)
     }
 }

@@ -98,12 +98,15 @@ impl Placer<'_> {
     }
 
     /// The table here that a table's changes are for. What this database lacks is held until it has it.
-    fn fitting<'t>(&self, tables: &'t [TableShape], changes: &TableChanges) -> std::result::Result<&'t TableShape, String> {
+    fn fitting<'t>(
+        &self,
+        tables: &'t [TableShape],
+        changes: &TableChanges,
+    ) -> std::result::Result<&'t TableShape, String> {
         let table = tables.iter().find(|table| table.name.eq_ignore_ascii_case(&changes.table));
         let table = table.ok_or_else(|| format!("table \"{}\" is not synced in this database", changes.table))?;
-        let same = |a: &[String], b: &[String]| {
-            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.eq_ignore_ascii_case(b))
-        };
+        let same =
+            |a: &[String], b: &[String]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.eq_ignore_ascii_case(b));
         if !same(&table.keys, &changes.key_columns) {
             return Err(format!("table \"{}\" has another primary key in this database", changes.table));
         }

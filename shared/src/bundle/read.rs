@@ -86,7 +86,7 @@ impl<R: Read> BundleReader<R> {
     /// # Errors
     /// [`BundleError::Unexpected`], [`BundleError::Truncated`] or [`BundleError::Damaged`] for a member that is not
     /// what the manifest promised; [`BundleError::Io`], also of the target.
-    pub fn copy_to(&mut self, to: &mut impl Write) -> Result<(), BundleError> {
+    pub fn copy_to(&mut self, to: &mut dyn Write) -> Result<(), BundleError> {
         let entry = self.members.pop_front().ok_or_else(|| BundleError::Unexpected {
             expected: "another member".to_owned(),
             found: "the end of the manifest's list".to_owned(),
@@ -203,7 +203,7 @@ impl<R: Read> Frame<R> {
         if empty { Ok(()) } else { Err(BundleError::Damaged { member: of.to_owned() }) }
     }
 
-    fn copy(&mut self, entry: &MemberEntry, to: &mut impl Write) -> Result<blake3::Hash, BundleError> {
+    fn copy(&mut self, entry: &MemberEntry, to: &mut dyn Write) -> Result<blake3::Hash, BundleError> {
         let mut hasher = blake3::Hasher::new();
         let mut chunk = vec![0; CHUNK.min(usize::try_from(entry.length).unwrap_or(CHUNK))];
         let mut left = entry.length;

@@ -51,8 +51,10 @@ pub enum ReplicaError {
         path: PathBuf,
     },
     /// Its metadata was written by a later version.
-    #[error("the database {path} was prepared by a later version of Packhorse (format {found}, this one knows \
-             {known}): update Packhorse here")]
+    #[error(
+        "the database {path} was prepared by a later version of Packhorse (format {found}, this one knows \
+             {known}): update Packhorse here"
+    )]
     NewerFormat {
         /// Which database.
         path: PathBuf,
@@ -75,10 +77,12 @@ pub enum ReplicaError {
         /// Which database.
         path: PathBuf,
     },
-    /// Capture on a table was dropped or altered, as a migration that rebuilds a table does.
-    #[error("capture on table \"{table}\" is gone or altered (a migration rebuilt the table?): run `packhorse init \
-             --repair` to capture its changes again")]
-    CaptureLost {
+    /// A record that has marks vanished from its table although capture on it is in place.
+    #[error(
+        "a record of table \"{table}\" vanished without being captured: was it deleted with triggers switched off? \
+             Run `PRAGMA integrity_check` on the database"
+    )]
+    Vanished {
         /// Which table.
         table: String,
     },

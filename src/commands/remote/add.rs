@@ -55,7 +55,6 @@ impl Add {
             return Err(Failure::usage(format!("\"{}\" is this node's own name", self.name)));
         }
         node.tables_of_set(&self.set)?;
-        relay::relays(&self.relay)?;
         relay::prepare_remote(&node, &self.name)?;
         let params: BTreeMap<String, Param> =
             self.params.into_iter().map(|(key, value)| (key, Param::One(Scalar::Text(value)))).collect();

@@ -60,7 +60,8 @@ impl Pack {
     fn orders(&self, node: &Node) -> Result<Vec<(NodeName, PathBuf)>, Failure> {
         let Some(name) = &self.name else {
             let file = |name: &NodeName| self.output.join(format!("{name}.rdb"));
-            std::fs::create_dir_all(&self.output).map_err(|error| Failure::file("make the folder", &self.output, &error))?;
+            std::fs::create_dir_all(&self.output)
+                .map_err(|error| Failure::file("make the folder", &self.output, &error))?;
             return Ok(node.config.remotes.keys().map(|name| (name.clone(), file(name))).collect());
         };
         if self.output.is_dir() {

@@ -33,7 +33,10 @@ impl Remove {
         if node.config.remotes.contains_key(&self.name) {
             edit_file(WORLD.disk, &node.home.config_path(), |text| remove_remote(text, &self.name))?;
         }
-        note(&format!("removed {}; its database stays as it is, and what lies on the relay for it is yours to remove", self.name));
+        note(&format!(
+            "removed {}; its database stays as it is, and what lies on the relay for it is yours to remove",
+            self.name
+        ));
         Ok(Exit::Done)
     }
 }

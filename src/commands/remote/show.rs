@@ -50,7 +50,11 @@ impl Show {
             last_sent: state.and_then(|state| state.last_sealed()).and_then(timestamp),
             last_received: state.and_then(|state| state.last_accepted()).and_then(timestamp),
         };
-        if self.json { json(&told) } else { tell(&told) }
+        if self.json {
+            json(&told)
+        } else {
+            tell(&told)
+        }
         Ok(Exit::Done)
     }
 }

@@ -231,7 +231,8 @@ fn orphaned(
 fn child(shape: &TableShape, parent: &Parent, keys_of: &dyn Fn(&str) -> Option<Vec<String>>) -> (String, String) {
     let parent_keys: Vec<String> =
         keys_of(&parent.table).unwrap_or_default().iter().map(|key| format!("p.{}", quoted(key))).collect();
-    let told = shape.keys.iter().map(|key| format!("quote(c.{})", quoted(key))).collect::<Vec<_>>().join(" || ', ' || ");
+    let told =
+        shape.keys.iter().map(|key| format!("quote(c.{})", quoted(key))).collect::<Vec<_>>().join(" || ', ' || ");
     let other = if parent.table == shape.name {
         let same = shape.keys.iter().map(|key| format!("c.{0} IS p.{0}", quoted(key))).collect::<Vec<_>>();
         format!(" AND NOT ({})", same.join(" AND "))

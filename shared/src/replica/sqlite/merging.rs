@@ -20,9 +20,7 @@ use crate::change::TableChanges;
 use crate::clock::{Clock, Reading, Stamp, WallTime};
 use crate::id::{Cut, LinkId, NodeId, TableId};
 use crate::marks::{Marks, Roster};
-use crate::replica::{
-    Conflict, Held, MergeTransaction, Placement, Present, Remains, Result, StoredLink, TableShape,
-};
+use crate::replica::{Conflict, Held, MergeTransaction, Placement, Present, Remains, Result, StoredLink, TableShape};
 use crate::value::{Key, Value};
 
 /// A write transaction that has begun with nothing unharvested; rolled back when dropped without commit.
@@ -91,7 +89,13 @@ impl<'a> SqliteMerge<'a> {
         }
     }
 
-    fn put(&self, sql: &str, values: &[(usize, Value)], key_first: Option<&Key>, key_last: Option<&Key>) -> Outcome<()> {
+    fn put(
+        &self,
+        sql: &str,
+        values: &[(usize, Value)],
+        key_first: Option<&Key>,
+        key_last: Option<&Key>,
+    ) -> Outcome<()> {
         let mut statement = self.writer.prepare_cached(sql)?;
         let at = bind_from(&mut statement, 1, key_first.into_iter().flat_map(|key| &key.0))?;
         let at = bind_from(&mut statement, at, values.iter().map(|field| &field.1))?;

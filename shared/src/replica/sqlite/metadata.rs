@@ -185,10 +185,7 @@ fn pack_birth(birth: Option<Stamp>, roster: &Roster) -> Outcome<Option<Vec<u8>>>
 }
 
 /// Reads a stored birth.
-pub(super) fn unpack_birth(
-    bytes: Option<&[u8]>,
-    roster: &Roster,
-) -> Result<Option<Stamp>, crate::marks::DamagedMarks> {
+pub(super) fn unpack_birth(bytes: Option<&[u8]>, roster: &Roster) -> Result<Option<Stamp>, crate::marks::DamagedMarks> {
     match bytes {
         None | Some([]) => Ok(None),
         Some(mut bytes) => unpack_stamp(&mut bytes, roster).map(Some),

@@ -34,7 +34,8 @@ use crate::clock::{Reading, WallTime};
 use crate::id::{LinkId, NodeName, TableId};
 use crate::link::Link;
 use crate::replica::{
-    Copied, Harvested, Identity, MergeTransaction, Replica, ReplicaError, Result, Snapshot, StoredLink, TableShape, Tally,
+    Copied, Harvested, Identity, MergeTransaction, Replica, ReplicaError, Result, Snapshot, StoredLink, TableShape,
+    Tally,
 };
 
 pub use open::Journal;

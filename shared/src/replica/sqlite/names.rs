@@ -8,6 +8,10 @@ pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
+/// A text literal.
+pub(super) fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
 
 /// Whether a table or trigger is one of ours.
 pub(super) fn is_ours(name: &str) -> bool {

@@ -43,8 +43,15 @@ fn open(path: &Path) -> Outcome<Connection> {
     connection.query_row("PRAGMA schema_version", [], |_| Ok(()))?;
     connection.execute_batch("PRAGMA wal_autocheckpoint = 0")?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, true)?;
+    accept_old_quoting(&connection)?;
     Ok(connection)
+}
+
+/// The application's schema may hold text in double quotes, which its own SQLite takes.
+pub(super) fn accept_old_quoting(connection: &Connection) -> Outcome<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, true)?;
+    Ok(())
 }
 
 /// How the database keeps its changes until they are final.

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
+use super::SqliteReplica;
 use super::catalogue::Catalogue;
 use super::fault::{Fault, Outcome};
 use super::metadata::{Metadata, unpack_birth};
@@ -16,7 +17,6 @@ use super::open;
 use super::prepare::add_table;
 use super::schema::candidates;
 use super::state::{self, Progress};
-use super::SqliteReplica;
 use crate::clock::{Reading, WallTime};
 use crate::id::{Cut, LinkId, NodeId, NodeName};
 use crate::link::Link;
@@ -48,8 +48,7 @@ impl SqliteReplica {
         self.writer.execute_batch("ROLLBACK")?;
         begun?;
         let progress = copy.progress()?;
-        let mut copied =
-            Copied { cut: progress.cut, clock: progress.clock.latest(), records: 0, skipped: Vec::new() };
+        let mut copied = Copied { cut: progress.cut, clock: progress.clock.latest(), records: 0, skipped: Vec::new() };
         copy.schema("table", &mut copied.skipped)?;
         for table in tables {
             copied.records += copy.rows(table)?;
@@ -79,6 +78,7 @@ impl Copy {
             settings.encoding, settings.page_size, settings.user_version, settings.application_id
         ))?;
         let path = source.to_str().ok_or_else(|| Fault::Damaged("its path is not text".to_owned()))?;
+        open::accept_old_quoting(&connection)?;
         connection.execute("ATTACH ?1 AS hub", [path])?;
         Ok(Self { connection })
     }
@@ -119,7 +119,8 @@ impl Copy {
         let rows = statement.query_map([table], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let columns: Vec<(String, i64)> = rows.collect::<rusqlite::Result<_>>()?;
         let keys = columns.iter().filter(|column| column.1 > 0);
-        let with_key = keys.map(|column| format!("{} IS NOT NULL", quoted(&column.0))).collect::<Vec<_>>().join(" AND ");
+        let with_key =
+            keys.map(|column| format!("{} IS NOT NULL", quoted(&column.0))).collect::<Vec<_>>().join(" AND ");
         let (name, list) = (quoted(table), quoted_list(columns.iter().map(|column| column.0.as_str())));
         let sql = format!("INSERT INTO main.{name} ({list}) SELECT {list} FROM hub.{name} WHERE {with_key}");
         let copied = self.connection.execute(&sql, [])? as u64;
@@ -134,7 +135,8 @@ impl Copy {
             return Ok(());
         }
         self.connection.execute("DELETE FROM main.sqlite_sequence WHERE name = ?1", [table]).or_else(absent_is_none)?;
-        let copy = "INSERT INTO main.sqlite_sequence (name, seq) SELECT name, seq FROM hub.sqlite_sequence WHERE name = ?1";
+        let copy =
+            "INSERT INTO main.sqlite_sequence (name, seq) SELECT name, seq FROM hub.sqlite_sequence WHERE name = ?1";
         self.connection.execute(copy, [table]).or_else(absent_is_none)?;
         Ok(())
     }
@@ -157,7 +159,14 @@ impl Copy {
         Ok(())
     }
 
-    fn marks(&self, table: &str, source: &Catalogue, target: &Catalogue, from: &Roster, to: &mut Roster) -> Outcome<()> {
+    fn marks(
+        &self,
+        table: &str,
+        source: &Catalogue,
+        target: &Catalogue,
+        from: &Roster,
+        to: &mut Roster,
+    ) -> Outcome<()> {
         let find = |catalogue: &Catalogue| catalogue.entries().iter().find(|entry| entry.shape.name == table).cloned();
         let (Some(source), Some(target)) = (find(source), find(target)) else { return Ok(()) };
         let keys = super::names::key_names(source.shape.keys.len());
@@ -187,7 +196,8 @@ impl Copy {
 
     /// A full-text table over another table's content is empty until it is built.
     fn rebuild_search_tables(&self) -> Outcome<()> {
-        let sql = "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND sql LIKE 'CREATE VIRTUAL TABLE%fts%content%'";
+        let sql =
+            "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND sql LIKE 'CREATE VIRTUAL TABLE%fts%content%'";
         let mut statement = self.connection.prepare(sql)?;
         let names: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
         for name in names.iter().map(|name| quoted(name)) {

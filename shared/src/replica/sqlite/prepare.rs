@@ -109,7 +109,8 @@ fn choose(connection: &Connection, path: &Path, choice: &Choice) -> Outcome<(Vec
         return at_least_one(path, writable, left_out);
     };
     for name in named {
-        let reason = left_out.iter().find(|left| left.table.eq_ignore_ascii_case(name)).map(|left| left.why.to_string());
+        let reason =
+            left_out.iter().find(|left| left.table.eq_ignore_ascii_case(name)).map(|left| left.why.to_string());
         if !known(name) && (reason.is_none() || matches!(choice, Choice::Only(_))) {
             let why = reason.unwrap_or_else(|| "there is no such table".to_owned());
             return Err(Fault::Said(ReplicaError::Table { table: name.clone(), why }));
@@ -134,7 +135,8 @@ fn at_least_one(path: &Path, tables: Vec<Candidate>, left: Vec<LeftOut>) -> Outc
 
 pub(super) fn add_table(connection: &Connection, table: &Candidate) -> Outcome<SyncedTable> {
     connection.execute("INSERT INTO _packhorse_tables (name) VALUES (?1)", [&table.name])?;
-    let number = u32::try_from(connection.last_insert_rowid()).map_err(|_| Fault::Damaged("table numbers ran out".into()))?;
+    let number =
+        u32::try_from(connection.last_insert_rowid()).map_err(|_| Fault::Damaged("table numbers ran out".into()))?;
     let id = TableId(number);
     let columns = number_columns(connection, table, id)?;
     ensure_log(connection, table.keys.len(), table.columns.len())?;

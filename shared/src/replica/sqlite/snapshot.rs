@@ -44,7 +44,7 @@ impl<'a> SqliteSnapshot<'a> {
         while let Some(row) = rows.next()? {
             let stands: bool = row.get(keys + 2)?;
             if !stands {
-                return Err(ReplicaError::CaptureLost { table: entry.shape.name.clone() }.into());
+                return Err(ReplicaError::Vanished { table: entry.shape.name.clone() }.into());
             }
             let marks = Marks::unpack(blob(row, keys + 1)?, &self.roster)?;
             self.show(entry, row, Said::Present(marks), show)?;

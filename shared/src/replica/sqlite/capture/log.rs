@@ -36,7 +36,9 @@ impl Op {
 
     /// The operation that a letter stands for.
     pub fn from_letter(letter: &str) -> Option<Self> {
-        [Self::Insert, Self::Update, Self::Delete, Self::Held, Self::Suspect].into_iter().find(|op| op.letter() == letter)
+        [Self::Insert, Self::Update, Self::Delete, Self::Held, Self::Suspect]
+            .into_iter()
+            .find(|op| op.letter() == letter)
     }
 }
 

@@ -9,4 +9,4 @@ mod log;
 mod triggers;
 
 pub(super) use install::{CaptureState, capture_state, install};
-pub(super) use log::{Op, WORD_BITS, ensure_log, key_width, mask_names, mask_width};
+pub(super) use log::{Op, WORD_BITS, ensure_log, key_width, mask_names, mask_width, mask_words};

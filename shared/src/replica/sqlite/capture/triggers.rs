@@ -138,9 +138,14 @@ impl Writer<'_> {
 fn changed(column: &CandidateColumn) -> String {
     let name = quoted(&column.name);
     let differs = format!("OLD.{name} IS NOT NEW.{name} COLLATE BINARY");
-    if column.untyped { format!("({differs} OR typeof(OLD.{name}) <> typeof(NEW.{name}))") } else { format!("({differs})") }
+    if column.untyped {
+        format!("({differs} OR typeof(OLD.{name}) <> typeof(NEW.{name}))")
+    } else {
+        format!("({differs})")
+    }
 }
 
+/// In parentheses, since SQLite gives `<<` and `|` one precedence.
 fn shifted(condition: &str, bit: usize) -> String {
-    if bit == 0 { condition.to_owned() } else { format!("{condition} << {bit}") }
+    if bit == 0 { condition.to_owned() } else { format!("({condition} << {bit})") }
 }

@@ -85,7 +85,8 @@ impl<'a> LogReader<'a> {
 
     fn entry(&self, row: &Row<'_>, table: usize) -> Outcome<Entry> {
         let letter: String = row.get(2)?;
-        let op = Op::from_letter(&letter).ok_or_else(|| Fault::Damaged(format!("the log holds an operation {letter:?}")))?;
+        let op =
+            Op::from_letter(&letter).ok_or_else(|| Fault::Damaged(format!("the log holds an operation {letter:?}")))?;
         let touched = if op == Op::Update { self.touched(row, table)? } else { Touched::All };
         let at = WallTime(u64::try_from(row.get::<_, Option<i64>>(3)?.unwrap_or(0)).unwrap_or(0));
         Ok(Entry { op, touched, at })

@@ -95,11 +95,9 @@ fn columns(connection: &Connection, table: &str) -> Outcome<Vec<Column>> {
 
 /// `INTEGER PRIMARY KEY DESC` is, by an old accident of SQLite's, not the rowid: it has an index of its own.
 fn has_key_index(connection: &Connection, table: &str) -> Outcome<bool> {
-    let count: i64 = connection.query_row(
-        "SELECT count(*) FROM pragma_index_list(?1) WHERE origin = 'pk'",
-        [table],
-        |row| row.get(0),
-    )?;
+    let count: i64 =
+        connection
+            .query_row("SELECT count(*) FROM pragma_index_list(?1) WHERE origin = 'pk'", [table], |row| row.get(0))?;
     Ok(count > 0)
 }
 
@@ -115,8 +113,8 @@ fn is_untyped(declared: &str, strict: bool) -> bool {
 }
 
 fn parents(connection: &Connection, table: &str) -> Outcome<Vec<Parent>> {
-    let mut statement =
-        connection.prepare("SELECT id, \"table\", \"from\", \"to\" FROM pragma_foreign_key_list(?1) ORDER BY id, seq")?;
+    let mut statement = connection
+        .prepare("SELECT id, \"table\", \"from\", \"to\" FROM pragma_foreign_key_list(?1) ORDER BY id, seq")?;
     let mut rows = statement.query([table])?;
     let mut found: BTreeMap<i64, Parent> = BTreeMap::new();
     while let Some(row) = rows.next()? {
@@ -165,7 +163,9 @@ pub(in super::super) fn leave_out_unwritable(
 
 fn reason(error: &rusqlite::Error) -> String {
     match error {
-        rusqlite::Error::SqliteFailure(_, Some(text)) | rusqlite::Error::SqlInputError { msg: text, .. } => text.clone(),
+        rusqlite::Error::SqliteFailure(_, Some(text)) | rusqlite::Error::SqlInputError { msg: text, .. } => {
+            text.clone()
+        }
         other => other.to_string(),
     }
 }

@@ -55,8 +55,7 @@ fn unique_index(connection: &Connection, table: &str, index: &str) -> Outcome<Un
 }
 
 fn terms(connection: &Connection, index: &str) -> Outcome<Vec<Term>> {
-    let mut statement =
-        connection.prepare("SELECT name, coll FROM pragma_index_xinfo(?1) WHERE key ORDER BY seqno")?;
+    let mut statement = connection.prepare("SELECT name, coll FROM pragma_index_xinfo(?1) WHERE key ORDER BY seqno")?;
     let rows = statement.query_map([index], |row| Ok(Term { column: row.get(0)?, collation: row.get(1)? }))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

@@ -1,0 +1,105 @@
+//! The text of a new node's configuration.
+//!
+//! Owns what `init` and `restore` write: the `[node]` section, and everything else as a comment that shows the
+//! default. Invariants: the text parses to the same as [node] alone; names and addresses are quoted by the TOML
+//! writer, never pasted. Leaves the writing of the file to [`crate::home`].
+
+use std::path::{Path, PathBuf};
+
+use toml_edit::{DocumentMut, Item, TomlError, Value};
+
+use super::edit::texts;
+use crate::id::NodeName;
+
+/// What a new configuration says.
+#[derive(Clone, Copy, Debug)]
+pub struct InitialConfig<'a> {
+    /// The node's name.
+    pub name: &'a NodeName,
+    /// The database, relative to the home folder.
+    pub database: &'a Path,
+    /// The relays, tried in order.
+    pub relay: &'a [String],
+    /// Whether the node has a hub: its line is not always there, which changes a default.
+    pub is_remote: bool,
+}
+
+/// A new configuration that cannot be put in words.
+#[derive(Debug, thiserror::Error)]
+pub enum InitialConfigError {
+    /// TOML is text, and the path is not.
+    #[error("the path {} is not UTF-8 text, which a configuration needs; give the database another name", .0.display())]
+    NotText(PathBuf),
+    /// The template itself is wrong, which a test rules out.
+    #[error("the template of the configuration is damaged: {0}")]
+    Template(#[from] TomlError),
+    /// The values given make no configuration.
+    #[error("no configuration can be made of these values: {0}")]
+    Values(String),
+}
+
+impl InitialConfig<'_> {
+    /// The text of the file.
+    pub fn text(&self) -> Result<String, InitialConfigError> {
+        let database = self.database.to_str().ok_or_else(|| InitialConfigError::NotText(self.database.to_owned()))?;
+        let every = if self.is_remote { REMOTE_TRANSFER } else { HUB_TRANSFER };
+        let mut document: DocumentMut = TEMPLATE.replace(TRANSFER_PLACE, every).parse()?;
+        if let Some(node) = document.get_mut("node").and_then(Item::as_table_like_mut) {
+            node.insert("name", Item::Value(Value::from(self.name.as_str())));
+            node.insert("database", Item::Value(Value::from(database)));
+            if let Some(relay) = texts(self.relay) {
+                node.insert("relay", Item::Value(relay));
+            }
+        }
+        let text = document.to_string();
+        match toml::from_str::<super::Config>(&text) {
+            Ok(_) => Ok(text),
+            Err(error) => Err(InitialConfigError::Values(super::one_line(error.message()))),
+        }
+    }
+}
+
+const TRANSFER_PLACE: &str = "{transfer_every}";
+const HUB_TRANSFER: &str = "\"2 min\"             # a remote's default: \"15 min\"";
+const REMOTE_TRANSFER: &str = "\"15 min\"            # a hub's default: \"2 min\"";
+
+const TEMPLATE: &str = r#"# The configuration of a Packhorse node. Only [node] is needed; a line behind a # shows the default.
+# Paths are relative to the folder of this file.
+
+[node]
+name = ""
+database = ""
+# relay = "file:///srv/relay"        # or ftp://, ftps://, sftp://user@host:port/path; or a list, tried in order
+
+[bundle]
+# seal_at = "256 KiB"                # pending changes, before compression
+# seal_after = "15 min"
+# bundle_max = "256 KiB"
+# supersede_after = "24 h"
+
+[watch]
+# apply_every = "2 min"
+# transfer_every = {transfer_every}
+
+[merge]
+# expire_after = "1 year"
+# apply_pause = "100 ms"
+
+# Policies, at the hub; they travel to the remotes. `prefer` is "latest", "hub" or "remote".
+# [table.contacts]
+# prefer = "latest"
+
+# A sync set: what a remote shares. The set "everything" is there without being written.
+# [set.sales]
+# [[set.sales.table]]
+# name = "companies"
+# where = "account_manager = :user"
+# [[set.sales.table]]
+# name = "contacts"
+# follow = "company_id"              # the parent's membership decides; several: any of the parents suffices
+
+# The remotes of this hub; `packhorse remote add` writes them.
+# [remote.alice]
+# set = "sales"
+# params = { user = "alice" }
+"#;

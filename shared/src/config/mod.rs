@@ -1,0 +1,110 @@
+//! A node's configuration, `packhorse.toml`: its meaning, its defaults and what is refused.
+//!
+//! Owns the file's form. Invariants: a [`Config`] in hand is complete (defaults filled in) and every value is in
+//! range; a file that is not is refused with line and key, and unknown keys are refused too, because a mistyped one
+//! would silently keep its default. Leaves to others: whether sets and expressions fit the database, what a relay's
+//! URL means, and whether a set that a remote names exists ([`Config::set`] tells).
+
+mod edit;
+mod error;
+mod initial;
+mod quantity;
+mod section;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::{fs, io};
+
+use serde::Deserialize;
+
+pub use edit::{EditError, add_remote, edit_file, remove_remote, set_relay};
+pub use error::ConfigError;
+pub(crate) use error::one_line;
+pub use initial::{InitialConfig, InitialConfigError};
+pub use quantity::{ByteCount, QuantityError, Span};
+pub use section::{
+    BundleConfig, MergeConfig, NodeConfig, Param, Prefer, RemoteConfig, Scalar, SetTable, TablePolicy, WatchConfig,
+};
+
+use crate::id::NodeName;
+use section::SetSection;
+
+/// The name of the set that is there without being written.
+pub const EVERYTHING: &str = "everything";
+
+/// A whole configuration, defaults filled in.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Who this node is and where its database and relays are.
+    pub node: NodeConfig,
+    /// When bundles are sealed and how large they may be.
+    #[serde(default)]
+    pub bundle: BundleConfig,
+    /// The unattended service's rhythm.
+    #[serde(default)]
+    pub watch: WatchConfig,
+    /// How changes are merged.
+    #[serde(default)]
+    pub merge: MergeConfig,
+    /// Policies by table; at the hub.
+    #[serde(default, rename = "table")]
+    pub tables: BTreeMap<String, TablePolicy>,
+    #[serde(default, rename = "set")]
+    sets: BTreeMap<String, SetSection>,
+    /// The nodes whose hub this one is.
+    #[serde(default, rename = "remote")]
+    pub remotes: BTreeMap<NodeName, RemoteConfig>,
+}
+
+/// What a sync set shares.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Set<'a> {
+    /// Every synced table, every row and column.
+    Everything,
+    /// These tables, in the order of the file.
+    Tables(&'a [SetTable]),
+}
+
+impl Config {
+    /// Reads a configuration file.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        Self::parse(path, &read_text(path)?)
+    }
+
+    /// Understands the text of a configuration; the path is for messages only.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        toml::from_str(text).map_err(|error| ConfigError::damaged(path, text, &error))
+    }
+
+    /// The set of this name. The built-in set `everything` gives way to one that the file defines.
+    pub fn set(&self, name: &str) -> Option<Set<'_>> {
+        match self.sets.get(name) {
+            Some(section) => Some(Set::Tables(section.tables())),
+            None => (name == EVERYTHING).then_some(Set::Everything),
+        }
+    }
+
+    /// The names of all sets, the built-in one among them, sorted.
+    pub fn set_names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.sets.keys().map(String::as_str).collect();
+        if let Err(place) = names.binary_search(&EVERYTHING) {
+            names.insert(place, EVERYTHING);
+        }
+        names
+    }
+
+    /// A table's policy; the default one if the file has none for it.
+    pub fn policy(&self, table: &str) -> TablePolicy {
+        self.tables.get(table).cloned().unwrap_or_default()
+    }
+}
+
+fn read_text(path: &Path) -> Result<String, ConfigError> {
+    let unreadable = |source: io::Error| ConfigError::Unreadable { path: path.to_owned(), source };
+    let bytes = fs::read(path).map_err(unreadable)?;
+    String::from_utf8(bytes)
+        .map_err(|error| ConfigError::not_text(path, error.as_bytes(), error.utf8_error().valid_up_to()))
+}

@@ -1,0 +1,344 @@
+//! The sections of `packhorse.toml`, with their defaults and limits.
+//!
+//! Owns which keys a section has. Invariant: a section that deserialises is in range, and its error points at the
+//! key, because the check runs where the value is read. Leaves lines and file names to the parent module.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
+
+use serde::de::{Error, SeqAccess, Visitor, value::SeqAccessDeserializer};
+use serde::{Deserialize, Deserializer};
+
+use super::quantity::{ByteCount, Span};
+use crate::id::NodeName;
+
+/// `[node]`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeConfig {
+    /// The node's own name.
+    pub name: NodeName,
+    /// The database file, relative to the home folder.
+    #[serde(deserialize_with = "filled_path")]
+    pub database: PathBuf,
+    /// The relays, tried in order; none where bundles are carried by hand.
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub relay: Vec<String>,
+}
+
+/// `[bundle]`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BundleConfig {
+    /// Pending changes of this size, before compression, are sealed.
+    #[serde(deserialize_with = "not_zero")]
+    pub seal_at: ByteCount,
+    /// Changes that have waited for this long are sealed.
+    #[serde(deserialize_with = "not_zero")]
+    pub seal_after: Span,
+    /// The most that one bundle may hold.
+    #[serde(deserialize_with = "not_zero")]
+    pub bundle_max: ByteCount,
+    /// A sealed bundle that was not sent for this long may be replaced by a newer one.
+    #[serde(deserialize_with = "not_zero")]
+    pub supersede_after: Span,
+}
+
+impl Default for BundleConfig {
+    fn default() -> Self {
+        Self {
+            seal_at: ByteCount::kib(256),
+            seal_after: Span::minutes(15),
+            bundle_max: ByteCount::kib(256),
+            supersede_after: Span::hours(24),
+        }
+    }
+}
+
+/// `[watch]`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WatchConfig {
+    /// How often what has arrived is applied.
+    #[serde(deserialize_with = "not_zero")]
+    pub apply_every: Span,
+    /// How often bundles are moved, if the file says so: a hub and a remote have different defaults, see
+    /// [`WatchConfig::transfer_every`].
+    #[serde(deserialize_with = "some_not_zero")]
+    pub transfer_every: Option<Span>,
+}
+
+impl WatchConfig {
+    /// How often bundles are moved. A hub's relay is near and costs nothing; a remote's line is neither.
+    pub fn transfer_every(&self, is_remote: bool) -> Span {
+        self.transfer_every.unwrap_or(Span::minutes(if is_remote { 15 } else { 2 }))
+    }
+}
+
+impl Default for WatchConfig {
+    fn default() -> Self {
+        Self { apply_every: Span::minutes(2), transfer_every: None }
+    }
+}
+
+/// `[merge]`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MergeConfig {
+    /// What is older than this may be forgotten.
+    #[serde(deserialize_with = "not_zero")]
+    pub expire_after: Span,
+    /// The pause between two steps of applying, in which the application gets at its database; zero is allowed.
+    pub apply_pause: Span,
+}
+
+impl Default for MergeConfig {
+    fn default() -> Self {
+        Self { expire_after: Span::years(1), apply_pause: Span::from_millis(100) }
+    }
+}
+
+/// `[table.NAME]`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TablePolicy {
+    /// Whose change wins.
+    pub prefer: Prefer,
+}
+
+/// Which of two changes to one field wins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Prefer {
+    /// The one with the later stamp.
+    #[default]
+    Latest,
+    /// The hub's.
+    Hub,
+    /// The remote's.
+    Remote,
+}
+
+/// `[set.NAME]`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SetSection {
+    #[serde(default, deserialize_with = "set_tables")]
+    table: Vec<SetTable>,
+}
+
+impl SetSection {
+    pub(super) fn tables(&self) -> &[SetTable] {
+        &self.table
+    }
+}
+
+/// `[[set.NAME.table]]`: one table of a set.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetTable {
+    /// The table.
+    #[serde(deserialize_with = "filled_text")]
+    pub name: String,
+    /// The columns that travel; all of them if none are listed.
+    #[serde(default, deserialize_with = "some_filled_texts")]
+    pub columns: Option<Vec<String>>,
+    /// An SQL expression that chooses the rows.
+    #[serde(default, rename = "where", deserialize_with = "some_filled_text")]
+    pub filter: Option<String>,
+    /// The foreign keys of which any parent brings the row into the set.
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub follow: Vec<String>,
+}
+
+/// `[remote.NAME]`: a node whose hub this one is.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RemoteConfig {
+    /// The name of its sync set.
+    #[serde(deserialize_with = "filled_text")]
+    pub set: String,
+    /// The values of the set's parameters.
+    #[serde(default)]
+    pub params: BTreeMap<String, Param>,
+    /// The relays as the remote reaches them, where they differ.
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub relay: Vec<String>,
+}
+
+/// The value of a parameter: bound, never pasted.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Param {
+    /// One value.
+    One(Scalar),
+    /// A list of values.
+    Many(Vec<Scalar>),
+}
+
+/// A single value of a parameter.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Scalar {
+    /// Text.
+    Text(String),
+    /// A whole number.
+    Integer(i64),
+}
+
+impl<'de> Deserialize<'de> for Scalar {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        match Param::deserialize(from)? {
+            Param::One(scalar) => Ok(scalar),
+            Param::Many(_) => Err(Error::custom("a list within a list is not a parameter's value")),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Param {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(ParamVisitor)
+    }
+}
+
+struct ParamVisitor;
+
+impl<'de> Visitor<'de> for ParamVisitor {
+    type Value = Param;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("text, a whole number, or a list of them")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Param, E> {
+        Ok(Param::One(Scalar::Text(text.to_owned())))
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Param, E> {
+        Ok(Param::One(Scalar::Integer(number)))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, values: A) -> Result<Param, A::Error> {
+        Vec::deserialize(SeqAccessDeserializer::new(values)).map(Param::Many)
+    }
+}
+
+/// Reads a text or a list of texts, none of them empty.
+fn one_or_many<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    struct Texts;
+
+    impl<'de> Visitor<'de> for Texts {
+        type Value = Vec<String>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("text or a list of texts")
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<Vec<String>, E> {
+            filled(text.to_owned()).map(|text| vec![text])
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, values: A) -> Result<Vec<String>, A::Error> {
+            Vec::<String>::deserialize(SeqAccessDeserializer::new(values))?.into_iter().map(filled).collect()
+        }
+    }
+
+    from.deserialize_any(Texts)
+}
+
+fn filled<E: Error>(text: String) -> Result<String, E> {
+    if text.trim().is_empty() {
+        return Err(E::custom("it is empty"));
+    }
+    if text.contains('\0') {
+        return Err(E::custom("it holds a zero byte"));
+    }
+    Ok(text)
+}
+
+fn filled_text<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    filled(String::deserialize(from)?)
+}
+
+fn filled_path<'de, D: Deserializer<'de>>(from: D) -> Result<PathBuf, D::Error> {
+    let text = filled_text(from)?;
+    match Path::new(&text).file_name() {
+        Some(_) => Ok(PathBuf::from(text)),
+        None => Err(Error::custom(format!("\"{text}\" names a folder, not a file"))),
+    }
+}
+
+fn some_filled_text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    filled_text(from).map(Some)
+}
+
+/// An empty list is refused: whether it means no column or all of them is anybody's guess.
+fn some_filled_texts<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<String>>, D::Error> {
+    let texts: Vec<String> = Vec::<String>::deserialize(from)?.into_iter().map(filled).collect::<Result<_, _>>()?;
+    if texts.is_empty() { Err(Error::custom("the list is empty; leave it out to mean all")) } else { Ok(Some(texts)) }
+}
+
+/// A table twice would leave open which of its entries chooses the rows.
+fn set_tables<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<SetTable>, D::Error> {
+    let tables = Vec::<SetTable>::deserialize(from)?;
+    let mut seen = BTreeSet::new();
+    for table in &tables {
+        // The database does not tell names apart by case either.
+        if !seen.insert(table.name.to_ascii_lowercase()) {
+            return Err(Error::custom(format!("the table \"{}\" is listed twice", table.name)));
+        }
+        if table.filter.is_some() && !table.follow.is_empty() {
+            let why = format!("the table \"{}\" has both \"where\" and \"follow\"; keep one of them", table.name);
+            return Err(Error::custom(why));
+        }
+    }
+    Ok(tables)
+}
+
+/// A quantity of which none makes no sense.
+fn not_zero<'de, T, D>(from: D) -> Result<T, D::Error>
+where
+    T: Quantity,
+    D: Deserializer<'de>,
+{
+    let quantity = from.deserialize_str(QuantityVisitor::<T>(PhantomData))?;
+    if quantity.is_zero() { Err(Error::custom("it must be more than zero")) } else { Ok(quantity) }
+}
+
+fn some_not_zero<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Span>, D::Error> {
+    not_zero(from).map(Some)
+}
+
+trait Quantity: std::str::FromStr<Err = super::QuantityError> {
+    const EXPECTED: &'static str;
+    fn is_zero(&self) -> bool;
+}
+
+impl Quantity for ByteCount {
+    const EXPECTED: &'static str = "a size in quotes, like \"256 KiB\"";
+    fn is_zero(&self) -> bool {
+        self.get() == 0
+    }
+}
+
+impl Quantity for Span {
+    const EXPECTED: &'static str = "a length of time in quotes, like \"15 min\"";
+    fn is_zero(&self) -> bool {
+        self.as_millis() == 0
+    }
+}
+
+/// Reads a quantity and says, if it is a bare number, how one is written.
+struct QuantityVisitor<T>(PhantomData<T>);
+
+impl<T: Quantity> Visitor<'_> for QuantityVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(T::EXPECTED)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(E::custom)
+    }
+}

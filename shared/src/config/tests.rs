@@ -1,0 +1,282 @@
+//! Configurations good and bad, and edits that must leave a person's file alone.
+
+use super::*;
+use crate::seam::OsDisk;
+
+const DESIGNED: &str = r#"
+[node]
+name = "hq"
+database = "../crm.db"
+relay = "file:///srv/relay"          # or a list, tried in order
+
+[bundle]
+seal_at = "128 KiB"
+seal_after = "5 min"
+bundle_max = "1 MiB"
+supersede_after = "2 h"
+
+[watch]
+apply_every = "1 min"
+transfer_every = "3 min"
+
+[merge]
+expire_after = "2 years"
+apply_pause = "0 ms"
+
+[table.contacts]
+prefer = "hub"
+
+[set.sales]
+[[set.sales.table]]
+name  = "companies"
+where = "account_manager = :user"
+[[set.sales.table]]
+name   = "contacts"
+follow = "company_id"
+columns = ["id", "company_id"]
+[[set.sales.table]]
+name = "campaigns"
+
+[remote.alice]
+set = "sales"
+params = { user = "alice", regions = ["north", 7], level = 3 }
+"#;
+
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    Config::parse(Path::new("packhorse.toml"), text)
+}
+
+fn node(rest: &str) -> String {
+    format!("[node]\nname = \"hq\"\ndatabase = \"../crm.db\"\n{rest}")
+}
+
+fn name(text: &str) -> NodeName {
+    text.parse().unwrap()
+}
+
+fn text(text: &str) -> Scalar {
+    Scalar::Text(text.to_owned())
+}
+
+#[test]
+fn the_designed_example_is_understood() {
+    let config = parse(DESIGNED).unwrap();
+    assert_eq!(config.node.relay, ["file:///srv/relay"]);
+    assert_eq!(config.bundle.bundle_max, ByteCount::kib(1024));
+    assert_eq!(config.watch.transfer_every(true), Span::minutes(3));
+    assert_eq!(config.merge.apply_pause, Span::from_millis(0));
+    assert_eq!(config.policy("contacts").prefer, Prefer::Hub);
+    assert_eq!(config.policy("others").prefer, Prefer::Latest);
+    let Some(Set::Tables([companies, contacts, campaigns])) = config.set("sales") else { panic!("not three tables") };
+    assert_eq!(companies.filter.as_deref(), Some("account_manager = :user"));
+    assert_eq!(contacts.follow, ["company_id"]);
+    assert_eq!(contacts.columns.as_deref().map(<[String]>::len), Some(2));
+    assert!(campaigns.filter.is_none() && campaigns.follow.is_empty());
+    let alice = &config.remotes[&name("alice")];
+    assert_eq!(alice.params["user"], Param::One(text("alice")));
+    assert_eq!(alice.params["regions"], Param::Many(vec![text("north"), Scalar::Integer(7)]));
+    assert_eq!(alice.params["level"], Param::One(Scalar::Integer(3)));
+}
+
+#[test]
+fn all_but_the_node_has_defaults() {
+    let config = parse(&node("relay = [\"/mnt/a\", \"ftp://b\"]\n")).unwrap();
+    assert_eq!(config.node.relay, ["/mnt/a", "ftp://b"]);
+    assert_eq!(config.bundle, BundleConfig::default());
+    assert_eq!(config.bundle.supersede_after.to_string(), "24 h");
+    assert_eq!(config.watch.transfer_every(true), Span::minutes(15));
+    assert_eq!(config.watch.transfer_every(false), Span::minutes(2));
+    assert_eq!(config.merge.expire_after.to_string(), "1 year");
+}
+
+#[test]
+fn everything_is_a_set_unless_the_file_defines_it() {
+    let without = parse(&node("")).unwrap();
+    assert_eq!(without.set("everything"), Some(Set::Everything));
+    assert_eq!(without.set("sales"), None);
+    assert_eq!(without.set_names(), ["everything"]);
+    let with = parse(&node("[[set.everything.table]]\nname = \"a\"\n[set.z]\n")).unwrap();
+    assert!(matches!(with.set("everything"), Some(Set::Tables([_]))));
+    assert_eq!(with.set("z"), Some(Set::Tables(&[])));
+    assert_eq!(with.set_names(), ["everything", "z"]);
+}
+
+#[track_caller]
+fn refused(text: &str, at_line: usize, at_key: Option<&str>, word: &str) {
+    let error = parse(text).expect_err(text);
+    let message = error.to_string();
+    let ConfigError::Damaged { line, key, .. } = error else { panic!("{message}") };
+    assert_eq!((line, key.as_deref()), (at_line, at_key), "{message}");
+    assert!(message.contains(word) && !message.contains('\n'), "{message}");
+}
+
+#[test]
+fn a_damaged_file_is_refused_with_line_and_key() {
+    refused("", 1, None, "node");
+    refused("[node]\nname = \"hq\"\n", 1, Some("node"), "database");
+    refused("[node]\nname = \"HQ\"\ndatabase = \"a\"\n", 2, Some("node.name"), "a-z");
+    refused(&node("[bundle]\nseal_att = \"1 KiB\"\n"), 5, Some("bundle.seal_att"), "seal_at");
+    refused(&node("[bundel]\n"), 4, Some("bundel"), "unknown");
+    refused(&node("[bundle]\n\nseal_at = \"0 KiB\"\n"), 6, Some("bundle.seal_at"), "more than zero");
+    refused(&node("[bundle]\nseal_at = 5\n"), 5, Some("bundle.seal_at"), "256 KiB");
+    refused(&node("[watch]\napply_every = \"0 s\"\n"), 5, Some("watch.apply_every"), "more than zero");
+    refused(&node("[watch]\ntransfer_every = \"0 s\"\n"), 5, Some("watch.transfer_every"), "more than zero");
+    refused(&node("[merge]\napply_pause = \"1 fortnight\"\n"), 5, Some("merge.apply_pause"), "fortnight");
+    refused(&node("[table.a]\nprefer = \"mine\"\n"), 5, Some("table.a.prefer"), "mine");
+    refused(&node("relay = \"\"\n"), 4, Some("node.relay"), "empty");
+    refused(&node("relay = [\"a\", 3]\n"), 4, Some("node.relay"), "string");
+    refused("[node]\nname = \"hq\"\ndatabase = \"..\"\n", 3, Some("node.database"), "folder");
+}
+
+#[test]
+fn damage_in_sets_and_remotes_is_found_where_it_is() {
+    refused(&node("[remote.alice]\nset = \"s\"\nparam = {}\n"), 6, Some("remote.alice.param"), "params");
+    refused(&node("[remote.alice]\n"), 4, Some("remote.alice"), "set");
+    refused(&node("[remote.Alice]\nset = \"s\"\n"), 4, Some("remote.Alice"), "Alice");
+    refused(&node("[remote.a]\nset = \"s\"\nparams = { x = 1.5 }\n"), 6, Some("remote.a.params.x"), "whole number");
+    refused(&node("[remote.a]\nset = \"s\"\nparams = { x = [[1]] }\n"), 6, Some("remote.a.params.x"), "list");
+    refused(&node("[[set.s.table]]\nname = \"a\"\n[[set.s.table]]\nnam = \"b\"\n"), 7, Some("set.s.table.nam"), "name");
+    refused(&node("[[set.s.table]]\nname = \"a\"\ncolumns = []\n"), 6, Some("set.s.table.columns"), "empty");
+    let twice = node("[[set.s.table]]\nname = \"a\"\n[[set.s.table]]\nname = \"A\"\n");
+    refused(&twice, 4, Some("set.s.table"), "twice");
+    refused(&node("[[set.s.table]]\nname = \"a\"\nwhere = \"1\"\nfollow = \"b\"\n"), 4, Some("set.s.table"), "both");
+}
+
+#[test]
+fn what_is_not_even_toml_is_refused_with_its_line() {
+    refused(&node("relay = \"unclosed\n"), 4, Some("relay"), "string");
+    refused(&node("name = \"twice\"\n"), 4, Some("name"), "duplicate");
+    refused(&node("[bundle\nseal_at = \"1 B\"\n"), 4, Some("bundle"), "table");
+    assert!(parse("\u{1}").is_err());
+    assert!(parse(&"[a.".repeat(10_000)).is_err());
+    assert!(parse(&node(&format!("relay = {}", "[".repeat(100_000)))).is_err());
+}
+
+#[test]
+fn files_that_cannot_be_read_say_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("packhorse.toml");
+    assert!(matches!(Config::load(&path), Err(ConfigError::Unreadable { .. })));
+    fs::write(&path, b"[node]\nname = \"h\xff\"\n").unwrap();
+    let Err(ConfigError::Damaged { line: 2, why, .. }) = Config::load(&path) else { panic!("not line 2") };
+    assert!(why.contains("UTF-8"));
+}
+
+#[test]
+fn the_initial_text_is_a_configuration_that_says_only_the_node() {
+    let hq = name("hq");
+    let relay = ["sftp://h/\"x\"\n[bundle]".to_owned()];
+    let initial =
+        InitialConfig { name: &hq, database: Path::new("../it's \"crm\".db"), relay: &relay, is_remote: false };
+    let written = initial.text().unwrap();
+    let config = parse(&written).unwrap();
+    assert_eq!(config.node.database, Path::new("../it's \"crm\".db"));
+    assert_eq!(config.node.relay, relay);
+    assert_eq!(config.bundle, BundleConfig::default());
+    assert!(config.remotes.is_empty() && config.tables.is_empty());
+    assert!(written.contains("# transfer_every = \"2 min\""));
+    let remote = InitialConfig { relay: &[], is_remote: true, ..initial }.text().unwrap();
+    assert!(remote.contains("# transfer_every = \"15 min\"") && remote.contains("\n# relay ="));
+    assert!(InitialConfig { database: Path::new(".."), ..initial }.text().is_err());
+}
+
+/// Every commented default is the default, and every commented example is accepted.
+#[test]
+fn the_initial_texts_comments_tell_the_truth() {
+    let hq = name("hq");
+    let relay = ["file:///srv/relay".to_owned()];
+    let plain = InitialConfig { name: &hq, database: Path::new("../crm.db"), relay: &relay, is_remote: true };
+    let initial = plain.text().unwrap();
+    let is_setting = |line: &str| line.starts_with("# [") || (line.contains(" = ") && !line.contains("relay"));
+    let lines = initial.lines().map(|line| if is_setting(line) { line.trim_start_matches("# ") } else { line });
+    let config = parse(&lines.collect::<Vec<_>>().join("\n")).unwrap();
+    assert_eq!(config.bundle, BundleConfig::default());
+    assert_eq!(config.merge, MergeConfig::default());
+    assert_eq!(config.watch.transfer_every, Some(WatchConfig::default().transfer_every(true)));
+    assert!(matches!(config.set("sales"), Some(Set::Tables([_, _]))));
+    assert_eq!(config.remotes.len(), 1);
+}
+
+fn remote(relay: &[&str]) -> RemoteConfig {
+    let params = BTreeMap::from([
+        ("user".to_owned(), Param::One(text("o'\"neil\n"))),
+        ("all of it".to_owned(), Param::Many(vec![text("a"), Scalar::Integer(-1)])),
+    ]);
+    RemoteConfig { set: "sales".to_owned(), params, relay: relay.iter().map(|r| (*r).to_owned()).collect() }
+}
+
+#[test]
+fn a_remote_is_added_at_the_end_and_removed_without_a_trace() {
+    for original in [node(""), DESIGNED.to_owned(), node("\n# last words\n"), node("[remote]\nx = { set = \"s\" }\n")] {
+        for relay in [&[][..], &["/a"], &["/a", "ftp://b"]] {
+            let wanted = remote(relay);
+            let added = add_remote(&original, &name("bob"), &wanted).unwrap();
+            assert!(added.starts_with(&original), "{added}");
+            assert_eq!(parse(&added).unwrap().remotes[&name("bob")], wanted);
+            assert_eq!(remove_remote(&added, &name("bob")).unwrap().trim_end(), original.trim_end());
+        }
+    }
+}
+
+#[test]
+fn a_file_without_a_last_newline_can_be_added_to() {
+    for original in ["[node]\nname = \"hq\"\ndatabase = \"a\"", "[node]\nname = \"hq\"\ndatabase = \"a\"\n# end"] {
+        let added = add_remote(original, &name("bob"), &remote(&[])).unwrap();
+        assert!(added.starts_with(original), "{added}");
+        assert!(parse(&added).unwrap().remotes.contains_key(&name("bob")), "{added}");
+    }
+}
+
+#[test]
+fn removing_keeps_the_comments_of_others() {
+    let original = node(concat!(
+        "\n# about alice\n[remote.alice]\nset = \"s\" # hers\n",
+        "\n# about remotes in general\n\n# about bob\n[remote.bob]\nset = \"s\"\n[remote.bob.params]\na = 1\n",
+        "\n# about the watch\n[watch]\n# end\n",
+    ));
+    let left = remove_remote(&original, &name("bob")).unwrap();
+    let expected = node(concat!(
+        "\n# about alice\n[remote.alice]\nset = \"s\" # hers\n",
+        "\n# about remotes in general\n\n# about the watch\n[watch]\n# end\n",
+    ));
+    assert_eq!(left, expected);
+    let none = remove_remote(&left, &name("alice")).unwrap();
+    assert_eq!(none, node("\n# about remotes in general\n\n# about the watch\n[watch]\n# end\n"));
+}
+
+#[test]
+fn edits_that_make_no_sense_are_refused() {
+    let taken = add_remote(DESIGNED, &name("alice"), &remote(&[]));
+    assert!(matches!(taken, Err(EditError::Taken(_))));
+    assert!(matches!(remove_remote(DESIGNED, &name("bob")), Err(EditError::Unknown(_))));
+    let unset = RemoteConfig { set: String::new(), ..remote(&[]) };
+    assert!(matches!(add_remote(DESIGNED, &name("bob"), &unset), Err(EditError::Form { .. })));
+    let inline = format!("remote = {{ x = {{ set = \"s\" }} }}\n{}", node(""));
+    assert!(matches!(add_remote(&inline, &name("bob"), &remote(&[])), Err(EditError::Form { .. })));
+    assert!(parse(&remove_remote(&inline, &name("x")).unwrap()).unwrap().remotes.is_empty());
+    assert!(matches!(set_relay(DESIGNED, &[String::new()]), Err(EditError::Form { .. })));
+    assert!(matches!(set_relay("not toml", &[]), Err(EditError::Form { .. })));
+}
+
+#[test]
+fn the_relay_changes_and_its_comment_stays() {
+    let two = ["/a".to_owned(), "ftp://b".to_owned()];
+    let changed = set_relay(DESIGNED, &two).unwrap();
+    let line = "relay = [\"/a\", \"ftp://b\"]          # or a list, tried in order";
+    assert_eq!(changed, DESIGNED.replace("relay = \"file:///srv/relay\"          # or a list, tried in order", line));
+    assert_eq!(parse(&set_relay(&node(""), &two).unwrap()).unwrap().node.relay, two);
+    assert!(parse(&set_relay(DESIGNED, &[]).unwrap()).unwrap().node.relay.is_empty());
+}
+
+#[test]
+fn a_file_is_edited_whole_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("packhorse.toml");
+    fs::write(&path, DESIGNED).unwrap();
+    let config = edit_file(&OsDisk, &path, |text| add_remote(text, &name("bob"), &remote(&[]))).unwrap();
+    assert_eq!(Config::load(&path).unwrap(), config);
+    let before = fs::read(&path).unwrap();
+    assert!(edit_file(&OsDisk, &path, |_| Ok("[node]".to_owned())).is_err());
+    assert!(edit_file(&OsDisk, &path, |text| add_remote(text, &name("bob"), &remote(&[]))).is_err());
+    assert_eq!(fs::read(&path).unwrap(), before);
+}
