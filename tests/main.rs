@@ -1,1 +1,10 @@
+//! The integration tests: whole paths through the real binary, with other programs as the writers.
+//!
+//! One test binary, so that it links once; every file beside this one is a module of it.
 
+mod support;
+
+mod capture;
+mod commands;
+mod shape;
+mod travel;

@@ -71,6 +71,11 @@ impl<'a> SqliteMerge<'a> {
         entry.ok_or_else(|| Fault::Damaged(format!("table {} is not synced here", table.name)))
     }
 
+    /// Nothing is stored here of a record that was born at a node of which nothing is stored.
+    fn never_met(&self, birth: Option<Stamp>) -> bool {
+        birth.is_some_and(|birth| self.roster.number(birth.node).is_none())
+    }
+
     fn said<T>(&self, outcome: Outcome<T>) -> Result<T> {
         outcome.map_err(|fault| fault.at(&self.path, "be written"))
     }
@@ -266,7 +271,7 @@ impl MergeTransaction for SqliteMerge<'_> {
     }
 
     fn remains(&mut self, table: &TableShape, key: &Key, birth: Option<Stamp>) -> Result<Option<Remains>> {
-        if birth.is_some_and(|birth| self.roster.number(birth.node).is_none()) {
+        if self.never_met(birth) {
             return Ok(None);
         }
         let find = |entry: &Entry| entry.metadata.remains(self.writer, key, birth, &self.roster);
@@ -314,6 +319,9 @@ impl MergeTransaction for SqliteMerge<'_> {
     }
 
     fn unbury(&mut self, table: &TableShape, key: &Key, birth: Option<Stamp>) -> Result<()> {
+        if self.never_met(birth) {
+            return Ok(());
+        }
         let drop = |entry: &Entry| entry.metadata.drop_remains(self.writer, key, birth, &self.roster);
         self.said(self.entry(table).and_then(drop))
     }

@@ -1,0 +1,216 @@
+//! Changes travel: between a hub and a remote, both ways, merged field by field.
+
+use crate::support::{Scene, python, text};
+
+const CRM: &str = "
+CREATE TABLE companies (id INTEGER PRIMARY KEY, name TEXT NOT NULL, city TEXT);
+CREATE TABLE contacts (id INTEGER PRIMARY KEY, company_id INTEGER REFERENCES companies(id), name TEXT, phone TEXT,
+    email TEXT UNIQUE);
+CREATE TABLE tags (contact INTEGER, tag TEXT, PRIMARY KEY (contact, tag)) WITHOUT ROWID;
+INSERT INTO companies VALUES (1, 'Acme', 'Köln'), (2, 'Binford', 'Detroit');
+INSERT INTO contacts VALUES (1, 1, 'Ann', '1', 'ann@acme'), (2, 1, 'Ben', '2', 'ben@acme'), (3, 2, 'Cleo', '3', NULL);
+INSERT INTO tags VALUES (1, 'vip'), (2, 'new');
+";
+
+fn pair() -> Scene {
+    let scene = Scene::hub(CRM);
+    scene.remote("alice");
+    scene
+}
+
+#[track_caller]
+fn equal(scene: &Scene) {
+    for table in ["companies", "contacts", "tags"] {
+        scene.same(table, "hq", "alice");
+    }
+}
+
+#[test]
+fn different_fields_of_one_record_never_fight() {
+    let scene = pair();
+    scene.sql("hq", "UPDATE contacts SET phone = '111' WHERE id = 1");
+    scene.sql("alice", "UPDATE contacts SET name = 'Anna' WHERE id = 1");
+    scene.settle("alice");
+    assert_eq!(scene.rows("hq", "contacts")[0], "1|1|'Anna'|'111'|'ann@acme'");
+    equal(&scene);
+}
+
+#[test]
+fn the_later_value_of_one_field_wins_at_both_ends_and_the_other_is_a_conflict() {
+    let scene = pair();
+    scene.sql("alice", "UPDATE contacts SET name = 'earlier' WHERE id = 1");
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    scene.sql("hq", "UPDATE contacts SET name = 'later' WHERE id = 1");
+    scene.sync("alice");
+    scene.packhorse("hq", &["sync"]).expect(3).says("1 field was changed at both ends");
+    scene.packhorse("alice", &["sync"]).expect(3).says("1 field was changed at both ends");
+    assert_eq!(scene.sql("hq", "SELECT name FROM contacts WHERE id = 1"), "later");
+    equal(&scene);
+    assert_eq!(scene.packhorse("hq", &["status", "--json"]).expect(0).json()["links"][0]["conflicts"], 1);
+    let kept = "SELECT kept, lost FROM _packhorse_conflicts";
+    assert_eq!(scene.sql("hq", kept), "later|earlier");
+}
+
+#[test]
+fn records_made_and_deleted_travel_both_ways_and_a_record_of_keys_alone_too() {
+    let scene = pair();
+    scene.sql("hq", "INSERT INTO companies VALUES (3, 'Cyberdyne', NULL); DELETE FROM tags WHERE contact = 2");
+    scene.sql("alice", "INSERT INTO tags VALUES (3, 'new'); DELETE FROM contacts WHERE id = 2");
+    scene.settle("alice");
+    assert_eq!(scene.rows("alice", "companies").len(), 3);
+    assert_eq!(scene.rows("hq", "tags"), ["1|'vip'", "3|'new'"]);
+    assert_eq!(scene.rows("hq", "contacts").len(), 2);
+    equal(&scene);
+}
+
+#[test]
+fn an_edit_later_than_a_deletion_brings_the_whole_record_back() {
+    for (deletes, edits) in [("hq", "alice"), ("alice", "hq")] {
+        let scene = pair();
+        scene.sql(deletes, "DELETE FROM contacts WHERE id = 3");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        scene.sql(edits, "UPDATE contacts SET phone = '333' WHERE id = 3");
+        scene.settle("alice");
+        scene.settle("alice");
+        assert_eq!(scene.rows("hq", "contacts")[2], "3|2|'Cleo'|'333'|NULL", "deleted at {deletes}");
+        equal(&scene);
+    }
+}
+
+#[test]
+fn a_deletion_later_than_an_edit_stands() {
+    for (deletes, edits) in [("hq", "alice"), ("alice", "hq")] {
+        let scene = pair();
+        scene.sql(edits, "UPDATE contacts SET phone = '333' WHERE id = 3");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        scene.sql(deletes, "DELETE FROM contacts WHERE id = 3");
+        scene.settle("alice");
+        assert_eq!(scene.rows("hq", "contacts").len(), 2, "deleted at {deletes}");
+        equal(&scene);
+    }
+}
+
+#[test]
+fn a_living_child_brings_back_its_dead_parent() {
+    for (deletes, inserts) in [("hq", "alice"), ("alice", "hq")] {
+        let scene = pair();
+        scene.sql(deletes, "DELETE FROM contacts WHERE company_id = 2; DELETE FROM companies WHERE id = 2");
+        scene.sql(inserts, "INSERT INTO contacts VALUES (9, 2, 'Dora', '9', NULL)");
+        for node in ["hq", "alice", "hq", "alice", "hq", "alice"] {
+            scene.packhorse(node, &["sync"]);
+        }
+        assert_eq!(scene.sql("hq", "SELECT name FROM companies WHERE id = 2"), "Binford", "deleted at {deletes}");
+        equal(&scene);
+        assert_eq!(scene.sql("hq", "PRAGMA foreign_key_check"), "");
+        scene.packhorse("hq", &["sync"]).expect(0);
+    }
+}
+
+#[test]
+fn what_a_constraint_refuses_is_held_and_placed_once_it_can_be() {
+    let scene = pair();
+    scene.sql("hq", "UPDATE contacts SET email = 'same@acme' WHERE id = 1");
+    scene.sql("alice", "UPDATE contacts SET email = 'same@acme', phone = '22' WHERE id = 2");
+    scene.sync("alice");
+    scene.packhorse("hq", &["sync"]).expect(3).says("1 change is held");
+    let link = |node: &str| scene.packhorse(node, &["status", "--json"]).expect(0).json()["links"][0].clone();
+    assert_eq!(link("hq")["held"], 1);
+    assert_eq!(link("hq")["state"], "attention");
+    scene.sql("hq", "UPDATE contacts SET email = 'other@acme' WHERE id = 1");
+    for node in ["alice", "hq", "alice", "hq", "alice", "hq"] {
+        scene.packhorse(node, &["sync"]);
+    }
+    assert_eq!((&link("hq")["held"], &link("alice")["held"]), (&0.into(), &0.into()));
+    equal(&scene);
+}
+
+#[test]
+fn nothing_is_sent_twice_and_nothing_when_nothing_changed() {
+    let scene = pair();
+    scene.sql("hq", "UPDATE companies SET city = 'Bonn' WHERE id = 1");
+    scene.settle("alice");
+    scene.settle("alice");
+    let status = scene.packhorse("hq", &["status", "--json"]).json();
+    let link = &status["links"][0];
+    assert_eq!((&link["pending_changes"], &link["unacknowledged"]), (&0.into(), &0.into()));
+    scene.packhorse("hq", &["bundle", "--now"]).expect(0);
+    assert_eq!(scene.outbox("hq", "alice").len(), 0);
+    assert_eq!(crate::support::files(&scene.path("relay/alice/up")).len(), 0);
+    assert_eq!(crate::support::files(&scene.path("relay/alice/down")).len(), 0);
+}
+
+#[test]
+fn one_changed_field_makes_a_bundle_of_one_record_and_one_field_under_1000_bytes() {
+    let scene = pair();
+    scene.sql("hq", "UPDATE contacts SET phone = '+49 221 1' WHERE id = 1");
+    scene.packhorse("hq", &["bundle", "--now"]).expect(0);
+    let bundles = scene.outbox("hq", "alice");
+    assert_eq!(bundles.len(), 1);
+    assert!(std::fs::metadata(&bundles[0]).unwrap().len() < 1000);
+    let told = scene.packhorse("hq", &["inspect", "--json", "--values", text(&bundles[0])]).expect(0).json();
+    assert_eq!((&told["records"], &told["fields"]), (&1.into(), &1.into()));
+    let record = &told["tables"][0]["records"][0];
+    assert_eq!((&record["key"], &record["fields"]["phone"]["value"]), (&serde_json::json!([1]), &"+49 221 1".into()));
+    assert_eq!(record["fields"].as_object().unwrap().len(), 1);
+}
+
+#[test]
+fn the_first_sync_after_a_package_moves_only_what_changed_since() {
+    let scene = Scene::hub(CRM);
+    scene.sql("hq", "UPDATE companies SET city = 'Bonn'; INSERT INTO tags VALUES (3, 'old')");
+    scene.remote("alice");
+    equal(&scene);
+    scene.sql("hq", "UPDATE companies SET city = 'Wien' WHERE id = 2");
+    let told = scene.packhorse("hq", &["sync"]).expect(0);
+    assert!(told.err.contains("sealed 1 record, 1 field"), "{told:?}");
+    scene.settle("alice");
+    equal(&scene);
+}
+
+#[test]
+fn three_nodes_agree_through_the_hub() {
+    let scene = pair();
+    scene.remote("bob");
+    scene.sql("alice", "UPDATE contacts SET phone = 'a' WHERE id = 1; INSERT INTO tags VALUES (1, 'by alice')");
+    scene.sql("bob", "UPDATE contacts SET name = 'b' WHERE id = 1; DELETE FROM tags WHERE tag = 'vip'");
+    for _ in 0..2 {
+        for node in ["alice", "bob", "hq"] {
+            scene.sync(node);
+        }
+    }
+    scene.settle("alice");
+    scene.settle("bob");
+    equal(&scene);
+    for table in ["companies", "contacts", "tags"] {
+        scene.same(table, "hq", "bob");
+    }
+}
+
+#[test]
+fn an_application_that_reads_and_writes_all_the_time_is_never_refused() {
+    let scene = pair();
+    let script = "
+import sqlite3, sys, time
+db = sqlite3.connect(sys.argv[1], timeout=5)
+end = time.time() + 3
+n = 0
+while time.time() < end:
+    with db:
+        db.execute('UPDATE contacts SET phone = ? WHERE id = 1', (str(n),))
+    n += 1
+    time.sleep(0.002)
+print(n)";
+    let writer = std::thread::spawn({
+        let database = scene.database("hq");
+        move || python(script, &[text(&database)])
+    });
+    while !writer.is_finished() {
+        scene.sync("hq");
+        scene.sync("alice");
+    }
+    let written: u64 = writer.join().unwrap().parse().unwrap();
+    assert!(written > 50, "{written} writes");
+    scene.settle("alice");
+    assert_eq!(scene.sql("alice", "SELECT phone FROM contacts WHERE id = 1"), (written - 1).to_string());
+    equal(&scene);
+}
