@@ -23,6 +23,7 @@ use crate::wording::{bytes, count, shown};
 
 struct NodeSpool<'a> {
     spool: &'a Spool<'a>,
+    folder_of_tmp: PathBuf,
 }
 
 impl LocalSpool for NodeSpool<'_> {
@@ -45,11 +46,11 @@ impl LocalSpool for NodeSpool<'_> {
     }
 
     fn tmp_path(&self, name: &FileName) -> PathBuf {
-        self.spool.folder_of_tmp().join(name.as_str())
+        self.folder_of_tmp.join(name.as_str())
     }
 
     fn publish_to_inbox(&self, name: &FileName) -> io::Result<()> {
-        self.spool.publish_to_inbox(name.as_str()).map_err(io::Error::other)
+        self.spool.publish_to_inbox(name.as_str()).map(drop).map_err(io::Error::other)
     }
 
     fn reject(&self, name: &FileName, reason: &str) -> io::Result<()> {
@@ -83,7 +84,7 @@ pub fn transfer(node: &mut Node, budget: Option<Duration>) -> Result<Report, Fai
     let spool = node.spool();
     let run = Run {
         dial: &FolderDial(WORLD.disk),
-        spool: &NodeSpool { spool: &spool },
+        spool: &NodeSpool { spool: &spool, folder_of_tmp: node.home.tmp() },
         inspect: &BundleFiles { node: node.name() },
         disk: WORLD.disk,
         stopwatch: &OsStopwatch::start(),

@@ -5,6 +5,7 @@
 mod support;
 
 mod capture;
+mod chinook;
 mod commands;
 mod shape;
 mod travel;

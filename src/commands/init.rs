@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use packhorse_shared::clock::Reading;
 use packhorse_shared::config::{Config, InitialConfig};
-use packhorse_shared::home::{Home, HomeIdentity, beside};
+use packhorse_shared::home::{Home, Identity as HomeIdentity};
 use packhorse_shared::id::{NetworkId, NodeId, NodeName};
 use packhorse_shared::replica::Identity;
 use packhorse_shared::replica::sqlite::{Choice, JournalWish, Prepared, examine, prepare};
@@ -56,31 +56,23 @@ pub struct Init {
 impl Init {
     /// Runs the command.
     pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
-        let folder = home.map_or_else(|| beside(&self.database), Path::to_owned);
+        let folder = home.map_or_else(|| Home::beside(&self.database), Path::to_owned);
         let written = relay::written_whole(&self.relay)?;
         let relays = relay::relays(&written)?;
-        examine(&self.database)?;
-        let home = self.home(&folder, &written)?;
-        let identity = home.identity();
-        for location in &relays {
-            relay::mark(location, identity.network)?;
-        }
         let choice = match (self.tables.is_empty(), self.exclude.is_empty()) {
             (false, _) => Choice::Only(self.tables.clone()),
             (true, false) => Choice::Except(self.exclude.clone()),
             (true, true) => Choice::Every,
         };
+        examine(&self.database, &choice)?;
+        let home = self.home(&folder, &written)?;
+        let identity = home.identity();
+        for location in &relays {
+            relay::mark(location, identity.network)?;
+        }
         let journal = if self.keep_journal { JournalWish::Keep } else { JournalWish::WriteAhead };
         let identity = Identity { network: identity.network, node: identity.node };
-        let clock = Reading::at(WORLD.clock.now());
-        let prepared = match prepare(&self.database, identity, clock, &choice, journal) {
-            Ok(prepared) => prepared,
-            Err(error) => {
-                // Nothing refers to this home yet, and the next try may be for other tables or another file.
-                home.abandon(WORLD.disk)?;
-                return Err(error.into());
-            }
-        };
+        let prepared = prepare(&self.database, identity, Reading::at(WORLD.clock.now()), &choice, journal)?;
         tell(&prepared, &home);
         Ok(Exit::Done)
     }
@@ -101,7 +93,7 @@ impl Init {
             HomeIdentity { network: NetworkId(WORLD.random.next_u64()), node: NodeId(WORLD.random.next_u64()) };
         let database = database_from(folder, &self.database)?;
         let text = InitialConfig { name: &self.name, database: &database, relay, is_remote: false };
-        Ok(Home::create(WORLD.disk, folder, &identity, &text.text()?)?)
+        Ok(Home::create(WORLD.disk, folder, identity, &text.text()?)?)
     }
 }
 

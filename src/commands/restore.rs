@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use packhorse_shared::config::InitialConfig;
-use packhorse_shared::home::beside;
+use packhorse_shared::home::Home;
 use packhorse_unbundler::restore::{Restorer, Site};
 
 use super::init::database_from;
@@ -40,7 +40,7 @@ impl Restore {
     /// Runs the command.
     pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
         let written = relay::written_whole(&self.relay)?;
-        let folder = home.map_or_else(|| beside(&self.database), Path::to_owned);
+        let folder = home.map_or_else(|| Home::beside(&self.database), Path::to_owned);
         let relative = database_from(&folder, &self.database)?;
         let site = Site { package: &self.package, database: &self.database, home: &folder };
         let node = packhorse_shared::id::NodeId(WORLD.random.next_u64());

@@ -10,7 +10,7 @@ use packhorse_shared::bundle::BundleName;
 use packhorse_shared::id::NodeName;
 use packhorse_shared::link::Role;
 use packhorse_shared::replica::{Replica, Tally};
-use packhorse_shared::spool::SpoolFile;
+use packhorse_shared::spool::{Spool, SpoolFile};
 use serde::Serialize;
 
 use crate::failure::{Exit, Failure};
@@ -82,7 +82,7 @@ impl Status {
 fn look(node: &mut Node) -> Result<Told, Failure> {
     let tally = node.replica.tally()?;
     let spool = node.spool();
-    let (inbox, quarantined) = (by_sender(&spool.inbox()?), by_sender(&spool.quarantined()?));
+    let (inbox, quarantined) = (by_sender(&spool.inbox()?), by_sender(&quarantined(&spool)?));
     let mut links = Vec::new();
     for share in node.shares()? {
         let peer = &share.link.peer;
@@ -147,6 +147,10 @@ fn advice(node: &Node, held: u64, conflicts: u64, quarantined: u64) -> Option<St
 
 fn pile(files: &[SpoolFile]) -> Pile {
     Pile { bundles: files.len() as u64, bytes: files.iter().map(|file| file.size).sum() }
+}
+
+fn quarantined(spool: &Spool<'_>) -> Result<Vec<SpoolFile>, Failure> {
+    Ok(spool.quarantined()?.into_iter().map(|quarantined| quarantined.file).collect())
 }
 
 fn by_sender(files: &[SpoolFile]) -> BTreeMap<NodeName, Pile> {

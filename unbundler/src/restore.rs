@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use packhorse_shared::bundle::package::{DATABASE, LINK, LinkStart};
 use packhorse_shared::bundle::{BundleError, BundleReader, Kind, Limits, Manifest};
 use packhorse_shared::config::InitialConfigError;
-use packhorse_shared::home::{Home, HomeIdentity};
+use packhorse_shared::home::{Home, Identity as HomeIdentity};
 use packhorse_shared::id::{NodeId, NodeName};
 use packhorse_shared::link::Link;
 use packhorse_shared::replica::Identity;
@@ -134,7 +134,7 @@ impl Restorer<'_> {
         let identity = HomeIdentity { network: manifest.network, node };
         let home = match Home::open(site.home) {
             Ok(home) if home.identity().network == manifest.network => home,
-            _ => Home::create(self.world.disk, site.home, &identity, &text)?,
+            _ => Home::create(self.world.disk, site.home, identity, &text)?,
         };
         let identity = Identity { network: manifest.network, node: home.identity().node };
         let link = Link::restored_from_package(self.world.clock.now(), start.epoch);

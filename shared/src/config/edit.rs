@@ -86,11 +86,17 @@ pub fn remove_remote(text: &str, name: &NodeName) -> Result<String, EditError> {
     let removed = all.and_then(|all| all.remove(name.as_str())).ok_or_else(|| EditError::Unknown(name.clone()))?;
     if let Item::Table(table) = &removed {
         let prefix = table.decor().prefix().and_then(RawString::as_str).unwrap_or_default();
-        let kept = prefix.rfind("\n\n").and_then(|end| prefix.get(..end + 1)).unwrap_or_default();
+        let kept = prefix.get(..last_empty_line(prefix)).unwrap_or_default();
         let after = table.position().and_then(|at| tables_of(&document).into_iter().filter(|p| *p > at).min());
         keep_comments(&mut document, kept, after);
     }
     checked(document.to_string())
+}
+
+/// Where the last empty line of a run of comments begins, or 0; lines may end as on Windows.
+fn last_empty_line(comments: &str) -> usize {
+    let ends = ["\n\n", "\n\r\n"].into_iter().filter_map(|gap| comments.rfind(gap));
+    ends.max().map_or(0, |end| end + 1)
 }
 
 /// The configuration's text with these relays, tried in order; none of them removes the key.

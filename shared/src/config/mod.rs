@@ -21,7 +21,7 @@ use serde::Deserialize;
 
 pub use edit::{EditError, add_remote, edit_file, remove_remote, set_relay};
 pub use error::ConfigError;
-pub(crate) use error::one_line;
+pub(crate) use error::{line_of, one_line};
 pub use initial::{InitialConfig, InitialConfigError};
 pub use quantity::{ByteCount, QuantityError, Span};
 pub use section::{

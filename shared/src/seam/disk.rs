@@ -31,10 +31,11 @@ pub trait Disk {
 /// Moves a complete, synced file to its final name and makes the name durable, in both folders.
 pub fn publish(disk: &dyn Disk, from: &Path, to: &Path) -> io::Result<()> {
     disk.rename(from, to)?;
-    for folder in [to.parent(), from.parent()].into_iter().flatten() {
-        disk.sync_folder(folder)?;
+    to.parent().map_or(Ok(()), |folder| disk.sync_folder(folder))?;
+    match from.parent().filter(|folder| Some(*folder) != to.parent()) {
+        Some(folder) => disk.sync_folder(folder),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Writes a whole small file, through a temporary one beside it, replacing what bore the name.

@@ -5,6 +5,8 @@
 //! injected faults in their place. Everything that writes a file whose loss would matter does it through [`Disk`].
 
 mod disk;
+#[cfg(test)]
+pub(crate) mod faults;
 mod os;
 
 pub use disk::{Disk, DurableFile, publish, write_durably};

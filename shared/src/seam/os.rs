@@ -37,8 +37,12 @@ impl Disk for OsDisk {
     }
 
     fn create_folder(&self, path: &Path) -> io::Result<()> {
+        let is_new = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
+        let made: Vec<&Path> = path.ancestors().take_while(is_new).collect();
         fs::create_dir_all(path)?;
-        path.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or(Ok(()), |parent| self.sync_folder(parent))
+        // Each new folder's name lies in the one above it; an old one may have been made by a run that was cut short.
+        let above = made.iter().copied().chain([path]).filter_map(Path::parent);
+        above.collect::<std::collections::BTreeSet<_>>().into_iter().try_for_each(|folder| self.sync_folder(folder))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

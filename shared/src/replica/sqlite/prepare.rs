@@ -56,16 +56,13 @@ pub struct SyncedTable {
     pub without_key: u64,
 }
 
-/// Tells whether a database could be prepared, without writing: it is one, it can be opened, and nobody else's.
-pub fn examine(path: &Path) -> Result<()> {
+/// Tells whether a database could be prepared so, without writing: it is one, it can be opened, it is nobody else's,
+/// and the choice fits its tables.
+pub fn examine(path: &Path, choice: &Choice) -> Result<()> {
     let look = || -> Outcome<()> {
         let connection = open::reader(path)?;
         refuse_prepared(&connection, path)?;
-        let (found, _) = candidates(&connection)?;
-        if found.is_empty() {
-            return Err(Fault::Said(ReplicaError::NoTables { path: path.to_owned() }));
-        }
-        Ok(())
+        choose(&connection, path, choice).map(|_| ())
     };
     look().map_err(|fault| fault.at(path, "be read"))
 }

@@ -1,0 +1,263 @@
+//! A node's home: the folder that holds its configuration, identity, lock and spool.
+//!
+//! Owns which names a home has and the order in which it is made. Invariants: the configuration is written last and
+//! makes the folder a home, so that whatever kills the making leaves either no home, which making it again completes,
+//! or a whole one; nothing that is already there is overwritten. Leaves the content of the spool to [`crate::spool`],
+//! and where the home lies to the command line.
+
+mod identity;
+mod lock;
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+pub use identity::Identity;
+pub use lock::{HomeLock, LockError};
+
+use crate::config::{Config, ConfigError};
+use crate::seam::{Disk, write_durably};
+
+const CONFIG: &str = "packhorse.toml";
+const IDENTITY: &str = "identity";
+const LOCK: &str = "lock";
+const OUTBOX: &str = "outbox";
+const INBOX: &str = "inbox";
+const TMP: &str = "tmp";
+const QUARANTINE: &str = "quarantine";
+const FOLDERS: [&str; 4] = [OUTBOX, INBOX, TMP, QUARANTINE];
+/// What the making of a home may leave behind when it is killed: all of it can be made again.
+const FILES_OF_MAKING: [&str; 4] = [LOCK, IDENTITY, "identity.new", "packhorse.toml.new"];
+
+/// A node's home folder, whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Home {
+    folder: PathBuf,
+    identity: Identity,
+}
+
+/// A home that cannot be made or opened.
+#[derive(Debug, thiserror::Error)]
+pub enum HomeError {
+    /// There is no such folder.
+    #[error("there is no folder {}; make a home with `packhorse init` or `packhorse restore`", .0.display())]
+    Missing(PathBuf),
+    /// The path is that of something else.
+    #[error("{} is not a folder; name another place for the home", .0.display())]
+    NotAFolder(PathBuf),
+    /// A folder that never was a home.
+    #[error("{} is not a home: it holds no packhorse.toml; name the home folder, or make one", .0.display())]
+    NotAHome(PathBuf),
+    /// The making of this home was broken off.
+    #[error("the home {} was not finished; give the command that makes it again", .0.display())]
+    HalfMade(PathBuf),
+    /// A home with bundles in it has lost its configuration.
+    #[error("the home {} has lost its packhorse.toml but holds bundles; put the file back from a backup", .0.display())]
+    ConfigLost(PathBuf),
+    /// A new home was to be made where there is one.
+    #[error("{} is a home already; use it, or name another folder", .0.display())]
+    Taken(PathBuf),
+    /// A new home was to be made among other things.
+    #[error("{} holds other things already, such as \"{found}\"; name an empty or a new folder", path.display())]
+    NotEmpty {
+        /// The folder.
+        path: PathBuf,
+        /// The name of one thing that is there.
+        found: String,
+    },
+    /// Another run is at work on the folder.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The identity file is gone.
+    #[error("the identity file {} is missing; put it back from a backup, or `restore` into a new home", .0.display())]
+    IdentityMissing(PathBuf),
+    /// The identity file is not one.
+    #[error("{} is damaged at line {line}: {why}; put it back from a backup", path.display())]
+    IdentityDamaged {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The file system refused something.
+    #[error("cannot {action} ({}): {source}", path.display())]
+    Failed {
+        /// What was tried, in words.
+        action: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+fn failed<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> HomeError + 'a {
+    move |source| HomeError::Failed { action, path: path.to_owned(), source }
+}
+
+impl Home {
+    /// Makes a home in a new or empty folder, or completes one whose making was broken off; the identity then is the
+    /// one given now, since an unfinished home has never told anybody the other one.
+    pub fn create(disk: &dyn Disk, folder: &Path, identity: Identity, config_text: &str) -> Result<Self, HomeError> {
+        let home = Self { folder: folder.to_owned(), identity };
+        // Looked at before anything is written, so that somebody else's folder stays untouched.
+        home.check_free(config_text)?;
+        disk.create_folder(folder).map_err(failed("make the home folder", folder))?;
+        let _lock = home.lock("making the home")?;
+        home.check_free(config_text)?;
+        home.make(disk, config_text)?;
+        Ok(home)
+    }
+
+    /// Opens a home.
+    pub fn open(folder: &Path) -> Result<Self, HomeError> {
+        match Found::look(folder)? {
+            Found::Nothing => Err(HomeError::Missing(folder.to_owned())),
+            Found::Unfinished => Err(HomeError::HalfMade(folder.to_owned())),
+            Found::Used => Err(HomeError::ConfigLost(folder.to_owned())),
+            Found::Empty | Found::Other(_) => Err(HomeError::NotAHome(folder.to_owned())),
+            Found::Home => Ok(Self { folder: folder.to_owned(), identity: Identity::load(&folder.join(IDENTITY))? }),
+        }
+    }
+
+    /// The home folder that belongs beside a database: `crm.db.packhorse` for `crm.db`.
+    pub fn beside(database: &Path) -> PathBuf {
+        let mut name = database.file_name().map(OsString::from).unwrap_or_default();
+        name.push(".packhorse");
+        database.with_file_name(name)
+    }
+
+    /// Holds the home for one run; the command is what a second run is told.
+    pub fn lock(&self, command: &str) -> Result<HomeLock, LockError> {
+        HomeLock::take(&self.folder.join(LOCK), command)
+    }
+
+    /// The folder itself.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Who the node is.
+    pub fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    /// The configuration file.
+    pub fn config_path(&self) -> PathBuf {
+        self.folder.join(CONFIG)
+    }
+
+    /// Reads the configuration.
+    pub fn config(&self) -> Result<Config, ConfigError> {
+        Config::load(&self.config_path())
+    }
+
+    /// The database file that a configuration names, which it does relative to the home.
+    pub fn database(&self, config: &Config) -> PathBuf {
+        self.folder.join(&config.node.database)
+    }
+
+    /// The folder of the bundles to send, one folder in it for each other node.
+    pub fn outbox(&self) -> PathBuf {
+        self.folder.join(OUTBOX)
+    }
+
+    /// The folder of the bundles that have arrived.
+    pub fn inbox(&self) -> PathBuf {
+        self.folder.join(INBOX)
+    }
+
+    /// The folder of files that are being written.
+    pub fn tmp(&self) -> PathBuf {
+        self.folder.join(TMP)
+    }
+
+    /// The folder of files that were refused.
+    pub fn quarantine(&self) -> PathBuf {
+        self.folder.join(QUARANTINE)
+    }
+
+    fn check_free(&self, config_text: &str) -> Result<(), HomeError> {
+        let folder = self.folder.clone();
+        match Found::look(&folder)? {
+            Found::Nothing | Found::Empty | Found::Unfinished => Ok(()),
+            Found::Home if self.is_made_of(config_text) => Ok(()),
+            Found::Home => Err(HomeError::Taken(folder)),
+            Found::Used => Err(HomeError::ConfigLost(folder)),
+            Found::Other(found) => Err(HomeError::NotEmpty { path: folder, found }),
+        }
+    }
+
+    /// Whether the home is this very one, whose making failed at the last sync: making it again is no harm.
+    fn is_made_of(&self, config_text: &str) -> bool {
+        let same_identity = Identity::load(&self.folder.join(IDENTITY)).is_ok_and(|found| found == self.identity);
+        same_identity && fs::read(self.config_path()).is_ok_and(|found| found == config_text.as_bytes())
+    }
+
+    fn make(&self, disk: &dyn Disk, config_text: &str) -> Result<(), HomeError> {
+        for name in FOLDERS {
+            let folder = self.folder.join(name);
+            disk.create_folder(&folder).map_err(failed("make a folder of the home", &folder))?;
+        }
+        let identity = self.folder.join(IDENTITY);
+        write_durably(disk, &identity, self.identity.text().as_bytes())
+            .map_err(failed("write the identity", &identity))?;
+        let config = self.config_path();
+        write_durably(disk, &config, config_text.as_bytes()).map_err(failed("write the configuration", &config))
+    }
+}
+
+/// What is found where a home is or is to be.
+enum Found {
+    Nothing,
+    Empty,
+    /// Only what the making of a home leaves behind.
+    Unfinished,
+    /// The spool of a home, with something in it, but no configuration.
+    Used,
+    Home,
+    /// Things that are none of ours; one of their names.
+    Other(String),
+}
+
+impl Found {
+    fn look(folder: &Path) -> Result<Self, HomeError> {
+        let reading = || failed("look into the folder", folder);
+        let entries = match fs::read_dir(folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::Nothing),
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+                return Err(HomeError::NotAFolder(folder.to_owned()));
+            }
+            Err(error) => return Err(reading()(error)),
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            names.push(entry.map_err(reading())?.file_name().to_string_lossy().into_owned());
+        }
+        names.sort();
+        Self::judge(folder, &names)
+    }
+
+    fn judge(folder: &Path, names: &[String]) -> Result<Self, HomeError> {
+        if names.iter().any(|name| name == CONFIG) {
+            return Ok(Self::Home);
+        }
+        let ours = |name: &&String| FOLDERS.contains(&name.as_str()) || FILES_OF_MAKING.contains(&name.as_str());
+        if let Some(other) = names.iter().find(|name| !ours(name)) {
+            return Ok(Self::Other(other.clone()));
+        }
+        for name in names.iter().filter(|name| FOLDERS.contains(&name.as_str())) {
+            let inner = folder.join(name);
+            let mut entries = fs::read_dir(&inner).map_err(failed("look into the folder", &inner))?;
+            if entries.next().is_some() {
+                return Ok(Self::Used);
+            }
+        }
+        Ok(if names.is_empty() { Self::Empty } else { Self::Unfinished })
+    }
+}

@@ -1,0 +1,140 @@
+//! Homes made, broken off, damaged and mistaken.
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::id::{NetworkId, NodeId};
+use crate::seam::OsDisk;
+use crate::seam::faults::sweep;
+
+const ME: Identity = Identity { network: NetworkId(7), node: NodeId(9) };
+const TEXT: &str = "[node]\nname = \"hq\"\ndatabase = \"../crm.db\"\n";
+
+fn somewhere() -> (TempDir, PathBuf) {
+    let outer = tempfile::tempdir().unwrap();
+    let folder = outer.path().join("crm.db.packhorse");
+    (outer, folder)
+}
+
+fn create(folder: &Path) -> Result<Home, HomeError> {
+    Home::create(&OsDisk, folder, ME, TEXT)
+}
+
+#[test]
+fn a_home_that_was_made_can_be_opened() {
+    let (outer, folder) = somewhere();
+    let made = create(&folder).unwrap();
+    let home = Home::open(&folder).unwrap();
+    assert_eq!(home, made);
+    assert_eq!(home.identity(), ME);
+    for inner in [home.outbox(), home.inbox(), home.tmp(), home.quarantine()] {
+        assert!(inner.is_dir() && inner.starts_with(home.folder()));
+    }
+    let database = home.database(&home.config().unwrap());
+    fs::write(outer.path().join("crm.db"), "here").unwrap();
+    assert_eq!(fs::read(database).unwrap(), b"here");
+}
+
+#[test]
+fn a_home_lies_beside_its_database() {
+    assert_eq!(Home::beside(Path::new("crm.db")), Path::new("crm.db.packhorse"));
+    assert_eq!(Home::beside(Path::new("/a/b c.db")), Path::new("/a/b c.db.packhorse"));
+}
+
+#[test]
+fn a_home_is_not_made_over_another() {
+    let (_outer, folder) = somewhere();
+    create(&folder).unwrap();
+    let other = Identity { node: NodeId(10), ..ME };
+    assert!(matches!(Home::create(&OsDisk, &folder, other, TEXT), Err(HomeError::Taken(_))));
+    assert!(matches!(Home::create(&OsDisk, &folder, ME, "[node]\n"), Err(HomeError::Taken(_))));
+    assert_eq!(Home::open(&folder).unwrap().identity(), ME);
+    assert_eq!(fs::read_to_string(folder.join(CONFIG)).unwrap(), TEXT);
+}
+
+#[test]
+fn somebody_elses_folder_stays_untouched() {
+    let (_outer, folder) = somewhere();
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("letter.txt"), "x").unwrap();
+    let refused = create(&folder);
+    assert!(matches!(&refused, Err(HomeError::NotEmpty { found, .. }) if found == "letter.txt"), "{refused:?}");
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+    assert!(matches!(Home::open(&folder), Err(HomeError::NotAHome(_))));
+    let file = folder.join("letter.txt");
+    assert!(matches!(create(&file), Err(HomeError::NotAFolder(_))));
+    assert!(matches!(Home::open(&file), Err(HomeError::NotAFolder(_))));
+}
+
+#[test]
+fn a_home_that_lost_its_configuration_is_not_made_anew() {
+    let (_outer, folder) = somewhere();
+    let home = create(&folder).unwrap();
+    fs::write(home.inbox().join("a.bundle"), "x").unwrap();
+    fs::remove_file(home.config_path()).unwrap();
+    assert!(matches!(create(&folder), Err(HomeError::ConfigLost(_))));
+    assert!(matches!(Home::open(&folder), Err(HomeError::ConfigLost(_))));
+}
+
+#[test]
+fn what_is_no_home_is_not_opened() {
+    let (_outer, folder) = somewhere();
+    assert!(matches!(Home::open(&folder), Err(HomeError::Missing(_))));
+    fs::create_dir(&folder).unwrap();
+    assert!(matches!(Home::open(&folder), Err(HomeError::NotAHome(_))));
+    fs::create_dir(folder.join(INBOX)).unwrap();
+    assert!(matches!(Home::open(&folder), Err(HomeError::HalfMade(_))));
+}
+
+#[test]
+fn a_home_without_a_good_identity_is_not_opened() {
+    let (_outer, folder) = somewhere();
+    create(&folder).unwrap();
+    fs::write(folder.join(IDENTITY), "network = 1\n").unwrap();
+    assert!(matches!(Home::open(&folder), Err(HomeError::IdentityDamaged { line: 1, .. })));
+    fs::remove_file(folder.join(IDENTITY)).unwrap();
+    assert!(matches!(Home::open(&folder), Err(HomeError::IdentityMissing(_))));
+}
+
+#[test]
+fn a_home_is_held_by_one_run() {
+    let (_outer, folder) = somewhere();
+    let home = create(&folder).unwrap();
+    let lock = home.lock("packhorse watch").unwrap();
+    let busy = home.lock("packhorse sync").unwrap_err().to_string();
+    assert!(busy.contains("packhorse watch"), "{busy}");
+    drop(lock);
+    home.lock("packhorse sync").unwrap();
+}
+
+#[test]
+fn two_makers_do_not_mix() {
+    let (_outer, folder) = somewhere();
+    fs::create_dir(&folder).unwrap();
+    let first = Home { folder: folder.clone(), identity: ME };
+    let _lock = first.lock("making the home").unwrap();
+    assert!(matches!(create(&folder), Err(HomeError::Lock(LockError::Busy { .. }))));
+    assert!(!folder.join(IDENTITY).exists());
+}
+
+/// Broken off at any call: an error, nothing that opens unless it is whole, and making it again completes it; by the
+/// same maker or, if it is not a home yet, by one with another identity.
+#[test]
+fn a_making_that_is_broken_off_can_be_made_again() {
+    sweep(|disk| {
+        let (_outer, folder) = somewhere();
+        let made = Home::create(disk, &folder, ME, TEXT);
+        assert_eq!(made.is_err(), disk.struck());
+        if let Ok(home) = Home::open(&folder) {
+            assert_eq!(home.identity(), ME);
+            assert_eq!(home.config().unwrap().node.name.as_str(), "hq");
+        } else {
+            let other = Identity { node: NodeId(10), ..ME };
+            Home::create(&OsDisk, &folder, other, TEXT).unwrap();
+            assert_eq!(Home::open(&folder).unwrap().identity(), other);
+            return;
+        }
+        create(&folder).unwrap();
+        assert_eq!(Home::open(&folder).unwrap().identity(), ME);
+    });
+}

@@ -1,0 +1,97 @@
+//! Files that were refused, each with the reason beside it.
+//!
+//! Owns `quarantine/`: `NAME` and `NAME.reason`. Invariants: a file is there only with its reason, and nothing that
+//! is there is overwritten. Leaves to people when such files are deleted, and to the links that the sender is asked
+//! for the bundle again.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use super::name::{check_complete, check_kept};
+use super::{Spool, SpoolError, SpoolFile, list};
+use crate::clock::WallTime;
+use crate::config::one_line;
+use crate::seam::{publish, write_durably};
+
+/// How many files of one name are kept before something must be amiss.
+const SAME_NAME_MAX: u32 = 10_000;
+/// The most that is read of a reason file, which somebody may have edited.
+const REASON_MAX: u64 = 16 * 1024;
+const WHY: &str = "why: ";
+
+/// A file in quarantine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quarantined {
+    /// The file.
+    pub file: SpoolFile,
+    /// Why it is here, in one line, if its reason file can be read.
+    pub why: Option<String>,
+}
+
+impl Spool<'_> {
+    /// Moves a file of the spool into quarantine and says there why. Returns where it is now: under its name, or
+    /// with a number behind it if the name is taken. If it is not at `from` but one of its name is here, that one is
+    /// taken for it.
+    pub fn quarantine(&self, from: &Path, name: &str, reason: &str, now: WallTime) -> Result<PathBuf, SpoolError> {
+        check_complete(name)?;
+        let failed = SpoolError::at(format!("move \"{name}\" into quarantine"), &self.quarantine);
+        self.need_folder(&self.quarantine)?;
+        let size = match from.symlink_metadata() {
+            Ok(meta) => meta.len(),
+            Err(error) => return self.finish_move(from, name, error).map_err(failed),
+        };
+        let Some(place) = self.places(name).find(|place| place.symlink_metadata().is_err()) else {
+            return Err(failed(io::ErrorKind::AlreadyExists.into()));
+        };
+        let words = reason_text(name, size, reason, now);
+        write_durably(self.disk, &reason_path(&place), words.as_bytes())
+            .map_err(SpoolError::at(format!("write why \"{name}\" is refused"), &self.quarantine))?;
+        publish(self.disk, from, &place).map_err(failed)?;
+        Ok(place)
+    }
+
+    /// The files in quarantine, sorted by name.
+    pub fn quarantined(&self) -> Result<Vec<Quarantined>, SpoolError> {
+        let files = list(&self.quarantine, check_kept)?;
+        Ok(files.into_iter().map(|file| Quarantined { why: read_why(&file.path), file }).collect())
+    }
+
+    /// A file that is not where it was may have been moved by a run that was cut off before the last sync.
+    fn finish_move(&self, from: &Path, name: &str, error: io::Error) -> io::Result<PathBuf> {
+        let last = self.places(name).take_while(|place| place.symlink_metadata().is_ok()).last();
+        match last {
+            Some(place) if error.kind() == io::ErrorKind::NotFound => self.sync_both(from, &place).map(|()| place),
+            _ => Err(error),
+        }
+    }
+
+    fn places(&self, name: &str) -> impl Iterator<Item = PathBuf> {
+        let numbered = (1..SAME_NAME_MAX).map(move |number| self.quarantine.join(format!("{name}.{number}")));
+        std::iter::once(self.quarantine.join(name)).chain(numbered)
+    }
+}
+
+fn reason_path(place: &Path) -> PathBuf {
+    let mut path = place.as_os_str().to_owned();
+    path.push(".reason");
+    PathBuf::from(path)
+}
+
+fn reason_text(name: &str, size: u64, reason: &str, now: WallTime) -> String {
+    let time = i64::try_from(now.0).ok().and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok());
+    let when = time.map_or_else(|| format!("{} ms after 1970", now.0), |time| time.to_string());
+    format!(
+        "when: {when}\nwhat: {name}, {size} bytes, was refused and moved here; nothing in it was applied\n\
+         {WHY}{}\nwhat to do: nothing, as a rule: the sender is asked for it again. `packhorse inspect` looks into the \
+         file; when nobody needs it any more, delete it and this text\n",
+        one_line(reason)
+    )
+}
+
+fn read_why(file: &Path) -> Option<String> {
+    let mut bytes = Vec::new();
+    File::open(reason_path(file)).ok()?.take(REASON_MAX).read_to_end(&mut bytes).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
+    text.lines().find_map(|line| line.strip_prefix(WHY)).map(one_line)
+}

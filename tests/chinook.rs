@@ -1,0 +1,98 @@
+//! A real database: the Chinook music shop, with a remote that has every table.
+
+use std::io::Cursor;
+
+use crate::support::{Scene, python, text};
+
+const CHINOOK: &[u8] = include_bytes!("data/chinook.db.zst");
+
+const TABLES: [&str; 11] = [
+    "Album",
+    "Artist",
+    "Customer",
+    "Employee",
+    "Genre",
+    "Invoice",
+    "InvoiceLine",
+    "MediaType",
+    "Playlist",
+    "PlaylistTrack",
+    "Track",
+];
+
+fn shop() -> Scene {
+    let scene = Scene::new();
+    let database = zstd::decode_all(Cursor::new(CHINOOK)).expect("the database unpacks");
+    std::fs::write(scene.database("hq"), database).expect("the database is written");
+    scene.init();
+    scene.remote("alice");
+    scene
+}
+
+#[track_caller]
+fn equal(scene: &Scene) {
+    TABLES.iter().for_each(|table| scene.same(table, "hq", "alice"));
+    for node in ["hq", "alice"] {
+        assert_eq!(scene.sql(node, "PRAGMA foreign_key_check; PRAGMA integrity_check"), "ok");
+    }
+}
+
+/// Edits of many rows in many tables; `sys.argv[2]` tells the two ends' edits apart.
+const EDITS: &str = "
+import random, sqlite3, sys
+rng, mine = random.Random(sys.argv[2]), sys.argv[2]
+db = sqlite3.connect(sys.argv[1])
+db.execute('PRAGMA foreign_keys = ON')
+with db:
+    for n in range(60):
+        customer, track = rng.randint(1, 59), rng.randint(1, 3503)
+        column = rng.choice(['City', 'Phone', 'Company', 'PostalCode', 'Email'])
+        db.execute(f'UPDATE Customer SET {column} = ? WHERE CustomerId = ?', (f'{mine} {n}', customer))
+        db.execute('UPDATE Track SET Milliseconds = Milliseconds + ?, Composer = ? WHERE TrackId = ?', (n, mine, track))
+    lines = db.execute('SELECT InvoiceLineId FROM InvoiceLine ORDER BY random() LIMIT 20').fetchall()
+    db.executemany('DELETE FROM InvoiceLine WHERE InvoiceLineId = ?', lines)
+    db.execute('DELETE FROM PlaylistTrack WHERE PlaylistId = 5 AND TrackId % 7 = ?', (3 if mine == 'hq' else 4,))
+    db.executemany('INSERT OR IGNORE INTO PlaylistTrack VALUES (?, ?)',
+                   [(2 if mine == 'hq' else 4, rng.randint(1, 3503)) for _ in range(30)])
+    if mine == 'hq':
+        db.execute(\"INSERT INTO Artist (Name) VALUES ('Björk')\")
+    else:
+        db.execute(\"INSERT INTO Genre (Name) VALUES ('Fado')\")
+";
+
+#[test]
+fn a_package_holds_every_record_of_every_table() {
+    equal(&shop());
+}
+
+#[test]
+fn rows_edited_on_both_ends_by_another_program_are_equal_after_two_syncs_each() {
+    let scene = shop();
+    for node in ["hq", "alice"] {
+        python(EDITS, &[text(&scene.database(node)), node]);
+    }
+    for node in ["hq", "alice", "hq", "alice"] {
+        let run = scene.packhorse(node, &["sync"]);
+        assert!([0, 3].contains(&run.code), "{run:?}");
+    }
+    assert_eq!(scene.sql("alice", "SELECT count(*) FROM Artist WHERE Name = 'Björk'"), "1");
+    assert_eq!(scene.sql("hq", "SELECT count(*) FROM Genre WHERE Name = 'Fado'"), "1");
+    equal(&scene);
+}
+
+#[test]
+fn one_field_of_one_customer_makes_a_bundle_under_1000_bytes_with_that_field_alone() {
+    let scene = shop();
+    scene.sql("hq", "UPDATE Customer SET City = 'Köln' WHERE CustomerId = 5");
+    scene.packhorse("hq", &["bundle", "--now"]).expect(0);
+    let bundles = scene.outbox("hq", "alice");
+    assert_eq!(bundles.len(), 1);
+    let size = std::fs::metadata(&bundles[0]).expect("the bundle is there").len();
+    assert!(size < 1000, "{size} bytes");
+    let told = scene.packhorse("hq", &["inspect", "--json", text(&bundles[0])]).expect(0).json();
+    assert_eq!((&told["records"], &told["fields"], &told["deletes"]), (&1.into(), &1.into(), &0.into()));
+    let table = &told["tables"][0];
+    assert_eq!((&table["table"], &table["records"][0]["key"][0]), (&"Customer".into(), &5.into()));
+    let fields: Vec<&String> = table["records"][0]["fields"].as_object().expect("fields").keys().collect();
+    assert_eq!(fields, ["City"]);
+}
