@@ -214,3 +214,19 @@ print(n)";
     assert_eq!(scene.sql("alice", "SELECT phone FROM contacts WHERE id = 1"), (written - 1).to_string());
     equal(&scene);
 }
+
+#[test]
+fn a_database_that_keeps_its_rollback_journal_takes_part_too() {
+    let scene = Scene::new();
+    crate::support::sqlite(&scene.database("hq"), CRM);
+    scene.init_with(&["--keep-journal"]);
+    assert_eq!(scene.sql("hq", "PRAGMA journal_mode"), "delete");
+    scene.remote("alice");
+    let many = "WITH RECURSIVE n (i) AS (SELECT 10 UNION ALL SELECT i + 1 FROM n WHERE i < 5010) \
+                INSERT INTO tags SELECT i, 'many' FROM n";
+    scene.sql("hq", many);
+    scene.sql("alice", "UPDATE contacts SET phone = '0' WHERE id = 2");
+    scene.settle("alice");
+    assert_eq!(scene.sql("alice", "SELECT count(*) FROM tags WHERE tag = 'many'"), "5001");
+    equal(&scene);
+}

@@ -62,10 +62,16 @@ impl Scene {
     /// Makes `hq.db`, which must be there, a hub.
     #[track_caller]
     pub fn init(&self) {
+        self.init_with(&[]);
+    }
+
+    /// The same, with more options.
+    #[track_caller]
+    pub fn init_with(&self, options: &[&str]) {
         std::fs::create_dir_all(self.path("relay")).expect("a relay folder");
         let (database, relay) = (self.path("hq.db"), self.path("relay"));
         let words = ["init", "--name", "hq", "--database", text(&database), "--relay", text(&relay)];
-        self.packhorse("hq", &words).expect(0);
+        self.packhorse("hq", &[&words, options].concat()).expect(0);
     }
 
     /// Adds a remote that shares everything, and restores its package as `NAME.db`.

@@ -5,7 +5,7 @@
 //! only rise, and a cut counts as acknowledged only by the word of the peer. Pure: no I/O, no clock; a caller stores
 //! the state in the same transaction as the data that it speaks of.
 //!
-//! The order of reading is [`send`], [`receive`], [`acknowledge`].
+//! The files are to be read in the order `send`, `receive`, `acknowledge`.
 
 mod acknowledge;
 mod receive;
