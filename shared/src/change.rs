@@ -4,7 +4,7 @@
 //! A field is named by its position in [`TableChanges::columns`], so that two databases need not number their
 //! columns alike.
 
-use crate::clock::Stamp;
+use crate::clock::{Reading, Stamp};
 use crate::value::{Key, Value};
 
 /// The name under which a record of a table that has only key columns carries the stamp of its making: its one field,
@@ -57,6 +57,15 @@ impl TableChanges {
     /// How many fields take a new value.
     pub fn field_count(&self) -> u64 {
         self.records.iter().map(|record| record.fields.len() as u64).sum()
+    }
+
+    /// The latest clock reading of any stamp in it.
+    pub fn latest_reading(&self) -> Reading {
+        let stamps = |record: &RecordChange| {
+            let fields = record.fields.iter().map(|field| field.stamp);
+            fields.chain(record.dead).chain(record.birth).map(|stamp| stamp.reading).max()
+        };
+        self.records.iter().filter_map(stamps).max().unwrap_or_default()
     }
 
     /// How many records were deleted.

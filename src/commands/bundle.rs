@@ -51,6 +51,11 @@ pub fn seal(node: &mut Node, urgency: Urgency, peers: &[NodeName]) -> Result<Exi
         return Err(Failure::usage(format!("there is no link to \"{unknown}\""))
             .hint("`packhorse status` lists the links; a remote has one once its package is made"));
     }
+    let harvested = node.replica.harvest(WORLD.clock.now())?;
+    if harvested.without_key > 0 {
+        let changes = count(harvested.without_key, "change was", "changes were");
+        note(&format!("{changes} made to records whose key holds a NULL: they cannot be synced"));
+    }
     let (spool, name) = (node.spool(), node.name().clone());
     let sealer = Sealer { world: WORLD, spool: &spool, node: &name };
     sealer.finish_interrupted(&node.replica.links()?)?;

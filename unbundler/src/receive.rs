@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use packhorse_shared::change::TableChanges;
 use packhorse_shared::id::NodeName;
 use packhorse_shared::link::{Header, Verdict};
 use packhorse_shared::replica::{Replica, StoredLink};
@@ -115,7 +116,9 @@ impl Receiver<'_> {
         let seen = link.state.seen_by(header);
         let mut accepted = link.clone();
         accepted.state.accept(header, !changes.is_empty(), now);
-        let mut transaction = replica.begin_merge(now, header.clock)?;
+        // A sender's clock is later than its stamps; whoever says otherwise must not get its stamps before our edits.
+        let observed = changes.iter().map(TableChanges::latest_reading).fold(header.clock, Ord::max);
+        let mut transaction = replica.begin_merge(now, observed)?;
         let arrival = Arrival { link: link.id, cut: transaction.cut(), seen };
         let placed = place(&mut *transaction, &changes, arrival, now)?;
         transaction.save_link(&accepted)?;
