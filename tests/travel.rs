@@ -230,3 +230,38 @@ fn a_database_that_keeps_its_rollback_journal_takes_part_too() {
     assert_eq!(scene.sql("alice", "SELECT count(*) FROM tags WHERE tag = 'many'"), "5001");
     equal(&scene);
 }
+
+#[test]
+fn a_long_backlog_travels_in_several_bundles_and_comes_out_whole() {
+    let scene = pair();
+    let more = |from: u32| {
+        format!(
+            "WITH RECURSIVE n (i) AS (SELECT {from} UNION ALL SELECT i + 1 FROM n WHERE i < {from} + 8999) \
+             INSERT INTO companies SELECT i, 'company ' || i, hex(randomblob(20)) FROM n"
+        )
+    };
+    scene.sql("hq", &more(1_000));
+    scene.packhorse("hq", &["bundle", "--now"]).expect(0);
+    scene.sql("hq", "UPDATE companies SET city = 'later' WHERE id % 3 = 0");
+    scene.packhorse("hq", &["bundle", "--now"]).expect(0);
+    let bundles = scene.outbox("hq", "alice");
+    assert!(bundles.len() > 3, "{bundles:?}");
+    scene.settle("alice");
+    equal(&scene);
+}
+
+#[test]
+fn a_part_of_a_long_backlog_that_is_lost_is_sent_again_with_all_its_fields() {
+    let scene = pair();
+    let many = "WITH RECURSIVE n (i) AS (SELECT 1000 UNION ALL SELECT i + 1 FROM n WHERE i < 13000) \
+                INSERT INTO companies SELECT i, 'company ' || i, hex(randomblob(20)) FROM n";
+    scene.sql("hq", many);
+    scene.packhorse("hq", &["bundle", "--now"]).expect(0);
+    let bundles = scene.outbox("hq", "alice");
+    std::fs::remove_file(&bundles[1]).expect("one is lost");
+    scene.sql("hq", "UPDATE companies SET city = 'later' WHERE id % 5 = 0");
+    for _ in 0..5 {
+        scene.settle("alice");
+    }
+    equal(&scene);
+}

@@ -11,15 +11,15 @@ use std::path::Path;
 
 use packhorse_shared::bundle::{BundleName, BundleReader, BundleWriter, Limits, Manifest};
 use packhorse_shared::clock::WallTime;
-use packhorse_shared::id::{BundleId, Cut, NodeName};
-use packhorse_shared::link::{Due, Header};
+use packhorse_shared::id::{BundleId, NodeName};
+use packhorse_shared::link::{Contents, Due, Header, Reach};
 use packhorse_shared::replica::{Replica, StoredLink, TableShape};
 use packhorse_shared::seam::World;
 use packhorse_shared::spool::Spool;
 
 use crate::error::BundlerError;
 use crate::pack::{self, Route};
-use crate::select::{Owed, Selection, select};
+use crate::select::{Owed, Portion, RECORDS_AT_ONCE, Selection, select};
 
 /// When changes are sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,33 +77,60 @@ pub struct Sealer<'a> {
     pub spool: &'a Spool<'a>,
     /// The node.
     pub node: &'a NodeName,
+    /// About how many bytes of changes, before compression, one bundle holds at most.
+    pub bundle_max: u64,
+}
+
+impl Share {
+    /// What the link is owed.
+    pub fn owed(&self) -> Owed {
+        let state = &self.link.state;
+        Owed { link: self.link.id, since: state.sent(), floor: state.floor(), extent: state.extent() }
+    }
 }
 
 impl Sealer<'_> {
-    /// Seals what a link is owed.
-    pub fn seal(&self, replica: &mut dyn Replica, share: &mut Share, urgency: Urgency) -> Result<Sealed, BundlerError> {
-        let now = self.world.clock.now();
-        let link = &mut share.link;
-        let before = link.state.clone();
-        let snapshot = replica.snapshot(now)?;
-        let owed = Owed { link: link.id, since: link.state.sent(), extent: link.state.extent() };
-        let selection = select(&*snapshot, &share.tables, owed)?;
-        let (cut, clock) = (snapshot.cut(), snapshot.clock());
-        drop(snapshot);
-        let due = due(link, &selection, cut, urgency, now);
-        let outcome = match due {
-            Some(due) => {
-                let id = BundleId(self.world.random.next_u64());
-                let header = link.state.seal(id, cut, !selection.is_empty(), due, clock, now);
-                self.write(replica, share, header, &selection)?
+    /// Seals what a link is owed: nothing, or one bundle, or several if it is much.
+    pub fn seal(
+        &self,
+        replica: &mut dyn Replica,
+        share: &mut Share,
+        urgency: Urgency,
+    ) -> Result<Vec<Sealed>, BundlerError> {
+        let mut sealed = Vec::new();
+        loop {
+            let (outcome, reach) = self.seal_portion(replica, share, urgency)?;
+            sealed.push(outcome);
+            if reach == Reach::Rest {
+                return Ok(sealed);
             }
-            None if selection.is_empty() => Sealed::Nothing,
-            None => Sealed::Waiting { records: selection.records(), bytes: selection.size() },
-        };
-        if due.is_none() && share.link.state != before {
-            replica.save_link(&share.link)?;
         }
-        Ok(outcome)
+    }
+
+    fn seal_portion(
+        &self,
+        replica: &mut dyn Replica,
+        share: &mut Share,
+        urgency: Urgency,
+    ) -> Result<(Sealed, Reach), BundlerError> {
+        let now = self.world.clock.now();
+        let before = share.link.state.clone();
+        let snapshot = replica.snapshot(now)?;
+        let portion = Portion { records: RECORDS_AT_ONCE, bytes: self.bundle_max };
+        let selection = select(&*snapshot, &share.tables, share.owed(), portion)?;
+        let clock = snapshot.clock();
+        drop(snapshot);
+        let Some(due) = due(&mut share.link, &selection, urgency, now) else {
+            if share.link.state != before {
+                replica.save_link(&share.link)?;
+            }
+            let waiting = Sealed::Waiting { records: selection.records(), bytes: selection.size() };
+            return Ok((if selection.is_empty() { Sealed::Nothing } else { waiting }, selection.reach));
+        };
+        let contents = Contents { cut: selection.upto, reach: selection.reach, content: !selection.is_empty() };
+        let id = BundleId(self.world.random.next_u64());
+        let header = share.link.state.seal(id, contents, due, clock, now);
+        Ok((self.write(replica, share, header, &selection)?, selection.reach))
     }
 
     fn write(
@@ -176,11 +203,15 @@ impl Sealer<'_> {
 }
 
 /// Whether a bundle is due, and why.
-fn due(link: &mut StoredLink, selection: &Selection, cut: Cut, urgency: Urgency, now: WallTime) -> Option<Due> {
+fn due(link: &mut StoredLink, selection: &Selection, urgency: Urgency, now: WallTime) -> Option<Due> {
     if !selection.is_empty() {
-        return is_due(selection, urgency, now).then_some(Due::Nothing);
+        let is_due = selection.reach == Reach::Part || is_due(selection, urgency, now);
+        return is_due.then_some(Due::Nothing);
     }
-    link.state.skip_to(cut);
+    link.state.skip_to(selection.upto, selection.reach);
+    if selection.reach == Reach::Part {
+        return None;
+    }
     match link.state.due_without_content() {
         Due::Nothing => None,
         due => Some(due),

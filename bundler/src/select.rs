@@ -3,11 +3,16 @@
 //! Owns the rule by which a field travels: it changed after the cut that the peer's last bundle ended at, and did not
 //! come by the peer's own link. Nothing is decided here that the receiver could not decide again: a field sent twice
 //! does no harm.
+//!
+//! A long backlog is taken in parts, records in the order of their latest cut: a part ends at a cut, and a record goes
+//! with the part in which its latest change lies, with all its fields since the *floor*, where the first part began.
+
+use std::collections::BTreeMap;
 
 use packhorse_shared::change::{EXISTENCE, FieldChange, RecordChange, TableChanges};
 use packhorse_shared::clock::{Stamp, WallTime};
 use packhorse_shared::id::{Cut, LinkId};
-use packhorse_shared::link::Extent;
+use packhorse_shared::link::{Extent, Reach};
 use packhorse_shared::marks::{Mark, Marks};
 use packhorse_shared::replica::{ChangedRecord, Life, Remains, Result, Snapshot, TableShape};
 use packhorse_shared::value::{Key, Value};
@@ -17,25 +22,43 @@ use packhorse_shared::value::{Key, Value};
 pub struct Owed {
     /// The link.
     pub link: LinkId,
-    /// The peer's bundles hold everything up to here.
+    /// Records whose latest change lies up to here are in the peer's bundles.
     pub since: Cut,
+    /// Of the others, the fields that changed after this are owed.
+    pub floor: Cut,
     /// How much of what changed since is to travel.
     pub extent: Extent,
 }
 
 impl Owed {
     fn includes(&self, mark: Mark) -> bool {
-        mark.cut > self.since && (self.extent == Extent::Everything || mark.via != self.link)
+        mark.cut > self.floor && (self.extent == Extent::Everything || mark.via != self.link)
     }
 }
 
+/// How much is taken at once. At least the changes of one cut are.
+#[derive(Clone, Copy, Debug)]
+pub struct Portion {
+    /// Records.
+    pub records: u64,
+    /// About how many bytes before compression.
+    pub bytes: u64,
+}
+
+/// How many records are looked at in one go: what bounds the memory that a selection takes.
+pub const RECORDS_AT_ONCE: u64 = 20_000;
+
 /// The changes that were selected.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Selection {
     /// By table; tables without changes are not in it.
     pub tables: Vec<TableChanges>,
     /// When the oldest of them was made.
     pub oldest: Option<WallTime>,
+    /// The cut that they end at.
+    pub upto: Cut,
+    /// Whether that is all that is owed.
+    pub reach: Reach,
 }
 
 impl Selection {
@@ -55,30 +78,82 @@ impl Selection {
     }
 }
 
-/// Selects from every table that the link shares.
-pub fn select(snapshot: &dyn Snapshot, tables: &[TableShape], owed: Owed) -> Result<Selection> {
-    let mut selection = Selection::default();
-    for table in tables {
-        let mut selector = Selector { snapshot, table, owed, records: Vec::new(), oldest: None };
-        snapshot.changed_since(table, owed.since, &mut |record| selector.consider(record))?;
-        selection.oldest = earlier(selection.oldest, selector.oldest);
-        if !selector.records.is_empty() {
-            selection.tables.push(selector.finish());
-        }
-    }
-    Ok(selection)
+/// What waits for a link.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pending {
+    /// Records with changes.
+    pub records: u64,
+    /// About how many bytes they take before compression.
+    pub bytes: u64,
+    /// When the oldest change was made.
+    pub oldest: Option<WallTime>,
 }
 
-fn earlier(a: Option<WallTime>, b: Option<WallTime>) -> Option<WallTime> {
-    a.into_iter().chain(b).min()
+/// Selects the next portion of what a link is owed from every table that it shares.
+pub fn select(snapshot: &dyn Snapshot, tables: &[TableShape], owed: Owed, portion: Portion) -> Result<Selection> {
+    let upto = snapshot.boundary(tables, owed.since, portion.records.min(RECORDS_AT_ONCE))?;
+    let mut selectors = Vec::new();
+    for table in tables {
+        let mut selector = Selector { snapshot, table, owed, chosen: Vec::new() };
+        snapshot.changed_between(table, owed.since, upto, &mut |record| selector.consider(record))?;
+        selectors.push(selector);
+    }
+    let upto = trim(&mut selectors, upto, portion.bytes);
+    let stamps = selectors.iter().flat_map(|selector| &selector.chosen).filter_map(|chosen| oldest_stamp(&chosen.1));
+    let oldest = stamps.min();
+    let reach = if upto >= snapshot.cut() { Reach::Rest } else { Reach::Part };
+    let tables = selectors.into_iter().filter(|selector| !selector.chosen.is_empty()).map(Selector::finish).collect();
+    Ok(Selection { tables, oldest, upto, reach })
+}
+
+/// Counts all that a link is owed, a portion at a time.
+pub fn pending(snapshot: &dyn Snapshot, tables: &[TableShape], mut owed: Owed) -> Result<Pending> {
+    let mut pending = Pending::default();
+    loop {
+        let selection = select(snapshot, tables, owed, Portion { records: RECORDS_AT_ONCE, bytes: u64::MAX })?;
+        pending.records += selection.records();
+        pending.bytes += selection.size();
+        pending.oldest = pending.oldest.into_iter().chain(selection.oldest).min();
+        if selection.reach == Reach::Rest {
+            return Ok(pending);
+        }
+        owed.since = selection.upto;
+    }
+}
+
+/// Drops the records after the last cut up to which they fit, and tells that cut.
+fn trim(selectors: &mut [Selector<'_>], upto: Cut, bytes: u64) -> Cut {
+    let mut sizes: BTreeMap<Cut, u64> = BTreeMap::new();
+    for (cut, record) in selectors.iter().flat_map(|selector| &selector.chosen) {
+        *sizes.entry(*cut).or_default() += record.size();
+    }
+    let (mut total, mut fitting) = (0u64, None);
+    for (&cut, size) in &sizes {
+        total = total.saturating_add(*size);
+        if total > bytes && fitting.is_some() {
+            break;
+        }
+        fitting = Some(cut);
+    }
+    if sizes.last_key_value().map(|(cut, _)| *cut) == fitting {
+        return upto;
+    }
+    let upto = fitting.unwrap_or(upto);
+    selectors.iter_mut().for_each(|selector| selector.chosen.retain(|(cut, _)| *cut <= upto));
+    upto
+}
+
+fn oldest_stamp(change: &RecordChange) -> Option<WallTime> {
+    let stamps = change.fields.iter().map(|field| field.stamp).chain(change.dead);
+    stamps.filter(|stamp| *stamp > Stamp::ZERO).map(|stamp| stamp.reading.time()).min()
 }
 
 struct Selector<'a> {
     snapshot: &'a dyn Snapshot,
     table: &'a TableShape,
     owed: Owed,
-    records: Vec<RecordChange>,
-    oldest: Option<WallTime>,
+    /// The changes, each with the cut of its record's latest change.
+    chosen: Vec<(Cut, RecordChange)>,
 }
 
 impl Selector<'_> {
@@ -87,11 +162,7 @@ impl Selector<'_> {
             Life::Present(marks) => self.present(record, marks)?,
             Life::Absent(remains) => self.absent(record, remains),
         };
-        let Some(change) = change else { return Ok(()) };
-        let stamps = change.fields.iter().map(|field| field.stamp).chain(change.dead);
-        let oldest = stamps.filter(|stamp| *stamp > Stamp::ZERO).map(|stamp| stamp.reading.time()).min();
-        self.oldest = earlier(self.oldest, oldest);
-        self.records.push(change);
+        self.chosen.extend(change.map(|change| (record.cut(), change)));
         Ok(())
     }
 
@@ -156,13 +227,14 @@ impl Selector<'_> {
     }
 
     /// Sorts the records and names only the columns that occur: a bundle with one changed field names one column.
-    fn finish(mut self) -> TableChanges {
-        self.records.sort_by(|a, b| (&a.key, a.birth).cmp(&(&b.key, b.birth)));
+    fn finish(self) -> TableChanges {
+        let mut records: Vec<RecordChange> = self.chosen.into_iter().map(|(_, change)| change).collect();
+        records.sort_by(|a, b| (&a.key, a.birth).cmp(&(&b.key, b.birth)));
         let mut occurring: Vec<usize> =
-            self.records.iter().flat_map(|record| record.fields.iter().map(|field| field.column)).collect();
+            records.iter().flat_map(|record| record.fields.iter().map(|field| field.column)).collect();
         occurring.sort_unstable();
         occurring.dedup();
-        for field in self.records.iter_mut().flat_map(|record| &mut record.fields) {
+        for field in records.iter_mut().flat_map(|record| &mut record.fields) {
             field.column = occurring.binary_search(&field.column).unwrap_or(field.column);
         }
         let name = |&at: &usize| self.table.columns.get(at).map_or(EXISTENCE, |column| &column.name).to_owned();
@@ -170,7 +242,7 @@ impl Selector<'_> {
             table: self.table.name.clone(),
             key_columns: self.table.keys.clone(),
             columns: occurring.iter().map(name).collect(),
-            records: self.records,
+            records,
         }
     }
 }

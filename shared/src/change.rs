@@ -80,7 +80,8 @@ impl TableChanges {
 }
 
 impl RecordChange {
-    fn size(&self) -> u64 {
+    /// About how many bytes this takes before compression.
+    pub fn size(&self) -> u64 {
         let key: u64 = self.key.0.iter().map(Value::size).sum();
         key + self.fields.iter().map(|field| field.value.size() + 8).sum::<u64>() + 8
     }

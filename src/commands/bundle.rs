@@ -57,11 +57,11 @@ pub fn seal(node: &mut Node, urgency: Urgency, peers: &[NodeName]) -> Result<Exi
         note(&format!("{changes} made to records whose key holds a NULL: they cannot be synced"));
     }
     let (spool, name) = (node.spool(), node.name().clone());
-    let sealer = Sealer { world: WORLD, spool: &spool, node: &name };
+    let sealer = Sealer { world: WORLD, spool: &spool, node: &name, bundle_max: node.config.bundle.bundle_max.get() };
     sealer.finish_interrupted(&node.replica.links()?)?;
     for share in shares.iter_mut().filter(|share| peers.is_empty() || peers.contains(&share.link.peer)) {
         let sealed = sealer.seal(&mut node.replica, share, urgency)?;
-        tell(&share.link.peer, &sealed);
+        sealed.iter().for_each(|sealed| tell(&share.link.peer, sealed));
     }
     Ok(Exit::Done)
 }

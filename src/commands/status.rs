@@ -5,7 +5,7 @@ use std::path::Path;
 
 use clap::Args;
 use packhorse_bundler::seal::Share;
-use packhorse_bundler::select::{Owed, select};
+use packhorse_bundler::select::pending;
 use packhorse_shared::bundle::BundleName;
 use packhorse_shared::id::NodeName;
 use packhorse_shared::link::Role;
@@ -103,20 +103,16 @@ fn look_at_link(
     quarantined: Pile,
 ) -> Result<LinkTold, Failure> {
     let link = &share.link;
-    let owed = Owed { link: link.id, since: link.state.sent(), extent: link.state.extent() };
-    let selection = {
-        let snapshot = node.replica.glance()?;
-        select(&*snapshot, &share.tables, owed)?
-    };
+    let pending = pending(&*node.replica.glance()?, &share.tables, share.owed())?;
     let (held, conflicts) = (node.replica.held(link.id)?, node.replica.conflicts(link.id)?);
-    let oldest = [selection.oldest, tally.oldest_unharvested].into_iter().flatten().min();
+    let oldest = [pending.oldest, tally.oldest_unharvested].into_iter().flatten().min();
     let advice = advice(node, held, conflicts, quarantined.bundles);
     Ok(LinkTold {
         node: link.peer.to_string(),
         role: link.state.role(),
         state: if advice.is_some() { "attention" } else { "ok" },
-        pending_changes: selection.records() + tally.unharvested,
-        pending_bytes: selection.size(),
+        pending_changes: pending.records + tally.unharvested,
+        pending_bytes: pending.bytes,
         outbox,
         unacknowledged: link.state.unacknowledged(),
         inbox,

@@ -82,10 +82,9 @@ impl Link {
         }
         let Some(acked) = out.history.get(&out.acked).copied() else { return };
         out.sent = acked.cut;
+        out.floor = acked.floor;
+        out.extent = acked.extent;
         out.base = Base { sequence: out.acked, id: acked.id };
-        if out.acked == Sequence(0) && !out.past.is_empty() {
-            out.extent = Extent::Everything;
-        }
         self.incoming.owe_ack = true;
     }
 }

@@ -21,7 +21,7 @@ use crate::clock::{Reading, WallTime};
 use crate::id::{BundleId, Cut, Epoch, Sequence};
 
 pub use receive::Verdict;
-pub use send::Due;
+pub use send::{Contents, Due};
 
 /// How many runs a bundle with an unknown base waits before its sender is asked again, and how many quiet runs an
 /// unacknowledged sender waits before it sends an empty bundle. Counted in runs, since a line may be down for weeks.
@@ -99,11 +99,25 @@ pub enum Extent {
     Everything,
 }
 
-/// A bundle that was sealed: where it ends, which it was, and whether it held anything to acknowledge.
+/// How much of what is owed a bundle holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// All of it.
+    Rest,
+    /// The records that changed last up to its cut; more follows.
+    Part,
+}
+
+/// A bundle that was sealed: where it ends, which it was, whether it held anything to acknowledge, and how to go on
+/// from it if what came after it was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sealed {
-    /// Every change up to here is in it or before it.
+    /// Every record whose latest change lies up to here is in it or before it.
     pub cut: Cut,
+    /// Of the records that follow, the fields that changed after this are owed.
+    pub floor: Cut,
+    /// How they are chosen.
+    pub extent: Extent,
     /// Its identity; None for the start of an epoch.
     pub id: Option<BundleId>,
     /// Whether it held changes.
@@ -124,6 +138,7 @@ struct Outgoing {
     next: Sequence,
     base: Base,
     sent: Cut,
+    floor: Cut,
     acked: Sequence,
     history: BTreeMap<Sequence, Sealed>,
     quiet_runs: u32,
@@ -160,12 +175,13 @@ pub struct Link {
 impl Link {
     /// A link to a peer that already has everything up to `cut`, in an epoch that starts now.
     pub fn new(role: Role, now: WallTime, cut: Cut) -> Self {
-        let start = Sealed { cut, id: None, content: false };
+        let start = Sealed::start(cut, Extent::Changes);
         let outgoing = Outgoing {
             epoch: Epoch(now.0 / 1000),
             next: Sequence(1),
             base: Base::default(),
             sent: cut,
+            floor: cut,
             acked: Sequence(0),
             history: BTreeMap::from([(Sequence(0), start)]),
             quiet_runs: 0,
@@ -209,9 +225,15 @@ impl Link {
         self.outgoing.epoch
     }
 
-    /// Changes up to here have been put into bundles.
+    /// Every record whose latest change lies up to here has been put into a bundle.
     pub fn sent(&self) -> Cut {
         self.outgoing.sent
+    }
+
+    /// Of a record that changed since, the fields that changed after this are owed: where the bundle began of which
+    /// the latest one is a part.
+    pub fn floor(&self) -> Cut {
+        self.outgoing.floor
     }
 
     /// The peer is known to have applied everything up to here.
@@ -242,6 +264,13 @@ impl Link {
     }
 }
 
+impl Sealed {
+    /// The start of an epoch.
+    fn start(cut: Cut, extent: Extent) -> Self {
+        Self { cut, floor: cut, extent, id: None, content: false }
+    }
+}
+
 impl Outgoing {
     fn acked_cut(&self) -> Cut {
         self.history.get(&self.acked).map_or(Cut(0), |sealed| sealed.cut)
@@ -258,8 +287,9 @@ impl Outgoing {
         self.next = Sequence(1);
         self.base = Base::default();
         self.sent = cut;
+        self.floor = cut;
         self.acked = Sequence(0);
-        self.history = BTreeMap::from([(Sequence(0), Sealed { cut, id: None, content: false })]);
+        self.history = BTreeMap::from([(Sequence(0), Sealed::start(cut, extent))]);
         self.extent = extent;
     }
 }

@@ -1,6 +1,6 @@
 //! The sending side: whether a bundle is due, what it is chosen by, and the header it bears.
 
-use super::{Ack, Base, Extent, Header, Link, PATIENCE_RUNS, Sealed};
+use super::{Ack, Base, Extent, Header, Link, PATIENCE_RUNS, Reach, Sealed};
 use crate::clock::{Reading, WallTime};
 use crate::id::{BundleId, Cut};
 
@@ -13,6 +13,17 @@ pub enum Due {
     Acknowledgement,
     /// The last bundle may be lost: an empty one makes the gap show.
     Probe,
+}
+
+/// What is in a bundle, as far as the link is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Contents {
+    /// Where it ends.
+    pub cut: Cut,
+    /// Whether that is all that is owed.
+    pub reach: Reach,
+    /// Whether it holds any change.
+    pub content: bool,
 }
 
 impl Link {
@@ -38,16 +49,25 @@ impl Link {
         if self.incoming.owe_ack { Due::Acknowledgement } else { Due::Nothing }
     }
 
-    /// Notes that nothing up to `cut` concerns the peer, so that the next run does not look again.
-    pub fn skip_to(&mut self, cut: Cut) {
-        if self.outgoing.extent == Extent::Changes {
-            self.outgoing.sent = self.outgoing.sent.max(cut);
+    /// Notes that no record whose latest change lies up to `cut` concerns the peer, so that the next run does not look
+    /// again. While more follows the floor stays: a later record may have an earlier field.
+    pub fn skip_to(&mut self, cut: Cut, reach: Reach) {
+        let out = &mut self.outgoing;
+        match reach {
+            Reach::Part => out.sent = out.sent.max(cut),
+            Reach::Rest if out.extent == Extent::Changes => {
+                out.sent = out.sent.max(cut);
+                out.floor = out.sent;
+            }
+            // The epoch's first bundle tells the peer of it, though it may be empty.
+            Reach::Rest => {}
         }
     }
 
     /// Takes the next sequence number for a bundle that ends at `cut`. The state must be stored before the bundle can
     /// leave, or the number could be used twice.
-    pub fn seal(&mut self, id: BundleId, cut: Cut, content: bool, due: Due, clock: Reading, now: WallTime) -> Header {
+    pub fn seal(&mut self, id: BundleId, contents: Contents, due: Due, clock: Reading, now: WallTime) -> Header {
+        let Contents { cut, reach, content } = contents;
         let out = &mut self.outgoing;
         let sequence = out.next;
         let header = Header {
@@ -61,11 +81,15 @@ impl Link {
             probe: due == Due::Probe,
             clock,
         };
-        out.history.insert(sequence, Sealed { cut, id: Some(id), content });
+        if reach == Reach::Rest {
+            out.floor = cut;
+            out.extent = Extent::Changes;
+        }
+        let (floor, extent) = (out.floor, out.extent);
+        out.history.insert(sequence, Sealed { cut, floor, extent, id: Some(id), content });
         out.base = Base { sequence, id: Some(id) };
         out.sent = cut;
         out.next = sequence.next();
-        out.extent = Extent::Changes;
         if content {
             out.quiet_runs = 0;
         }

@@ -22,7 +22,16 @@ impl End {
         self.ids += 1;
         self.now.0 += 1_000;
         self.cut = if content { self.cut.next() } else { self.cut };
-        self.link.seal(BundleId(self.ids), self.cut, content, due, Reading(0), self.now)
+        let contents = Contents { cut: self.cut, reach: Reach::Rest, content };
+        self.link.seal(BundleId(self.ids), contents, due, Reading(0), self.now)
+    }
+
+    /// A bundle that ends a cut further on, with more to follow from the same selection.
+    fn part(&mut self) -> Header {
+        self.ids += 1;
+        self.cut = self.cut.next();
+        let contents = Contents { cut: self.cut, reach: Reach::Part, content: true };
+        self.link.seal(BundleId(self.ids), contents, Due::Nothing, Reading(0), self.now)
     }
 
     fn content(&mut self) -> Header {
@@ -228,4 +237,50 @@ fn what_a_sender_had_seen_is_told_by_its_acknowledgement() {
     remote.receive(&bundle, true);
     let seeing = remote.content();
     assert_eq!(hub.link.seen_by(&seeing), hub.cut);
+}
+
+#[test]
+fn while_parts_are_under_way_the_floor_stays_where_the_first_began() {
+    let (mut hub, mut remote) = End::pair();
+    let (first, second) = (hub.part(), hub.part());
+    assert_eq!((hub.link.sent(), hub.link.floor()), (Cut(9), Cut(7)));
+    let last = hub.content();
+    assert_eq!((hub.link.sent(), hub.link.floor()), (Cut(10), Cut(10)));
+    remote.receive(&first, true);
+    for _ in 0..PATIENCE_RUNS {
+        remote.receive(&last, true);
+    }
+    let nack = remote.quiet_run().unwrap();
+    hub.receive(&nack, false);
+    assert_eq!((hub.link.sent(), hub.link.floor()), (Cut(8), Cut(7)), "records after the first part, from its floor");
+    assert_eq!(remote.receive(&second, true), Verdict::Apply);
+}
+
+#[test]
+fn everything_goes_on_being_everything_when_a_later_part_of_it_is_lost() {
+    let (mut hub, mut remote) = End::pair();
+    remote.link.ask = 5;
+    let request = remote.seal(false, Due::Acknowledgement);
+    hub.receive(&request, false);
+    assert_eq!(hub.link.extent(), Extent::Everything);
+    let first = hub.part();
+    let _lost = hub.part();
+    let last = hub.content();
+    assert_eq!(hub.link.extent(), Extent::Changes);
+    remote.receive(&first, true);
+    for _ in 0..PATIENCE_RUNS {
+        remote.receive(&last, true);
+    }
+    let nack = remote.quiet_run().unwrap();
+    hub.receive(&nack, false);
+    assert_eq!((hub.link.extent(), hub.link.floor()), (Extent::Everything, Cut(0)));
+}
+
+#[test]
+fn passing_over_records_that_do_not_concern_the_peer_keeps_the_floor_until_all_were_looked_at() {
+    let (mut hub, _) = End::pair();
+    hub.link.skip_to(Cut(20), Reach::Part);
+    assert_eq!((hub.link.sent(), hub.link.floor()), (Cut(20), Cut(7)), "a later record may have an earlier field");
+    hub.link.skip_to(Cut(30), Reach::Rest);
+    assert_eq!((hub.link.sent(), hub.link.floor()), (Cut(30), Cut(30)));
 }

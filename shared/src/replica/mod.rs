@@ -134,15 +134,19 @@ pub trait Snapshot {
     /// The node's clock in it.
     fn clock(&self) -> Reading;
 
-    /// Shows every record of a table that has a change later than `since`, in no particular order. The cost follows
-    /// the number of such records.
-    fn changed_since(&self, table: &TableShape, since: Cut, show: &mut Show<'_>) -> Result<()>;
+    /// Shows every record of a table whose latest change lies between two cuts (after the first, up to the second), in
+    /// no particular order. The cost follows the number of such records.
+    fn changed_between(&self, table: &TableShape, since: Cut, upto: Cut, show: &mut Show<'_>) -> Result<()>;
+
+    /// The last cut up to which no more than `records` records of these tables changed last after `since`; at least
+    /// the first such cut, and the latest one of all if there are no more.
+    fn boundary(&self, tables: &[TableShape], since: Cut, records: u64) -> Result<Cut>;
 
     /// The birth of the record under a key, if it was made since capture began.
     fn birth_of(&self, table: &str, key: &Key) -> Result<Option<Stamp>>;
 }
 
-/// What [`Snapshot::changed_since`] shows its records to.
+/// What [`Snapshot::changed_between`] shows its records to.
 pub type Show<'a> = dyn FnMut(&dyn ChangedRecord) -> Result<()> + 'a;
 
 /// A record with its marks; values are read only when asked for.
@@ -152,6 +156,9 @@ pub trait ChangedRecord {
 
     /// Its birth, if it was made since capture began and its key is assigned.
     fn birth(&self) -> Option<Stamp>;
+
+    /// Where its latest change lies.
+    fn cut(&self) -> Cut;
 
     /// What there is of it.
     fn life(&self) -> Life<'_>;

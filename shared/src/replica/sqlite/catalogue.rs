@@ -25,6 +25,8 @@ pub(super) struct TableSql {
     pub changed: String,
     /// Remains later than a cut: key, birth, remains.
     pub remains: String,
+    /// How many records of either kind changed last at each cut after one, in order of cuts.
+    pub counts: [String; 2],
     /// For each foreign key: the parent table, and what the record under a key refers to if that was deleted here.
     pub orphaned: Vec<(String, String)>,
     /// For each foreign key: the parent table, and a record that refers to the parent's record under a key.
@@ -175,10 +177,12 @@ impl TableSql {
             delete: format!("DELETE FROM {name} WHERE {is_key}"),
             changed: format!(
                 "SELECT {our_key}, m.birth, m.marks, t.{} IS NOT NULL{values} FROM {marks} m \
-                 LEFT JOIN {name} t ON {matches} WHERE m.cut > ?1",
+                 LEFT JOIN {name} t ON {matches} WHERE m.cut > ?1 AND m.cut <= ?2",
                 keys.first().map_or("rowid", String::as_str)
             ),
-            remains: format!("SELECT {our_key}, m.birth, m.remains FROM {remains} m WHERE m.cut > ?1"),
+            remains: format!("SELECT {our_key}, m.birth, m.remains FROM {remains} m WHERE m.cut > ?1 AND m.cut <= ?2"),
+            counts: [&marks, &remains]
+                .map(|table| format!("SELECT cut, count(*) FROM {table} WHERE cut > ?1 GROUP BY cut ORDER BY cut")),
             orphaned: shape.parents.iter().filter_map(|parent| orphaned(shape, parent, keys_of)).collect(),
             children: shape.parents.iter().map(|parent| child(shape, parent, keys_of)).collect(),
             keys,

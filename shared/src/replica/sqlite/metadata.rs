@@ -30,8 +30,8 @@ pub(super) fn create(connection: &Connection, table: &str, keys: usize, rowid_ke
          CREATE TABLE {remains} ({names}, birth BLOB NOT NULL, remains BLOB NOT NULL, cut INTEGER NOT NULL,
              PRIMARY KEY ({names}, birth)) WITHOUT ROWID;
          CREATE INDEX {} ON {remains} (cut);",
-        quoted(&format!("{PREFIX}m_{table}_cut")),
-        quoted(&format!("{PREFIX}t_{table}_cut")),
+        quoted(&format!("{PREFIX}m_by_cut_{table}")),
+        quoted(&format!("{PREFIX}t_by_cut_{table}")),
     ))?;
     Ok(())
 }
@@ -117,12 +117,12 @@ impl Metadata {
         Ok(Some(Remains::unpack(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?, roster)?))
     }
 
-    /// Whether anything under this key was buried at this cut.
-    pub fn buried_at(&self, connection: &Connection, key: &Key, cut: Cut) -> Outcome<bool> {
+    /// Whether anything under this key was buried after this cut.
+    pub fn buried_after(&self, connection: &Connection, key: &Key, cut: Cut) -> Outcome<bool> {
         let mut statement = connection.prepare_cached(&self.find_all_remains)?;
         let mut rows = statement.query(params_from_iter(&key.0))?;
         while let Some(row) = rows.next()? {
-            if row.get::<_, i64>(2)? == cut.0 as i64 {
+            if row.get::<_, i64>(2)? > cut.0 as i64 {
                 return Ok(true);
             }
         }

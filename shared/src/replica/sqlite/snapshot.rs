@@ -1,5 +1,6 @@
 //! A consistent view of the data and its marks.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Row};
@@ -37,10 +38,10 @@ impl<'a> SqliteSnapshot<'a> {
         }
     }
 
-    fn present(&self, entry: &Entry, since: Cut, show: &mut Show<'_>) -> Outcome<()> {
+    fn present(&self, entry: &Entry, range: [i64; 2], show: &mut Show<'_>) -> Outcome<()> {
         let mut statement = self.reader.prepare_cached(&entry.sql.changed)?;
         let keys = entry.shape.keys.len();
-        let mut rows = statement.query([since.0 as i64])?;
+        let mut rows = statement.query(range)?;
         while let Some(row) = rows.next()? {
             let stands: bool = row.get(keys + 2)?;
             if !stands {
@@ -52,13 +53,48 @@ impl<'a> SqliteSnapshot<'a> {
         Ok(())
     }
 
-    fn absent(&self, entry: &Entry, since: Cut, show: &mut Show<'_>) -> Outcome<()> {
+    fn absent(&self, entry: &Entry, range: [i64; 2], show: &mut Show<'_>) -> Outcome<()> {
         let mut statement = self.reader.prepare_cached(&entry.sql.remains)?;
         let keys = entry.shape.keys.len();
-        let mut rows = statement.query([since.0 as i64])?;
+        let mut rows = statement.query(range)?;
         while let Some(row) = rows.next()? {
             let remains = Remains::unpack(blob(row, keys + 1)?, &self.roster)?;
             self.show(entry, row, Said::Absent(remains), show)?;
+        }
+        Ok(())
+    }
+
+    fn try_boundary(&self, tables: &[TableShape], since: Cut, records: u64) -> Outcome<Cut> {
+        let mut counts: BTreeMap<Cut, u64> = BTreeMap::new();
+        for entry in tables.iter().filter_map(|table| self.catalogue.entry(table)) {
+            for sql in &entry.sql.counts {
+                self.count_until(sql, since, records, &mut counts)?;
+            }
+        }
+        let (mut total, mut boundary) = (0, None);
+        for (cut, count) in counts {
+            total += count;
+            if total > records && boundary.is_some() {
+                return Ok(boundary.unwrap_or(cut));
+            }
+            boundary = Some(cut);
+        }
+        let more = total > records;
+        Ok(boundary.filter(|_| more).unwrap_or(self.progress.cut))
+    }
+
+    /// Counts as far as it takes to see that there are more than `records`.
+    fn count_until(&self, sql: &str, since: Cut, records: u64, counts: &mut BTreeMap<Cut, u64>) -> Outcome<()> {
+        let mut statement = self.reader.prepare_cached(sql)?;
+        let mut rows = statement.query([since.0 as i64])?;
+        let mut total = 0;
+        while let Some(row) = rows.next()? {
+            let (cut, count): (i64, i64) = (row.get(0)?, row.get(1)?);
+            *counts.entry(Cut(cut as u64)).or_default() += count as u64;
+            total += count as u64;
+            if total > records {
+                break;
+            }
         }
         Ok(())
     }
@@ -102,14 +138,18 @@ impl Snapshot for SqliteSnapshot<'_> {
         self.progress.clock.latest()
     }
 
-    fn changed_since(&self, table: &TableShape, since: Cut, show: &mut Show<'_>) -> Result<()> {
+    fn changed_between(&self, table: &TableShape, since: Cut, upto: Cut, show: &mut Show<'_>) -> Result<()> {
         let Some(entry) = self.catalogue.entry(table) else { return Ok(()) };
-        let work = || {
-            self.present(entry, since, show)?;
-            self.absent(entry, since, show)
+        let range = [since.0 as i64, upto.0 as i64];
+        let mut work = || {
+            self.present(entry, range, show)?;
+            self.absent(entry, range, show)
         };
-        let mut work = work;
         work().map_err(|fault| fault.at(&self.path, "be read"))
+    }
+
+    fn boundary(&self, tables: &[TableShape], since: Cut, records: u64) -> Result<Cut> {
+        self.try_boundary(tables, since, records).map_err(|fault| fault.at(&self.path, "be read"))
     }
 
     fn birth_of(&self, table: &str, key: &Key) -> Result<Option<Stamp>> {
@@ -140,6 +180,13 @@ impl ChangedRecord for Record<'_> {
 
     fn birth(&self) -> Option<Stamp> {
         self.birth
+    }
+
+    fn cut(&self) -> Cut {
+        match &self.said {
+            Said::Present(marks) => marks.latest_cut(),
+            Said::Absent(remains) => remains.latest_cut(),
+        }
     }
 
     fn life(&self) -> Life<'_> {

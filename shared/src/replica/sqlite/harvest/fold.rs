@@ -2,7 +2,7 @@
 //!
 //! Invariants: a stamp made here is later than everything that the node had seen when the harvest began, and so than
 //! every stamp of the record; run again after a kill, the same edits give the same marks, because what an unfinished
-//! run left bears the still unpublished cut.
+//! run left bears a cut that is not published.
 
 use super::coalesce::Edits;
 use crate::clock::{Reading, Stamp, WallTime};
@@ -14,7 +14,9 @@ use crate::replica::{KeyKind, Present, Remains, TableShape};
 #[derive(Debug)]
 pub(in super::super) struct Stamper {
     pub node: NodeId,
-    /// The unpublished cut.
+    /// The latest cut that others may have seen; what lies after it was left by a harvest that was cut short.
+    pub published: Cut,
+    /// The cut of what is being written.
     pub cut: Cut,
     /// The node's clock when the harvest began.
     pub floor: Reading,
@@ -58,7 +60,7 @@ pub(in super::super) fn fold(
     edits: &Edits,
     stamper: &mut Stamper,
 ) -> Folded {
-    let own = |present: &Present| present.marks.latest_cut() == stamper.cut;
+    let own = |present: &Present| present.marks.latest_cut() > stamper.published;
     let made_by_this_harvest = known.as_ref().is_some_and(|present| edits.born.is_some() && own(present));
     let assigned = table.key_kind == KeyKind::Assigned;
     let died = match edits.died {
@@ -124,7 +126,7 @@ mod tests {
 
     fn stamper() -> Stamper {
         let floor = Reading::at(WallTime(100));
-        Stamper { node: NodeId(7), cut: Cut(5), floor, now: WallTime(1_000), latest: floor }
+        Stamper { node: NodeId(7), published: Cut(4), cut: Cut(5), floor, now: WallTime(1_000), latest: floor }
     }
 
     fn born(at: u64) -> Edits {

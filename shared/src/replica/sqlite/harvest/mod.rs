@@ -1,8 +1,9 @@
 //! Harvest: turning the raw log into stamped changes (DESIGN section 3).
 //!
-//! Reads the log in one snapshot, sorted by record, and writes metadata in key order in short transactions under one
-//! cut that is not yet published; the last of them publishes it. Log rows that were dealt with are cleared away
-//! afterwards. A run that was cut short is simply run again.
+//! Reads the log in one snapshot, sorted by record, and writes metadata in key order in short transactions, each under
+//! a cut of its own that is not yet published; the last of them publishes all. (One cut for a million records could not
+//! be split into bundles.) Log rows that were dealt with are cleared away afterwards. A run that was cut short is
+//! simply run again.
 
 mod coalesce;
 mod fold;
@@ -40,14 +41,14 @@ pub(super) fn harvest(
     };
     let floor = progress.clock.latest();
     let node = state::identity(writer)?.node;
-    let stamper = Stamper { node, cut: progress.cut.next(), floor, now, latest: floor };
+    let stamper = Stamper { node, published: progress.cut, cut: progress.cut, floor, now, latest: floor };
     let mut run = Run { writer, catalogue, stamper, harvested: Harvested::default() };
     reader.execute_batch("BEGIN")?;
     let done = run.work_through(reader, journal, progress.harvested_to, last);
     reader.execute_batch("ROLLBACK")?;
     done?;
     let (stamper, harvested) = (run.stamper, run.harvested);
-    publish(writer, progress, &stamper, last, harvested)?;
+    publish(writer, progress, &stamper, last)?;
     clear_away(writer, last)?;
     Ok(harvested)
 }
@@ -58,18 +59,10 @@ pub(super) fn last_row(connection: &Connection, harvested_to: i64) -> Outcome<Op
     Ok(statement.query_row([harvested_to], |row| row.get(0))?)
 }
 
-fn publish(
-    writer: &mut Connection,
-    mut progress: Progress,
-    stamper: &Stamper,
-    last: i64,
-    harvested: Harvested,
-) -> Outcome<()> {
+fn publish(writer: &mut Connection, mut progress: Progress, stamper: &Stamper, last: i64) -> Outcome<()> {
     progress.clock.observe(stamper.latest);
     progress.harvested_to = last;
-    if harvested.records > 0 {
-        progress.cut = stamper.cut;
-    }
+    progress.cut = stamper.cut;
     let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
     progress.store(&transaction)?;
     Ok(transaction.commit()?)
@@ -123,11 +116,12 @@ impl Run<'_> {
             let transaction = self.writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let mut roster = state::roster(&transaction)?;
             state::enlist(&transaction, &mut roster, self.stamper.node)?;
+            self.stamper.cut = self.stamper.cut.next();
             for work in chunk {
                 let entry = self.catalogue.at(work.table);
                 let (metadata, key) = (&entry.metadata, &work.key);
                 let known = metadata.marks(&transaction, key, &roster)?;
-                let buried = known.is_none() && metadata.buried_at(&transaction, key, self.stamper.cut)?;
+                let buried = known.is_none() && metadata.buried_after(&transaction, key, self.stamper.published)?;
                 let folded = fold(&entry.shape, known, buried, &work.edits, &mut self.stamper);
                 self.harvested.records += u64::from(folded.bury.is_some() || folded.marks != MarksChange::Keep);
                 store(&transaction, entry, work, folded, &roster)?;
