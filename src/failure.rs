@@ -141,8 +141,6 @@ macro_rules! failed {
 }
 
 failed!(
-    BundlerError => Exit::Failed,
-    UnbundlerError => Exit::Failed,
     BundleError => Exit::Failed,
     ConfigError => Exit::Usage,
     EditError => Exit::Failed,
@@ -150,6 +148,27 @@ failed!(
     SpoolError => Exit::Failed,
     LockError => Exit::Failed,
 );
+
+impl From<BundlerError> for Failure {
+    fn from(error: BundlerError) -> Self {
+        match error {
+            BundlerError::Replica(error) => error.into(),
+            BundlerError::Taken { .. } => Self::of(Exit::Usage, &error),
+            _ => Self::of(Exit::Failed, &error),
+        }
+    }
+}
+
+impl From<UnbundlerError> for Failure {
+    fn from(error: UnbundlerError) -> Self {
+        match error {
+            UnbundlerError::Replica(error) => error.into(),
+            UnbundlerError::Home(error) => error.into(),
+            UnbundlerError::DatabaseThere { .. } | UnbundlerError::NotAPackage { .. } => Self::of(Exit::Usage, &error),
+            _ => Self::of(Exit::Failed, &error),
+        }
+    }
+}
 
 impl From<HomeError> for Failure {
     fn from(error: HomeError) -> Self {

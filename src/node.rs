@@ -116,7 +116,7 @@ impl Node {
         let shape = self.replica.tables().iter().find(|shape| shape.name.eq_ignore_ascii_case(&table.name));
         shape.cloned().ok_or_else(|| {
             Failure::usage(format!("the set \"{set}\" names table \"{}\", which is not synced", table.name))
-                .hint("`packhorse status --tables` is to come; `packhorse init` told which tables are synced and why")
+                .hint("`packhorse init` told which tables are synced, and of the others why not")
         })
     }
 }

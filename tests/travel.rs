@@ -265,3 +265,33 @@ fn a_part_of_a_long_backlog_that_is_lost_is_sent_again_with_all_its_fields() {
     }
     equal(&scene);
 }
+
+#[test]
+fn a_restore_that_was_cut_short_is_completed_by_running_it_again() {
+    let scene = Scene::hub(CRM);
+    scene.remote("alice");
+    // As a kill before the last step leaves it: home made, database without its name.
+    std::fs::remove_file(scene.database("alice")).expect("the database is there");
+    for end in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(scene.path(&format!("alice.db{end}")));
+    }
+    std::fs::write(scene.path("alice.db.new"), "half a database").expect("a leftover");
+    let (package, database) = (scene.path("alice.rdb"), scene.database("alice"));
+    scene.packhorse("alice", &["restore", text(&package), "--database", text(&database)]).expect(0);
+    scene.sql("alice", "UPDATE contacts SET phone = '5' WHERE id = 2");
+    scene.settle("alice");
+    equal(&scene);
+}
+
+#[test]
+fn a_package_is_not_restored_into_the_home_of_another_node() {
+    let scene = Scene::hub(CRM);
+    scene.remote("alice");
+    scene.packhorse("hq", &["remote", "add", "bob"]).expect(0);
+    let (package, database) = (scene.path("bob.rdb"), scene.path("other.db"));
+    scene.packhorse("hq", &["remote", "pack", "bob", "-o", text(&package), "--no-passphrase"]).expect(0);
+    let run = scene.packhorse("alice", &["restore", text(&package), "--database", text(&database)]);
+    run.expect(2).says("is a home already");
+    assert!(!database.exists());
+    scene.settle("alice");
+}

@@ -132,9 +132,9 @@ impl Restorer<'_> {
         let text = config(Start { name: &manifest.to, relays: &start.relays })
             .map_err(|error| UnbundlerError::Config { why: error.to_string() })?;
         let identity = HomeIdentity { network: manifest.network, node };
-        let home = match Home::open(site.home) {
-            Ok(home) if home.identity().network == manifest.network => home,
-            _ => Home::create(self.world.disk, site.home, identity, &text)?,
+        let home = match half_restored(site, &manifest) {
+            Some(home) => home,
+            None => Home::create(self.world.disk, site.home, identity, &text)?,
         };
         let identity = Identity { network: manifest.network, node: home.identity().node };
         let link = Link::restored_from_package(self.world.clock.now(), start.epoch);
@@ -145,6 +145,18 @@ impl Restorer<'_> {
         use_wal(site.database)?;
         Ok(Restored { name: manifest.to, hub: manifest.from, records: manifest.counts.records })
     }
+}
+
+/// The home that a run for this very node and database left when it was cut short before the database got its name.
+fn half_restored(site: &Site<'_>, manifest: &Manifest) -> Option<Home> {
+    let home = Home::open(site.home).ok()?;
+    let config = home.config().ok()?;
+    let absolute = |path: &Path| std::path::absolute(path).ok();
+    let folder = absolute(site.database.parent()?)?.canonicalize().ok()?;
+    let named = home.database(&config).parent()?.canonicalize().ok()?;
+    let same_file = folder == named && config.node.database.file_name() == site.database.file_name();
+    let same_node = home.identity().network == manifest.network && config.node.name == manifest.to;
+    (same_file && same_node).then_some(home)
 }
 
 /// The name under which a database is made before it gets its own.
