@@ -6,5 +6,6 @@ mod support;
 
 mod capture;
 mod commands;
+mod regressions;
 mod shape;
 mod travel;

@@ -1,0 +1,26 @@
+//! What once went wrong: every test here failed before the change that it came with.
+
+use crate::support::Scene;
+
+fn pair(schema: &str) -> Scene {
+    let scene = Scene::hub(schema);
+    scene.remote("alice");
+    scene
+}
+
+/// Syncs both, twice, without a word on how a sync ends: something may be held meanwhile.
+fn exchange(scene: &Scene) {
+    for node in ["hq", "alice", "hq", "alice", "hq", "alice"] {
+        scene.packhorse(node, &["sync"]);
+    }
+}
+
+#[test]
+fn an_application_that_resets_its_own_numbers_loses_no_edit() {
+    let scene = pair("CREATE TABLE notes (id INTEGER PRIMARY KEY, text); INSERT INTO notes VALUES (1, 'a'), (2, 'b')");
+    scene.sql("hq", "UPDATE notes SET text = 'once' WHERE id = 1; UPDATE notes SET text = 'twice' WHERE id = 1");
+    scene.settle("alice");
+    scene.sql("hq", "DELETE FROM sqlite_sequence; UPDATE notes SET text = 'later' WHERE id = 2");
+    scene.settle("alice");
+    assert_eq!(scene.rows("alice", "notes"), ["1|'twice'", "2|'later'"]);
+}
