@@ -24,3 +24,19 @@ fn an_application_that_resets_its_own_numbers_loses_no_edit() {
     scene.settle("alice");
     assert_eq!(scene.rows("alice", "notes"), ["1|'twice'", "2|'later'"]);
 }
+
+#[test]
+fn a_write_that_a_trigger_of_the_application_ignores_is_held_and_stops_nothing() {
+    let scene = pair(
+        "CREATE TABLE notes (id INTEGER PRIMARY KEY, text);
+         CREATE TRIGGER no_spam BEFORE INSERT ON notes WHEN NEW.text = 'spam' BEGIN SELECT RAISE(IGNORE); END;",
+    );
+    scene.sql("hq", "DROP TRIGGER no_spam; INSERT INTO notes VALUES (5, 'spam'), (6, 'other')");
+    exchange(&scene);
+    assert_eq!(scene.rows("alice", "notes"), ["6|'other'"]);
+    let status = scene.packhorse("alice", &["status", "--json"]).expect(0).json();
+    assert_eq!(status["links"][0]["held"], 1);
+    scene.sql("alice", "DROP TRIGGER no_spam; UPDATE notes SET text = 'edited' WHERE id = 6");
+    exchange(&scene);
+    scene.same("notes", "hq", "alice");
+}

@@ -81,10 +81,12 @@ impl<'a> SqliteMerge<'a> {
     }
 
     /// Runs one write; what a constraint or a trigger refuses is an answer, not an error.
-    fn place(&self, table: &TableShape, write: impl FnOnce() -> Outcome<()>) -> Outcome<Placement> {
+    fn place(&self, table: &TableShape, write: impl FnOnce() -> Outcome<usize>) -> Outcome<Placement> {
         let done = if self.loud.contains(&table.id) { without_triggers(self.writer, write) } else { write() };
         match done {
-            Ok(()) => Ok(Placement::Placed),
+            // RAISE(IGNORE) leaves the row as it was, and is no error.
+            Ok(0) => Ok(Placement::Refused("a trigger of the application ignored it".to_owned())),
+            Ok(_) => Ok(Placement::Placed),
             Err(Fault::Sqlite(error)) if is_refusal(&error) => match self.writer.is_autocommit() {
                 // A trigger that raises ROLLBACK has ended the whole transaction.
                 true => Err(Fault::Sqlite(error)),
@@ -100,13 +102,12 @@ impl<'a> SqliteMerge<'a> {
         values: &[(usize, Value)],
         key_first: Option<&Key>,
         key_last: Option<&Key>,
-    ) -> Outcome<()> {
+    ) -> Outcome<usize> {
         let mut statement = self.writer.prepare_cached(sql)?;
         let at = bind_from(&mut statement, 1, key_first.into_iter().flat_map(|key| &key.0))?;
         let at = bind_from(&mut statement, at, values.iter().map(|field| &field.1))?;
         bind_from(&mut statement, at, key_last.into_iter().flat_map(|key| &key.0))?;
-        statement.raw_execute()?;
-        Ok(())
+        Ok(statement.raw_execute()?)
     }
 
     fn enlist_all(&mut self, marks: &Marks, also: impl IntoIterator<Item = Stamp>) -> Outcome<()> {
