@@ -40,3 +40,25 @@ fn a_write_that_a_trigger_of_the_application_ignores_is_held_and_stops_nothing()
     exchange(&scene);
     scene.same("notes", "hq", "alice");
 }
+
+#[test]
+fn a_key_without_regard_to_case_is_renamed_at_the_other_end_too() {
+    let scene =
+        pair("CREATE TABLE codes (code TEXT PRIMARY KEY COLLATE NOCASE, v); INSERT INTO codes VALUES ('abc', 1)");
+    scene.sql("hq", "UPDATE codes SET code = 'ABC'");
+    exchange(&scene);
+    assert_eq!(scene.rows("alice", "codes"), ["'ABC'|1"]);
+    scene.same("codes", "hq", "alice");
+}
+
+#[test]
+fn keys_that_differ_in_case_alone_never_overwrite_each_other_in_silence() {
+    let scene = pair("CREATE TABLE codes (code TEXT PRIMARY KEY COLLATE NOCASE, v)");
+    scene.sql("alice", "INSERT INTO codes VALUES ('NEW', 'of alice')");
+    scene.sql("hq", "INSERT INTO codes VALUES ('new', 'of the hub')");
+    exchange(&scene);
+    for (node, own) in [("hq", "'new'|'of the hub'"), ("alice", "'NEW'|'of alice'")] {
+        assert_eq!(scene.rows(node, "codes"), [own]);
+        assert_eq!(scene.packhorse(node, &["status", "--json"]).expect(0).json()["links"][0]["held"], 1);
+    }
+}

@@ -166,7 +166,8 @@ impl TableSql {
         let is_key = key_condition(&keys, 1);
         let (marks, remains) = (marks_table(&shape.name), remains_table(&shape.name));
         let our_key = joined(keys.len(), ", ", |at| format!("m.k{}", at + 1));
-        let matches = joined(keys.len(), " AND ", |at| format!("t.{} = m.k{}", keys[at], at + 1));
+        let matches =
+            joined(keys.len(), " AND ", |at| is_exactly(&format!("t.{}", keys[at]), &format!("m.k{}", at + 1)));
         let values: String = columns().map(|column| format!(", t.{}", quoted(column))).collect();
         let list = if shape.columns.is_empty() { "1".to_owned() } else { quoted_list(columns()) };
         Self {
@@ -254,7 +255,13 @@ fn joins(parent: &Parent) -> String {
     pairs.collect::<Vec<_>>().join(" AND ")
 }
 
-/// `"a" = ?f AND "b" = ?(f+1) ...`
+/// `"a" = ?f AND "b" = ?(f+1) ...`, exactly.
 fn key_condition(keys: &[String], first: usize) -> String {
-    joined(keys.len(), " AND ", |at| format!("{} = ?{}", keys[at], first + at))
+    joined(keys.len(), " AND ", |at| is_exactly(&keys[at], &format!("?{}", first + at)))
+}
+
+/// A key as it is written, also where the column's own collation, whose index finds the row, takes 'a' for 'A': marks
+/// and logs know records by what is written, and two ends must mean the same record.
+fn is_exactly(column: &str, value: &str) -> String {
+    format!("{column} = {value} AND {column} = {value} COLLATE BINARY")
 }
