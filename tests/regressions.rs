@@ -62,3 +62,20 @@ fn keys_that_differ_in_case_alone_never_overwrite_each_other_in_silence() {
         assert_eq!(scene.packhorse(node, &["status", "--json"]).expect(0).json()["links"][0]["held"], 1);
     }
 }
+
+#[test]
+fn records_that_refer_to_each_other_can_be_deleted_together() {
+    let scene = pair(
+        "CREATE TABLE companies (id INTEGER PRIMARY KEY, name, main REFERENCES contacts(id));
+         CREATE TABLE contacts (id INTEGER PRIMARY KEY, company REFERENCES companies(id), name);
+         INSERT INTO companies VALUES (1, 'Acme', 1), (2, 'Binford', 2);
+         INSERT INTO contacts VALUES (1, 1, 'Ann'), (2, 2, 'Ben')",
+    );
+    scene.sql("hq", "UPDATE companies SET main = NULL; DELETE FROM contacts; DELETE FROM companies");
+    scene.sql("alice", "INSERT INTO contacts VALUES (3, 2, 'Cleo')");
+    exchange(&scene);
+    assert_eq!(scene.rows("alice", "companies"), ["2|'Binford'|2"]);
+    assert_eq!(scene.rows("alice", "contacts"), ["2|2|'Ben'", "3|2|'Cleo'"]);
+    scene.same("companies", "hq", "alice");
+    scene.same("contacts", "hq", "alice");
+}

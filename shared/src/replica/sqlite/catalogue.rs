@@ -27,7 +27,7 @@ pub(super) struct TableSql {
     pub remains: String,
     /// For each foreign key: the parent table, and what the record under a key refers to if that was deleted here.
     pub orphaned: Vec<(String, String)>,
-    /// For each foreign key: the parent table, and a record that refers to the parent's record under a key.
+    /// For each foreign key: the parent table, and the keys of the records that refer to the parent's record under a key.
     children: Vec<(String, String)>,
     keys: Vec<String>,
     name: String,
@@ -93,12 +93,12 @@ impl Catalogue {
         self.entries.iter().find(|entry| entry.shape.id == table.id)
     }
 
-    /// For each foreign key that refers to a table: the child table, and the statement that finds a child of the
-    /// record under a key.
-    pub fn children_of<'a>(&'a self, parent: &'a TableShape) -> impl Iterator<Item = (&'a str, &'a str)> {
+    /// For each foreign key that refers to a table: the child table, and the statement that finds the keys of the
+    /// children of the record under a key.
+    pub fn children_of<'a>(&'a self, parent: &'a TableShape) -> impl Iterator<Item = (&'a TableShape, &'a str)> {
         self.entries.iter().flat_map(|child| {
             let to_parent = child.sql.children.iter().filter(|(table, _)| *table == parent.name);
-            to_parent.map(|(_, sql)| (child.shape.name.as_str(), sql.as_str()))
+            to_parent.map(|(_, sql)| (&child.shape, sql.as_str()))
         })
     }
 
@@ -228,12 +228,11 @@ fn orphaned(
     Some((parent.table.clone(), sql))
 }
 
-/// A record of `shape` that refers to the parent's record under a key, and is not that record itself.
+/// The keys of the records of `shape` that refer to the parent's record under a key, without that record itself.
 fn child(shape: &TableShape, parent: &Parent, keys_of: &dyn Fn(&str) -> Option<Vec<String>>) -> (String, String) {
     let parent_keys: Vec<String> =
         keys_of(&parent.table).unwrap_or_default().iter().map(|key| format!("p.{}", quoted(key))).collect();
-    let told =
-        shape.keys.iter().map(|key| format!("quote(c.{})", quoted(key))).collect::<Vec<_>>().join(" || ', ' || ");
+    let told = shape.keys.iter().map(|key| format!("c.{}", quoted(key))).collect::<Vec<_>>().join(", ");
     let other = if parent.table == shape.name {
         let same = shape.keys.iter().map(|key| format!("c.{0} IS p.{0}", quoted(key))).collect::<Vec<_>>();
         format!(" AND NOT ({})", same.join(" AND "))
@@ -241,7 +240,7 @@ fn child(shape: &TableShape, parent: &Parent, keys_of: &dyn Fn(&str) -> Option<V
         String::new()
     };
     let sql = format!(
-        "SELECT {told} FROM {} p JOIN {} c ON {} WHERE {}{other} LIMIT 1",
+        "SELECT {told} FROM {} p JOIN {} c ON {} WHERE {}{other}",
         quoted(&parent.table),
         quoted(&shape.name),
         joins(parent),

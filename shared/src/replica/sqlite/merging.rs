@@ -3,7 +3,7 @@
 //! Invariant: nothing that is written here is captured (see [`super::silence`]), so the log is as empty at the end as
 //! it was when the transaction began.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::catalogue::{Catalogue, Entry};
 use super::fault::{Fault, Outcome};
 use super::silence::without_triggers;
 use super::state::{self, Progress};
-use super::values::{bind_from, owned};
+use super::values::{bind_from, key_at, owned};
 use crate::bundle::columns;
 use crate::change::TableChanges;
 use crate::clock::{Clock, Reading, Stamp, WallTime};
@@ -161,12 +161,15 @@ impl<'a> SqliteMerge<'a> {
         Ok(missing)
     }
 
-    fn try_child(&self, table: &TableShape, key: &Key) -> Outcome<Option<String>> {
+    fn try_child(&self, table: &TableShape, key: &Key, dying: &BTreeSet<(TableId, Key)>) -> Outcome<Option<String>> {
         for (child, sql) in self.catalogue.children_of(table) {
             let mut statement = self.writer.prepare_cached(sql)?;
-            let found: Option<String> = statement.query_row(params_from_iter(&key.0), |row| row.get(0)).optional()?;
-            if let Some(found) = found {
-                return Ok(Some(format!("{child} {found}")));
+            let mut rows = statement.query(params_from_iter(&key.0))?;
+            while let Some(row) = rows.next()? {
+                let found = (child.id, key_at(row, 0, child.keys.len())?);
+                if !dying.contains(&found) {
+                    return Ok(Some(format!("{} {}", child.name, found.1)));
+                }
             }
         }
         Ok(None)
@@ -331,8 +334,13 @@ impl MergeTransaction for SqliteMerge<'_> {
         self.said(self.entry(table).and_then(|entry| self.try_missing(entry, key)))
     }
 
-    fn living_child(&mut self, table: &TableShape, key: &Key) -> Result<Option<String>> {
-        self.said(self.try_child(table, key))
+    fn living_child(
+        &mut self,
+        table: &TableShape,
+        key: &Key,
+        dying: &BTreeSet<(TableId, Key)>,
+    ) -> Result<Option<String>> {
+        self.said(self.try_child(table, key, dying))
     }
 
     fn hold(&mut self, link: LinkId, change: &TableChanges, reason: &str, now: WallTime) -> Result<()> {
