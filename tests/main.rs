@@ -7,5 +7,6 @@ mod support;
 mod capture;
 mod chinook;
 mod commands;
+mod regressions;
 mod shape;
 mod travel;

@@ -1,18 +1,21 @@
 //! Place: getting the outcome of a merge into the tables.
 //!
 //! A bundle is placed in rounds. First deletions, then everything else, since a deletion may free a unique key; then
-//! what was refused once more, since another record may have stood in the way; and at the end what must be so of the
+//! what was refused once more, since another record may have stood in the way; then deletions that wait for each other
+//! in a circle; and at the end what must be so of the
 //! whole: no record refers to one that was deleted here. Invariant: a change is placed whole or held whole, and one
 //! that is held never stops the rest.
 
+use std::collections::BTreeSet;
+
 use packhorse_shared::change::{EXISTENCE, FieldChange, RecordChange, TableChanges};
 use packhorse_shared::clock::{Stamp, WallTime};
-use packhorse_shared::id::{ColumnId, LinkId};
+use packhorse_shared::id::{ColumnId, LinkId, TableId};
 use packhorse_shared::marks::{Mark, Marks};
 use packhorse_shared::replica::{
     Conflict, MergeTransaction, Placement, Present, Remains, RemainsField, Result, TableShape,
 };
-use packhorse_shared::value::Value;
+use packhorse_shared::value::{Key, Value};
 
 use crate::merge::{self, Arrival, Fate};
 
@@ -61,6 +64,8 @@ pub struct Placer<'a> {
     placed: Placed,
     /// What is held, once it was looked at: a change that comes again is not held twice.
     held: Option<Vec<TableChanges>>,
+    /// Records that die together: none of them keeps another alive.
+    dying: BTreeSet<(TableId, Key)>,
 }
 
 /// Places everything that a bundle brought, then tries what is held once more.
@@ -70,7 +75,8 @@ pub fn place(
     arrival: Arrival,
     now: WallTime,
 ) -> Result<Placed> {
-    let mut placer = Placer { transaction, arrival, now, placed: Placed::default(), held: None };
+    let mut placer =
+        Placer { transaction, arrival, now, placed: Placed::default(), held: None, dying: BTreeSet::new() };
     placer.round(bundle)?;
     placer.retry_held()?;
     Ok(placer.placed)
@@ -91,6 +97,7 @@ impl Placer<'_> {
         let refused = self.pass(deaths, &mut undos)?;
         let refused = [self.pass(others, &mut undos)?, refused].concat();
         let refused = self.pass_until_settled(refused, &mut undos)?;
+        let refused = self.die_together(refused, &mut undos)?;
         for (table, changes, record) in refused {
             self.give_up(table, changes, record, &mut undos)?;
         }
@@ -158,6 +165,47 @@ impl Placer<'_> {
             if refused.is_empty() || refused.len() == before {
                 return Ok(refused);
             }
+        }
+    }
+
+    /// Records that refer to each other in a circle and were all deleted: each would keep the next alive for ever.
+    fn die_together<'t>(&mut self, refused: Vec<Item<'t>>, undos: &mut Vec<Undo<'t>>) -> Result<Vec<Item<'t>>> {
+        let deaths = refused.iter().filter(|(_, _, record)| record.dead.is_some());
+        let mut doomed = Vec::new();
+        for (table, _, record) in deaths {
+            if self.is_doomed(table, record)? {
+                doomed.push((*table, &record.key));
+            }
+        }
+        self.dying = self.without_living_children(doomed)?;
+        if self.dying.is_empty() {
+            return Ok(refused);
+        }
+        let refused = self.pass(refused, undos);
+        self.dying.clear();
+        refused
+    }
+
+    fn is_doomed(&mut self, table: &TableShape, record: &RecordChange) -> Result<bool> {
+        let standing = self.transaction.find(table, &record.key)?.filter(|present| present.birth == record.birth);
+        Ok(standing.is_some_and(|present| matches!(merge::fate(&present.marks, record), Fate::Dies(_))))
+    }
+
+    /// Of these, the ones to which nobody refers who stays.
+    fn without_living_children(&mut self, mut doomed: Vec<(&TableShape, &Key)>) -> Result<BTreeSet<(TableId, Key)>> {
+        loop {
+            let dying = doomed.iter().map(|(table, key)| (table.id, (*key).clone())).collect();
+            let before = doomed.len();
+            let mut left = Vec::new();
+            for (table, key) in doomed {
+                if self.transaction.living_child(table, key, &dying)?.is_none() {
+                    left.push((table, key));
+                }
+            }
+            if left.len() == before {
+                return Ok(dying);
+            }
+            doomed = left;
         }
     }
 
@@ -283,7 +331,7 @@ impl Placer<'_> {
         present: Present,
         dead: Stamp,
     ) -> Result<Step> {
-        if let Some(child) = self.transaction.living_child(table, &record.key)? {
+        if let Some(child) = self.transaction.living_child(table, &record.key, &self.dying)? {
             return Ok(Step::HasChild(child));
         }
         let values = self.transaction.values(table, &record.key)?;

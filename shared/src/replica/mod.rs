@@ -10,11 +10,12 @@ mod remains;
 mod shape;
 pub mod sqlite;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::change::{RecordChange, TableChanges};
 use crate::clock::{Reading, Stamp, WallTime};
-use crate::id::{Cut, LinkId, NetworkId, NodeId, NodeName};
+use crate::id::{Cut, LinkId, NetworkId, NodeId, NodeName, TableId};
 use crate::link::Link;
 use crate::marks::Marks;
 use crate::value::{Key, Value};
@@ -264,8 +265,13 @@ pub trait MergeTransaction {
     /// What the record under a key refers to by foreign keys and was deleted here, each as "table key".
     fn missing_parents(&mut self, table: &TableShape, key: &Key) -> Result<Vec<String>>;
 
-    /// A living record that refers to this one, as "table key", if there is any.
-    fn living_child(&mut self, table: &TableShape, key: &Key) -> Result<Option<String>>;
+    /// A living record that refers to this one and is not among those `dying`, as "table key", if there is any.
+    fn living_child(
+        &mut self,
+        table: &TableShape,
+        key: &Key,
+        dying: &BTreeSet<(TableId, Key)>,
+    ) -> Result<Option<String>>;
 
     /// Keeps a change that cannot be placed now.
     fn hold(&mut self, link: LinkId, change: &TableChanges, reason: &str, now: WallTime) -> Result<()>;

@@ -29,7 +29,7 @@ pub(super) struct TableSql {
     pub counts: [String; 2],
     /// For each foreign key: the parent table, and what the record under a key refers to if that was deleted here.
     pub orphaned: Vec<(String, String)>,
-    /// For each foreign key: the parent table, and a record that refers to the parent's record under a key.
+    /// For each foreign key: the parent table, and the keys of the records that refer to the parent's record under a key.
     children: Vec<(String, String)>,
     keys: Vec<String>,
     name: String,
@@ -95,12 +95,12 @@ impl Catalogue {
         self.entries.iter().find(|entry| entry.shape.id == table.id)
     }
 
-    /// For each foreign key that refers to a table: the child table, and the statement that finds a child of the
-    /// record under a key.
-    pub fn children_of<'a>(&'a self, parent: &'a TableShape) -> impl Iterator<Item = (&'a str, &'a str)> {
+    /// For each foreign key that refers to a table: the child table, and the statement that finds the keys of the
+    /// children of the record under a key.
+    pub fn children_of<'a>(&'a self, parent: &'a TableShape) -> impl Iterator<Item = (&'a TableShape, &'a str)> {
         self.entries.iter().flat_map(|child| {
             let to_parent = child.sql.children.iter().filter(|(table, _)| *table == parent.name);
-            to_parent.map(|(_, sql)| (child.shape.name.as_str(), sql.as_str()))
+            to_parent.map(|(_, sql)| (&child.shape, sql.as_str()))
         })
     }
 
@@ -168,7 +168,8 @@ impl TableSql {
         let is_key = key_condition(&keys, 1);
         let (marks, remains) = (marks_table(&shape.name), remains_table(&shape.name));
         let our_key = joined(keys.len(), ", ", |at| format!("m.k{}", at + 1));
-        let matches = joined(keys.len(), " AND ", |at| format!("t.{} = m.k{}", keys[at], at + 1));
+        let matches =
+            joined(keys.len(), " AND ", |at| is_exactly(&format!("t.{}", keys[at]), &format!("m.k{}", at + 1)));
         let values: String = columns().map(|column| format!(", t.{}", quoted(column))).collect();
         let list = if shape.columns.is_empty() { "1".to_owned() } else { quoted_list(columns()) };
         Self {
@@ -231,12 +232,11 @@ fn orphaned(
     Some((parent.table.clone(), sql))
 }
 
-/// A record of `shape` that refers to the parent's record under a key, and is not that record itself.
+/// The keys of the records of `shape` that refer to the parent's record under a key, without that record itself.
 fn child(shape: &TableShape, parent: &Parent, keys_of: &dyn Fn(&str) -> Option<Vec<String>>) -> (String, String) {
     let parent_keys: Vec<String> =
         keys_of(&parent.table).unwrap_or_default().iter().map(|key| format!("p.{}", quoted(key))).collect();
-    let told =
-        shape.keys.iter().map(|key| format!("quote(c.{})", quoted(key))).collect::<Vec<_>>().join(" || ', ' || ");
+    let told = shape.keys.iter().map(|key| format!("c.{}", quoted(key))).collect::<Vec<_>>().join(", ");
     let other = if parent.table == shape.name {
         let same = shape.keys.iter().map(|key| format!("c.{0} IS p.{0}", quoted(key))).collect::<Vec<_>>();
         format!(" AND NOT ({})", same.join(" AND "))
@@ -244,7 +244,7 @@ fn child(shape: &TableShape, parent: &Parent, keys_of: &dyn Fn(&str) -> Option<V
         String::new()
     };
     let sql = format!(
-        "SELECT {told} FROM {} p JOIN {} c ON {} WHERE {}{other} LIMIT 1",
+        "SELECT {told} FROM {} p JOIN {} c ON {} WHERE {}{other}",
         quoted(&parent.table),
         quoted(&shape.name),
         joins(parent),
@@ -258,7 +258,13 @@ fn joins(parent: &Parent) -> String {
     pairs.collect::<Vec<_>>().join(" AND ")
 }
 
-/// `"a" = ?f AND "b" = ?(f+1) ...`
+/// `"a" = ?f AND "b" = ?(f+1) ...`, exactly.
 fn key_condition(keys: &[String], first: usize) -> String {
-    joined(keys.len(), " AND ", |at| format!("{} = ?{}", keys[at], first + at))
+    joined(keys.len(), " AND ", |at| is_exactly(&keys[at], &format!("?{}", first + at)))
+}
+
+/// A key as it is written, also where the column's own collation, whose index finds the row, takes 'a' for 'A': marks
+/// and logs know records by what is written, and two ends must mean the same record.
+fn is_exactly(column: &str, value: &str) -> String {
+    format!("{column} = {value} AND {column} = {value} COLLATE BINARY")
 }

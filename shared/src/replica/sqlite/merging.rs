@@ -3,7 +3,7 @@
 //! Invariant: nothing that is written here is captured (see [`super::silence`]), so the log is as empty at the end as
 //! it was when the transaction began.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::catalogue::{Catalogue, Entry};
 use super::fault::{Fault, Outcome};
 use super::silence::without_triggers;
 use super::state::{self, Progress};
-use super::values::{bind_from, owned};
+use super::values::{bind_from, key_at, owned};
 use crate::bundle::columns;
 use crate::change::TableChanges;
 use crate::clock::{Clock, Reading, Stamp, WallTime};
@@ -81,10 +81,12 @@ impl<'a> SqliteMerge<'a> {
     }
 
     /// Runs one write; what a constraint or a trigger refuses is an answer, not an error.
-    fn place(&self, table: &TableShape, write: impl FnOnce() -> Outcome<()>) -> Outcome<Placement> {
+    fn place(&self, table: &TableShape, write: impl FnOnce() -> Outcome<usize>) -> Outcome<Placement> {
         let done = if self.loud.contains(&table.id) { without_triggers(self.writer, write) } else { write() };
         match done {
-            Ok(()) => Ok(Placement::Placed),
+            // RAISE(IGNORE) leaves the row as it was, and is no error.
+            Ok(0) => Ok(Placement::Refused("a trigger of the application ignored it".to_owned())),
+            Ok(_) => Ok(Placement::Placed),
             Err(Fault::Sqlite(error)) if is_refusal(&error) => match self.writer.is_autocommit() {
                 // A trigger that raises ROLLBACK has ended the whole transaction.
                 true => Err(Fault::Sqlite(error)),
@@ -100,13 +102,12 @@ impl<'a> SqliteMerge<'a> {
         values: &[(usize, Value)],
         key_first: Option<&Key>,
         key_last: Option<&Key>,
-    ) -> Outcome<()> {
+    ) -> Outcome<usize> {
         let mut statement = self.writer.prepare_cached(sql)?;
         let at = bind_from(&mut statement, 1, key_first.into_iter().flat_map(|key| &key.0))?;
         let at = bind_from(&mut statement, at, values.iter().map(|field| &field.1))?;
         bind_from(&mut statement, at, key_last.into_iter().flat_map(|key| &key.0))?;
-        statement.raw_execute()?;
-        Ok(())
+        Ok(statement.raw_execute()?)
     }
 
     fn enlist_all(&mut self, marks: &Marks, also: impl IntoIterator<Item = Stamp>) -> Outcome<()> {
@@ -160,12 +161,15 @@ impl<'a> SqliteMerge<'a> {
         Ok(missing)
     }
 
-    fn try_child(&self, table: &TableShape, key: &Key) -> Outcome<Option<String>> {
+    fn try_child(&self, table: &TableShape, key: &Key, dying: &BTreeSet<(TableId, Key)>) -> Outcome<Option<String>> {
         for (child, sql) in self.catalogue.children_of(table) {
             let mut statement = self.writer.prepare_cached(sql)?;
-            let found: Option<String> = statement.query_row(params_from_iter(&key.0), |row| row.get(0)).optional()?;
-            if let Some(found) = found {
-                return Ok(Some(format!("{child} {found}")));
+            let mut rows = statement.query(params_from_iter(&key.0))?;
+            while let Some(row) = rows.next()? {
+                let found = (child.id, key_at(row, 0, child.keys.len())?);
+                if !dying.contains(&found) {
+                    return Ok(Some(format!("{} {}", child.name, found.1)));
+                }
             }
         }
         Ok(None)
@@ -330,8 +334,13 @@ impl MergeTransaction for SqliteMerge<'_> {
         self.said(self.entry(table).and_then(|entry| self.try_missing(entry, key)))
     }
 
-    fn living_child(&mut self, table: &TableShape, key: &Key) -> Result<Option<String>> {
-        self.said(self.try_child(table, key))
+    fn living_child(
+        &mut self,
+        table: &TableShape,
+        key: &Key,
+        dying: &BTreeSet<(TableId, Key)>,
+    ) -> Result<Option<String>> {
+        self.said(self.try_child(table, key, dying))
     }
 
     fn hold(&mut self, link: LinkId, change: &TableChanges, reason: &str, now: WallTime) -> Result<()> {

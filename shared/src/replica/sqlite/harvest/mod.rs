@@ -68,11 +68,13 @@ fn publish(writer: &mut Connection, mut progress: Progress, stamper: &Stamper, l
     Ok(transaction.commit()?)
 }
 
+/// Clears away what was harvested, except its last row: that keeps the log's ids rising even if the application empties
+/// `sqlite_sequence`, as programs do that reset their own numbers. Ids that began anew would count as harvested.
 fn clear_away(writer: &Connection, harvested_to: i64) -> Outcome<()> {
     let first = "SELECT min(id) FROM _packhorse_log";
     while let Some(first) = writer.prepare_cached(first)?.query_row([], |row| row.get::<_, Option<i64>>(0))? {
-        let upto = harvested_to.min(first + ROWS_PER_LOCK);
-        if writer.prepare_cached("DELETE FROM _packhorse_log WHERE id <= ?1")?.execute([upto])? == 0 {
+        let before = harvested_to.min(first + ROWS_PER_LOCK);
+        if writer.prepare_cached("DELETE FROM _packhorse_log WHERE id < ?1")?.execute([before])? == 0 {
             break;
         }
     }

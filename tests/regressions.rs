@@ -1,0 +1,81 @@
+//! What once went wrong: every test here failed before the change that it came with.
+
+use crate::support::Scene;
+
+fn pair(schema: &str) -> Scene {
+    let scene = Scene::hub(schema);
+    scene.remote("alice");
+    scene
+}
+
+/// Syncs both, twice, without a word on how a sync ends: something may be held meanwhile.
+fn exchange(scene: &Scene) {
+    for node in ["hq", "alice", "hq", "alice", "hq", "alice"] {
+        scene.packhorse(node, &["sync"]);
+    }
+}
+
+#[test]
+fn an_application_that_resets_its_own_numbers_loses_no_edit() {
+    let scene = pair("CREATE TABLE notes (id INTEGER PRIMARY KEY, text); INSERT INTO notes VALUES (1, 'a'), (2, 'b')");
+    scene.sql("hq", "UPDATE notes SET text = 'once' WHERE id = 1; UPDATE notes SET text = 'twice' WHERE id = 1");
+    scene.settle("alice");
+    scene.sql("hq", "DELETE FROM sqlite_sequence; UPDATE notes SET text = 'later' WHERE id = 2");
+    scene.settle("alice");
+    assert_eq!(scene.rows("alice", "notes"), ["1|'twice'", "2|'later'"]);
+}
+
+#[test]
+fn a_write_that_a_trigger_of_the_application_ignores_is_held_and_stops_nothing() {
+    let scene = pair(
+        "CREATE TABLE notes (id INTEGER PRIMARY KEY, text);
+         CREATE TRIGGER no_spam BEFORE INSERT ON notes WHEN NEW.text = 'spam' BEGIN SELECT RAISE(IGNORE); END;",
+    );
+    scene.sql("hq", "DROP TRIGGER no_spam; INSERT INTO notes VALUES (5, 'spam'), (6, 'other')");
+    exchange(&scene);
+    assert_eq!(scene.rows("alice", "notes"), ["6|'other'"]);
+    let status = scene.packhorse("alice", &["status", "--json"]).expect(0).json();
+    assert_eq!(status["links"][0]["held"], 1);
+    scene.sql("alice", "DROP TRIGGER no_spam; UPDATE notes SET text = 'edited' WHERE id = 6");
+    exchange(&scene);
+    scene.same("notes", "hq", "alice");
+}
+
+#[test]
+fn a_key_without_regard_to_case_is_renamed_at_the_other_end_too() {
+    let scene =
+        pair("CREATE TABLE codes (code TEXT PRIMARY KEY COLLATE NOCASE, v); INSERT INTO codes VALUES ('abc', 1)");
+    scene.sql("hq", "UPDATE codes SET code = 'ABC'");
+    exchange(&scene);
+    assert_eq!(scene.rows("alice", "codes"), ["'ABC'|1"]);
+    scene.same("codes", "hq", "alice");
+}
+
+#[test]
+fn keys_that_differ_in_case_alone_never_overwrite_each_other_in_silence() {
+    let scene = pair("CREATE TABLE codes (code TEXT PRIMARY KEY COLLATE NOCASE, v)");
+    scene.sql("alice", "INSERT INTO codes VALUES ('NEW', 'of alice')");
+    scene.sql("hq", "INSERT INTO codes VALUES ('new', 'of the hub')");
+    exchange(&scene);
+    for (node, own) in [("hq", "'new'|'of the hub'"), ("alice", "'NEW'|'of alice'")] {
+        assert_eq!(scene.rows(node, "codes"), [own]);
+        assert_eq!(scene.packhorse(node, &["status", "--json"]).expect(0).json()["links"][0]["held"], 1);
+    }
+}
+
+#[test]
+fn records_that_refer_to_each_other_can_be_deleted_together() {
+    let scene = pair(
+        "CREATE TABLE companies (id INTEGER PRIMARY KEY, name, main REFERENCES contacts(id));
+         CREATE TABLE contacts (id INTEGER PRIMARY KEY, company REFERENCES companies(id), name);
+         INSERT INTO companies VALUES (1, 'Acme', 1), (2, 'Binford', 2);
+         INSERT INTO contacts VALUES (1, 1, 'Ann'), (2, 2, 'Ben')",
+    );
+    scene.sql("hq", "UPDATE companies SET main = NULL; DELETE FROM contacts; DELETE FROM companies");
+    scene.sql("alice", "INSERT INTO contacts VALUES (3, 2, 'Cleo')");
+    exchange(&scene);
+    assert_eq!(scene.rows("alice", "companies"), ["2|'Binford'|2"]);
+    assert_eq!(scene.rows("alice", "contacts"), ["2|2|'Ben'", "3|2|'Cleo'"]);
+    scene.same("companies", "hq", "alice");
+    scene.same("contacts", "hq", "alice");
+}
