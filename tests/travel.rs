@@ -295,3 +295,39 @@ fn a_package_is_not_restored_into_the_home_of_another_node() {
     assert!(!database.exists());
     scene.settle("alice");
 }
+
+#[test]
+fn of_two_installations_of_one_package_the_first_is_met_and_the_second_refused_in_words() {
+    let scene = pair();
+    let copy = scene.path("copy.db");
+    let package = scene.path("alice.rdb");
+    let words = ["restore", text(&package), "--database", text(&copy)];
+    scene.packhorse("copy", &words).expect(0);
+    scene.sql("alice", "UPDATE contacts SET phone = 'first' WHERE id = 1");
+    scene.settle("alice");
+    crate::support::sqlite(&copy, "UPDATE contacts SET phone = 'second' WHERE id = 1");
+    scene.sync("copy");
+    scene.packhorse("hq", &["sync"]).expect(3).says("another installation under the name \"alice\"");
+    assert_eq!(scene.sql("hq", "SELECT phone FROM contacts WHERE id = 1"), "first");
+    scene.packhorse("hq", &["sync"]).expect(0);
+    scene.sql("alice", "UPDATE contacts SET phone = 'third' WHERE id = 1");
+    scene.settle("alice");
+    equal(&scene);
+}
+
+#[test]
+fn a_package_made_again_replaces_the_old_installation() {
+    let scene = pair();
+    let (package, database) = (scene.path("again.rdb"), scene.path("new.db"));
+    scene.packhorse("hq", &["remote", "pack", "alice", "-o", text(&package), "--no-passphrase"]).expect(0);
+    scene.sql("alice", "UPDATE contacts SET phone = 'old laptop' WHERE id = 1");
+    scene.sync("alice");
+    scene.packhorse("hq", &["sync"]).expect(3).says("that a newer package has replaced");
+    scene.packhorse("new", &["restore", text(&package), "--database", text(&database)]).expect(0);
+    crate::support::sqlite(&database, "UPDATE contacts SET phone = 'new laptop' WHERE id = 1");
+    for node in ["new", "hq", "new", "hq"] {
+        scene.sync(node);
+    }
+    assert_eq!(scene.sql("hq", "SELECT phone FROM contacts WHERE id = 1"), "new laptop");
+    scene.same("contacts", "hq", "new");
+}

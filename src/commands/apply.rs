@@ -35,7 +35,7 @@ fn tell(received: &Received) -> Exit {
         tell_placed(name, placed);
     }
     for (name, why) in &received.quarantined {
-        note(&format!("{} went into quarantine: {why}; its sender is asked again", shown(name)));
+        note(&format!("{} went into quarantine: {why}", shown(name)));
     }
     for (name, why) in &received.left_alone {
         note(&format!("{} was left in the inbox: {why}", shown(name)));

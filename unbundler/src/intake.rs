@@ -30,8 +30,10 @@ pub struct Arrived {
 pub enum Unfit {
     /// It is for somebody else, or made by a later version: it stays where it is, and is reported.
     LeaveAlone(String),
-    /// It is damaged, or lies: it goes into quarantine.
+    /// It is damaged, or lies: it goes into quarantine, and its sender is asked again.
     Quarantine(String),
+    /// It comes from an installation that has no say any more: it goes into quarantine, and nobody is asked.
+    Refuse(String),
     /// It cannot be read now.
     Unreadable(std::io::Error),
 }
@@ -74,13 +76,24 @@ pub fn examine(
     if told != (&name.from, node, name.epoch, name.sequence) {
         return wrong("its manifest does not say what its name says");
     }
-    match link.node.filter(|known| *known != manifest.node) {
-        Some(_) => Err(Unfit::LeaveAlone(format!(
-            "it comes from another installation under the name \"{}\": a package was restored twice or a disk was \
-             copied; run `packhorse remote pack {}` and restore the new package there",
-            name.from, name.from
+    refuse_other_installations(&manifest, &header, link)?;
+    Ok((manifest, header))
+}
+
+/// One installation speaks for a link: the first that was met after the latest package was made, and of that package.
+fn refuse_other_installations(manifest: &Manifest, header: &Header, link: &StoredLink) -> Result<(), Unfit> {
+    let name = &manifest.from;
+    let way_out = format!("run `packhorse remote pack {name}` and restore the new package there");
+    match link.node {
+        Some(known) if known == manifest.node => Ok(()),
+        Some(_) => Err(Unfit::Refuse(format!(
+            "it comes from another installation under the name \"{name}\" (a package was restored twice, or a disk was \
+             copied); {way_out}"
         ))),
-        None => Ok((manifest, header)),
+        None if link.state.is_of_latest_package(header) => Ok(()),
+        None => Err(Unfit::Refuse(format!(
+            "it comes from an installation of \"{name}\" that a newer package has replaced; {way_out}"
+        ))),
     }
 }
 

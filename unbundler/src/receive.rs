@@ -142,6 +142,10 @@ impl Receiver<'_> {
             Unfit::Unreadable(source) => {
                 return Err(UnbundlerError::File { doing: "read", path: bundle.path.clone(), source });
             }
+            Unfit::Refuse(why) => {
+                self.spool.quarantine(&bundle.path, &bundle.file, &why, self.world.clock.now())?;
+                received.quarantined.push((bundle.file.clone(), why));
+            }
             Unfit::Quarantine(why) => {
                 // The sender is asked first: a kill in between asks once too often, which does no harm.
                 link.state.ask_again();

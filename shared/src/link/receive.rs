@@ -31,6 +31,12 @@ impl Link {
         if known { Verdict::Apply } else { Verdict::Wait }
     }
 
+    /// Whether a bundle of an installation that was not met before comes from the latest package: it has applied the
+    /// start of our current epoch, or more of it.
+    pub fn is_of_latest_package(&self, header: &Header) -> bool {
+        header.ack.is_some_and(|ack| ack.epoch == self.outgoing.epoch)
+    }
+
     /// Takes account of a bundle that was applied; belongs in the transaction that applied it.
     pub fn accept(&mut self, header: &Header, content: bool, now: WallTime) {
         let incoming = &mut self.incoming;
