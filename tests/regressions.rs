@@ -79,3 +79,19 @@ fn records_that_refer_to_each_other_can_be_deleted_together() {
     scene.same("companies", "hq", "alice");
     scene.same("contacts", "hq", "alice");
 }
+
+#[test]
+fn a_conflict_of_a_change_that_is_held_and_tried_again_is_noted_once() {
+    let scene = pair(
+        "CREATE TABLE companies (id INTEGER PRIMARY KEY, name);
+         CREATE TABLE contacts (id INTEGER PRIMARY KEY, company REFERENCES companies(id), name);
+         INSERT INTO companies VALUES (1, 'Acme'), (2, 'Binford'); INSERT INTO contacts VALUES (1, 1, 'Ann')",
+    );
+    scene.sql("hq", "DELETE FROM companies WHERE id = 2; UPDATE contacts SET name = 'of the hub' WHERE id = 1");
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    scene.sql("alice", "UPDATE contacts SET company = 2, name = 'of alice' WHERE id = 1");
+    exchange(&scene);
+    assert_eq!(scene.rows("hq", "contacts"), ["1|2|'of alice'"]);
+    scene.same("contacts", "hq", "alice");
+    assert_eq!(scene.sql("hq", "SELECT kept, lost FROM _packhorse_conflicts"), "of alice|of the hub");
+}
