@@ -95,3 +95,21 @@ fn a_conflict_of_a_change_that_is_held_and_tried_again_is_noted_once() {
     scene.same("contacts", "hq", "alice");
     assert_eq!(scene.sql("hq", "SELECT kept, lost FROM _packhorse_conflicts"), "of alice|of the hub");
 }
+
+#[test]
+fn a_late_bundle_of_an_installation_that_was_replaced_does_not_shut_out_the_new_one() {
+    let scene = pair("CREATE TABLE notes (id INTEGER PRIMARY KEY, text); INSERT INTO notes VALUES (1, 'a'), (2, 'b')");
+    scene.sql("alice", "UPDATE notes SET text = 'of the old laptop' WHERE id = 1");
+    scene.sync("alice");
+    for name in ["alice.home", "alice.db", "alice.db-wal", "alice.db-shm", "alice.rdb"] {
+        std::fs::rename(scene.path(name), scene.path(&format!("old.{name}")))
+            .expect("the old laptop's files move away");
+    }
+    scene.pack_and_restore("alice");
+    scene.sql("alice", "UPDATE notes SET text = 'of the new laptop' WHERE id = 2");
+    scene.sync("alice");
+    scene.packhorse("hq", &["sync"]).expect(3).says("later `packhorse remote pack` replaced");
+    scene.settle("alice");
+    assert_eq!(scene.rows("hq", "notes"), ["1|'a'", "2|'of the new laptop'"]);
+    scene.same("notes", "hq", "alice");
+}

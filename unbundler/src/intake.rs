@@ -74,6 +74,9 @@ pub fn examine(
     if told != (&name.from, node, name.epoch, name.sequence) {
         return wrong("its manifest does not say what its name says");
     }
+    if link.state.has_replaced(header.epoch) {
+        return wrong("it was made by an installation that a later `packhorse remote pack` replaced");
+    }
     match link.node.filter(|known| *known != manifest.node) {
         Some(_) => Err(Unfit::LeaveAlone(format!(
             "it comes from another installation under the name \"{}\": a package was restored twice or a disk was \

@@ -134,6 +134,9 @@ struct Outgoing {
 /// The direction from the peer to this node.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Incoming {
+    /// The epoch that the peer's package opened. Its own epochs are not earlier; an earlier one is that of an
+    /// installation which the package replaced.
+    opened: Epoch,
     last: Option<Ack>,
     applied: BTreeMap<Sequence, Option<BundleId>>,
     /// The latest bundle whose acknowledgement was weighed: one that waits is met in every run but speaks once.
@@ -160,6 +163,12 @@ pub struct Link {
 impl Link {
     /// A link to a peer that already has everything up to `cut`, in an epoch that starts now.
     pub fn new(role: Role, now: WallTime, cut: Cut) -> Self {
+        let mut link = Self::begun(role, now, cut);
+        link.incoming.opened = link.outgoing.epoch;
+        link
+    }
+
+    fn begun(role: Role, now: WallTime, cut: Cut) -> Self {
         let start = Sealed { cut, id: None, content: false };
         let outgoing = Outgoing {
             epoch: Epoch(now.0 / 1000),
@@ -185,7 +194,7 @@ impl Link {
 
     /// The other end of a link made by a package: what the package holds counts as applied at this epoch's start.
     pub fn restored_from_package(now: WallTime, hub_epoch: Epoch) -> Self {
-        let mut link = Self::new(Role::Hub, now, Cut(0));
+        let mut link = Self::begun(Role::Hub, now, Cut(0));
         link.outgoing.epoch = link.outgoing.epoch.max(hub_epoch);
         link.incoming.last = Some(Ack { epoch: hub_epoch, sequence: Sequence(0), id: None });
         link.incoming.applied = BTreeMap::from([(Sequence(0), None)]);
@@ -195,8 +204,15 @@ impl Link {
     /// Opens a later epoch at `cut`: what a package made now holds counts as sent. Earlier epochs stay known; the new
     /// installation's bundles start afresh.
     pub fn repack(&mut self, now: WallTime, cut: Cut) {
+        let replaced = self.incoming.last.map_or(Epoch::default(), |last| last.epoch);
         self.outgoing.start_epoch(now, cut, Extent::Changes);
-        self.incoming = Incoming::default();
+        self.outgoing.epoch = self.outgoing.epoch.max(replaced.next());
+        self.incoming = Incoming { opened: self.outgoing.epoch, ..Incoming::default() };
+    }
+
+    /// Whether a bundle of this epoch was made by an installation that the peer's package replaced.
+    pub fn has_replaced(&self, epoch: Epoch) -> bool {
+        epoch < self.incoming.opened
     }
 
     /// Which end the peer is.
