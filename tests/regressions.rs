@@ -1,6 +1,6 @@
 //! What once went wrong: every test here failed before the change that it came with.
 
-use crate::support::Scene;
+use crate::support::{Scene, text};
 
 fn pair(schema: &str) -> Scene {
     let scene = Scene::hub(schema);
@@ -112,4 +112,17 @@ fn a_late_bundle_of_an_installation_that_was_replaced_does_not_shut_out_the_new_
     scene.settle("alice");
     assert_eq!(scene.rows("hq", "notes"), ["1|'a'", "2|'of the new laptop'"]);
     scene.same("notes", "hq", "alice");
+}
+
+#[test]
+fn the_log_of_a_database_that_was_moved_away_is_not_played_into_a_restored_one() {
+    let scene = pair("CREATE TABLE notes (id INTEGER PRIMARY KEY, text); INSERT INTO notes VALUES (1, 'a')");
+    scene.sql("hq", "UPDATE notes SET text = 'b'");
+    scene.settle("alice");
+    let (package, database) = (scene.path("alice.rdb"), scene.database("alice"));
+    assert!(scene.path("alice.db-wal").exists(), "our own connections leave checkpoints to the application");
+    std::fs::rename(&database, scene.path("old.db")).expect("the database moves away");
+    let words = ["restore", text(&package), "--database", text(&database)];
+    scene.packhorse("again", &words).expect(1).says("alice.db-wal is there already");
+    assert!(!database.exists());
 }
