@@ -126,3 +126,26 @@ fn the_log_of_a_database_that_was_moved_away_is_not_played_into_a_restored_one()
     scene.packhorse("again", &words).expect(1).says("alice.db-wal is there already");
     assert!(!database.exists());
 }
+
+#[test]
+fn what_cannot_be_sealed_for_one_remote_keeps_nothing_else_waiting() {
+    let scene = Scene::hub(
+        "CREATE TABLE notes (id INTEGER PRIMARY KEY, text); CREATE TABLE files (id INTEGER PRIMARY KEY, content);
+         INSERT INTO notes VALUES (1, 'a')",
+    );
+    let set = "\n[set.notes]\n[[set.notes.table]]\nname = \"notes\"\n";
+    let config = scene.home("hq").join("packhorse.toml");
+    let written = std::fs::read_to_string(&config).expect("the configuration");
+    std::fs::write(&config, written + set).expect("a set");
+    scene.remote("alice");
+    scene.packhorse("hq", &["remote", "add", "bob", "--set", "notes"]).expect(0);
+    scene.pack_and_restore("bob");
+    scene.sql("hq", "INSERT INTO files VALUES (1, zeroblob(270000000)); UPDATE notes SET text = 'to all'");
+    scene.sql("alice", "UPDATE notes SET text = 'of alice'");
+    scene.sync("alice");
+    scene.packhorse("hq", &["sync"]).expect(1).says("alice: ");
+    scene.packhorse("hq", &["sync"]).expect(1);
+    scene.sync("bob");
+    assert_eq!(scene.rows("hq", "notes"), ["1|'of alice'"]);
+    scene.same("notes", "hq", "bob");
+}
