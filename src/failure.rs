@@ -12,6 +12,7 @@ use packhorse_bundler::BundlerError;
 use packhorse_shared::bundle::BundleError;
 use packhorse_shared::config::{ConfigError, EditError, InitialConfigError};
 use packhorse_shared::home::{HomeError, LockError};
+use packhorse_shared::id::NodeName;
 use packhorse_shared::replica::ReplicaError;
 use packhorse_shared::spool::SpoolError;
 use packhorse_transport::{Kind, TransportError};
@@ -93,6 +94,12 @@ impl Failure {
         let mut failure = Self::new(Exit::Failed, format!("cannot {doing} {}", path.display()));
         failure.causes.push(source.to_string());
         failure
+    }
+
+    /// Names the link that it happened on.
+    pub fn about(mut self, peer: &NodeName) -> Self {
+        self.message = format!("{peer}: {}", self.message);
+        self
     }
 
     /// Adds what to do about it.

@@ -1,6 +1,6 @@
 //! What once went wrong: every test here failed before the change that it came with.
 
-use crate::support::Scene;
+use crate::support::{Scene, text};
 
 fn pair(schema: &str) -> Scene {
     let scene = Scene::hub(schema);
@@ -78,4 +78,74 @@ fn records_that_refer_to_each_other_can_be_deleted_together() {
     assert_eq!(scene.rows("alice", "contacts"), ["2|2|'Ben'", "3|2|'Cleo'"]);
     scene.same("companies", "hq", "alice");
     scene.same("contacts", "hq", "alice");
+}
+
+#[test]
+fn a_conflict_of_a_change_that_is_held_and_tried_again_is_noted_once() {
+    let scene = pair(
+        "CREATE TABLE companies (id INTEGER PRIMARY KEY, name);
+         CREATE TABLE contacts (id INTEGER PRIMARY KEY, company REFERENCES companies(id), name);
+         INSERT INTO companies VALUES (1, 'Acme'), (2, 'Binford'); INSERT INTO contacts VALUES (1, 1, 'Ann')",
+    );
+    scene.sql("hq", "DELETE FROM companies WHERE id = 2; UPDATE contacts SET name = 'of the hub' WHERE id = 1");
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    scene.sql("alice", "UPDATE contacts SET company = 2, name = 'of alice' WHERE id = 1");
+    exchange(&scene);
+    assert_eq!(scene.rows("hq", "contacts"), ["1|2|'of alice'"]);
+    scene.same("contacts", "hq", "alice");
+    assert_eq!(scene.sql("hq", "SELECT kept, lost FROM _packhorse_conflicts"), "of alice|of the hub");
+}
+
+#[test]
+fn a_late_bundle_of_an_installation_that_was_replaced_does_not_shut_out_the_new_one() {
+    let scene = pair("CREATE TABLE notes (id INTEGER PRIMARY KEY, text); INSERT INTO notes VALUES (1, 'a'), (2, 'b')");
+    scene.sql("alice", "UPDATE notes SET text = 'of the old laptop' WHERE id = 1");
+    scene.sync("alice");
+    for name in ["alice.home", "alice.db", "alice.db-wal", "alice.db-shm", "alice.rdb"] {
+        std::fs::rename(scene.path(name), scene.path(&format!("old.{name}")))
+            .expect("the old laptop's files move away");
+    }
+    scene.pack_and_restore("alice");
+    scene.sql("alice", "UPDATE notes SET text = 'of the new laptop' WHERE id = 2");
+    scene.sync("alice");
+    scene.packhorse("hq", &["sync"]).expect(3).says("that a newer package has replaced");
+    scene.settle("alice");
+    assert_eq!(scene.rows("hq", "notes"), ["1|'a'", "2|'of the new laptop'"]);
+    scene.same("notes", "hq", "alice");
+}
+
+#[test]
+fn the_log_of_a_database_that_was_moved_away_is_not_played_into_a_restored_one() {
+    let scene = pair("CREATE TABLE notes (id INTEGER PRIMARY KEY, text); INSERT INTO notes VALUES (1, 'a')");
+    scene.sql("hq", "UPDATE notes SET text = 'b'");
+    scene.settle("alice");
+    let (package, database) = (scene.path("alice.rdb"), scene.database("alice"));
+    assert!(scene.path("alice.db-wal").exists(), "our own connections leave checkpoints to the application");
+    std::fs::rename(&database, scene.path("old.db")).expect("the database moves away");
+    let words = ["restore", text(&package), "--database", text(&database)];
+    scene.packhorse("again", &words).expect(2).says("alice.db-wal is there already");
+    assert!(!database.exists());
+}
+
+#[test]
+fn what_cannot_be_sealed_for_one_remote_keeps_nothing_else_waiting() {
+    let scene = Scene::hub(
+        "CREATE TABLE notes (id INTEGER PRIMARY KEY, text); CREATE TABLE files (id INTEGER PRIMARY KEY, content);
+         INSERT INTO notes VALUES (1, 'a')",
+    );
+    let set = "\n[set.notes]\n[[set.notes.table]]\nname = \"notes\"\n";
+    let config = scene.home("hq").join("packhorse.toml");
+    let written = std::fs::read_to_string(&config).expect("the configuration");
+    std::fs::write(&config, written + set).expect("a set");
+    scene.remote("alice");
+    scene.packhorse("hq", &["remote", "add", "bob", "--set", "notes"]).expect(0);
+    scene.pack_and_restore("bob");
+    scene.sql("hq", "INSERT INTO files VALUES (1, zeroblob(270000000)); UPDATE notes SET text = 'to all'");
+    scene.sql("alice", "UPDATE notes SET text = 'of alice'");
+    scene.sync("alice");
+    scene.packhorse("hq", &["sync"]).expect(1).says("alice: ");
+    scene.packhorse("hq", &["sync"]).expect(1);
+    scene.sync("bob");
+    assert_eq!(scene.rows("hq", "notes"), ["1|'of alice'"]);
+    scene.same("notes", "hq", "bob");
 }

@@ -59,11 +59,15 @@ pub fn seal(node: &mut Node, urgency: Urgency, peers: &[NodeName]) -> Result<Exi
     let (spool, name) = (node.spool(), node.name().clone());
     let sealer = Sealer { world: WORLD, spool: &spool, node: &name, bundle_max: node.config.bundle.bundle_max.get() };
     sealer.finish_interrupted(&node.replica.links()?)?;
+    let mut done = Ok(Exit::Done);
     for share in shares.iter_mut().filter(|share| peers.is_empty() || peers.contains(&share.link.peer)) {
-        let sealed = sealer.seal(&mut node.replica, share, urgency)?;
-        sealed.iter().for_each(|sealed| tell(&share.link.peer, sealed));
+        match sealer.seal(&mut node.replica, share, urgency) {
+            Ok(sealed) => sealed.iter().for_each(|sealed| tell(&share.link.peer, sealed)),
+            // What cannot be sealed for one link must not keep the others waiting.
+            Err(error) => done = done.and(Err(Failure::from(error).about(&share.link.peer))),
+        }
     }
-    Ok(Exit::Done)
+    done
 }
 
 fn tell(peer: &NodeName, sealed: &Sealed) {

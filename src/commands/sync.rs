@@ -36,11 +36,13 @@ impl Sync {
         transfer::require_relay(&node)?;
         let started = Instant::now();
         let left = |span: Span| span.as_duration().saturating_sub(started.elapsed());
-        bundle::seal(&mut node, Urgency::Now, &[])?;
+        // A failure here is told at the end: what others sent can be fetched and applied all the same.
+        let sealed = bundle::seal(&mut node, Urgency::Now, &[]);
         let report = relay::transfer(&mut node, self.budget.map(left))?;
         let moved = relay::tell(&report);
         let applied = apply::receive(&mut node)?;
         let mut exit = moved.worse(applied);
+        sealed?;
         if report.links.iter().any(|link| link.received.files > 0) && moved != Exit::OutOfTime {
             bundle::seal(&mut node, Urgency::Now, &[])?;
             exit = exit.worse(relay::tell(&relay::transfer(&mut node, self.budget.map(left))?));

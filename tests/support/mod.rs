@@ -77,8 +77,14 @@ impl Scene {
     /// Adds a remote that shares everything, and restores its package as `NAME.db`.
     #[track_caller]
     pub fn remote(&self, name: &str) {
-        let package = self.path(&format!("{name}.rdb"));
         self.packhorse("hq", &["remote", "add", name]).expect(0);
+        self.pack_and_restore(name);
+    }
+
+    /// Makes a remote's package and restores it as `NAME.db`.
+    #[track_caller]
+    pub fn pack_and_restore(&self, name: &str) {
+        let package = self.path(&format!("{name}.rdb"));
         self.packhorse("hq", &["remote", "pack", name, "-o", text(&package), "--no-passphrase"]).expect(0);
         let database = self.path(&format!("{name}.db"));
         self.packhorse(name, &["restore", text(&package), "--database", text(&database)]).expect(0);

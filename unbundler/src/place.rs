@@ -317,8 +317,9 @@ impl Placer<'_> {
             let (ours, theirs) = ((ours, mark.stamp), (&field.value, field.stamp));
             let (kept, lost) = if verdict.is_theirs() { (theirs, ours) } else { (ours, theirs) };
             let conflict = Conflict { key: &record.key, column: &column.name, kept, lost };
-            self.transaction.note_conflict(self.arrival.link, &table.name, &conflict, self.now)?;
-            self.placed.conflicts += 1;
+            // A change that was held meets what it met before whenever it is tried again.
+            let new = self.transaction.note_conflict(self.arrival.link, &table.name, &conflict, self.now)?;
+            self.placed.conflicts += u64::from(new);
         }
         Ok(())
     }

@@ -65,8 +65,10 @@ impl Restorer<'_> {
         node: NodeId,
         config: &dyn Fn(Start<'_>) -> Result<String, InitialConfigError>,
     ) -> Result<Restored, UnbundlerError> {
-        if site.database.exists() {
-            return Err(UnbundlerError::DatabaseThere { path: site.database.to_owned() });
+        // A log or journal of a database that was moved away would be played into the new one.
+        let mut in_the_way = std::iter::once(site.database.to_owned()).chain(companions(site.database));
+        if let Some(path) = in_the_way.find(|path| path.exists()) {
+            return Err(UnbundlerError::DatabaseThere { path });
         }
         let draft = beside(site.database);
         let unpacked = self.unpack(site.package, &draft);
@@ -111,7 +113,9 @@ impl Restorer<'_> {
         refused: &dyn Fn(BundleError) -> UnbundlerError,
     ) -> Result<(), UnbundlerError> {
         let disk = self.world.disk;
-        disk.remove(draft).map_err(failed("remove", draft))?;
+        for path in companions(draft).chain([draft.to_owned()]) {
+            disk.remove(&path).map_err(failed("remove", &path))?;
+        }
         let mut file = disk.create_new(draft).map_err(failed("make", draft))?;
         let mut buffered = BufWriter::new(&mut file);
         copy(&mut buffered).map_err(refused)?;
@@ -164,6 +168,15 @@ fn beside(database: &Path) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
     name.push(".new");
     PathBuf::from(name)
+}
+
+/// The files that SQLite keeps beside a database and takes for its latest changes.
+fn companions(database: &Path) -> impl Iterator<Item = PathBuf> {
+    ["-wal", "-shm", "-journal"].into_iter().map(|ending| {
+        let mut name = database.as_os_str().to_owned();
+        name.push(ending);
+        PathBuf::from(name)
+    })
 }
 
 fn failed(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> UnbundlerError {

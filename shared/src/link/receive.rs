@@ -31,10 +31,11 @@ impl Link {
         if known { Verdict::Apply } else { Verdict::Wait }
     }
 
-    /// Whether a bundle of an installation that was not met before comes from the latest package: it has applied the
-    /// start of our current epoch, or more of it.
+    /// Whether a bundle of an installation that was not met before comes from the latest package, which opened our
+    /// current epoch: it has applied the start of that or more. (A later epoch is one that a backup of ours does not
+    /// know of.)
     pub fn is_of_latest_package(&self, header: &Header) -> bool {
-        header.ack.is_some_and(|ack| ack.epoch == self.outgoing.epoch)
+        header.ack.is_some_and(|ack| ack.epoch >= self.outgoing.epoch)
     }
 
     /// Takes account of a bundle that was applied; belongs in the transaction that applied it.

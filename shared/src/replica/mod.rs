@@ -282,8 +282,9 @@ pub trait MergeTransaction {
     /// Lets a held change go: it was placed or is overtaken.
     fn release(&mut self, id: i64) -> Result<()>;
 
-    /// Writes a conflict down. The link is the one over which the other end's value came.
-    fn note_conflict(&mut self, link: LinkId, table: &str, conflict: &Conflict<'_>, now: WallTime) -> Result<()>;
+    /// Writes a conflict down; false if it stands there already. The link is the one over which the other end's value
+    /// came.
+    fn note_conflict(&mut self, link: LinkId, table: &str, conflict: &Conflict<'_>, now: WallTime) -> Result<bool>;
 
     /// Writes a notice for the people at this node.
     fn note(&mut self, text: &str, now: WallTime) -> Result<()>;

@@ -200,12 +200,12 @@ impl<'a> SqliteMerge<'a> {
         Ok(held)
     }
 
-    fn try_conflict(&mut self, link: LinkId, table: &str, conflict: &Conflict<'_>, now: WallTime) -> Outcome<()> {
+    fn try_conflict(&mut self, link: LinkId, table: &str, conflict: &Conflict<'_>, now: WallTime) -> Outcome<bool> {
         self.enlist_all(&Marks::default(), [conflict.kept.1, conflict.lost.1])?;
-        let sql = "INSERT INTO _packhorse_conflicts (link, tbl, record, col, kept, kept_at, kept_by, lost, lost_at, \
+        let sql = "INSERT OR IGNORE INTO _packhorse_conflicts (link, tbl, record, col, kept, kept_at, kept_by, lost, lost_at, \
                    lost_by, noted) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
         let number = |stamp: Stamp| self.roster.number(stamp.node).map(|number| number as i64);
-        self.writer.prepare_cached(sql)?.execute(params![
+        let added = self.writer.prepare_cached(sql)?.execute(params![
             link.0,
             table,
             conflict.key.to_string(),
@@ -218,7 +218,7 @@ impl<'a> SqliteMerge<'a> {
             number(conflict.lost.1),
             now.0 as i64,
         ])?;
-        Ok(())
+        Ok(added > 0)
     }
 
     fn try_commit(&mut self) -> Outcome<()> {
@@ -357,7 +357,7 @@ impl MergeTransaction for SqliteMerge<'_> {
         self.said(drop().map(|_| ()))
     }
 
-    fn note_conflict(&mut self, link: LinkId, table: &str, conflict: &Conflict<'_>, now: WallTime) -> Result<()> {
+    fn note_conflict(&mut self, link: LinkId, table: &str, conflict: &Conflict<'_>, now: WallTime) -> Result<bool> {
         let noted = self.try_conflict(link, table, conflict, now);
         self.said(noted)
     }

@@ -28,7 +28,8 @@ CREATE TABLE _packhorse_held (id INTEGER PRIMARY KEY, link INTEGER NOT NULL, cha
     reason TEXT NOT NULL, since INTEGER NOT NULL);
 CREATE TABLE _packhorse_conflicts (id INTEGER PRIMARY KEY, link INTEGER NOT NULL, tbl TEXT NOT NULL, record TEXT NOT NULL,
     col TEXT NOT NULL, kept, kept_at INTEGER NOT NULL, kept_by INTEGER NOT NULL,
-    lost, lost_at INTEGER NOT NULL, lost_by INTEGER NOT NULL, noted INTEGER NOT NULL);
+    lost, lost_at INTEGER NOT NULL, lost_by INTEGER NOT NULL, noted INTEGER NOT NULL,
+    UNIQUE (tbl, record, col, kept_at, kept_by, lost_at, lost_by, link));
 CREATE TABLE _packhorse_notices (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, text TEXT NOT NULL);
 ";
 

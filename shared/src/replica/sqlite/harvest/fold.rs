@@ -32,6 +32,11 @@ impl Stamper {
         self.latest = self.latest.max(reading);
         Mark { stamp: Stamp { reading, node: self.node }, cut: self.cut, via: LinkId::LOCAL }
     }
+
+    /// Whether a stamp comes from this harvest: everything known before it is not later than the clock was.
+    fn has_made(&self, stamp: Stamp) -> bool {
+        stamp.node == self.node && stamp.reading > self.floor
+    }
 }
 
 /// What becomes of the marks of the record that stands under the key.
@@ -60,8 +65,8 @@ pub(in super::super) fn fold(
     edits: &Edits,
     stamper: &mut Stamper,
 ) -> Folded {
-    let own = |present: &Present| present.marks.latest_cut() > stamper.published;
-    let made_by_this_harvest = known.as_ref().is_some_and(|present| edits.born.is_some() && own(present));
+    let birth = known.as_ref().and_then(|present| present.birth);
+    let made_by_this_harvest = birth.is_some_and(|birth| stamper.has_made(birth));
     let assigned = table.key_kind == KeyKind::Assigned;
     let died = match edits.died {
         Some(at) => Some(at),
@@ -69,10 +74,9 @@ pub(in super::super) fn fold(
         None if assigned && !made_by_this_harvest && known.is_some() => edits.born,
         None => None,
     };
-    let bury = died.filter(|_| assigned || !edits.stands).filter(|_| !buried_already).map(|at| {
-        let birth = known.as_ref().filter(|_| !made_by_this_harvest).and_then(|present| present.birth);
-        (birth, Remains::tombstone(stamper.mark(at)))
-    });
+    // Who stood before the one that this harvest, cut short, has marked was buried with the same step.
+    let bury = died.filter(|_| (assigned || !edits.stands) && !buried_already && !made_by_this_harvest);
+    let bury = bury.map(|at| (birth, Remains::tombstone(stamper.mark(at))));
     if !edits.stands {
         return Folded { bury, marks: MarksChange::Drop, unbury: false };
     }
@@ -181,6 +185,22 @@ mod tests {
         let died = Edits { died: Some(WallTime(150)), ..Edits::default() };
         let again = fold(&table(KeyKind::Assigned), None, true, &died, &mut stamper());
         assert_eq!(again.bury, None);
+    }
+
+    #[test]
+    fn a_number_given_again_after_a_harvest_was_cut_short_is_another_record() {
+        let old = Stamp { reading: Reading(9), node: NodeId(7) };
+        let known = Present { birth: Some(old), marks: Marks::default() };
+        let edited = Edits { fields: [(ColumnId(1), WallTime(150))].into(), stands: true, ..Edits::default() };
+        let first = fold(&table(KeyKind::Assigned), Some(known), false, &edited, &mut stamper());
+        let MarksChange::Put(marked) = first.marks else { panic!() };
+        let given_again = Edits { died: Some(WallTime(160)), ..born(200) };
+        let second = fold(&table(KeyKind::Assigned), Some(marked), false, &given_again, &mut stamper());
+        assert_eq!(second.bury.as_ref().map(|bury| bury.0), Some(Some(old)));
+        let MarksChange::Put(present) = second.marks else { panic!() };
+        assert_ne!(present.birth, Some(old));
+        let again = fold(&table(KeyKind::Assigned), Some(present.clone()), false, &given_again, &mut stamper());
+        assert_eq!((again.bury, again.marks), (None, MarksChange::Put(present)));
     }
 
     #[test]
