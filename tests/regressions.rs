@@ -149,3 +149,23 @@ fn what_cannot_be_sealed_for_one_remote_keeps_nothing_else_waiting() {
     assert_eq!(scene.rows("hq", "notes"), ["1|'of alice'"]);
     scene.same("notes", "hq", "bob");
 }
+
+#[test]
+fn a_record_is_never_attached_to_another_that_happens_to_bear_its_parents_number() {
+    let scene = pair(
+        "CREATE TABLE companies (id INTEGER PRIMARY KEY, name);
+         CREATE TABLE contacts (id INTEGER PRIMARY KEY, company REFERENCES companies(id), name);
+         INSERT INTO companies VALUES (1, 'Acme'); INSERT INTO contacts VALUES (1, 1, 'Ann')",
+    );
+    scene.sql("hq", "INSERT INTO companies VALUES (2, 'of the hub')");
+    scene.sql("alice", "INSERT INTO companies VALUES (2, 'of alice'); INSERT INTO contacts VALUES (2, 2, 'Ben')");
+    scene.sql("alice", "UPDATE contacts SET company = 2 WHERE id = 1");
+    exchange(&scene);
+    assert_eq!(scene.rows("hq", "companies"), ["1|'Acme'", "2|'of the hub'"]);
+    assert_eq!(scene.rows("hq", "contacts"), ["1|1|'Ann'"]);
+    assert_eq!(scene.packhorse("hq", &["status", "--json"]).expect(0).json()["links"][0]["held"], 3);
+    scene.sql("hq", "DELETE FROM companies WHERE id = 2");
+    exchange(&scene);
+    scene.same("companies", "hq", "alice");
+    assert_eq!(scene.rows("hq", "contacts"), ["1|2|'Ann'", "2|2|'Ben'"]);
+}

@@ -254,6 +254,9 @@ impl Placer<'_> {
         if present == before && conflicts.is_empty() {
             return Ok(Step::Nothing);
         }
+        if let Some(reason) = self.mistaken(table, of, record, &fields)? {
+            return Ok(Step::Refused(reason));
+        }
         let refers = fields.iter().any(|field| is_reference(table, field.0));
         let old = match refers || !conflicts.is_empty() {
             true => self.transaction.values(table, &record.key)?,
@@ -298,6 +301,35 @@ impl Placer<'_> {
             }
         }
         (fields, conflicts)
+    }
+
+    /// Whether one of the fields to be written would refer to another record here than at its origin: one that was
+    /// given the same number.
+    fn mistaken(
+        &mut self,
+        table: &TableShape,
+        of: &TableChanges,
+        record: &RecordChange,
+        fields: &[(usize, Value)],
+    ) -> Result<Option<String>> {
+        for field in &record.fields {
+            let (Some(birth), Some(Column::Field(at, _))) = (field.refers_to, column_of(table, of, field)) else {
+                continue;
+            };
+            let parent = table.columns.get(at).and_then(|column| column.refers_to.as_deref());
+            let (Some(parent), true) = (parent, fields.contains(&(at, field.value.clone()))) else { continue };
+            if self.is_another(parent, &field.value, birth)? {
+                return Ok(Some(format!("it refers to {parent} {}, which is another record here", field.value)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn is_another(&mut self, parent: &str, number: &Value, birth: Stamp) -> Result<bool> {
+        let tables = self.transaction.tables();
+        let Some(parent) = tables.iter().find(|table| table.name == parent) else { return Ok(false) };
+        let standing = self.transaction.find(parent, &Key(vec![number.clone()]))?;
+        Ok(standing.is_some_and(|present| present.birth != Some(birth)))
     }
 
     fn note_conflicts(
@@ -369,6 +401,9 @@ impl Placer<'_> {
             return Ok(Step::Refused(format!("another record stands under {} in this database", record.key)));
         }
         let fields = values_of(table, &remains);
+        if let Some(reason) = self.mistaken(table, of, record, &fields)? {
+            return Ok(Step::Refused(reason));
+        }
         if let Placement::Refused(reason) = self.transaction.insert(table, &record.key, &fields)? {
             return Ok(Step::Refused(reason));
         }
