@@ -1,0 +1,73 @@
+//! The changes of a record that does not stand in its table: deleted here, come only in part, or not known yet.
+
+use packhorse_shared::change::{RecordChange, TableChanges};
+use packhorse_shared::clock::Stamp;
+use packhorse_shared::id::{ColumnId, LinkId};
+use packhorse_shared::marks::{Mark, Marks};
+use packhorse_shared::replica::{Placement, Present, Remains, Result, TableShape};
+use packhorse_shared::value::Value;
+
+use super::column::{Column, column_of};
+use super::references::{Before, Undo};
+use super::{Placer, Step};
+use crate::merge;
+
+impl Placer<'_> {
+    pub(super) fn absent<'t>(
+        &mut self,
+        table: &'t TableShape,
+        of: &'t TableChanges,
+        record: &'t RecordChange,
+        occupied: bool,
+        undos: &mut Vec<Undo<'t>>,
+    ) -> Result<Step> {
+        let known = self.transaction.remains(table, &record.key, record.birth)?;
+        let mut remains = known.clone().unwrap_or_default();
+        merge::gather(&mut remains, record, |field| column_of(table, of, field).map(Column::id), &self.arrival);
+        if known.as_ref() == Some(&remains) {
+            return Ok(Step::Nothing);
+        }
+        let has_all = table.columns.iter().all(|column| remains.get(column.id).is_some());
+        if !remains.living() || !(record.whole || has_all) {
+            self.transaction.bury(table, &record.key, record.birth, &remains)?;
+            return Ok(Step::Done);
+        }
+        if occupied {
+            return Ok(Step::Refused(format!("another record stands under {} in this database", record.key)));
+        }
+        let fields = values_of(table, &remains);
+        if let Some(reason) = self.mistaken(table, of, record, &fields)? {
+            return Ok(Step::Refused(reason));
+        }
+        if let Placement::Refused(reason) = self.transaction.insert(table, &record.key, &fields)? {
+            return Ok(Step::Refused(reason));
+        }
+        let present = self.arisen(table, record, &remains, known.as_ref());
+        self.transaction.unbury(table, &record.key, record.birth)?;
+        self.transaction.mark(table, &record.key, &present)?;
+        undos.push(Undo { table, change: record, of, before: Before::Absent(known) });
+        Ok(Step::Done)
+    }
+
+    /// The marks of a record that has just been placed. One that was pieced together goes whole to everybody, since
+    /// whoever sent the last piece may lack the others.
+    fn arisen(&self, table: &TableShape, record: &RecordChange, remains: &Remains, known: Option<&Remains>) -> Present {
+        let mut marks = Marks::default();
+        for field in &remains.fields {
+            let stamp = field.mark.map_or(Stamp::ZERO, |mark| mark.stamp);
+            let came_now = field.mark.is_some_and(|mark| mark.cut == self.arrival.cut);
+            let via = if came_now { self.arrival.link } else { LinkId::LOCAL };
+            marks.set(field.column, Mark { stamp, cut: self.arrival.cut, via });
+        }
+        if known.is_some() && !record.whole {
+            merge::send_whole(&mut marks, &table.column_ids(), self.arrival.cut);
+        }
+        marks.fold(&table.column_ids());
+        Present { birth: record.birth, marks }
+    }
+}
+
+fn values_of(table: &TableShape, remains: &Remains) -> Vec<(usize, Value)> {
+    let value = |(at, id): (usize, ColumnId)| remains.get(id).map(|field| (at, field.value.clone()));
+    table.columns.iter().map(|column| column.id).enumerate().filter_map(value).collect()
+}

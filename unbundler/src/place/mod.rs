@@ -1,0 +1,207 @@
+//! Place: getting the outcome of a merge into the tables.
+//!
+//! A bundle is placed in rounds. First deletions, then everything else, since a deletion may free a unique key; then
+//! what was refused once more, since another record may have stood in the way; then deletions that wait for each other
+//! in a circle; and at the end what must be so of the whole: no record refers to one that was deleted here. Invariant:
+//! a change is placed whole or held whole, and one that is held never stops the rest.
+//!
+//! `standing` has the changes of records that stand in their table, `absent` those of records that do not,
+//! `references` what foreign keys ask for.
+
+mod absent;
+mod column;
+mod references;
+mod standing;
+
+use std::collections::BTreeSet;
+
+use packhorse_shared::change::{EXISTENCE, RecordChange, TableChanges};
+use packhorse_shared::clock::WallTime;
+use packhorse_shared::id::TableId;
+use packhorse_shared::replica::{MergeTransaction, Result, TableShape};
+use packhorse_shared::value::Key;
+
+use crate::merge::Arrival;
+use references::Undo;
+
+/// What placing came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Placed {
+    /// Records that were made, changed or deleted.
+    pub records: u64,
+    /// Changes that are held.
+    pub held: u64,
+    /// Fields over which there is a conflict.
+    pub conflicts: u64,
+    /// Records that were kept although deleted elsewhere.
+    pub revived: u64,
+}
+
+/// What became of one record's change.
+enum Step {
+    Done,
+    /// It is what is here already, or older.
+    Nothing,
+    /// The database or another record stands in the way.
+    Refused(String),
+    /// A living child stands in the way of a deletion.
+    HasChild(String),
+}
+
+type Item<'t> = (&'t TableShape, &'t TableChanges, &'t RecordChange);
+
+/// Places the changes of one bundle within a transaction.
+pub struct Placer<'a> {
+    transaction: &'a mut dyn MergeTransaction,
+    arrival: Arrival,
+    now: WallTime,
+    placed: Placed,
+    /// What is held, once it was looked at: a change that comes again is not held twice.
+    held: Option<Vec<TableChanges>>,
+    /// Records that die together: none of them keeps another alive.
+    dying: BTreeSet<(TableId, Key)>,
+}
+
+/// Places everything that a bundle brought, then tries what is held once more.
+pub fn place(
+    transaction: &mut dyn MergeTransaction,
+    bundle: &[TableChanges],
+    arrival: Arrival,
+    now: WallTime,
+) -> Result<Placed> {
+    let mut placer =
+        Placer { transaction, arrival, now, placed: Placed::default(), held: None, dying: BTreeSet::new() };
+    placer.round(bundle)?;
+    placer.retry_held()?;
+    Ok(placer.placed)
+}
+
+impl Placer<'_> {
+    fn round(&mut self, bundle: &[TableChanges]) -> Result<()> {
+        let tables = self.transaction.tables();
+        let mut work: Vec<(&TableShape, &TableChanges, &RecordChange)> = Vec::new();
+        for changes in bundle {
+            match self.fitting(&tables, changes) {
+                Ok(table) => work.extend(changes.records.iter().map(|record| (table, changes, record))),
+                Err(reason) => self.hold_all(changes, &reason)?,
+            }
+        }
+        let (deaths, others): (Vec<_>, Vec<_>) = work.into_iter().partition(|(_, _, record)| record.dead.is_some());
+        let mut undos = Vec::new();
+        let refused = self.pass(deaths, &mut undos)?;
+        let refused = [self.pass(others, &mut undos)?, refused].concat();
+        let refused = self.pass_until_settled(refused, &mut undos)?;
+        let refused = self.die_together(refused, &mut undos)?;
+        for (table, changes, record) in refused {
+            self.give_up(table, changes, record, &mut undos)?;
+        }
+        self.take_back_orphans(undos)
+    }
+
+    /// The table here that a table's changes are for. What this database lacks is held until it has it.
+    fn fitting<'t>(
+        &self,
+        tables: &'t [TableShape],
+        changes: &TableChanges,
+    ) -> std::result::Result<&'t TableShape, String> {
+        let table = tables.iter().find(|table| table.name.eq_ignore_ascii_case(&changes.table));
+        let table = table.ok_or_else(|| format!("table \"{}\" is not synced in this database", changes.table))?;
+        let same =
+            |a: &[String], b: &[String]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.eq_ignore_ascii_case(b));
+        if !same(&table.keys, &changes.key_columns) {
+            return Err(format!("table \"{}\" has another primary key in this database", changes.table));
+        }
+        let unknown = |name: &&String| name.as_str() != EXISTENCE && table.position(name).is_none();
+        match changes.columns.iter().find(unknown) {
+            Some(column) => Err(format!("table \"{}\" has no column \"{column}\" in this database", changes.table)),
+            None => Ok(table),
+        }
+    }
+
+    fn hold_all(&mut self, changes: &TableChanges, reason: &str) -> Result<()> {
+        changes.records.iter().try_for_each(|record| self.hold(changes, record, reason))
+    }
+
+    pub(super) fn hold(&mut self, of: &TableChanges, record: &RecordChange, reason: &str) -> Result<()> {
+        let alone = TableShape::alone(of, record.clone());
+        self.placed.held += 1;
+        let held = match &mut self.held {
+            Some(held) => held,
+            none => none.insert(self.transaction.held()?.into_iter().map(|held| held.change).collect()),
+        };
+        if !held.contains(&alone) {
+            self.transaction.hold(self.arrival.link, &alone, reason, self.now)?;
+            held.push(alone);
+        }
+        Ok(())
+    }
+
+    fn pass<'t>(&mut self, work: Vec<Item<'t>>, undos: &mut Vec<Undo<'t>>) -> Result<Vec<Item<'t>>> {
+        let mut refused = Vec::new();
+        for item in work {
+            match self.record(item, undos)? {
+                Step::Done => self.placed.records += 1,
+                Step::Nothing => {}
+                Step::Refused(_) | Step::HasChild(_) => refused.push(item),
+            }
+        }
+        Ok(refused)
+    }
+
+    fn pass_until_settled<'t>(
+        &mut self,
+        mut refused: Vec<Item<'t>>,
+        undos: &mut Vec<Undo<'t>>,
+    ) -> Result<Vec<Item<'t>>> {
+        loop {
+            let before = refused.len();
+            refused = self.pass(refused, undos)?;
+            if refused.is_empty() || refused.len() == before {
+                return Ok(refused);
+            }
+        }
+    }
+
+    /// What is still refused at the end is held; a deletion that a living child refuses is overruled by it.
+    fn give_up<'t>(
+        &mut self,
+        table: &'t TableShape,
+        of: &'t TableChanges,
+        record: &'t RecordChange,
+        undos: &mut Vec<Undo<'t>>,
+    ) -> Result<()> {
+        match self.record((table, of, record), undos)? {
+            Step::Done => self.placed.records += 1,
+            Step::Nothing => {}
+            Step::Refused(reason) => self.hold(of, record, &reason)?,
+            Step::HasChild(child) => self.revive(table, record, &child)?,
+        }
+        Ok(())
+    }
+
+    fn record<'t>(&mut self, (table, of, record): Item<'t>, undos: &mut Vec<Undo<'t>>) -> Result<Step> {
+        let standing = self.transaction.find(table, &record.key)?;
+        match standing {
+            Some(present) if present.birth == record.birth => self.standing(table, of, record, present, undos),
+            occupant => self.absent(table, of, record, occupant.is_some(), undos),
+        }
+    }
+
+    /// Every change may have made room for what is held. What still has none stays as it is.
+    fn retry_held(&mut self) -> Result<()> {
+        let before = self.placed;
+        for held in self.transaction.held()? {
+            let arrival = Arrival { link: held.link, ..self.arrival };
+            let here = std::mem::replace(&mut self.arrival, arrival);
+            self.placed.held = 0;
+            let done = self.round(std::slice::from_ref(&held.change));
+            self.arrival = here;
+            done?;
+            if self.placed.held == 0 {
+                self.transaction.release(held.id)?;
+            }
+        }
+        self.placed.held = before.held;
+        Ok(())
+    }
+}

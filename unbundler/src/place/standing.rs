@@ -1,0 +1,153 @@
+//! The changes of a record that stands in its table: new values of fields, or its deletion.
+
+use packhorse_shared::change::{FieldChange, RecordChange, TableChanges};
+use packhorse_shared::clock::Stamp;
+use packhorse_shared::id::LinkId;
+use packhorse_shared::marks::{Mark, Marks};
+use packhorse_shared::replica::{Conflict, Placement, Present, Remains, RemainsField, Result, TableShape};
+use packhorse_shared::value::Value;
+
+use super::column::{Column, column_of};
+use super::references::{Before, Undo, is_reference};
+use super::{Placer, Step};
+use crate::merge::{self, Fate};
+
+/// A field in conflict: the incoming change, the column's position, and which value stands.
+type Disputed<'c> = (&'c FieldChange, usize, merge::Field);
+
+impl Placer<'_> {
+    pub(super) fn standing<'t>(
+        &mut self,
+        table: &'t TableShape,
+        of: &'t TableChanges,
+        record: &'t RecordChange,
+        mut present: Present,
+        undos: &mut Vec<Undo<'t>>,
+    ) -> Result<Step> {
+        let fate = merge::fate(&present.marks, record);
+        if let Fate::Dies(dead) = fate {
+            return self.delete(table, of, record, present, dead);
+        }
+        let before = present.clone();
+        let (fields, conflicts) = self.winners(table, of, record, &mut present);
+        if fate == Fate::Outlives {
+            merge::send_whole(&mut present.marks, &table.column_ids(), self.arrival.cut);
+        }
+        if present == before && conflicts.is_empty() {
+            return Ok(Step::Nothing);
+        }
+        if let Some(reason) = self.mistaken(table, of, record, &fields)? {
+            return Ok(Step::Refused(reason));
+        }
+        let refers = fields.iter().any(|field| is_reference(table, field.0));
+        let old = match refers || !conflicts.is_empty() {
+            true => self.transaction.values(table, &record.key)?,
+            false => Vec::new(),
+        };
+        if let Placement::Refused(reason) = self.transaction.update(table, &record.key, &fields)? {
+            return Ok(Step::Refused(reason));
+        }
+        self.note_conflicts(table, record, &before.marks, &conflicts, &old)?;
+        if present == before {
+            return Ok(Step::Nothing);
+        }
+        present.marks.fold(&table.column_ids());
+        self.transaction.mark(table, &record.key, &present)?;
+        if refers {
+            let replaced = fields.iter().filter_map(|field| Some((field.0, old.get(field.0)?.clone()))).collect();
+            undos.push(Undo { table, change: record, of, before: Before::Standing(before, replaced) });
+        }
+        Ok(Step::Done)
+    }
+
+    /// The incoming fields that stand, marked, and those that are in conflict whichever stands.
+    fn winners<'c>(
+        &self,
+        table: &TableShape,
+        of: &TableChanges,
+        record: &'c RecordChange,
+        present: &mut Present,
+    ) -> (Vec<(usize, Value)>, Vec<Disputed<'c>>) {
+        let (mut fields, mut conflicts) = (Vec::new(), Vec::new());
+        for field in &record.fields {
+            let Some(column) = column_of(table, of, field) else { continue };
+            let verdict = merge::field(present.marks.get(column.id()), field.stamp, &self.arrival);
+            if let (Column::Field(at, _), true) = (column, verdict.is_conflict()) {
+                conflicts.push((field, at, verdict));
+            }
+            if verdict.is_theirs() {
+                present.marks.set(column.id(), self.arrival.mark(field.stamp));
+                if let Column::Field(at, _) = column {
+                    fields.push((at, field.value.clone()));
+                }
+            }
+        }
+        (fields, conflicts)
+    }
+
+    fn note_conflicts(
+        &mut self,
+        table: &TableShape,
+        record: &RecordChange,
+        before: &Marks,
+        conflicts: &[Disputed<'_>],
+        old: &[Value],
+    ) -> Result<()> {
+        for (field, at, verdict) in conflicts {
+            let (Some(column), Some(ours)) = (table.columns.get(*at), old.get(*at)) else { continue };
+            let Some(mark) = before.get(column.id) else { continue };
+            if *ours == field.value {
+                continue;
+            }
+            let (ours, theirs) = ((ours, mark.stamp), (&field.value, field.stamp));
+            let (kept, lost) = if verdict.is_theirs() { (theirs, ours) } else { (ours, theirs) };
+            let conflict = Conflict { key: &record.key, column: &column.name, kept, lost };
+            // A change that was held meets what it met before whenever it is tried again.
+            let new = self.transaction.note_conflict(self.arrival.link, &table.name, &conflict, self.now)?;
+            self.placed.conflicts += u64::from(new);
+        }
+        Ok(())
+    }
+
+    fn delete(
+        &mut self,
+        table: &TableShape,
+        of: &TableChanges,
+        record: &RecordChange,
+        present: Present,
+        dead: Stamp,
+    ) -> Result<Step> {
+        if let Some(child) = self.transaction.living_child(table, &record.key, &self.dying)? {
+            return Ok(Step::HasChild(child));
+        }
+        let values = self.transaction.values(table, &record.key)?;
+        let mut remains = remains_of(table, &present.marks, values);
+        merge::gather(&mut remains, record, |field| column_of(table, of, field).map(Column::id), &self.arrival);
+        remains.dead = Some(self.arrival.mark(dead));
+        if let Placement::Refused(reason) = self.transaction.delete(table, &record.key)? {
+            return Ok(Step::Refused(reason));
+        }
+        self.transaction.bury(table, &record.key, record.birth, &remains)?;
+        Ok(Step::Done)
+    }
+
+    /// A living child brings back its dead parent: nothing vanishes without someone deciding it. That is a decision
+    /// made here and so a new edit of every field.
+    pub(super) fn revive(&mut self, table: &TableShape, record: &RecordChange, child: &str) -> Result<()> {
+        let stamp = self.transaction.tick();
+        let mark = Mark { stamp, cut: self.arrival.cut, via: LinkId::LOCAL };
+        let present = Present { birth: record.birth, marks: Marks::of_all(mark) };
+        self.transaction.mark(table, &record.key, &present)?;
+        self.placed.revived += 1;
+        let text = format!("{} {} was deleted elsewhere but is kept: {child} refers to it", table.name, record.key);
+        self.transaction.note(&text, self.now)
+    }
+}
+
+fn remains_of(table: &TableShape, marks: &Marks, values: Vec<Value>) -> Remains {
+    let mut remains = Remains::default();
+    for (column, value) in table.columns.iter().zip(values) {
+        remains.set(RemainsField { column: column.id, mark: marks.get(column.id), value });
+    }
+    remains
+}
