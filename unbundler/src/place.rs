@@ -285,7 +285,7 @@ impl Placer<'_> {
         of: &TableChanges,
         record: &'c RecordChange,
         present: &mut Present,
-    ) -> (Vec<(usize, Value)>, Vec<(&'c FieldChange, usize, merge::Field)>) {
+    ) -> (Vec<(usize, Value)>, Vec<Contested<'c>>) {
         let (mut fields, mut conflicts) = (Vec::new(), Vec::new());
         for field in &record.fields {
             let Some(column) = column_of(table, of, field) else { continue };
@@ -337,7 +337,7 @@ impl Placer<'_> {
         table: &TableShape,
         record: &RecordChange,
         before: &Marks,
-        conflicts: &[(&FieldChange, usize, merge::Field)],
+        conflicts: &[Contested<'_>],
         old: &[Value],
     ) -> Result<()> {
         for (field, at, verdict) in conflicts {
@@ -493,6 +493,9 @@ impl Placer<'_> {
 }
 
 type Item<'t> = (&'t TableShape, &'t TableChanges, &'t RecordChange);
+
+/// A field in conflict, its position, and which value stands.
+type Contested<'c> = (&'c FieldChange, usize, merge::Field);
 
 /// What a field of a change is here.
 #[derive(Clone, Copy)]
