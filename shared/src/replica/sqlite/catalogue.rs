@@ -41,6 +41,8 @@ pub(super) struct Entry {
     pub shape: TableShape,
     pub metadata: Metadata,
     pub sql: TableSql,
+    /// The default of each column of the shape, as SQL.
+    pub defaults: Vec<String>,
 }
 
 /// Every synced table.
@@ -63,7 +65,8 @@ impl Catalogue {
                 let synced = |table: &str| known.iter().any(|(_, known)| known.eq_ignore_ascii_case(table));
                 let kind_of = |table: &str| candidates.iter().find(|c| c.name == table).map(|c| c.key_kind);
                 let keys_of = |table: &str| candidates.iter().find(|c| c.name == table).map(|c| c.keys.clone());
-                entries.push(Entry::new(shape(connection, TableId(*id), candidate, &synced, &kind_of)?, &keys_of));
+                let shape = shape(connection, TableId(*id), candidate, &synced, &kind_of)?;
+                entries.push(Entry::new(shape, candidate, &keys_of));
             }
         }
         let shapes = entries.iter().map(|entry| entry.shape.clone()).collect();
@@ -153,10 +156,15 @@ fn shape(
 }
 
 impl Entry {
-    fn new(shape: TableShape, keys_of: &dyn Fn(&str) -> Option<Vec<String>>) -> Self {
+    fn new(shape: TableShape, candidate: &Candidate, keys_of: &dyn Fn(&str) -> Option<Vec<String>>) -> Self {
         let metadata = Metadata::of(&shape.name, shape.keys.len());
         let sql = TableSql::of(&shape, keys_of);
-        Self { shape, metadata, sql }
+        let default = |column: &ColumnShape| {
+            let known = candidate.columns.iter().find(|known| known.name == column.name);
+            known.and_then(|known| known.default.clone()).unwrap_or_else(|| "NULL".to_owned())
+        };
+        let defaults = shape.columns.iter().map(default).collect();
+        Self { shape, metadata, sql, defaults }
     }
 }
 
@@ -189,6 +197,13 @@ impl TableSql {
             keys,
             name,
         }
+    }
+
+    /// Whether a column of the record under a key holds something else than the default that it was added with.
+    pub fn filled(&self, column: &str, default: &str) -> String {
+        let (name, column) = (&self.name, quoted(column));
+        let is_key = key_condition(&self.keys, 1);
+        format!("SELECT {column} IS NOT ({default}) COLLATE BINARY FROM {name} WHERE {is_key}")
     }
 
     /// Puts a record with these columns beside its key.
@@ -265,6 +280,6 @@ fn key_condition(keys: &[String], first: usize) -> String {
 
 /// A key as it is written, also where the column's own collation, whose index finds the row, takes 'a' for 'A': marks
 /// and logs know records by what is written, and two ends must mean the same record.
-fn is_exactly(column: &str, value: &str) -> String {
+pub(super) fn is_exactly(column: &str, value: &str) -> String {
     format!("{column} = {value} AND {column} = {value} COLLATE BINARY")
 }

@@ -3,6 +3,7 @@
 //! Invariant: nothing that is written here is captured (see [`super::silence`]), so the log is as empty at the end as
 //! it was when the transaction began.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, params, params_from_ite
 use super::SqliteReplica;
 use super::catalogue::{Catalogue, Entry};
 use super::fault::{Fault, Outcome};
+use super::search;
 use super::silence::without_triggers;
 use super::state::{self, Progress};
 use super::values::{bind_from, key_at, owned};
@@ -37,6 +39,8 @@ pub(super) struct SqliteMerge<'a> {
     /// Statements made for column sets, by table: building their text costs more than running them.
     inserts: BTreeMap<(TableId, Vec<usize>), String>,
     updates: BTreeMap<(TableId, Vec<usize>), String>,
+    /// Whether anything was written with triggers off, which search tables then have not heard of.
+    unheard: Cell<bool>,
     open: bool,
 }
 
@@ -62,6 +66,7 @@ impl<'a> SqliteMerge<'a> {
             now,
             inserts: BTreeMap::new(),
             updates: BTreeMap::new(),
+            unheard: Cell::new(false),
             open: true,
         })
     }
@@ -82,7 +87,12 @@ impl<'a> SqliteMerge<'a> {
 
     /// Runs one write; what a constraint or a trigger refuses is an answer, not an error.
     fn place(&self, table: &TableShape, write: impl FnOnce() -> Outcome<usize>) -> Outcome<Placement> {
-        let done = if self.loud.contains(&table.id) { without_triggers(self.writer, write) } else { write() };
+        let done = if self.loud.contains(&table.id) {
+            self.unheard.set(true);
+            without_triggers(self.writer, write)
+        } else {
+            write()
+        };
         match done {
             // RAISE(IGNORE) leaves the row as it was, and is no error.
             Ok(0) => Ok(Placement::Refused("a trigger of the application ignored it".to_owned())),
@@ -225,6 +235,9 @@ impl<'a> SqliteMerge<'a> {
         self.progress.cut = self.cut();
         self.progress.clock = self.clock;
         self.progress.store(self.writer)?;
+        if self.unheard.get() {
+            search::rebuild(self.writer)?;
+        }
         self.writer.execute_batch("COMMIT")?;
         self.open = false;
         Ok(())

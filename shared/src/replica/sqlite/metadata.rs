@@ -30,8 +30,8 @@ pub(super) fn create(connection: &Connection, table: &str, keys: usize, rowid_ke
          CREATE TABLE {remains} ({names}, birth BLOB NOT NULL, remains BLOB NOT NULL, cut INTEGER NOT NULL,
              PRIMARY KEY ({names}, birth)) WITHOUT ROWID;
          CREATE INDEX {} ON {remains} (cut);",
-        quoted(&format!("{PREFIX}m_by_cut_{table}")),
-        quoted(&format!("{PREFIX}t_by_cut_{table}")),
+        quoted(&format!("{PREFIX}mc_{table}")),
+        quoted(&format!("{PREFIX}tc_{table}")),
     ))?;
     Ok(())
 }

@@ -15,6 +15,7 @@ mod packing;
 mod prepare;
 mod repair;
 mod schema;
+mod search;
 mod silence;
 mod snapshot;
 mod state;

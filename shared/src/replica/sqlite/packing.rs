@@ -16,6 +16,7 @@ use super::names::{PREFIX, is_ours, quoted, quoted_list};
 use super::open;
 use super::prepare::add_table;
 use super::schema::candidates;
+use super::search;
 use super::state::{self, Progress};
 use crate::clock::{Reading, WallTime};
 use crate::id::{Cut, LinkId, NodeId, NodeName};
@@ -189,22 +190,9 @@ impl Copy {
     }
 
     fn finish(self) -> Outcome<()> {
-        self.rebuild_search_tables()?;
+        search::rebuild(&self.connection)?;
         self.connection.execute_batch("COMMIT; DETACH hub; PRAGMA journal_mode = DELETE")?;
         self.connection.close().map_err(|(_, error)| Fault::Sqlite(error))
-    }
-
-    /// A full-text table over another table's content is empty until it is built.
-    fn rebuild_search_tables(&self) -> Outcome<()> {
-        let sql =
-            "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND sql LIKE 'CREATE VIRTUAL TABLE%fts%content%'";
-        let mut statement = self.connection.prepare(sql)?;
-        let names: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-        for name in names.iter().map(|name| quoted(name)) {
-            // A table without content of its own cannot be rebuilt and need not be.
-            let _ = self.connection.execute_batch(&format!("INSERT INTO {name}({name}) VALUES ('rebuild')"));
-        }
-        Ok(())
     }
 }
 

@@ -8,7 +8,7 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::capture::{CaptureState, Op, WORD_BITS, capture_state, ensure_log, install, mask_names, mask_words};
-use super::catalogue::Catalogue;
+use super::catalogue::{Catalogue, is_exactly};
 use super::fault::Outcome;
 use super::names::{joined, key_names, literal, marks_table, quoted, quoted_list};
 use super::prepare::number_columns;
@@ -67,7 +67,9 @@ fn log_everything(connection: &Connection, table: &Candidate, columns: usize) ->
     let masks = (0..mask_words(columns)).map(|_| full_mask().to_string()).collect::<Vec<_>>().join(", ");
     // A record that has only a key is said to be there by its making.
     let op = if columns == 0 && table.key_kind == KeyKind::Natural { Op::Insert } else { Op::Update }.letter();
-    let gone = joined(table.keys.len(), " AND ", |at| format!("t.{} = m.k{}", quoted(&table.keys[at]), at + 1));
+    let gone = joined(table.keys.len(), " AND ", |at| {
+        is_exactly(&format!("t.{}", quoted(&table.keys[at])), &format!("m.k{}", at + 1))
+    });
     connection.execute_batch(&format!(
         "INSERT INTO _packhorse_log (tbl, {keys}, op, {words}, at) SELECT {capture}, {own}, '{op}', {masks}, {at} FROM {name};
          INSERT INTO _packhorse_log (tbl, {keys}, op, at) SELECT {capture}, {keys}, 'D', {at} FROM {marks} m

@@ -3,7 +3,8 @@
 //! Capture triggers must not log what a merge writes, and the application's triggers must not write synced tables a
 //! second time: their effects arrive as data. Those that write elsewhere (search indexes, an audit) run. SQLite's
 //! authorizer names the trigger on whose behalf a write is compiled, and to answer *ignore* makes that write nothing.
-//! A deletion cannot be ignored so; tables whose triggers delete synced records are written with triggers off.
+//! A deletion cannot be ignored so; tables whose triggers delete synced records are written with triggers off, and
+//! search tables are built anew afterwards.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};

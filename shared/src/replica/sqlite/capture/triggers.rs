@@ -102,11 +102,19 @@ impl Writer<'_> {
         self.table.keys.iter().map(|key| format!("{0} = NEW.{0}", quoted(key))).collect::<Vec<_>>().join(" AND ")
     }
 
+    /// The table as something to select from. One that is itself called old or new would stand before the rows of
+    /// that name.
+    fn source(&self) -> String {
+        let name = quoted(&self.table.name);
+        let hides_row = ["old", "new"].iter().any(|row| self.table.name.eq_ignore_ascii_case(row));
+        if hides_row { format!("{name} AS \"{PREFIX}holder\"") } else { name }
+    }
+
     /// Logs the records of this table for which `condition` holds.
     fn log_where(&self, op: Op, condition: &str) -> String {
         let columns = self.log_columns();
         let key: String = self.table.keys.iter().map(|key| format!("{}, ", quoted(key))).collect();
-        let table = quoted(&self.table.name);
+        let table = self.source();
         format!(
             "INSERT INTO _packhorse_log (tbl, {columns}op, at) SELECT {}, {key}'{}', {NOW} FROM {table} WHERE {condition}",
             self.capture,

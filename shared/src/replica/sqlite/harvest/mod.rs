@@ -9,6 +9,8 @@ mod coalesce;
 mod fold;
 mod read;
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::catalogue::Catalogue;
@@ -98,7 +100,7 @@ impl Run<'_> {
             Journal::Rollback => usize::MAX,
         };
         let mut works = Vec::new();
-        let mut without_key = 0;
+        let mut without_key = BTreeMap::new();
         log.for_each(after, upto, &mut without_key, &mut |work| {
             works.push(work);
             if works.len() < chunk {
@@ -106,7 +108,11 @@ impl Run<'_> {
             }
             self.write(std::mem::take(&mut works))
         })?;
-        self.harvested.without_key = without_key;
+        for (&table, &rows) in &without_key {
+            let table = &self.catalogue.at(table).shape.name;
+            tracing::warn!(table, rows, "rows with NULL in their key were written; they cannot be synced");
+        }
+        self.harvested.without_key = without_key.values().sum();
         if journal == Journal::Rollback {
             reader.execute_batch("ROLLBACK; BEGIN")?;
         }

@@ -1,5 +1,7 @@
 //! Reading the log, record by record.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 
 use super::super::capture::{Op, WORD_BITS, key_width, mask_names, mask_width};
@@ -43,7 +45,7 @@ impl<'a> LogReader<'a> {
         &mut self,
         after: i64,
         upto: i64,
-        without_key: &mut u64,
+        without_key: &mut BTreeMap<usize, u64>,
         show: &mut dyn FnMut(Work) -> Outcome<()>,
     ) -> Outcome<()> {
         let keys = key_names(self.keys);
@@ -58,10 +60,13 @@ impl<'a> LogReader<'a> {
             let Some(table) = self.catalogue.place_of(row.get(0)?) else { continue };
             let key = key_at(row, BEFORE_MASK + self.words, self.catalogue.at(table).shape.keys.len())?;
             if key.0.contains(&Value::Null) {
-                *without_key += 1;
+                let op: String = row.get(2)?;
+                if [Op::Insert, Op::Update].map(Op::letter).contains(&op.as_str()) {
+                    *without_key.entry(table).or_default() += 1;
+                }
                 continue;
             }
-            let entry = self.entry(row, table)?;
+            let entry = self.entry(row, table, &key)?;
             match &mut group {
                 Some((known, known_key, entries)) if *known == table && *known_key == key => entries.push(entry),
                 _ => {
@@ -83,16 +88,16 @@ impl<'a> LogReader<'a> {
         show(Work { table, key, edits: coalesce(&entries, stands) })
     }
 
-    fn entry(&self, row: &Row<'_>, table: usize) -> Outcome<Entry> {
+    fn entry(&self, row: &Row<'_>, table: usize, key: &Key) -> Outcome<Entry> {
         let letter: String = row.get(2)?;
         let op =
             Op::from_letter(&letter).ok_or_else(|| Fault::Damaged(format!("the log holds an operation {letter:?}")))?;
-        let touched = if op == Op::Update { self.touched(row, table)? } else { Touched::All };
+        let touched = if op == Op::Update { self.touched(row, table, key)? } else { Touched::All };
         let at = WallTime(u64::try_from(row.get::<_, Option<i64>>(3)?.unwrap_or(0)).unwrap_or(0));
         Ok(Entry { op, touched, at })
     }
 
-    fn touched(&self, row: &Row<'_>, table: usize) -> Outcome<Touched> {
+    fn touched(&self, row: &Row<'_>, table: usize, key: &Key) -> Outcome<Touched> {
         let Some(columns) = self.catalogue.captured_columns(row.get(1)?) else { return Ok(Touched::All) };
         let mut touched = Vec::new();
         for word in 0..self.words {
@@ -101,16 +106,33 @@ impl<'a> LogReader<'a> {
             let bits = (0..WORD_BITS).filter(|bit| mask >> bit & 1 == 1);
             touched.extend(bits.filter_map(|bit| columns.get(start + bit).copied()));
         }
-        if touched.is_empty() {
-            touched = self.added_since(columns, table);
+        // An update of a column that was added after the trigger leaves no trace in the mask. One that touched nothing
+        // else is taken for one; beside others, a column that still holds its default was hardly the point.
+        let alone = touched.is_empty();
+        for at in self.added_since(columns, table) {
+            if alone || self.is_filled(table, at, key)? {
+                touched.push(self.catalogue.at(table).shape.columns[at].id);
+            }
         }
         touched.sort_unstable();
         Ok(Touched::Some(touched))
     }
 
-    /// An update that touched none of the captured columns may have touched one that was added after the trigger.
-    fn added_since(&self, captured: &[ColumnId], table: usize) -> Vec<ColumnId> {
-        let shape = &self.catalogue.at(table).shape;
-        shape.column_ids().into_iter().filter(|column| !captured.contains(column)).collect()
+    /// The places of the columns that were added after the trigger.
+    fn added_since(&self, captured: &[ColumnId], table: usize) -> Vec<usize> {
+        let columns = &self.catalogue.at(table).shape.columns;
+        (0..columns.len()).filter(|&at| !captured.contains(&columns[at].id)).collect()
+    }
+
+    fn is_filled(&self, table: usize, at: usize, key: &Key) -> Outcome<bool> {
+        let entry = self.catalogue.at(table);
+        let (Some(column), Some(default)) = (entry.shape.columns.get(at), entry.defaults.get(at)) else {
+            return Ok(false);
+        };
+        // A default that cannot be read as an expression (SQLite takes a bare word) leaves the question open.
+        let Ok(mut statement) = self.connection.prepare_cached(&entry.sql.filled(&column.name, default)) else {
+            return Ok(true);
+        };
+        Ok(statement.query_row(params_from_iter(&key.0), |row| row.get(0)).optional()?.unwrap_or(false))
     }
 }

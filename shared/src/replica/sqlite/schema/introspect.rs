@@ -14,6 +14,8 @@ pub(in super::super) struct CandidateColumn {
     pub name: String,
     /// Whether one value may be stored as an integer or as a real that compares equal to it.
     pub untyped: bool,
+    /// The default, as SQL.
+    pub default: Option<String>,
 }
 
 /// A table that could be synced.
@@ -33,6 +35,7 @@ struct Column {
     declared: String,
     key_position: i64,
     hidden: i64,
+    default: Option<String>,
 }
 
 /// Every table that has a key, and those that are left out whatever is chosen. Views and our own tables are neither.
@@ -79,16 +82,27 @@ fn candidate(connection: &Connection, name: &str, without_rowid: bool, strict: b
         key_kind,
         rowid_key: alias && !without_rowid && !has_key_index(connection, name)?,
         columns: taking_part
-            .map(|column| CandidateColumn { name: column.name.clone(), untyped: is_untyped(&column.declared, strict) })
+            .map(|column| CandidateColumn {
+                name: column.name.clone(),
+                untyped: is_untyped(&column.declared, strict),
+                default: column.default.clone(),
+            })
             .collect(),
         parents: parents(connection, name)?,
     }))
 }
 
 fn columns(connection: &Connection, table: &str) -> Outcome<Vec<Column>> {
-    let mut statement = connection.prepare("SELECT name, type, pk, hidden FROM pragma_table_xinfo(?1) ORDER BY cid")?;
+    let mut statement =
+        connection.prepare("SELECT name, type, pk, hidden, dflt_value FROM pragma_table_xinfo(?1) ORDER BY cid")?;
     let rows = statement.query_map([table], |row| {
-        Ok(Column { name: row.get(0)?, declared: row.get(1)?, key_position: row.get(2)?, hidden: row.get(3)? })
+        Ok(Column {
+            name: row.get(0)?,
+            declared: row.get(1)?,
+            key_position: row.get(2)?,
+            hidden: row.get(3)?,
+            default: row.get(4)?,
+        })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
