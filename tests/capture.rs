@@ -35,22 +35,29 @@ fn arrives(scene: &Scene, tables: &[&str]) {
     }
 }
 
-/// What the bundle that the hub seals for `alice` now says; `None` if there is nothing to seal.
+/// What the bundles say that the hub seals for `alice` now; none if there is nothing to seal.
 #[track_caller]
-fn sealed(scene: &Scene) -> Option<Value> {
-    let before = scene.outbox("hq", "alice").len();
+fn all_sealed(scene: &Scene) -> Vec<Value> {
+    let before = scene.outbox("hq", "alice");
     scene.packhorse("hq", &["bundle", "--now"]).expect(0);
-    let bundles = scene.outbox("hq", "alice");
-    let file = bundles.last().filter(|_| bundles.len() > before)?;
-    Some(scene.packhorse("hq", &["inspect", "--json", "--values", text(file)]).expect(0).json())
+    let new = scene.outbox("hq", "alice").into_iter().filter(|file| !before.contains(file));
+    new.map(|file| scene.packhorse("hq", &["inspect", "--json", "--values", text(&file)]).expect(0).json()).collect()
 }
 
-/// How many records, fields and deletions the hub has for `alice` now.
+/// What the one bundle says that the hub seals for `alice` now; `None` if there is nothing to seal.
+#[track_caller]
+fn sealed(scene: &Scene) -> Option<Value> {
+    let mut sealed = all_sealed(scene);
+    assert!(sealed.len() < 2, "{} bundles", sealed.len());
+    sealed.pop()
+}
+
+/// How many records, fields and deletions the hub has for `alice` now, in however many bundles.
 #[track_caller]
 fn owed(scene: &Scene) -> (u64, u64, u64) {
-    let Some(told) = sealed(scene) else { return (0, 0, 0) };
-    let count = |what: &str| told[what].as_u64().expect("a count");
-    (count("records"), count("fields"), count("deletes"))
+    let sealed = all_sealed(scene);
+    let sum = |what: &str| sealed.iter().map(|told| told[what].as_u64().expect("a count")).sum();
+    (sum("records"), sum("fields"), sum("deletes"))
 }
 
 /// The records of a table in what a bundle says.

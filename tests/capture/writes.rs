@@ -165,6 +165,7 @@ fn a_record_that_nobody_changed_has_no_metadata() {
         assert_eq!(scene.sql(node, "SELECT group_concat(k1) FROM _packhorse_m_people"), "1", "at {node}");
         assert_eq!(scene.sql(node, "SELECT count(*) FROM _packhorse_m_stock"), "0", "at {node}");
         assert_eq!(scene.sql(node, "SELECT count(*) FROM _packhorse_t_people"), "0", "at {node}");
-        assert_eq!(scene.sql(node, "SELECT count(*) FROM _packhorse_log"), "0", "at {node}");
+        // The last row that was dealt with stays, so that the log's ids go on rising.
+        assert!(["0", "1"].contains(&scene.sql(node, "SELECT count(*) FROM _packhorse_log").as_str()), "at {node}");
     }
 }

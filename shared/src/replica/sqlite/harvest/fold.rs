@@ -24,6 +24,8 @@ pub(in super::super) struct Stamper {
     pub now: WallTime,
     /// The latest reading given so far.
     pub latest: Reading,
+    /// The latest birth given so far.
+    pub born: Reading,
 }
 
 impl Stamper {
@@ -31,6 +33,15 @@ impl Stamper {
         let reading = Reading::at(at.min(self.now)).max(self.floor.next());
         self.latest = self.latest.max(reading);
         Mark { stamp: Stamp { reading, node: self.node }, cut: self.cut, via: LinkId::LOCAL }
+    }
+
+    /// The stamp of a record's making. Records made in one millisecond share the stamps of their fields, but a birth is
+    /// an identity and is given once.
+    fn birth(&mut self, at: WallTime) -> Stamp {
+        let made = self.mark(at).stamp;
+        self.born = made.reading.max(self.born.next());
+        self.latest = self.latest.max(self.born);
+        Stamp { reading: self.born, ..made }
     }
 
     /// Whether a stamp comes from this harvest: everything known before it is not later than the clock was.
@@ -97,7 +108,7 @@ fn marks_of_standing(
     let born = edits.born.filter(|_| table.key_kind == KeyKind::Assigned);
     let mut present = match (known, born) {
         (Some(known), Some(_)) if made_by_this_harvest => known,
-        (_, Some(at)) => Present { birth: Some(stamper.mark(at).stamp), marks: Marks::default() },
+        (_, Some(at)) => Present { birth: Some(stamper.birth(at)), marks: Marks::default() },
         (known, None) => known.unwrap_or(Present { birth: None, marks: Marks::default() }),
     };
     if let Some(at) = edits.all {
@@ -130,7 +141,7 @@ mod tests {
 
     fn stamper() -> Stamper {
         let floor = Reading::at(WallTime(100));
-        Stamper { node: NodeId(7), published: Cut(4), cut: Cut(5), floor, now: WallTime(1_000), latest: floor }
+        Stamper { node: NodeId(7), published: Cut(4), cut: Cut(5), floor, now: WallTime(1_000), latest: floor, born: floor }
     }
 
     fn born(at: u64) -> Edits {
@@ -153,6 +164,18 @@ mod tests {
             assert_eq!(present.birth.is_some(), has_birth);
             assert_eq!(folded.bury, None);
         }
+    }
+
+    #[test]
+    fn records_made_in_one_millisecond_have_births_of_their_own() {
+        let (mut stamper, mut births) = (stamper(), std::collections::BTreeSet::new());
+        for at in [200, 200, 150, 200] {
+            let folded = fold(&table(KeyKind::Assigned), None, false, &born(at), &mut stamper);
+            let MarksChange::Put(present) = folded.marks else { panic!() };
+            births.insert(present.birth);
+            assert!(present.birth.map(|birth| birth.reading) <= Some(stamper.latest));
+        }
+        assert_eq!(births.len(), 4);
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub(super) fn harvest(
     };
     let floor = progress.clock.latest();
     let node = state::identity(writer)?.node;
-    let stamper = Stamper { node, published: progress.cut, cut: progress.cut, floor, now, latest: floor };
+    let stamper = Stamper { node, published: progress.cut, cut: progress.cut, floor, now, latest: floor, born: floor };
     let mut run = Run { writer, catalogue, stamper, harvested: Harvested::default() };
     reader.execute_batch("BEGIN")?;
     let done = run.work_through(reader, journal, progress.harvested_to, last);
