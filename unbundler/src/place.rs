@@ -234,7 +234,7 @@ impl Placer<'_> {
         of: &TableChanges,
         record: &'c RecordChange,
         present: &mut Present,
-    ) -> (Vec<(usize, Value)>, Vec<(&'c FieldChange, usize, merge::Field)>) {
+    ) -> (Vec<(usize, Value)>, Vec<Disputed<'c>>) {
         let (mut fields, mut conflicts) = (Vec::new(), Vec::new());
         for field in &record.fields {
             let Some(column) = column_of(table, of, field) else { continue };
@@ -257,7 +257,7 @@ impl Placer<'_> {
         table: &TableShape,
         record: &RecordChange,
         before: &Marks,
-        conflicts: &[(&FieldChange, usize, merge::Field)],
+        conflicts: &[Disputed<'_>],
         old: &[Value],
     ) -> Result<()> {
         for (field, at, verdict) in conflicts {
@@ -407,6 +407,9 @@ impl Placer<'_> {
         Ok(())
     }
 }
+
+/// An incoming field that was changed here too, without seeing each other: its column here, and which stands.
+type Disputed<'c> = (&'c FieldChange, usize, merge::Field);
 
 type Item<'t> = (&'t TableShape, &'t TableChanges, &'t RecordChange);
 
