@@ -75,6 +75,11 @@ impl<'a> Spool<'a> {
         list(&self.folder.join("inbox"))
     }
 
+    /// What lies in the inbox and can be no bundle: folders, links, names that are none of ours.
+    pub fn strangers_in_inbox(&self) -> Result<Vec<String>, SpoolError> {
+        Ok(sorted_out(&self.folder.join("inbox"))?.1)
+    }
+
     /// What could not be used, by name; the reasons lie beside it.
     pub fn quarantined(&self) -> Result<Vec<SpoolFile>, SpoolError> {
         list(&self.folder.join("quarantine"))
@@ -186,22 +191,33 @@ fn list(folder: &Path) -> Result<Vec<SpoolFile>, SpoolError> {
     Ok(read(folder)?.into_iter().filter(is_bundle).collect())
 }
 
-/// The plain files of a folder that bear names of ours; a folder that is not there is empty.
+/// The plain files of a folder that bear names of ours.
 fn read(folder: &Path) -> Result<Vec<SpoolFile>, SpoolError> {
+    Ok(sorted_out(folder)?.0)
+}
+
+/// The plain files of a folder that bear names of ours, and the names of everything else; a folder that is not there
+/// is empty. Links are not followed: what they lead to is not in the spool.
+fn sorted_out(folder: &Path) -> Result<(Vec<SpoolFile>, Vec<String>), SpoolError> {
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), Vec::new())),
         Err(error) => return Err(failed("list", folder)(error)),
     };
-    let mut files = Vec::new();
+    let (mut files, mut strangers) = (Vec::new(), Vec::new());
     for entry in entries {
         let entry = entry.map_err(failed("list", folder))?;
-        let Ok(name) = entry.file_name().into_string() else { continue };
+        // What cannot be looked at has just gone.
         let Ok(about) = entry.metadata() else { continue };
-        if about.is_file() && checked(&name).is_ok() {
-            files.push(SpoolFile { name, path: entry.path(), size: about.len() });
+        match entry.file_name().into_string() {
+            Ok(name) if about.is_file() && checked(&name).is_ok() => {
+                files.push(SpoolFile { name, path: entry.path(), size: about.len() });
+            }
+            Ok(name) => strangers.push(name),
+            Err(name) => strangers.push(name.to_string_lossy().into_owned()),
         }
     }
     files.sort();
-    Ok(files)
+    strangers.sort();
+    Ok((files, strangers))
 }
