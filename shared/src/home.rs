@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{NetworkId, NodeId};
+use crate::id::{NetworkId, NodeId, NodeName};
 use crate::seam::{Disk, write_durably};
 
 const CONFIG: &str = "packhorse.toml";
@@ -17,13 +17,16 @@ const IDENTITY: &str = "identity";
 const LOCK: &str = "lock";
 const FOLDERS: [&str; 4] = ["outbox", "inbox", "tmp", "quarantine"];
 
-/// Who a home's node is. The database holds the same, so that a home cannot speak for another database.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Who a home's node is. The database holds the same ids, so that a home cannot speak for another database; the
+/// configuration holds the same name, which its peers know it by.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HomeIdentity {
     /// The network.
     pub network: NetworkId,
     /// The installation.
     pub node: NodeId,
+    /// The name.
+    pub name: NodeName,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -31,6 +34,7 @@ pub struct HomeIdentity {
 struct IdentityFile {
     network: String,
     node: String,
+    name: NodeName,
 }
 
 /// Why a folder cannot be used as a home.
@@ -45,7 +49,7 @@ pub enum HomeError {
     /// It is some other folder, or was left half-made.
     #[error(
         "{path} is not a finished home ({what} is missing): run the `packhorse init` or `packhorse restore` that \
-             makes it again"
+             makes it again, or put {what} back from a backup"
     )]
     Unfinished {
         /// Where.
@@ -127,7 +131,7 @@ pub fn beside(database: &Path) -> PathBuf {
 }
 
 impl Home {
-    /// Makes a home, or completes one that was left half-made; the identity that is there then stays.
+    /// Makes a home, or completes one that was left half-made: nothing refers to its identity yet.
     pub fn create(disk: &dyn Disk, folder: &Path, identity: &HomeIdentity, config: &str) -> Result<Self, HomeError> {
         if folder.join(CONFIG).exists() {
             return Err(HomeError::Taken { path: folder.to_owned() });
@@ -137,9 +141,7 @@ impl Home {
             disk.create_folder(&part).map_err(failed("make the folder", &part))?;
         }
         let file = folder.join(IDENTITY);
-        if !file.exists() {
-            write_durably(disk, &file, identity_text(identity).as_bytes()).map_err(failed("write", &file))?;
-        }
+        write_durably(disk, &file, identity_text(identity).as_bytes()).map_err(failed("write", &file))?;
         let file = folder.join(CONFIG);
         write_durably(disk, &file, config.as_bytes()).map_err(failed("write", &file))?;
         Self::open(folder)
@@ -167,6 +169,17 @@ impl Home {
         Ok(Self { folder: folder.to_owned(), identity })
     }
 
+    /// Gives a home that was left without its database another name and configuration. What it was identified by stays:
+    /// a relay may bear its network already.
+    pub fn remake(self, disk: &dyn Disk, name: &NodeName, config: &str) -> Result<Self, HomeError> {
+        let identity = HomeIdentity { name: name.clone(), ..self.identity };
+        for (file, text) in [(IDENTITY, identity_text(&identity)), (CONFIG, config.to_owned())] {
+            let file = self.folder.join(file);
+            write_durably(disk, &file, text.as_bytes()).map_err(failed("write", &file))?;
+        }
+        Self::open(&self.folder)
+    }
+
     /// Takes a home away again whose database was never prepared. Only what [`Self::create`] makes is removed.
     pub fn abandon(self, disk: &dyn Disk) -> Result<(), HomeError> {
         for name in [CONFIG, IDENTITY, LOCK] {
@@ -190,8 +203,8 @@ impl Home {
     }
 
     /// Who the node is.
-    pub fn identity(&self) -> HomeIdentity {
-        self.identity
+    pub fn identity(&self) -> &HomeIdentity {
+        &self.identity
     }
 
     /// Takes the right to work on the home. `command`: what a second run is told about this one.
@@ -245,11 +258,14 @@ fn refuse_others(folder: &Path) -> Result<(), HomeError> {
 }
 
 fn identity_text(identity: &HomeIdentity) -> String {
-    let (network, node) = (identity.network, identity.node);
-    format!("# Made once; never changed, never copied to another node.\nnetwork = \"{network}\"\nnode = \"{node}\"\n")
+    let HomeIdentity { network, node, name } = identity;
+    format!(
+        "# Made once; never changed, never copied to another node.\n\
+         network = \"{network}\"\nnode = \"{node}\"\nname = \"{name}\"\n"
+    )
 }
 
 fn read_identity(text: &str) -> Option<HomeIdentity> {
     let file: IdentityFile = toml::from_str(text).ok()?;
-    Some(HomeIdentity { network: file.network.parse().ok()?, node: file.node.parse().ok()? })
+    Some(HomeIdentity { network: file.network.parse().ok()?, node: file.node.parse().ok()?, name: file.name })
 }
