@@ -12,11 +12,12 @@ use packhorse_bundler::BundlerError;
 use packhorse_shared::bundle::BundleError;
 use packhorse_shared::config::{ConfigError, EditError, InitialConfigError};
 use packhorse_shared::home::{HomeError, LockError};
-use packhorse_shared::id::NodeName;
 use packhorse_shared::replica::ReplicaError;
 use packhorse_shared::spool::SpoolError;
 use packhorse_transport::{Kind, TransportError};
 use packhorse_unbundler::UnbundlerError;
+
+use crate::wording::shown;
 
 /// The exit statuses (README, "Exit status").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,12 +94,13 @@ impl Failure {
     pub fn file(doing: &str, path: &std::path::Path, source: &io::Error) -> Self {
         let mut failure = Self::new(Exit::Failed, format!("cannot {doing} {}", path.display()));
         failure.causes.push(source.to_string());
+        failure.hint = way_out(source).map(str::to_owned);
         failure
     }
 
-    /// Names the link that it happened on.
-    pub fn about(mut self, peer: &NodeName) -> Self {
-        self.message = format!("{peer}: {}", self.message);
+    /// Says first which links it stopped.
+    pub fn about(mut self, links: &str) -> Self {
+        self.message = format!("{links}: {}", self.message);
         self
     }
 
@@ -108,7 +110,7 @@ impl Failure {
         self
     }
 
-    fn of(exit: Exit, error: &dyn Error) -> Self {
+    fn of(exit: Exit, error: &(dyn Error + 'static)) -> Self {
         let message = error.to_string();
         let mut causes: Vec<String> = Vec::new();
         let mut source = error.source();
@@ -120,7 +122,7 @@ impl Failure {
             }
             source = cause.source();
         }
-        Self { exit, message, causes, hint: None }
+        Self { exit, message, causes, hint: way_out(error).map(str::to_owned) }
     }
 
     /// The exit status.
@@ -130,9 +132,9 @@ impl Failure {
 
     /// Writes it to standard error. Where that is closed there is nobody to tell.
     pub fn print(&self) {
-        let mut lines = format!("error: {}\n", self.message);
-        self.causes.iter().for_each(|cause| lines.push_str(&format!("  caused by: {cause}\n")));
-        self.hint.iter().for_each(|hint| lines.push_str(&format!("  hint: {hint}\n")));
+        let mut lines = format!("error: {}\n", shown(&self.message));
+        self.causes.iter().for_each(|cause| lines.push_str(&format!("  caused by: {}\n", shown(cause))));
+        self.hint.iter().for_each(|hint| lines.push_str(&format!("  hint: {}\n", shown(hint))));
         let _ = io::stderr().write_all(lines.as_bytes());
     }
 }
@@ -156,49 +158,102 @@ failed!(
     LockError => Exit::Failed,
 );
 
-impl From<BundlerError> for Failure {
-    fn from(error: BundlerError) -> Self {
-        match error {
-            BundlerError::Replica(error) => error.into(),
-            BundlerError::Taken { .. } => Self::of(Exit::Usage, &error),
-            _ => Self::of(Exit::Failed, &error),
+/// What helps against a file system's refusal, which by itself only says what is in the way.
+fn way_out(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    let mut cause = error;
+    let refusal = loop {
+        match cause.downcast_ref::<io::Error>() {
+            Some(refusal) => break refusal,
+            None => cause = cause.source()?,
         }
-    }
+    };
+    Some(match refusal.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => "check the path: every folder on it must be there",
+        io::ErrorKind::IsADirectory => "name a file, not a folder",
+        io::ErrorKind::PermissionDenied => "check the permissions of the file and its folder",
+        io::ErrorKind::ReadOnlyFilesystem => "choose a place that can be written to, or have that one made writable",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            "make room there and run the command again: nothing is lost"
+        }
+        _ => "see to that and run the command again: nothing is lost",
+    })
 }
 
-impl From<UnbundlerError> for Failure {
-    fn from(error: UnbundlerError) -> Self {
-        match error {
-            UnbundlerError::Replica(error) => error.into(),
-            UnbundlerError::Home(error) => error.into(),
-            UnbundlerError::DatabaseThere { .. } | UnbundlerError::NotAPackage { .. } => Self::of(Exit::Usage, &error),
-            _ => Self::of(Exit::Failed, &error),
-        }
+fn exit_of_home(error: &HomeError) -> Exit {
+    if matches!(error, HomeError::Failed { .. } | HomeError::Lock(_)) { Exit::Failed } else { Exit::Usage }
+}
+
+fn exit_of_replica(error: &ReplicaError) -> Exit {
+    match error {
+        ReplicaError::Table { .. }
+        | ReplicaError::NoTables { .. }
+        | ReplicaError::Missing { .. }
+        | ReplicaError::Folder { .. }
+        | ReplicaError::NotADatabase { .. }
+        | ReplicaError::AlreadyPrepared { .. }
+        | ReplicaError::NotPrepared { .. } => Exit::Usage,
+        _ => Exit::Failed,
     }
 }
 
 impl From<HomeError> for Failure {
     fn from(error: HomeError) -> Self {
-        Self::of(Exit::Usage, &error)
+        Self::of(exit_of_home(&error), &error)
     }
 }
 
 impl From<ReplicaError> for Failure {
     fn from(error: ReplicaError) -> Self {
+        Self::of(exit_of_replica(&error), &error)
+    }
+}
+
+impl From<BundlerError> for Failure {
+    fn from(error: BundlerError) -> Self {
         let exit = match &error {
-            ReplicaError::Table { .. } | ReplicaError::NoTables { .. } | ReplicaError::Missing { .. } => Exit::Usage,
+            BundlerError::Replica(error) => exit_of_replica(error),
+            BundlerError::Taken { .. } => Exit::Usage,
             _ => Exit::Failed,
         };
         Self::of(exit, &error)
     }
 }
 
+impl From<UnbundlerError> for Failure {
+    fn from(error: UnbundlerError) -> Self {
+        let exit = match &error {
+            UnbundlerError::Replica(error) => exit_of_replica(error),
+            UnbundlerError::Home(error) => exit_of_home(error),
+            UnbundlerError::NotAPackage { .. } | UnbundlerError::DatabaseThere { .. } => Exit::Usage,
+            _ => Exit::Failed,
+        };
+        let hint = match &error {
+            UnbundlerError::Package { source, .. } => way_out_of_package(source),
+            _ => None,
+        };
+        let failure = Self::of(exit, &error);
+        if let Some(hint) = hint { failure.hint(hint) } else { failure }
+    }
+}
+
+fn way_out_of_package(error: &BundleError) -> Option<&'static str> {
+    match error {
+        BundleError::Io(_) => None,
+        BundleError::NotABundle => Some("give `restore` the .rdb file that `packhorse remote pack` made"),
+        BundleError::NewerFormat { .. } => Some("update Packhorse here"),
+        _ => Some("copy the package here once more, or have the hub make it again with `packhorse remote pack`"),
+    }
+}
+
 impl From<TransportError> for Failure {
     fn from(error: TransportError) -> Self {
         let exit = match error.kind() {
+            // A share that is not ours may be another one, mounted in its place.
+            _ if matches!(error, TransportError::OtherNetwork { .. }) => Exit::Unreachable,
             Kind::Unreachable => Exit::Unreachable,
             Kind::Stopped => Exit::OutOfTime,
-            Kind::Refused | Kind::Failed => Exit::Failed,
+            Kind::Refused => Exit::Usage,
+            Kind::Failed => Exit::Failed,
         };
         let hint = error.next_step().to_string();
         Self::of(exit, &error).hint(hint)

@@ -1,6 +1,6 @@
 //! A node, opened: its home, configuration and database, and what each of its links shares.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use packhorse_bundler::seal::Share;
 use packhorse_shared::config::{Config, Set};
@@ -33,7 +33,11 @@ impl Node {
     pub fn open(given: Option<&Path>) -> Result<Self, Failure> {
         let home = Home::open(&locate::home(given)?)?;
         let config = Config::load(&home.config_path())?;
-        let replica = SqliteReplica::open(&database_of(&home, &config))?;
+        let replica = SqliteReplica::open(&database_of(&home, &config)).map_err(|error| {
+            let failure = Failure::from(error);
+            let hint = format!("`database` in {} names it", home.config_path().display());
+            if failure.exit() == Exit::Usage { failure.hint(hint) } else { failure }
+        })?;
         let node = Self { home, config, replica };
         node.check_belonging()?;
         Ok(node)
@@ -49,6 +53,12 @@ impl Node {
     /// A home that was copied beside another database must not speak for it.
     fn check_belonging(&self) -> Result<(), Failure> {
         let (ours, theirs) = (self.home.identity(), self.replica.identity());
+        if ours.name != self.config.node.name {
+            let (config, name) = (self.home.config_path(), &self.config.node.name);
+            let message = format!("{} names this node \"{name}\", but it is \"{}\"", config.display(), ours.name);
+            return Err(Failure::usage(message)
+                .hint(format!("set name = \"{}\" under [node]: its peers know it by that name", ours.name)));
+        }
         if (ours.network, ours.node) == (theirs.network, theirs.node) {
             return Ok(());
         }
@@ -115,8 +125,9 @@ impl Node {
         }
         let shape = self.replica.tables().iter().find(|shape| shape.name.eq_ignore_ascii_case(&table.name));
         shape.cloned().ok_or_else(|| {
+            let synced: Vec<&str> = self.replica.tables().iter().map(|shape| shape.name.as_str()).collect();
             Failure::usage(format!("the set \"{set}\" names table \"{}\", which is not synced", table.name))
-                .hint("`packhorse init` told which tables are synced, and of the others why not")
+                .hint(format!("take it out of the set in packhorse.toml; synced are: {}", synced.join(", ")))
         })
     }
 }
@@ -125,5 +136,18 @@ impl Node {
 pub fn database_of(home: &Home, config: &Config) -> PathBuf {
     let path = home.folder().join(&config.node.database);
     // Without the way through the home and back, for messages.
-    std::path::absolute(&path).ok().and_then(|_| path.canonicalize().ok()).unwrap_or(path)
+    path.canonicalize().unwrap_or_else(|_| without_detour(&path))
+}
+
+/// `home/../crm.db` as `crm.db`, for a file that is not there to be asked.
+fn without_detour(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        let steps_back =
+            part == Component::ParentDir && matches!(plain.components().next_back(), Some(Component::Normal(_)));
+        if !(steps_back && plain.pop()) {
+            plain.push(part);
+        }
+    }
+    plain
 }

@@ -12,14 +12,14 @@ use packhorse_shared::replica::Replica;
 use packhorse_shared::spool::Spool;
 use packhorse_transport as transport;
 use packhorse_transport::{
-    Dial, FileName, FolderCarrier, FolderDial, Inspect, Kind, Link, LocalSpool, Location, OsStopwatch, Outcome,
-    Outgoing, Report, Run, Verdict, marker,
+    Dial, FileName, FolderCarrier, FolderDial, Inspect, Kind, Link, LocalSpool, Location, Mailbox, Marked, OsStopwatch,
+    Outcome, Outgoing, Report, Run, TransportError, Verdict, marker,
 };
 
 use crate::failure::{Exit, Failure};
 use crate::node::{Node, WORLD};
 use crate::report::note;
-use crate::wording::{bytes, count, shown};
+use crate::wording::{bytes, count};
 
 struct NodeSpool<'a> {
     spool: &'a Spool<'a>,
@@ -135,19 +135,29 @@ pub fn relays_of_remote(node: &Node, remote: &NodeName) -> Result<Vec<String>, F
 }
 
 /// Marks a relay as this network's, making its folder where that is allowed.
-pub fn mark(location: &Location, network: NetworkId) -> Result<(), Failure> {
+pub fn mark(location: &Location, network: NetworkId) -> Result<Marked, Failure> {
     let mut carrier = FolderCarrier::new(location.folder()?, WORLD.disk);
-    marker::mark(&mut carrier, network)?;
-    Ok(())
+    Ok(marker::mark(&mut carrier, network)?)
+}
+
+/// Takes a marker away again: nothing came of the network that it names.
+pub fn unmark(location: &Location) -> Result<(), Failure> {
+    let marker = location.folder()?.join(transport::MARKER);
+    WORLD.disk.remove(&marker).map_err(|error| Failure::file("remove", &marker, &error))
 }
 
 /// Makes a remote's folder on every relay that can be reached. A relay that cannot gets it with the first transfer.
-pub fn prepare_remote(node: &Node, remote: &NodeName) -> Result<(), Failure> {
+pub fn prepare_remote(node: &mut Node, remote: &NodeName) -> Result<(), Failure> {
+    let network = node.home.identity().network;
+    let links = links(node)?;
+    let evidence: Vec<_> = links.iter().map(|link| Mailbox::both(&link.peer, link.role)).collect();
     for location in relays(&node.config.node.relay)? {
         let dial = FolderDial(WORLD.disk);
-        let prepared = dial
-            .dial(&location)
-            .and_then(|mut carrier| marker::prepare_remote(&mut *carrier, node.home.identity().network, remote));
+        let prepared = dial.dial(&location).and_then(|mut carrier| {
+            // An empty mount point must stay empty.
+            marker::admit(&mut *carrier, network, &evidence)?;
+            marker::prepare_remote(&mut *carrier, network, remote)
+        });
         match prepared {
             Err(error) if error.kind() == Kind::Unreachable => note(&format!("{error}; its folder is made later")),
             other => drop(other?),
@@ -183,6 +193,24 @@ fn draw_conclusions(node: &mut Node, report: &Report) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Tells each failure once, however many links it stopped.
+fn tell_failures(report: &Report) {
+    let mut failures: Vec<(&TransportError, Vec<&str>)> = Vec::new();
+    for (peer, error) in report.links.iter().flat_map(|link| link.errors.iter().map(|error| (&link.peer, error))) {
+        match failures.iter_mut().find(|(known, _)| known.to_string() == error.to_string()) {
+            Some((_, peers)) => peers.push(peer.as_str()),
+            None => failures.push((error, vec![peer.as_str()])),
+        }
+    }
+    for (error, peers) in failures {
+        let links = match peers.as_slice() {
+            [first, second, third, _, ..] => format!("{first}, {second}, {third} and {} more", peers.len() - 3),
+            few => few.join(", "),
+        };
+        Failure::from(error.clone()).about(&links).print();
+    }
+}
+
 /// Tells what a transfer came to, and how the command ends by it.
 pub fn tell(report: &Report) -> Exit {
     for link in &report.links {
@@ -204,16 +232,10 @@ pub fn tell(report: &Report) -> Exit {
             note(&format!("{}: {} went into quarantine: {}", link.peer, rejected.name, rejected.reason));
         }
         for name in &link.left_alone {
-            note(&format!(
-                "{}: {} is not for this node and was left on the relay",
-                link.peer,
-                shown(&name.to_string())
-            ));
-        }
-        for error in &link.errors {
-            note(&format!("{}: {error}; {}", link.peer, error.next_step()));
+            note(&format!("{}: {} is not for this node and was left on the relay", link.peer, name));
         }
     }
+    tell_failures(report);
     let rejected = report.links.iter().any(|link| !link.rejected.is_empty());
     match report.outcome() {
         Outcome::Done if rejected => Exit::Attention,

@@ -4,6 +4,8 @@ use std::io::{self, Write};
 
 use tracing_subscriber::EnvFilter;
 
+use crate::wording::shown;
+
 /// Starts the log on standard error: warnings, or as much as `-v` or `PACKHORSE_LOG` asks for.
 pub fn start_log(verbose: u8) {
     let level = match verbose {
@@ -18,20 +20,25 @@ pub fn start_log(verbose: u8) {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colour).init();
 }
 
-/// Writes a result. A reader that has gone away (`| head`) is no failure.
+/// Writes a line of a result. Names from outside may be in it: they cannot control the terminal.
 pub fn result(text: &str) {
+    line(&shown(text));
+}
+
+/// A reader that has gone away (`| head`) is no failure.
+fn line(text: &str) {
     let mut out = io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush());
 }
 
-/// Writes a word about what happens.
+/// Writes a word about what happens, as safely.
 pub fn note(text: &str) {
     let mut err = io::stderr().lock();
-    let _ = err.write_all(text.as_bytes()).and_then(|()| err.write_all(b"\n"));
+    let _ = err.write_all(shown(text).as_bytes()).and_then(|()| err.write_all(b"\n"));
 }
 
 /// Writes a JSON document as a result.
 pub fn json(value: &impl serde::Serialize) {
     // Our own structures have text keys and no failing serialisers.
-    result(&serde_json::to_string(value).unwrap_or_default());
+    line(&serde_json::to_string(value).unwrap_or_default());
 }

@@ -1,1 +1,14 @@
-//! To come in this step.
+//! The command line: what it prints where, how it ends, and what it says when it is given something wrong.
+
+mod configs;
+mod databases;
+mod disks;
+mod golden;
+mod inbox;
+mod interrupted;
+mod json;
+mod manners;
+mod memory;
+mod packages;
+mod relays;
+mod remotes;

@@ -64,12 +64,15 @@ impl Packer<'_> {
         let now = self.world.clock.now();
         let database = self.spool.fresh_tmp(&format!("package-{}.db", order.remote))?;
         let tables: Vec<String> = order.tables.iter().map(|table| table.name.clone()).collect();
-        let copied = replica.copy_for_remote(now, &database, &tables)?;
-        let link = self.opened_link(replica, order.remote, now, &copied)?;
-        let draft = self.write(replica, order, &copied, &link, &database);
+        let written = replica.copy_for_remote(now, &database, &tables).map_err(BundlerError::from).and_then(|copied| {
+            let link = self.opened_link(replica, order.remote, now, &copied)?;
+            let bytes = self.write(replica, order, &copied, &link, &database)?;
+            Ok((copied, link, bytes))
+        });
         let removed = self.world.disk.remove(&database).map_err(failed("remove", &database));
-        let (draft, bytes) = draft?;
+        let (copied, link, bytes) = written?;
         removed?;
+        let draft = draft(order.file);
         if link.id == LinkId::LOCAL {
             replica.add_link(&link.peer, &link.state)?;
         } else {
@@ -109,26 +112,41 @@ impl Packer<'_> {
         copied: &Copied,
         link: &StoredLink,
         database: &Path,
-    ) -> Result<(PathBuf, u64), BundlerError> {
-        let mut draft = order.file.as_os_str().to_owned();
-        draft.push(".new");
-        let draft = PathBuf::from(draft);
+    ) -> Result<u64, BundlerError> {
+        let draft = draft(order.file);
+        let written = self.write_draft(replica, order, copied, link, database, &draft);
+        if written.is_err() {
+            // A part of a package is of no use to anybody; the error itself is what is to be told.
+            let _ = self.world.disk.remove(&draft);
+        }
+        written
+    }
+
+    fn write_draft(
+        &self,
+        replica: &dyn Replica,
+        order: &Order<'_>,
+        copied: &Copied,
+        link: &StoredLink,
+        database: &Path,
+        draft: &Path,
+    ) -> Result<u64, BundlerError> {
         let start = LinkStart { epoch: link.state.epoch(), clock: copied.clock, relays: order.relays.clone() };
         let mut members = BundleWriter::new();
         members.file(DATABASE, File::open(database).map_err(failed("open", database))?);
-        let start = start.to_bytes().map_err(|source| BundlerError::Write { path: draft.clone(), source })?;
+        let start = start.to_bytes().map_err(|source| BundlerError::Write { path: draft.to_owned(), source })?;
         members.bytes(LINK, start);
         let disk = self.world.disk;
-        disk.remove(&draft).map_err(failed("remove", &draft))?;
-        let mut file = disk.create_new(&draft).map_err(failed("make", &draft))?;
+        disk.remove(draft).map_err(failed("remove", draft))?;
+        let mut file = disk.create_new(draft).map_err(failed("make", draft))?;
         let mut buffered = BufWriter::new(&mut file);
         let written = members
             .write(self.manifest(replica, order, copied), &mut buffered)
-            .map_err(|source| BundlerError::Write { path: draft.clone(), source })?;
-        buffered.flush().map_err(failed("write", &draft))?;
+            .map_err(|source| BundlerError::Write { path: draft.to_owned(), source })?;
+        buffered.flush().map_err(failed("write", draft))?;
         drop(buffered);
-        file.sync().map_err(failed("sync", &draft))?;
-        Ok((draft, written.length))
+        file.sync().map_err(failed("sync", draft))?;
+        Ok(written.length)
     }
 
     fn manifest(&self, replica: &dyn Replica, order: &Order<'_>, copied: &Copied) -> Manifest {
@@ -147,6 +165,13 @@ impl Packer<'_> {
             members: Vec::new(),
         }
     }
+}
+
+/// The name under which a package is made before it gets its own.
+fn draft(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".new");
+    PathBuf::from(name)
 }
 
 fn failed(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> BundlerError {

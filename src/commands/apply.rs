@@ -9,10 +9,15 @@ use packhorse_unbundler::receive::{Received, Receiver};
 use crate::failure::{Exit, Failure};
 use crate::node::{Node, WORLD};
 use crate::report::note;
-use crate::wording::{count, shown};
+use crate::wording::count;
+
+const EXAMPLES: &str = "\
+Examples:
+  packhorse transfer && packhorse apply   get what lies on the relay, then merge it";
 
 /// Open the bundles that have arrived and merge them into the database
 #[derive(Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Apply {}
 
 impl Apply {
@@ -35,10 +40,10 @@ fn tell(received: &Received) -> Exit {
         tell_placed(name, placed);
     }
     for (name, why) in &received.quarantined {
-        note(&format!("{} went into quarantine: {why}", shown(name)));
+        note(&format!("{name} went into quarantine: {why}"));
     }
     for (name, why) in &received.left_alone {
-        note(&format!("{} was left in the inbox: {why}", shown(name)));
+        note(&format!("{} was left in the inbox: {why}", name));
     }
     let needs_a_person = |placed: &Placed| placed.held + placed.conflicts > 0;
     let attention = received.applied.iter().any(|(_, placed)| needs_a_person(placed));

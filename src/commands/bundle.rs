@@ -64,7 +64,7 @@ pub fn seal(node: &mut Node, urgency: Urgency, peers: &[NodeName]) -> Result<Exi
         match sealer.seal(&mut node.replica, share, urgency) {
             Ok(sealed) => sealed.iter().for_each(|sealed| tell(&share.link.peer, sealed)),
             // What cannot be sealed for one link must not keep the others waiting.
-            Err(error) => done = done.and(Err(Failure::from(error).about(&share.link.peer))),
+            Err(error) => done = done.and(Err(Failure::from(error).about(share.link.peer.as_str()))),
         }
     }
     done

@@ -12,6 +12,7 @@ use packhorse_shared::home::{Home, Identity as HomeIdentity};
 use packhorse_shared::id::{NetworkId, NodeId, NodeName};
 use packhorse_shared::replica::Identity;
 use packhorse_shared::replica::sqlite::{Choice, JournalWish, Prepared, examine, prepare};
+use packhorse_transport::{Location, Marked};
 
 use crate::failure::{Exit, Failure};
 use crate::node::{WORLD, database_of};
@@ -59,42 +60,71 @@ impl Init {
         let folder = home.map_or_else(|| Home::beside(&self.database), Path::to_owned);
         let written = relay::written_whole(&self.relay)?;
         let relays = relay::relays(&written)?;
-        let choice = match (self.tables.is_empty(), self.exclude.is_empty()) {
+        examine(&self.database, &self.choice())?;
+        let is_new = Home::open(&folder).is_err();
+        let home = self.home(&folder, &written)?;
+        let mut marked = Vec::new();
+        match self.start(&home, &relays, &mut marked) {
+            Ok(prepared) => tell(&prepared, &home),
+            Err(failure) if is_new => {
+                undo(home, &marked).unwrap_or_else(|failure| failure.print());
+                return Err(failure);
+            }
+            Err(failure) => return Err(failure),
+        }
+        Ok(Exit::Done)
+    }
+
+    /// Makes the relays ours, then the database. `marked`: the relays that were nobody's before.
+    fn start<'a>(
+        &self,
+        home: &Home,
+        relays: &'a [Location],
+        marked: &mut Vec<&'a Location>,
+    ) -> Result<Prepared, Failure> {
+        let identity = Identity { network: home.identity().network, node: home.identity().node };
+        for location in relays {
+            if relay::mark(location, identity.network)? == Marked::New {
+                marked.push(location);
+            }
+        }
+        let journal = if self.keep_journal { JournalWish::Keep } else { JournalWish::WriteAhead };
+        Ok(prepare(&self.database, identity, Reading::at(WORLD.clock.now()), &self.choice(), journal)?)
+    }
+
+    fn choice(&self) -> Choice {
+        match (self.tables.is_empty(), self.exclude.is_empty()) {
             (false, _) => Choice::Only(self.tables.clone()),
             (true, false) => Choice::Except(self.exclude.clone()),
             (true, true) => Choice::Every,
-        };
-        examine(&self.database, &choice)?;
-        let home = self.home(&folder, &written)?;
-        let identity = home.identity();
-        for location in &relays {
-            relay::mark(location, identity.network)?;
         }
-        let journal = if self.keep_journal { JournalWish::Keep } else { JournalWish::WriteAhead };
-        let identity = Identity { network: identity.network, node: identity.node };
-        let prepared = prepare(&self.database, identity, Reading::at(WORLD.clock.now()), &choice, journal)?;
-        tell(&prepared, &home);
-        Ok(Exit::Done)
     }
 
     /// A new home, or the one that an interrupted run for the same database left.
     fn home(&self, folder: &Path, relay: &[String]) -> Result<Home, Failure> {
-        if let Ok(home) = Home::open(folder) {
-            let config = Config::load(&home.config_path())?;
-            let same = database_of(&home, &config).canonicalize().ok() == self.database.canonicalize().ok();
-            return if same && config.node.name == self.name {
-                Ok(home)
+        let database = database_from(folder, &self.database)?;
+        let text = InitialConfig { name: &self.name, database: &database, relay, is_remote: false }.text()?;
+        if let Ok(left) = Home::open(folder) {
+            let config = Config::load(&left.config_path())?;
+            let same = database_of(&left, &config).canonicalize().ok() == self.database.canonicalize().ok();
+            return if same && config.remotes.is_empty() {
+                Ok(left.remake(WORLD.disk, &self.name, &text)?)
             } else {
                 Err(Failure::usage(format!("{} is the home of another database", folder.display()))
                     .hint("choose another folder with --home DIR"))
             };
         }
-        let identity =
-            HomeIdentity { network: NetworkId(WORLD.random.next_u64()), node: NodeId(WORLD.random.next_u64()) };
-        let database = database_from(folder, &self.database)?;
-        let text = InitialConfig { name: &self.name, database: &database, relay, is_remote: false };
-        Ok(Home::create(WORLD.disk, folder, identity, &text.text()?)?)
+        let (network, node) = (NetworkId(WORLD.random.next_u64()), NodeId(WORLD.random.next_u64()));
+        let identity = HomeIdentity { network, node, name: self.name.clone() };
+        Ok(Home::create(WORLD.disk, folder, &identity, &text)?)
     }
+}
+
+/// Nothing refers to this network yet, and the next try may be for other tables or another file: what was made for
+/// this one would be in its way.
+fn undo(home: Home, marked: &[&Location]) -> Result<(), Failure> {
+    marked.iter().try_for_each(|location| relay::unmark(location))?;
+    Ok(home.abandon(WORLD.disk)?)
 }
 
 /// The database's path as the configuration has it: relative to the home where the two lie together, so that the folder

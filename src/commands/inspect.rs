@@ -14,7 +14,7 @@ use serde_json::{Map, json};
 
 use crate::failure::{Exit, Failure};
 use crate::report::{self, result};
-use crate::wording::{bytes, count, shown, timestamp};
+use crate::wording::{bytes, count, timestamp};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -221,7 +221,7 @@ fn tell(told: &Told, values: bool) {
     let (records, fields) = (count(told.records, "record", "records"), count(told.fields, "field", "fields"));
     result(&format!("  {records}, {fields}, {} deleted", told.deletes));
     for table in &told.tables {
-        result(&format!("  {}", shown(&table.table)));
+        result(&format!("  {}", table.table));
         table.records.iter().for_each(|record| tell_record(record, values));
     }
 }
@@ -230,9 +230,9 @@ fn tell_record(record: &RecordTold, values: bool) {
     let key: Vec<String> = record.key.iter().map(ToString::to_string).collect();
     let told = match (&record.deleted, values) {
         (Some(_), _) => "deleted".to_owned(),
-        (None, false) => record.fields.keys().map(|name| shown(name)).collect::<Vec<_>>().join(", "),
+        (None, false) => record.fields.keys().cloned().collect::<Vec<_>>().join(", "),
         (None, true) => {
-            let field = |(name, told): (&String, &serde_json::Value)| format!("{} = {}", shown(name), told["value"]);
+            let field = |(name, told): (&String, &serde_json::Value)| format!("{} = {}", name, told["value"]);
             record.fields.iter().map(field).collect::<Vec<_>>().join(", ")
         }
     };

@@ -1,10 +1,16 @@
 //! What the tests stand on: a folder of their own, the binary under test, and other programs that write databases.
 
+mod refusal;
+pub mod volume;
+
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
+
+/// The binary under test.
+pub const BINARY: &str = env!("CARGO_BIN_EXE_packhorse");
 
 /// A folder in which a hub, its remotes and their relay live; gone when it is dropped.
 pub struct Scene {
@@ -115,14 +121,19 @@ impl Scene {
 
     /// Runs the binary in the folder with nothing but these words, in an empty environment.
     pub fn bare(&self, words: &[impl AsRef<OsStr>]) -> Run {
-        let output = Command::new(env!("CARGO_BIN_EXE_packhorse"))
-            .args(words)
-            .current_dir(self.folder.path())
-            .env_clear()
-            .stdin(Stdio::null())
-            .output()
-            .expect("the binary runs");
-        run_of(output)
+        self.run(self.command().args(words))
+    }
+
+    /// The binary, to be run in the folder and in an empty environment.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(BINARY);
+        command.current_dir(self.folder.path()).env_clear().stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a command to its end.
+    pub fn run(&self, command: &mut Command) -> Run {
+        run_of(command.output().expect("the program runs"))
     }
 
     /// Syncs a node.

@@ -159,7 +159,9 @@ impl TransportError {
     pub fn next_step(&self) -> &'static str {
         match self {
             Self::Unreachable { .. } => "mount or connect the relay; the next run carries what waits",
-            Self::NotARelay { .. } => "mount the share, or see what is there with `packhorse relay check URL`",
+            Self::NotARelay { .. } => {
+                "mount the share, or correct `relay`; to use a new folder, copy packhorse.relay from the old relay into it"
+            }
             Self::DamagedMarker { .. } => "if this folder is your relay, remove the damaged packhorse.relay there",
             Self::OtherNetwork { .. } => "give each network a relay folder of its own, and correct `relay`",
             Self::NotCarried { .. } => "set `relay` to a folder that both ends can reach, such as file:///srv/relay",

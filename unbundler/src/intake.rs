@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use packhorse_shared::bundle::{BundleError, BundleName, BundleReader, Kind, Limits, Manifest, ShortDigest, columns};
 use packhorse_shared::change::TableChanges;
 use packhorse_shared::id::{NetworkId, NodeName};
-use packhorse_shared::link::Header;
+use packhorse_shared::link::{Header, Role};
 use packhorse_shared::replica::StoredLink;
 use packhorse_shared::spool::SpoolFile;
 
@@ -83,7 +83,10 @@ pub fn examine(
 /// One installation speaks for a link: the first that was met after the latest package was made, and of that package.
 fn refuse_other_installations(manifest: &Manifest, header: &Header, link: &StoredLink) -> Result<(), Unfit> {
     let name = &manifest.from;
-    let way_out = format!("run `packhorse remote pack {name}` and restore the new package there");
+    let way_out = match link.state.role() {
+        Role::Remote => format!("run `packhorse remote pack {name}` and restore the new package there"),
+        Role::Hub => format!("if {name} was set up anew, restore a new package of its here"),
+    };
     match link.node {
         Some(known) if known == manifest.node => Ok(()),
         Some(_) => Err(Unfit::Refuse(format!(

@@ -52,6 +52,8 @@ impl Receiver<'_> {
         let (arrived, others) = intake::in_order(self.spool.inbox()?);
         let nameless = others.into_iter().map(|name| (name, "it does not bear a bundle's name".to_owned()));
         received.left_alone.extend(nameless);
+        let strangers = self.spool.strangers_in_inbox()?.into_iter();
+        received.left_alone.extend(strangers.map(|name| (name, "it is no bundle file".to_owned())));
         for bundle in arrived {
             let link = links.iter_mut().find(|link| link.peer == bundle.name.from);
             match link.filter(|_| bundle.name.to == *self.node) {
@@ -151,7 +153,7 @@ impl Receiver<'_> {
                 link.state.ask_again();
                 replica.save_link(link)?;
                 self.spool.quarantine(&bundle.path, &bundle.file, &why, self.world.clock.now())?;
-                received.quarantined.push((bundle.file.clone(), why));
+                received.quarantined.push((bundle.file.clone(), format!("{why}; its sender is asked again")));
             }
         }
         Ok(())

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use packhorse_shared::bundle::package::{DATABASE, LINK, LinkStart};
 use packhorse_shared::bundle::{BundleError, BundleReader, Kind, Limits, Manifest};
-use packhorse_shared::config::InitialConfigError;
+use packhorse_shared::config::{Config, InitialConfigError};
 use packhorse_shared::home::{Home, Identity as HomeIdentity};
 use packhorse_shared::id::{NodeId, NodeName};
 use packhorse_shared::link::Link;
@@ -135,11 +135,8 @@ impl Restorer<'_> {
     ) -> Result<Restored, UnbundlerError> {
         let text = config(Start { name: &manifest.to, relays: &start.relays })
             .map_err(|error| UnbundlerError::Config { why: error.to_string() })?;
-        let identity = HomeIdentity { network: manifest.network, node };
-        let home = match half_restored(site, &manifest) {
-            Some(home) => home,
-            None => Home::create(self.world.disk, site.home, identity, &text)?,
-        };
+        let identity = HomeIdentity { network: manifest.network, node, name: manifest.to.clone() };
+        let home = self.home(site.home, &identity, &text)?;
         let identity = Identity { network: manifest.network, node: home.identity().node };
         let link = Link::restored_from_package(self.world.clock.now(), start.epoch);
         let (hub, hub_node) = (&manifest.from, manifest.node);
@@ -149,18 +146,24 @@ impl Restorer<'_> {
         use_wal(site.database)?;
         Ok(Restored { name: manifest.to, hub: manifest.from, records: manifest.counts.records })
     }
+
+    /// A new home, or this node's own that has no database: the one that a run that was cut short left.
+    fn home(&self, folder: &Path, identity: &HomeIdentity, config: &str) -> Result<Home, UnbundlerError> {
+        let is_left = |home: &Home| {
+            let found = home.identity();
+            (found.network, &found.name) == (identity.network, &identity.name) && !has_database(home)
+        };
+        let home = match Home::open(folder) {
+            Ok(left) if is_left(&left) => left.remake(self.world.disk, &identity.name, config)?,
+            _ => Home::create(self.world.disk, folder, identity, config)?,
+        };
+        Ok(home)
+    }
 }
 
-/// The home that a run for this very node and database left when it was cut short before the database got its name.
-fn half_restored(site: &Site<'_>, manifest: &Manifest) -> Option<Home> {
-    let home = Home::open(site.home).ok()?;
-    let config = home.config().ok()?;
-    let absolute = |path: &Path| std::path::absolute(path).ok();
-    let folder = absolute(site.database.parent()?)?.canonicalize().ok()?;
-    let named = home.database(&config).parent()?.canonicalize().ok()?;
-    let same_file = folder == named && config.node.database.file_name() == site.database.file_name();
-    let same_node = home.identity().network == manifest.network && config.node.name == manifest.to;
-    (same_file && same_node).then_some(home)
+/// Whether a home's database is there: such a home is in use.
+fn has_database(home: &Home) -> bool {
+    Config::load(&home.config_path()).map_or(true, |config| home.folder().join(config.node.database).exists())
 }
 
 /// The name under which a database is made before it gets its own.

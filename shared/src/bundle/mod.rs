@@ -38,19 +38,19 @@ pub use read::BundleReader;
 #[derive(Debug, thiserror::Error)]
 pub enum BundleError {
     /// The file begins with something else.
-    #[error("the file is not a bundle")]
+    #[error("it is neither a bundle nor a package")]
     NotABundle,
     /// The file, or an archive in it, ends before what it promised.
-    #[error("the bundle is cut short")]
+    #[error("it is cut short")]
     Truncated,
     /// A part does not have the content that was sealed.
-    #[error("the bundle's {member} is damaged")]
+    #[error("its {member} is damaged")]
     Damaged {
         /// Which part: a member's name, or "seal".
         member: String,
     },
     /// A length or count is beyond what is accepted.
-    #[error("the bundle's {what} is beyond the limit of {limit}")]
+    #[error("its {what} is beyond the limit of {limit}")]
     TooLarge {
         /// What is too large.
         what: String,
@@ -58,7 +58,7 @@ pub enum BundleError {
         limit: u64,
     },
     /// A later version of the program made it.
-    #[error("the bundle has format {found}, and this version reads formats up to {known}")]
+    #[error("it has format {found}, and this version reads formats up to {known}")]
     NewerFormat {
         /// The format that it has.
         found: u32,
@@ -66,7 +66,7 @@ pub enum BundleError {
         known: u32,
     },
     /// Something else stands where one thing must.
-    #[error("the bundle has {found} where {expected} belongs")]
+    #[error("it has {found} where {expected} belongs")]
     Unexpected {
         /// What had to be there.
         expected: String,
@@ -74,24 +74,24 @@ pub enum BundleError {
         found: String,
     },
     /// The manifest is whole but does not say what a manifest must.
-    #[error("the bundle's manifest cannot be used: {reason}")]
+    #[error("its manifest cannot be used: {reason}")]
     Manifest {
         /// What is wrong with it.
         reason: String,
     },
     /// A member that must be understood is not.
-    #[error("the bundle's member {member} is not known to this version and is not optional")]
+    #[error("its member {member} is not known to this version and is not optional")]
     UnknownMember {
         /// Its name.
         member: String,
     },
     /// A file that was being packed changed meanwhile.
-    #[error("the file for the bundle's member {member} changed while it was packed")]
+    #[error("the file for its member {member} changed while it was packed")]
     Changed {
         /// The member.
         member: String,
     },
     /// The file itself could not be read or written.
-    #[error("the bundle could not be read or written")]
+    #[error("it could not be read or written")]
     Io(#[source] io::Error),
 }

@@ -13,10 +13,11 @@ use serde::{Deserialize, Deserializer, de::Error};
 
 use super::HomeError;
 use crate::config::{line_of, one_line};
-use crate::id::{NetworkId, NodeId};
+use crate::id::{NetworkId, NodeId, NodeName};
 
-/// A node's identity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+/// A node's identity. The database holds the same ids, so that a home cannot speak for another database; the
+/// configuration holds the same name, which its peers know the node by.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Identity {
     /// The network it belongs to.
@@ -25,6 +26,8 @@ pub struct Identity {
     /// The installation itself.
     #[serde(deserialize_with = "from_text")]
     pub node: NodeId,
+    /// The name.
+    pub name: NodeName,
 }
 
 /// As text, because a TOML integer has a sign and these ids use all 64 bits.
@@ -40,8 +43,8 @@ impl Identity {
     pub(super) fn text(&self) -> String {
         format!(
             "# Made once for this installation. Never change it, and never copy it to another node.\n\
-             network = \"{}\"\nnode = \"{}\"\n",
-            self.network, self.node
+             network = \"{}\"\nnode = \"{}\"\nname = \"{}\"\n",
+            self.network, self.node, self.name
         )
     }
 
@@ -75,22 +78,22 @@ mod tests {
     #[test]
     fn an_identity_survives_being_written_and_read() {
         for (network, node) in [(0, 1), (u64::MAX, i64::MAX as u64 + 1)] {
-            let identity = Identity { network: NetworkId(network), node: NodeId(node) };
+            let identity = Identity { network: NetworkId(network), node: NodeId(node), name: "hq".parse().unwrap() };
             assert_eq!(load(identity.text().as_bytes()).unwrap(), identity);
         }
     }
 
     #[test]
     fn what_is_not_exactly_an_identity_is_refused_with_its_line() {
-        let good = Identity { network: NetworkId(1), node: NodeId(2) }.text();
+        let good = Identity { network: NetworkId(1), node: NodeId(2), name: "hq".parse().unwrap() }.text();
         for (bad, at) in [
             (String::new(), 1),
             (good.replace("network", "netwerk"), 2),
             (good.replace("0000000000000002", "2"), 3),
             (good.replace("\"0000000000000002\"", "2"), 3),
-            (format!("{good}more = 1\n"), 4),
-            (format!("{good}node = \"0000000000000002\"\n"), 4),
-            (good.chars().take(good.len() - 4).collect(), 3),
+            (format!("{good}more = 1\n"), 5),
+            (format!("{good}node = \"0000000000000002\"\n"), 5),
+            (good.chars().take(good.len() - 4).collect(), 4),
         ] {
             let found = load(bad.as_bytes());
             assert!(matches!(found, Err(HomeError::IdentityDamaged { line, .. }) if line == at), "{bad}: {found:?}");

@@ -22,8 +22,10 @@ pub struct HomeLock {
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// Another run holds it.
-    #[error("{holder} is at work on this home; wait for it to end, or stop it")]
+    #[error("another run works on {} ({holder}): wait until it is done", home.display())]
     Busy {
+        /// The home.
+        home: PathBuf,
         /// Who, in words: process and command where they can be told.
         holder: String,
     },
@@ -44,7 +46,10 @@ impl HomeLock {
         let mut file = options.read(true).write(true).create(true).truncate(false).open(path).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(LockError::Busy { holder: holder(&mut file) }),
+            Err(TryLockError::WouldBlock) => {
+                let home = path.parent().unwrap_or(path).to_owned();
+                return Err(LockError::Busy { home, holder: holder(&mut file) });
+            }
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
         let lock = Self { file };
@@ -54,7 +59,7 @@ impl HomeLock {
     }
 
     fn describe(&self, command: &str) -> io::Result<()> {
-        let words = format!("process {}: {command}", std::process::id());
+        let words = format!("packhorse {command}, process {}", std::process::id());
         self.file.set_len(0)?;
         (&self.file).rewind()?;
         (&self.file).write_all(shortened(&words).as_bytes())
@@ -74,7 +79,7 @@ fn holder(file: &mut File) -> String {
     // Some systems let nobody read a locked file, and the holder may not have come to writing yet.
     let _ = file.take(HOLDER_MAX as u64).read_to_end(&mut bytes);
     let words = shortened(&String::from_utf8_lossy(&bytes));
-    if words.is_empty() { "another run".to_owned() } else { words }
+    if words.is_empty() { "it has not told who it is".to_owned() } else { words }
 }
 
 fn shortened(words: &str) -> String {
@@ -90,7 +95,7 @@ mod tests {
 
     fn busy(path: &Path) -> String {
         match HomeLock::take(path, "second") {
-            Err(LockError::Busy { holder }) => holder,
+            Err(LockError::Busy { holder, .. }) => holder,
             other => panic!("{other:?}"),
         }
     }
@@ -99,12 +104,12 @@ mod tests {
     fn a_second_run_is_told_who_holds_the_home_until_it_is_given_back() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
-        let lock = HomeLock::take(&path, "packhorse sync --for 60s").unwrap();
-        assert_eq!(busy(&path), format!("process {}: packhorse sync --for 60s", std::process::id()));
+        let lock = HomeLock::take(&path, "sync --for 60s").unwrap();
+        assert_eq!(busy(&path), format!("packhorse sync --for 60s, process {}", std::process::id()));
         drop(lock);
         assert_eq!(fs::read(&path).unwrap(), b"");
         let _again = HomeLock::take(&path, "third").unwrap();
-        assert!(busy(&path).ends_with(": third"));
+        assert!(busy(&path).starts_with("packhorse third"));
     }
 
     #[test]
@@ -113,7 +118,7 @@ mod tests {
         let path = folder.path().join("lock");
         fs::write(&path, "process 1: a very long command that was killed and left its words here").unwrap();
         let _lock = HomeLock::take(&path, "x").unwrap();
-        assert_eq!(busy(&path), format!("process {}: x", std::process::id()));
+        assert_eq!(busy(&path), format!("packhorse x, process {}", std::process::id()));
     }
 
     #[test]
@@ -124,7 +129,7 @@ mod tests {
         let words = busy(&path);
         assert!(words.len() <= HOLDER_MAX + 3 && words.contains("a; b; [2J"), "{words}");
         lock.file.set_len(0).unwrap();
-        assert_eq!(busy(&path), "another run");
+        assert_eq!(busy(&path), "it has not told who it is");
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub use identity::Identity;
 pub use lock::{HomeLock, LockError};
 
 use crate::config::{Config, ConfigError};
+use crate::id::NodeName;
 use crate::seam::{Disk, write_durably};
 
 const CONFIG: &str = "packhorse.toml";
@@ -42,7 +43,7 @@ pub struct Home {
 #[derive(Debug, thiserror::Error)]
 pub enum HomeError {
     /// There is no such folder.
-    #[error("there is no folder {}; make a home with `packhorse init` or `packhorse restore`", .0.display())]
+    #[error("there is no home at {}: make one with `packhorse init` or `packhorse restore`", .0.display())]
     Missing(PathBuf),
     /// The path is that of something else.
     #[error("{} is not a folder; name another place for the home", .0.display())]
@@ -51,16 +52,16 @@ pub enum HomeError {
     #[error("{} is not a home: it holds no packhorse.toml; name the home folder, or make one", .0.display())]
     NotAHome(PathBuf),
     /// The making of this home was broken off.
-    #[error("the home {} was not finished; give the command that makes it again", .0.display())]
+    #[error("the home {} is not finished (packhorse.toml is missing): run the `packhorse init` or `packhorse restore` that makes it, or put packhorse.toml back from a backup", .0.display())]
     HalfMade(PathBuf),
     /// A home with bundles in it has lost its configuration.
     #[error("the home {} has lost its packhorse.toml but holds bundles; put the file back from a backup", .0.display())]
     ConfigLost(PathBuf),
     /// A new home was to be made where there is one.
-    #[error("{} is a home already; use it, or name another folder", .0.display())]
+    #[error("{} is a home already: use it, or choose another folder with --home DIR", .0.display())]
     Taken(PathBuf),
     /// A new home was to be made among other things.
-    #[error("{} holds other things already, such as \"{found}\"; name an empty or a new folder", path.display())]
+    #[error("{} holds other things ({found}): choose another folder with --home DIR", path.display())]
     NotEmpty {
         /// The folder.
         path: PathBuf,
@@ -102,8 +103,8 @@ fn failed<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) ->
 impl Home {
     /// Makes a home in a new or empty folder, or completes one whose making was broken off; the identity then is the
     /// one given now, since an unfinished home has never told anybody the other one.
-    pub fn create(disk: &dyn Disk, folder: &Path, identity: Identity, config_text: &str) -> Result<Self, HomeError> {
-        let home = Self { folder: folder.to_owned(), identity };
+    pub fn create(disk: &dyn Disk, folder: &Path, identity: &Identity, config_text: &str) -> Result<Self, HomeError> {
+        let home = Self { folder: folder.to_owned(), identity: identity.clone() };
         // Looked at before anything is written, so that somebody else's folder stays untouched.
         home.check_free(config_text)?;
         disk.create_folder(folder).map_err(failed("make the home folder", folder))?;
@@ -111,6 +112,26 @@ impl Home {
         home.check_free(config_text)?;
         home.make(disk, config_text)?;
         Ok(home)
+    }
+
+    /// Gives a home that was left without its database another name and configuration. What it was identified by stays:
+    /// a relay may bear its network already.
+    pub fn remake(self, disk: &dyn Disk, name: &NodeName, config_text: &str) -> Result<Self, HomeError> {
+        let remade = Self { identity: Identity { name: name.clone(), ..self.identity }, folder: self.folder };
+        remade.make(disk, config_text)?;
+        Ok(remade)
+    }
+
+    /// Takes a home away again whose database was never prepared. Only what [`Self::create`] makes is removed.
+    pub fn abandon(self, disk: &dyn Disk) -> Result<(), HomeError> {
+        for name in [CONFIG, IDENTITY, LOCK] {
+            let path = self.folder.join(name);
+            disk.remove(&path).map_err(failed("remove a file of the home", &path))?;
+        }
+        for folder in FOLDERS.map(|name| self.folder.join(name)).into_iter().chain([self.folder]) {
+            fs::remove_dir(&folder).map_err(failed("remove a folder of the home", &folder))?;
+        }
+        Ok(())
     }
 
     /// Opens a home.
@@ -142,8 +163,8 @@ impl Home {
     }
 
     /// Who the node is.
-    pub fn identity(&self) -> Identity {
-        self.identity
+    pub fn identity(&self) -> &Identity {
+        &self.identity
     }
 
     /// The configuration file.

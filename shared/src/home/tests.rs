@@ -7,7 +7,9 @@ use crate::id::{NetworkId, NodeId};
 use crate::seam::OsDisk;
 use crate::seam::faults::sweep;
 
-const ME: Identity = Identity { network: NetworkId(7), node: NodeId(9) };
+fn me() -> Identity {
+    Identity { network: NetworkId(7), node: NodeId(9), name: "hq".parse().unwrap() }
+}
 const TEXT: &str = "[node]\nname = \"hq\"\ndatabase = \"../crm.db\"\n";
 
 fn somewhere() -> (TempDir, PathBuf) {
@@ -17,7 +19,7 @@ fn somewhere() -> (TempDir, PathBuf) {
 }
 
 fn create(folder: &Path) -> Result<Home, HomeError> {
-    Home::create(&OsDisk, folder, ME, TEXT)
+    Home::create(&OsDisk, folder, &me(), TEXT)
 }
 
 #[test]
@@ -26,7 +28,7 @@ fn a_home_that_was_made_can_be_opened() {
     let made = create(&folder).unwrap();
     let home = Home::open(&folder).unwrap();
     assert_eq!(home, made);
-    assert_eq!(home.identity(), ME);
+    assert_eq!(home.identity(), &me());
     for inner in [home.outbox(), home.inbox(), home.tmp(), home.quarantine()] {
         assert!(inner.is_dir() && inner.starts_with(home.folder()));
     }
@@ -45,10 +47,10 @@ fn a_home_lies_beside_its_database() {
 fn a_home_is_not_made_over_another() {
     let (_outer, folder) = somewhere();
     create(&folder).unwrap();
-    let other = Identity { node: NodeId(10), ..ME };
-    assert!(matches!(Home::create(&OsDisk, &folder, other, TEXT), Err(HomeError::Taken(_))));
-    assert!(matches!(Home::create(&OsDisk, &folder, ME, "[node]\n"), Err(HomeError::Taken(_))));
-    assert_eq!(Home::open(&folder).unwrap().identity(), ME);
+    let other = Identity { node: NodeId(10), ..me() };
+    assert!(matches!(Home::create(&OsDisk, &folder, &other, TEXT), Err(HomeError::Taken(_))));
+    assert!(matches!(Home::create(&OsDisk, &folder, &me(), "[node]\n"), Err(HomeError::Taken(_))));
+    assert_eq!(Home::open(&folder).unwrap().identity(), &me());
     assert_eq!(fs::read_to_string(folder.join(CONFIG)).unwrap(), TEXT);
 }
 
@@ -111,7 +113,7 @@ fn a_home_is_held_by_one_run() {
 fn two_makers_do_not_mix() {
     let (_outer, folder) = somewhere();
     fs::create_dir(&folder).unwrap();
-    let first = Home { folder: folder.clone(), identity: ME };
+    let first = Home { folder: folder.clone(), identity: me() };
     let _lock = first.lock("making the home").unwrap();
     assert!(matches!(create(&folder), Err(HomeError::Lock(LockError::Busy { .. }))));
     assert!(!folder.join(IDENTITY).exists());
@@ -123,18 +125,18 @@ fn two_makers_do_not_mix() {
 fn a_making_that_is_broken_off_can_be_made_again() {
     sweep(|disk| {
         let (_outer, folder) = somewhere();
-        let made = Home::create(disk, &folder, ME, TEXT);
+        let made = Home::create(disk, &folder, &me(), TEXT);
         assert_eq!(made.is_err(), disk.struck());
         if let Ok(home) = Home::open(&folder) {
-            assert_eq!(home.identity(), ME);
+            assert_eq!(home.identity(), &me());
             assert_eq!(home.config().unwrap().node.name.as_str(), "hq");
         } else {
-            let other = Identity { node: NodeId(10), ..ME };
-            Home::create(&OsDisk, &folder, other, TEXT).unwrap();
-            assert_eq!(Home::open(&folder).unwrap().identity(), other);
+            let other = Identity { node: NodeId(10), ..me() };
+            Home::create(&OsDisk, &folder, &other, TEXT).unwrap();
+            assert_eq!(Home::open(&folder).unwrap().identity(), &other);
             return;
         }
         create(&folder).unwrap();
-        assert_eq!(Home::open(&folder).unwrap().identity(), ME);
+        assert_eq!(Home::open(&folder).unwrap().identity(), &me());
     });
 }

@@ -12,6 +12,12 @@ pub enum ReplicaError {
         /// Where.
         path: PathBuf,
     },
+    /// There is a folder.
+    #[error("{path} is a folder: name the database file in it")]
+    Folder {
+        /// Where.
+        path: PathBuf,
+    },
     /// The file is something else.
     #[error("{path} is not an SQLite database: check the path")]
     NotADatabase {
@@ -38,8 +44,25 @@ pub enum ReplicaError {
         /// Which database.
         path: PathBuf,
     },
+    /// SQLite finds it damaged.
+    #[error("the database {path} is damaged: run `PRAGMA integrity_check` on it and restore it from a backup")]
+    Corrupt {
+        /// Which database.
+        path: PathBuf,
+    },
+    /// The disk failed in some other way.
+    #[error(
+        "the disk with the database {path} failed ({why}): check that it has room and can be written, and run the \
+             command again"
+    )]
+    Disk {
+        /// Which database.
+        path: PathBuf,
+        /// SQLite's words.
+        why: String,
+    },
     /// It was prepared already.
-    #[error("the database {path} already takes part in a Packhorse network as another home's: use that home")]
+    #[error("the database {path} takes part in a Packhorse network already: use the home that was made for it")]
     AlreadyPrepared {
         /// Which database.
         path: PathBuf,

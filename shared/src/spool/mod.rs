@@ -95,6 +95,11 @@ impl<'a> Spool<'a> {
         list(&self.inbox, check_complete)
     }
 
+    /// What lies in the inbox and can be no bundle: folders, links, names that are none of ours.
+    pub fn strangers_in_inbox(&self) -> Result<Vec<String>, SpoolError> {
+        strangers(&self.inbox)
+    }
+
     /// What is being written, or was when a run ended early; sorted by name.
     pub fn leftovers(&self) -> Result<Vec<SpoolFile>, SpoolError> {
         list(&self.tmp, check)
@@ -197,6 +202,22 @@ fn list(folder: &Path, pass: fn(&str) -> Result<(), FileNameError>) -> Result<Ve
     }
     files.sort();
     Ok(files)
+}
+
+/// The names in a folder of what [`list`] passes over and is not merely unfinished: folders, links, foreign names.
+fn strangers(folder: &Path) -> Result<Vec<String>, SpoolError> {
+    let mut names = Vec::new();
+    for entry in entries(folder)? {
+        let name = entry.file_name();
+        let fits = name.to_str().is_some_and(|name| check(name).is_ok());
+        // Links are not followed: what they lead to is not in the spool.
+        let is_file = entry.metadata().is_ok_and(|about| about.is_file());
+        if !(fits && is_file) {
+            names.push(name.to_string_lossy().into_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
 }
 
 /// What is in a folder; nothing, if there is none.

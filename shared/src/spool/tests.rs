@@ -14,8 +14,8 @@ const NOW: WallTime = WallTime(1_795_246_200_000);
 
 fn home() -> (TempDir, Home) {
     let outer = tempfile::tempdir().unwrap();
-    let identity = Identity { network: NetworkId(1), node: NodeId(2) };
-    let home = Home::create(&OsDisk, &outer.path().join("home"), identity, "[node]\n").unwrap();
+    let identity = Identity { network: NetworkId(1), node: NodeId(2), name: "hq".parse().unwrap() };
+    let home = Home::create(&OsDisk, &outer.path().join("home"), &identity, "[node]\n").unwrap();
     (outer, home)
 }
 

@@ -46,16 +46,17 @@ fn param(text: &str) -> Result<(String, String), String> {
 impl Add {
     /// Runs the command.
     pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
-        let (node, _lock) = Node::lock(home, "remote add")?;
+        let (mut node, _lock) = Node::lock(home, "remote add")?;
         if node.config.remotes.contains_key(&self.name) {
             return Err(Failure::usage(format!("there is a remote \"{}\" already", self.name))
                 .hint(format!("`packhorse remote show {}` tells about it", self.name)));
         }
         if self.name == *node.name() {
-            return Err(Failure::usage(format!("\"{}\" is this node's own name", self.name)));
+            return Err(Failure::usage(format!("\"{}\" is this node's own name", self.name))
+                .hint("choose another name for the remote"));
         }
         node.tables_of_set(&self.set)?;
-        relay::prepare_remote(&node, &self.name)?;
+        relay::prepare_remote(&mut node, &self.name)?;
         let params: BTreeMap<String, Param> =
             self.params.into_iter().map(|(key, value)| (key, Param::One(Scalar::Text(value)))).collect();
         let remote = RemoteConfig { set: self.set, params, relay: self.relay };

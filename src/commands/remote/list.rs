@@ -10,8 +10,14 @@ use crate::failure::{Exit, Failure};
 use crate::node::Node;
 use crate::report::{json, note, result};
 
+const EXAMPLES: &str = "\
+Examples:
+  packhorse remote list
+  packhorse remote list --json | jq -r '.[] | select(.packed | not).name'";
+
 /// List the remotes, their sets and whether their package has been made
 #[derive(Args)]
+#[command(after_help = EXAMPLES)]
 pub struct List {
     /// Print JSON
     #[arg(long)]

@@ -11,8 +11,13 @@ use crate::failure::{Exit, Failure};
 use crate::node::{Node, WORLD};
 use crate::report::note;
 
+const EXAMPLES: &str = "\
+Examples:
+  packhorse remote remove alice";
+
 /// Remove a remote: nothing is sent to it or taken from it any more
 #[derive(Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Remove {
     /// The remote
     name: NodeName,

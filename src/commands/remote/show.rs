@@ -12,8 +12,13 @@ use crate::node::Node;
 use crate::report::{json, result};
 use crate::wording::timestamp;
 
+const EXAMPLES: &str = "\
+Examples:
+  packhorse remote show alice";
+
 /// Show one remote: its set, its tables and its link
 #[derive(Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Show {
     /// The remote
     name: NodeName,

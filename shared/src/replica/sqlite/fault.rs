@@ -50,6 +50,8 @@ impl Fault {
         match source.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => ReplicaError::Locked { path },
             Some(ErrorCode::NotADatabase) => ReplicaError::NotADatabase { path },
+            Some(ErrorCode::DatabaseCorrupt) => ReplicaError::Corrupt { path },
+            Some(ErrorCode::SystemIoFailure) => ReplicaError::Disk { path, why: source.to_string() },
             Some(ErrorCode::DiskFull) => ReplicaError::DiskFull { path },
             Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
                 ReplicaError::ReadOnly { path, why: source.to_string() }

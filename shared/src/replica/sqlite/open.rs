@@ -32,6 +32,9 @@ pub(super) fn reader(path: &Path) -> Outcome<Connection> {
 }
 
 fn open(path: &Path) -> Outcome<Connection> {
+    if path.is_dir() {
+        return Err(Fault::Said(ReplicaError::Folder { path: path.to_owned() }));
+    }
     if !path.is_file() {
         return Err(Fault::Said(ReplicaError::Missing { path: path.to_owned() }));
     }

@@ -43,11 +43,15 @@ pub struct Adoption<'a> {
 
 impl SqliteReplica {
     pub(super) fn try_copy(&mut self, now: WallTime, target: &Path, tables: &[String]) -> Outcome<Copied> {
-        let copy = Copy::open(target, &self.path)?;
-        self.lock_quiet(now)?;
+        // What stops us before the first row is copied stands in the main database, not in the new one.
+        let path = self.path.clone();
+        let at_source = |fault: Fault| Fault::Said(fault.at(&path, "be read"));
+        let settings = open::reader(&path).and_then(|source| Settings::of(&source)).map_err(at_source)?;
+        let copy = Copy::open(target, &path, &settings)?;
+        self.lock_quiet(now).map_err(at_source)?;
         let begun = copy.begin();
         self.writer.execute_batch("ROLLBACK")?;
-        begun?;
+        begun.map_err(at_source)?;
         let progress = copy.progress()?;
         let mut copied = Copied { cut: progress.cut, clock: progress.clock.latest(), records: 0, skipped: Vec::new() };
         copy.schema("table", &mut copied.skipped)?;
@@ -69,9 +73,8 @@ struct Copy {
 }
 
 impl Copy {
-    fn open(target: &Path, source: &Path) -> Outcome<Self> {
+    fn open(target: &Path, source: &Path, settings: &Settings) -> Outcome<Self> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let settings = Settings::of(&open::reader(source)?)?;
         let connection = Connection::open_with_flags(target, flags)?;
         connection.execute_batch(&format!(
             "PRAGMA encoding = '{}'; PRAGMA page_size = {}; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; \
@@ -106,8 +109,9 @@ impl Copy {
         let rows = statement.query_map([kind], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let parts: Vec<(String, String)> = rows.collect::<rusqlite::Result<_>>()?;
         for (name, sql) in parts.iter().filter(|(name, _)| !is_ours(name)) {
-            if let Err(error) = self.connection.execute_batch(sql) {
-                skipped.push(format!("{kind} {name}: {error}"));
+            match self.connection.execute_batch(sql) {
+                Err(error) if is_about_the_statement(&error) => skipped.push(format!("{kind} {name}: {error}")),
+                other => other?,
             }
         }
         Ok(())
@@ -194,6 +198,13 @@ impl Copy {
         self.connection.execute_batch("COMMIT; DETACH hub; PRAGMA journal_mode = DELETE")?;
         self.connection.close().map_err(|(_, error)| Fault::Sqlite(error))
     }
+}
+
+/// Whether SQLite refused what a statement says, and not for want of room or the like.
+fn is_about_the_statement(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{AuthorizationForStatementDenied, ConstraintViolation, TypeMismatch, Unknown};
+    let code = error.sqlite_error_code();
+    matches!(code, None | Some(Unknown | AuthorizationForStatementDenied | ConstraintViolation | TypeMismatch))
 }
 
 /// What has no AUTOINCREMENT in the copy has no row to set.

@@ -141,7 +141,15 @@ mod tests {
 
     fn stamper() -> Stamper {
         let floor = Reading::at(WallTime(100));
-        Stamper { node: NodeId(7), published: Cut(4), cut: Cut(5), floor, now: WallTime(1_000), latest: floor, born: floor }
+        Stamper {
+            node: NodeId(7),
+            published: Cut(4),
+            cut: Cut(5),
+            floor,
+            now: WallTime(1_000),
+            latest: floor,
+            born: floor,
+        }
     }
 
     fn born(at: u64) -> Edits {
