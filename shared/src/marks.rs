@@ -4,6 +4,8 @@
 //! for those that changed since. Invariant: a field without a mark of its own has the base mark; one without either
 //! has not changed since capture began, and every stamp is later than its. Pure.
 
+use std::collections::BTreeMap;
+
 use crate::clock::{Reading, Stamp};
 use crate::id::{ColumnId, Cut, LinkId, NodeId};
 use crate::varint;
@@ -73,6 +75,11 @@ impl Marks {
         self.base.into_iter().chain(self.fields.iter().map(|field| field.1))
     }
 
+    /// The nodes whose stamps these are, with repetitions.
+    pub fn nodes(&self) -> impl Iterator<Item = NodeId> {
+        self.all().map(|mark| mark.stamp.node)
+    }
+
     /// The latest stamp of any field.
     pub fn latest_stamp(&self) -> Option<Stamp> {
         self.all().map(|mark| mark.stamp).max()
@@ -88,12 +95,14 @@ impl Marks {
 #[derive(Clone, Debug, Default)]
 pub struct Roster {
     nodes: Vec<NodeId>,
+    numbers: BTreeMap<NodeId, u64>,
 }
 
 impl Roster {
     /// A roster whose numbers, from 0, stand for these nodes.
     pub fn new(nodes: Vec<NodeId>) -> Self {
-        Self { nodes }
+        let numbers = nodes.iter().copied().zip(0..).collect();
+        Self { nodes, numbers }
     }
 
     /// The node under a number.
@@ -103,13 +112,14 @@ impl Roster {
 
     /// A node's number, if it has one.
     pub fn number(&self, node: NodeId) -> Option<u64> {
-        self.nodes.iter().position(|&known| known == node).map(|at| at as u64)
+        self.numbers.get(&node).copied()
     }
 
     /// Gives a node the next number; true if it is new and the caller must store it.
     pub fn enlist(&mut self, node: NodeId) -> bool {
         let new = self.number(node).is_none();
         if new {
+            self.numbers.insert(node, self.nodes.len() as u64);
             self.nodes.push(node);
         }
         new

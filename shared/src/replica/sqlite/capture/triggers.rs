@@ -3,12 +3,12 @@
 //! The order in which SQLite fires several triggers is undefined, so no trigger relies on another's row standing
 //! before or after its own.
 
-use super::super::names::{PREFIX, quoted};
+use super::super::names::{PREFIX, quoted, quoted_list};
 use super::super::schema::{Candidate, CandidateColumn, UniqueIndex};
 use super::log::{Op, WORD_BITS, mask_names, mask_words};
 
-/// The wall clock in milliseconds, in words that SQLite 3.35 knows.
-const NOW: &str = "CAST((julianday('now') - 2440587.5) * 86400000.0 AS INTEGER)";
+/// The wall clock in milliseconds, in words that SQLite 3.35 knows. Without an argument it need not be parsed.
+const NOW: &str = "CAST((julianday() - 2440587.5) * 86400000.0 AS INTEGER)";
 
 /// A trigger: its name and its whole CREATE statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,8 +26,8 @@ pub(in super::super) fn triggers_of(table: &Candidate, unique: &[UniqueIndex], c
         writer.trigger("update", "AFTER UPDATE", "", &[writer.log_update()]),
         writer.trigger(
             "rekey",
-            "AFTER UPDATE",
-            &format!("WHEN {}", writer.key_changed()),
+            &format!("AFTER {}", writer.update_of_key()),
+            &writer.key_changed(),
             &[writer.log("OLD", Op::Delete), writer.log("NEW", Op::Insert)],
         ),
         writer.guard_insert(unique),
@@ -49,7 +49,8 @@ impl Writer<'_> {
         let name = format!("{PREFIX}{part}_{}", self.table.name);
         let body = statements.join("; ");
         let (quoted_name, table) = (quoted(&name), quoted(&self.table.name));
-        let sql = format!("CREATE TRIGGER {quoted_name} {event} ON {table} {when} BEGIN {body}; END");
+        let when = if when.is_empty() { String::new() } else { format!("WHEN {when} ") };
+        let sql = format!("CREATE TRIGGER {quoted_name} {event} ON {table} {when}BEGIN {body}; END");
         Trigger { name, sql }
     }
 
@@ -89,7 +90,7 @@ impl Writer<'_> {
     fn mask(&self, word: usize) -> String {
         let columns = self.table.columns.iter().skip(word * WORD_BITS).take(WORD_BITS);
         let bits: Vec<String> = columns.enumerate().map(|(bit, column)| shifted(&changed(column), bit)).collect();
-        if bits.is_empty() { "0".to_owned() } else { bits.join(" | ") }
+        if bits.is_empty() { "0".to_owned() } else { bits.join(" + ") }
     }
 
     fn key_changed(&self) -> String {
@@ -110,6 +111,13 @@ impl Writer<'_> {
         if hides_row { format!("{name} AS \"{PREFIX}holder\"") } else { name }
     }
 
+    /// The event of an update that may change the key. A rowid can be set by any of its names; SQLite takes those that
+    /// are no columns of the table in the list, and fires by name.
+    fn update_of_key(&self) -> String {
+        let aliases = if self.table.rowid_key { &["rowid", "oid", "_rowid_"][..] } else { &[] };
+        format!("UPDATE OF {}", quoted_list(self.table.keys.iter().map(String::as_str).chain(aliases.iter().copied())))
+    }
+
     /// Logs the records of this table for which `condition` holds.
     fn log_where(&self, op: Op, condition: &str) -> String {
         let columns = self.log_columns();
@@ -122,23 +130,50 @@ impl Writer<'_> {
         )
     }
 
+    /// A trigger that logs whoever meets one of the conditions. It looks whether there is anybody first: almost always
+    /// there is not, and then the log need not be opened.
+    fn guard(&self, part: &str, event: &str, holders: &[(Op, String)]) -> Trigger {
+        let table = self.source();
+        let exists = |(_, condition): &(Op, String)| format!("EXISTS (SELECT 1 FROM {table} WHERE {condition})");
+        let when = holders.iter().map(exists).collect::<Vec<_>>().join(" OR ");
+        let log = |(op, condition): &(Op, String)| self.log_where(*op, condition);
+        self.trigger(part, event, &when, &holders.iter().map(log).collect::<Vec<_>>())
+    }
+
     fn guard_insert(&self, unique: &[UniqueIndex]) -> Trigger {
-        let mut statements = vec![self.log_where(Op::Held, &self.is_under_new_key())];
-        statements.extend(unique.iter().map(|index| self.log_where(Op::Suspect, &index.holder_is)));
-        self.trigger("guard_insert", "BEFORE INSERT", "", &statements)
+        let suspects = unique.iter().map(|index| (Op::Suspect, index.holder_is.clone()));
+        let holders: Vec<_> = [(Op::Held, self.is_under_new_key())].into_iter().chain(suspects).collect();
+        self.guard("guard_insert", "BEFORE INSERT", &holders)
     }
 
     /// `UPDATE OR REPLACE` that changes a key evicts whoever stands under the new one.
     fn guard_rekey(&self) -> Trigger {
         let statement = self.log_where(Op::Held, &self.is_under_new_key());
-        self.trigger("guard_rekey", "BEFORE UPDATE", &format!("WHEN {}", self.key_changed()), &[statement])
+        self.trigger("guard_rekey", &format!("BEFORE {}", self.update_of_key()), &self.key_changed(), &[statement])
     }
 
     fn guard_update(&self, unique: &[UniqueIndex]) -> Trigger {
         let itself = self.table.keys.iter().map(|key| format!("{0} IS OLD.{0}", quoted(key)));
         let itself = itself.collect::<Vec<_>>().join(" AND ");
-        let log = |index: &UniqueIndex| self.log_where(Op::Suspect, &format!("{} AND NOT ({itself})", index.holder_is));
-        self.trigger("guard_update", "BEFORE UPDATE", "", &unique.iter().map(log).collect::<Vec<_>>())
+        let holder = |index: &UniqueIndex| (Op::Suspect, format!("{} AND NOT ({itself})", index.holder_is));
+        let event = format!("BEFORE {}", self.update_of_unique(unique));
+        self.guard("guard_update", &event, &unique.iter().map(holder).collect::<Vec<_>>())
+    }
+
+    /// The event of an update that may change a UNIQUE key. It is any update where a key is made of more than columns
+    /// that are set by their own name: of expressions, a condition, generated columns or the rowid.
+    fn update_of_unique(&self, unique: &[UniqueIndex]) -> String {
+        let own = |name: &String| self.table.columns.iter().any(|column| column.name == *name);
+        let mut names: Vec<&str> = Vec::new();
+        for index in unique {
+            match &index.columns {
+                Some(columns) if columns.iter().all(own) => names.extend(columns.iter().map(String::as_str)),
+                _ => return "UPDATE".to_owned(),
+            }
+        }
+        names.sort_unstable();
+        names.dedup();
+        format!("UPDATE OF {}", quoted_list(names))
     }
 }
 
@@ -153,7 +188,7 @@ fn changed(column: &CandidateColumn) -> String {
     }
 }
 
-/// In parentheses, since SQLite gives `<<` and `|` one precedence.
+/// Multiplied and added, which SQLite does faster than shifting and joining bits.
 fn shifted(condition: &str, bit: usize) -> String {
-    if bit == 0 { condition.to_owned() } else { format!("({condition} << {bit})") }
+    if bit == 0 { condition.to_owned() } else { format!("{condition} * {}", 1i64 << bit) }
 }

@@ -14,6 +14,8 @@ use super::index_text;
 pub(in super::super) struct UniqueIndex {
     /// SQL that is true for the holder of the key that the row `NEW` would take. Names in it are the table's own.
     pub holder_is: String,
+    /// The columns that it is made of, if it is made of nothing else: no expression, no condition.
+    pub columns: Option<Vec<String>>,
 }
 
 struct Term {
@@ -51,7 +53,10 @@ fn unique_index(connection: &Connection, table: &str, index: &str) -> Outcome<Un
     if let Some(condition) = text.as_ref().and_then(|text| text.condition.as_ref()) {
         conditions.push(format!("({condition}) AND (SELECT ({condition}) FROM {new_row})"));
     }
-    Ok(UniqueIndex { holder_is: conditions.join(" AND ") })
+    // The index of a constraint has no text; what cannot be read might have a condition.
+    let whole = sql.is_none() || text.as_ref().is_some_and(|text| text.condition.is_none());
+    let columns = terms.into_iter().map(|term| term.column).collect::<Option<Vec<String>>>().filter(|_| whole);
+    Ok(UniqueIndex { holder_is: conditions.join(" AND "), columns })
 }
 
 fn terms(connection: &Connection, index: &str) -> Outcome<Vec<Term>> {

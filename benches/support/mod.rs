@@ -1,0 +1,8 @@
+//! What the benches stand on: options, measuring, databases and the contacts workload.
+
+#![allow(dead_code)]
+
+pub mod contacts;
+pub mod harvest;
+pub mod measure;
+pub mod options;
