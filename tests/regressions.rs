@@ -169,3 +169,20 @@ fn a_record_is_never_attached_to_another_that_happens_to_bear_its_parents_number
     scene.same("companies", "hq", "alice");
     assert_eq!(scene.rows("hq", "contacts"), ["1|2|'Ann'", "2|2|'Ben'"]);
 }
+
+#[test]
+fn a_record_deleted_with_triggers_off_counts_as_deleted_and_stops_nothing() {
+    let scene = pair("CREATE TABLE notes (id INTEGER PRIMARY KEY, text); INSERT INTO notes VALUES (1, 'a'), (2, 'b')");
+    scene.sql("hq", "UPDATE notes SET text = 'c' WHERE id = 1");
+    // As with SQLITE_DBCONFIG_ENABLE_TRIGGER off, which neither of the other programs can set.
+    let database = rusqlite::Connection::open(scene.database("hq")).expect("the database opens");
+    database
+        .set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)
+        .expect("triggers go off");
+    scene.packhorse("hq", &["bundle"]).expect(0);
+    database.execute("DELETE FROM notes WHERE id = 1", []).expect("the record goes");
+    drop(database);
+    scene.settle("alice");
+    assert_eq!(scene.rows("alice", "notes"), ["2|'b'"]);
+    scene.same("notes", "hq", "alice");
+}

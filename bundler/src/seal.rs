@@ -10,10 +10,10 @@ use std::io::{BufReader, BufWriter, Write};
 use std::path::Path;
 
 use packhorse_shared::bundle::{BundleName, BundleReader, BundleWriter, Limits, Manifest};
-use packhorse_shared::clock::WallTime;
+use packhorse_shared::clock::{Reading, WallTime};
 use packhorse_shared::id::{BundleId, NodeName};
 use packhorse_shared::link::{Contents, Due, Header, Reach};
-use packhorse_shared::replica::{Replica, StoredLink, TableShape};
+use packhorse_shared::replica::{Replica, ReplicaError, StoredLink, TableShape};
 use packhorse_shared::seam::World;
 use packhorse_shared::spool::Spool;
 
@@ -115,11 +115,13 @@ impl Sealer<'_> {
     ) -> Result<(Sealed, Reach), BundlerError> {
         let now = self.world.clock.now();
         let before = share.link.state.clone();
-        let snapshot = replica.snapshot(now)?;
-        let portion = Portion { records: RECORDS_AT_ONCE, bytes: self.bundle_max };
-        let selection = select(&*snapshot, &share.tables, share.owed(), portion)?;
-        let clock = snapshot.clock();
-        drop(snapshot);
+        let (selection, clock) = match self.select(replica, share, now) {
+            Err(ReplicaError::Vanished { table }) => {
+                replica.bury_vanished(&table)?;
+                self.select(replica, share, now)
+            }
+            other => other,
+        }?;
         let Some(due) = due(&mut share.link, &selection, urgency, now) else {
             if share.link.state != before {
                 replica.save_link(&share.link)?;
@@ -131,6 +133,17 @@ impl Sealer<'_> {
         let id = BundleId(self.world.random.next_u64());
         let header = share.link.state.seal(id, contents, due, clock, now);
         Ok((self.write(replica, share, header, &selection)?, selection.reach))
+    }
+
+    fn select(
+        &self,
+        replica: &mut dyn Replica,
+        share: &Share,
+        now: WallTime,
+    ) -> Result<(Selection, Reading), ReplicaError> {
+        let snapshot = replica.snapshot(now)?;
+        let portion = Portion { records: RECORDS_AT_ONCE, bytes: self.bundle_max };
+        Ok((select(&*snapshot, &share.tables, share.owed(), portion)?, snapshot.clock()))
     }
 
     fn write(

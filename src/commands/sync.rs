@@ -8,6 +8,7 @@ use std::time::Instant;
 use clap::Args;
 use packhorse_bundler::seal::Urgency;
 use packhorse_shared::config::Span;
+use packhorse_shared::replica::Replica;
 
 use super::{apply, bundle, transfer};
 use crate::failure::{Exit, Failure};
@@ -34,6 +35,10 @@ impl Sync {
     pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
         let (mut node, _lock) = Node::lock(home, "sync")?;
         transfer::require_relay(&node)?;
+        if node.replica.links()?.is_empty() {
+            note("there are no links yet: make a remote's package with `packhorse remote pack`");
+            return Ok(Exit::Done);
+        }
         let started = Instant::now();
         let left = |span: Span| span.as_duration().saturating_sub(started.elapsed());
         // A failure here is told at the end: what others sent can be fetched and applied all the same.

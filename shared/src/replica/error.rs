@@ -102,8 +102,8 @@ pub enum ReplicaError {
     },
     /// A record that has marks vanished from its table although capture on it is in place.
     #[error(
-        "a record of table \"{table}\" vanished without being captured: was it deleted with triggers switched off? \
-             Run `PRAGMA integrity_check` on the database"
+        "a record of table \"{table}\" vanished without being captured, as when it is deleted with triggers switched \
+             off: run `packhorse bundle`, which counts it as deleted"
     )]
     Vanished {
         /// Which table.

@@ -119,6 +119,9 @@ pub trait Replica {
     /// Begins a consistent read of what is stamped so far, for figures that need not be the latest.
     fn glance(&mut self) -> Result<Box<dyn Snapshot + '_>>;
 
+    /// Counts as deleted the records of a table that have marks and stand no more: what [`ReplicaError::Vanished`] told.
+    fn bury_vanished(&mut self, table: &str) -> Result<()>;
+
     /// Copies the named tables, whole, into a new SQLite database at `target`: an empty copy of the schema filled with
     /// what a remote may have, prepared to take part. The file is complete and on the disk when this returns.
     fn copy_for_remote(&mut self, now: WallTime, target: &Path, tables: &[String]) -> Result<Copied>;

@@ -61,7 +61,10 @@ impl Add {
             self.params.into_iter().map(|(key, value)| (key, Param::One(Scalar::Text(value)))).collect();
         let remote = RemoteConfig { set: self.set, params, relay: self.relay };
         edit_file(WORLD.disk, &node.home.config_path(), |text| add_remote(text, &self.name, &remote))?;
-        note(&format!("added {0}; make its package with `packhorse remote pack {0} -o {0}.rdb`", self.name));
+        note(&format!(
+            "added {0}; make its package with `packhorse remote pack {0} -o {0}.rdb --no-passphrase`",
+            self.name
+        ));
         Ok(Exit::Done)
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use packhorse_shared::change::{RecordChange, TableChanges};
 use packhorse_shared::clock::Stamp;
 use packhorse_shared::id::TableId;
-use packhorse_shared::replica::{Present, Remains, Result, TableShape};
+use packhorse_shared::replica::{Placement, Present, Remains, Result, TableShape};
 use packhorse_shared::value::{Key, Value};
 
 use super::column::{Column, column_of};
@@ -107,30 +107,42 @@ impl Placer<'_> {
         for undo in undos {
             let missing = self.transaction.missing_parents(undo.table, &undo.change.key)?;
             let Some(parent) = missing.first() else { continue };
-            self.take_back(&undo)?;
+            if self.take_back(&undo)? == Taken::NotBack {
+                continue;
+            }
             self.placed.records = self.placed.records.saturating_sub(1);
             self.hold(undo.of, undo.change, &format!("it refers to {parent}, which was deleted here"))?;
         }
         Ok(())
     }
 
-    fn take_back(&mut self, undo: &Undo<'_>) -> Result<()> {
+    fn take_back(&mut self, undo: &Undo<'_>) -> Result<Taken> {
         let (table, key) = (undo.table, &undo.change.key);
         match &undo.before {
-            Before::Standing(present, values) => {
-                self.transaction.update(table, key, values)?;
-                self.transaction.mark(table, key, present)
-            }
+            Before::Standing(present, values) => match self.transaction.update(table, key, values)? {
+                Placement::Refused(_) => return Ok(Taken::NotBack),
+                Placement::Placed => self.transaction.mark(table, key, present)?,
+            },
             Before::Absent(remains) => {
-                self.transaction.delete(table, key)?;
+                if let Placement::Refused(_) = self.transaction.delete(table, key)? {
+                    return Ok(Taken::NotBack);
+                }
                 self.transaction.bury(table, key, undo.change.birth, &remains.clone().unwrap_or_default())?;
-                match remains {
-                    Some(_) => Ok(()),
-                    None => self.transaction.unbury(table, key, undo.change.birth),
+                if remains.is_none() {
+                    self.transaction.unbury(table, key, undo.change.birth)?;
                 }
             }
         }
+        Ok(Taken::Back)
     }
+}
+
+/// What became of a change that was to be taken back.
+#[derive(PartialEq, Eq)]
+enum Taken {
+    Back,
+    /// The database refused it: it stays, and what it refers to comes back from its own end.
+    NotBack,
 }
 
 /// Whether a column is part of a declared foreign key.

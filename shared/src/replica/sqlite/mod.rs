@@ -46,6 +46,9 @@ pub use prepare::{Choice, JournalWish, Prepared, SyncedTable, examine, prepare};
 /// How often a moment without unharvested changes is tried for.
 const QUIET_TRIES: usize = 50;
 
+/// How long the write-ahead log may become before we shorten it ourselves.
+const LOG_MAX: u64 = 64 << 20;
+
 /// A database that has been prepared, opened.
 pub struct SqliteReplica {
     path: PathBuf,
@@ -91,8 +94,24 @@ impl SqliteReplica {
         move |fault| fault.at(&self.path, doing)
     }
 
+    /// Moves what is in a long write-ahead log into the database, as far as no reader needs it. The application's own
+    /// checkpoints keep the log short as a rule; where nobody but us writes there are none. Holding the write lock keeps
+    /// an application's older SQLite from beginning the log anew meanwhile (see [`open::writer`]).
+    fn shorten_log(&self) -> Outcome<()> {
+        let mut log = self.path.as_os_str().to_owned();
+        log.push("-wal");
+        if self.journal == Journal::Rollback || std::fs::metadata(log).map_or(0, |about| about.len()) < LOG_MAX {
+            return Ok(());
+        }
+        self.writer.execute_batch("BEGIN IMMEDIATE")?;
+        let moved = self.reader.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        self.writer.execute_batch("ROLLBACK")?;
+        Ok(moved?)
+    }
+
     /// Takes the write lock at a moment in which nothing is unharvested.
     fn lock_quiet(&mut self, now: WallTime) -> Outcome<()> {
+        self.shorten_log()?;
         for _ in 0..QUIET_TRIES {
             harvest::harvest(&mut self.writer, &self.reader, self.journal, &self.catalogue, now)?;
             self.writer.execute_batch("BEGIN IMMEDIATE")?;
@@ -129,9 +148,13 @@ impl SqliteReplica {
 
     fn try_tally(&self) -> Outcome<Tally> {
         let from = Progress::load(&self.reader)?.harvested_to;
-        let sql = "SELECT count(*), min(at) FROM _packhorse_log WHERE id > ?1 AND NOT (op = 'U' AND cols = 0)";
+        let masks = capture::mask_names(capture::mask_width(&self.reader)?);
+        let nothing = masks.iter().map(|mask| format!("ifnull({mask}, 0) = 0")).collect::<Vec<_>>().join(" AND ");
+        let sql = format!(
+            "SELECT count(*), min(at) FROM _packhorse_log WHERE id > ?1 AND op NOT IN ('R', 'S') AND NOT (op = 'U' AND {nothing})"
+        );
         let (count, oldest): (i64, Option<i64>) =
-            self.reader.prepare_cached(sql)?.query_row([from], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            self.reader.prepare_cached(&sql)?.query_row([from], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let oldest_unharvested = oldest.and_then(|at| u64::try_from(at).ok()).map(WallTime);
         Ok(Tally { unharvested: u64::try_from(count).unwrap_or(0), oldest_unharvested })
     }
@@ -195,6 +218,12 @@ impl Replica for SqliteReplica {
     fn glance(&mut self) -> Result<Box<dyn Snapshot + '_>> {
         self.begin_read().map_err(self.fault("be read"))?;
         SqliteSnapshot::begun(&self.reader, &self.path, &self.catalogue).map(|snapshot| Box::new(snapshot) as _)
+    }
+
+    fn bury_vanished(&mut self, table: &str) -> Result<()> {
+        let shape = self.catalogue.shapes().iter().find(|shape| shape.name == table);
+        let keys = shape.map(|shape| shape.keys.as_slice()).unwrap_or_default();
+        repair::log_vanished(&self.writer, table, keys).map_err(self.fault("be written"))
     }
 
     fn copy_for_remote(&mut self, now: WallTime, target: &Path, tables: &[String]) -> Result<Copied> {

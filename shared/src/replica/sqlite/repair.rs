@@ -67,18 +67,30 @@ fn log_everything(connection: &Connection, table: &Candidate, columns: usize) ->
     let masks = (0..mask_words(columns)).map(|_| full_mask().to_string()).collect::<Vec<_>>().join(", ");
     // A record that has only a key is said to be there by its making.
     let op = if columns == 0 && table.key_kind == KeyKind::Natural { Op::Insert } else { Op::Update }.letter();
-    let gone = joined(table.keys.len(), " AND ", |at| {
-        is_exactly(&format!("t.{}", quoted(&table.keys[at])), &format!("m.k{}", at + 1))
-    });
     connection.execute_batch(&format!(
         "INSERT INTO _packhorse_log (tbl, {keys}, op, {words}, at) SELECT {capture}, {own}, '{op}', {masks}, {at} FROM {name};
-         INSERT INTO _packhorse_log (tbl, {keys}, op, at) SELECT {capture}, {keys}, 'D', {at} FROM {marks} m
-             WHERE NOT EXISTS (SELECT 1 FROM {name} t WHERE {gone});
          INSERT INTO _packhorse_notices (at, text) VALUES ({at}, {said});",
-        marks = marks_table(&table.name),
         said = literal(&format!("capture on table {} was gone, as after a migration; all of it is sent again", table.name)),
     ))?;
+    log_vanished(connection, &table.name, &table.keys)?;
     tracing::warn!(table = table.name, "capture was gone, as after a migration; all of the table is sent again");
+    Ok(())
+}
+
+/// Logs as deleted every record of a synced table that has marks and stands no more: deleted unseen, by a program that
+/// had triggers switched off, or while capture was gone.
+pub(super) fn log_vanished(connection: &Connection, table: &str, key: &[String]) -> Outcome<()> {
+    let at = Progress::load(connection)?.clock.latest().time().0;
+    let capture =
+        "SELECT max(c.id) FROM _packhorse_captures c JOIN _packhorse_tables t ON t.id = c.tbl WHERE t.name = ?1";
+    let capture: i64 = connection.query_row(capture, [table], |row| row.get(0))?;
+    let (name, keys, marks) = (quoted(table), key_names(key.len()), marks_table(table));
+    let gone =
+        joined(key.len(), " AND ", |at| is_exactly(&format!("t.{}", quoted(&key[at])), &format!("m.k{}", at + 1)));
+    connection.execute_batch(&format!(
+        "INSERT INTO _packhorse_log (tbl, {keys}, op, at) SELECT {capture}, {keys}, 'D', {at} FROM {marks} m \
+         WHERE NOT EXISTS (SELECT 1 FROM {name} t WHERE {gone})"
+    ))?;
     Ok(())
 }
 

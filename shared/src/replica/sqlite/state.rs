@@ -39,7 +39,7 @@ pub(super) fn create(connection: &Connection, identity: Identity, clock: Reading
     set(connection, "format", FORMAT)?;
     set(connection, "network", identity.network.0 as i64)?;
     set(connection, "node", identity.node.0 as i64)?;
-    let progress = Progress { clock: Clock::new(clock), cut: Cut(0), harvested_to: 0 };
+    let progress = Progress { clock: Clock::new(clock), cut: Cut(0), harvested_to: 0, floor: clock };
     progress.store(connection)?;
     enlist(connection, &mut Roster::default(), identity.node)
 }
@@ -89,6 +89,8 @@ pub(super) struct Progress {
     pub cut: Cut,
     /// Log rows up to this id are harvested; those still there only wait to be cleared away.
     pub harvested_to: i64,
+    /// The clock when the harvest began that was cut short, if one was; else the clock.
+    pub floor: Reading,
 }
 
 impl Progress {
@@ -97,14 +99,23 @@ impl Progress {
             clock: Clock::new(Reading(expect(connection, "clock")? as u64)),
             cut: Cut(expect(connection, "cut")? as u64),
             harvested_to: expect(connection, "harvested_to")?,
+            floor: Reading(expect(connection, "floor")? as u64),
         })
     }
 
+    /// Stores it as it is once no harvest is under way.
     pub fn store(&self, connection: &Connection) -> Outcome<()> {
+        set(connection, "floor", self.clock.latest().0 as i64)?;
         set(connection, "clock", self.clock.latest().0 as i64)?;
         set(connection, "cut", self.cut.0 as i64)?;
         set(connection, "harvested_to", self.harvested_to)
     }
+}
+
+/// Stores how far the clock has come in a harvest that is under way. Another one that has to begin again takes its stamps
+/// from the same floor, and gives births that the first has not given.
+pub(super) fn store_clock(connection: &Connection, clock: Reading) -> Outcome<()> {
+    set(connection, "clock", clock.0 as i64)
 }
 
 /// The nodes whose stamps the database holds.

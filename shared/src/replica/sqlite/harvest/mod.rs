@@ -41,9 +41,9 @@ pub(super) fn harvest(
         clear_away(writer, progress.harvested_to)?;
         return Ok(Harvested::default());
     };
-    let floor = progress.clock.latest();
+    let (floor, latest) = (progress.floor, progress.clock.latest());
     let node = state::identity(writer)?.node;
-    let stamper = Stamper { node, published: progress.cut, cut: progress.cut, floor, now, latest: floor, born: floor };
+    let stamper = Stamper { node, published: progress.cut, cut: progress.cut, floor, now, latest, born: latest };
     let mut run = Run { writer, catalogue, stamper, harvested: Harvested::default() };
     reader.execute_batch("BEGIN")?;
     let done = run.work_through(reader, journal, progress.harvested_to, last);
@@ -134,6 +134,7 @@ impl Run<'_> {
                 self.harvested.records += u64::from(folded.bury.is_some() || folded.marks != MarksChange::Keep);
                 store(&transaction, entry, work, folded, &roster)?;
             }
+            state::store_clock(&transaction, self.stamper.latest)?;
             transaction.commit()?;
         }
         Ok(())
