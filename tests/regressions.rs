@@ -176,9 +176,7 @@ fn a_record_deleted_with_triggers_off_counts_as_deleted_and_stops_nothing() {
     scene.sql("hq", "UPDATE notes SET text = 'c' WHERE id = 1");
     // As with SQLITE_DBCONFIG_ENABLE_TRIGGER off, which neither of the other programs can set.
     let database = rusqlite::Connection::open(scene.database("hq")).expect("the database opens");
-    database
-        .set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)
-        .expect("triggers go off");
+    database.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false).expect("triggers go off");
     scene.packhorse("hq", &["bundle"]).expect(0);
     database.execute("DELETE FROM notes WHERE id = 1", []).expect("the record goes");
     drop(database);

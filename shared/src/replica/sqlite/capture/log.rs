@@ -57,12 +57,14 @@ pub(in super::super) fn mask_words(columns: usize) -> usize {
     columns.div_ceil(WORD_BITS).max(1)
 }
 
-/// Makes the log wide enough for keys of `keys` columns and masks of `words` words. Its ids are never given twice: a
-/// log emptied by harvest would otherwise start again below ids that harvest has dealt with.
+/// Makes the log wide enough for keys of `keys` columns and masks of this many columns. Its ids are never given twice,
+/// or harvest would take new rows for old ones: harvest always leaves the last row in it. (AUTOINCREMENT would do the
+/// same at the price of a second page in every small transaction of the application's, and not survive a program that
+/// empties `sqlite_sequence`.)
 pub(in super::super) fn ensure_log(connection: &Connection, keys: usize, columns: usize) -> Outcome<()> {
     connection.execute_batch(
         "CREATE TABLE IF NOT EXISTS _packhorse_log \
-         (id INTEGER PRIMARY KEY AUTOINCREMENT, tbl INTEGER NOT NULL, k1, op TEXT NOT NULL, cols INTEGER, at INTEGER)",
+         (id INTEGER PRIMARY KEY, tbl INTEGER NOT NULL, k1, op TEXT NOT NULL, cols INTEGER, at INTEGER)",
     )?;
     let present = columns_of(connection)?;
     let wanted = (1..=keys).map(|at| format!("k{at}")).chain(mask_names(mask_words(columns)));

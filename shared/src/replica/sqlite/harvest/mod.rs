@@ -70,8 +70,8 @@ fn publish(writer: &mut Connection, mut progress: Progress, stamper: &Stamper, l
     Ok(transaction.commit()?)
 }
 
-/// Clears away what was harvested, except its last row: that keeps the log's ids rising even if the application empties
-/// `sqlite_sequence`, as programs do that reset their own numbers. Ids that began anew would count as harvested.
+/// Clears away what was harvested, except its last row: that keeps the log's ids rising. Ids that began anew would count
+/// as harvested.
 fn clear_away(writer: &Connection, harvested_to: i64) -> Outcome<()> {
     let first = "SELECT min(id) FROM _packhorse_log";
     while let Some(first) = writer.prepare_cached(first)?.query_row([], |row| row.get::<_, Option<i64>>(0))? {
