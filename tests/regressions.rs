@@ -184,3 +184,20 @@ fn a_record_deleted_with_triggers_off_counts_as_deleted_and_stops_nothing() {
     assert_eq!(scene.rows("alice", "notes"), ["2|'b'"]);
     scene.same("notes", "hq", "alice");
 }
+
+#[test]
+fn a_child_made_under_a_parent_whose_deletion_is_long_known_is_placed_as_it_is() {
+    let scene = pair(
+        "CREATE TABLE firms (id INTEGER PRIMARY KEY, name); CREATE TABLE people (id INTEGER PRIMARY KEY,
+            firm INTEGER REFERENCES firms(id), name); INSERT INTO firms VALUES (1, 'a'), (2, 'b')",
+    );
+    scene.sql("hq", "DELETE FROM firms WHERE id = 2");
+    scene.settle("alice");
+    // An application that does not have its foreign keys watched.
+    scene.sql("hq", "INSERT INTO people VALUES (1, 2, 'of the hub')");
+    scene.settle("alice");
+    scene.sql("alice", "INSERT INTO people VALUES (7, 2, 'of alice')");
+    scene.settle("alice");
+    assert_eq!(scene.rows("hq", "people").len(), 2);
+    scene.same("people", "hq", "alice");
+}

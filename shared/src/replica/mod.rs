@@ -265,8 +265,8 @@ pub trait MergeTransaction {
     /// Forgets what was left of a record that stands again.
     fn unbury(&mut self, table: &TableShape, key: &Key, birth: Option<Stamp>) -> Result<()>;
 
-    /// What the record under a key refers to by foreign keys and was deleted here, each as "table key".
-    fn missing_parents(&mut self, table: &TableShape, key: &Key) -> Result<Vec<String>>;
+    /// What the record under a key refers to by foreign keys and was deleted here after a cut, each as "table key".
+    fn missing_parents(&mut self, table: &TableShape, key: &Key, since: Cut) -> Result<Vec<String>>;
 
     /// A living record that refers to this one and is not among those `dying`, as "table key", if there is any.
     fn living_child(

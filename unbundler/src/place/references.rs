@@ -102,10 +102,11 @@ impl Placer<'_> {
         Ok(standing.is_some_and(|present| present.birth != Some(birth)))
     }
 
-    /// What refers to a record that was deleted here waits until that comes back: its own end will bring it back.
+    /// What refers to a record that was deleted here, unseen by whoever referred to it, waits until that comes back: its
+    /// own end will bring it back. Who had seen the deletion means the reference as it is.
     pub(super) fn take_back_orphans(&mut self, undos: Vec<Undo<'_>>) -> Result<()> {
         for undo in undos {
-            let missing = self.transaction.missing_parents(undo.table, &undo.change.key)?;
+            let missing = self.transaction.missing_parents(undo.table, &undo.change.key, self.arrival.seen)?;
             let Some(parent) = missing.first() else { continue };
             if self.take_back(&undo)? == Taken::NotBack {
                 continue;

@@ -220,7 +220,7 @@ impl TableSql {
     }
 }
 
-/// What a record refers to by a foreign key, if that was deleted here. A NULL in the reference refers to nothing; a
+/// What a record refers to by a foreign key, if that was deleted here after a cut. A NULL in the reference refers to nothing; a
 /// parent that was never here is dangling at its origin too, and is left alone.
 fn orphaned(
     shape: &TableShape,
@@ -237,12 +237,13 @@ fn orphaned(
     let buried = joined(reference.len(), " AND ", |at| format!("r.k{} = {}", at + 1, reference[at]));
     let sql = format!(
         "SELECT {told} FROM {} c WHERE {} AND NOT EXISTS (SELECT 1 FROM {} p WHERE {}) \
-         AND EXISTS (SELECT 1 FROM {} r WHERE {buried})",
+         AND EXISTS (SELECT 1 FROM {} r WHERE {buried} AND r.cut > ?{})",
         quoted(&shape.name),
         key_condition(&keys, 1),
         quoted(&parent.table),
         joins(parent),
-        remains_table(&parent.table)
+        remains_table(&parent.table),
+        keys.len() + 1
     );
     Some((parent.table.clone(), sql))
 }

@@ -160,12 +160,13 @@ impl<'a> SqliteMerge<'a> {
         })?)
     }
 
-    fn try_missing(&self, entry: &Entry, key: &Key) -> Outcome<Vec<String>> {
+    fn try_missing(&self, entry: &Entry, key: &Key, since: Cut) -> Outcome<Vec<String>> {
         let mut missing = Vec::new();
         for (parent, sql) in &entry.sql.orphaned {
             let mut statement = self.writer.prepare_cached(sql)?;
-            let reference: Option<String> =
-                statement.query_row(params_from_iter(&key.0), |row| row.get(0)).optional()?;
+            let after = bind_from(&mut statement, 1, &key.0)?;
+            statement.raw_bind_parameter(after, since.0 as i64)?;
+            let reference: Option<String> = statement.raw_query().next()?.map(|row| row.get(0)).transpose()?;
             missing.extend(reference.map(|reference| format!("{parent} {reference}")));
         }
         Ok(missing)
@@ -343,8 +344,8 @@ impl MergeTransaction for SqliteMerge<'_> {
         self.said(self.entry(table).and_then(drop))
     }
 
-    fn missing_parents(&mut self, table: &TableShape, key: &Key) -> Result<Vec<String>> {
-        self.said(self.entry(table).and_then(|entry| self.try_missing(entry, key)))
+    fn missing_parents(&mut self, table: &TableShape, key: &Key, since: Cut) -> Result<Vec<String>> {
+        self.said(self.entry(table).and_then(|entry| self.try_missing(entry, key, since)))
     }
 
     fn living_child(
