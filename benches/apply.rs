@@ -7,6 +7,7 @@ use std::path::Path;
 
 use packhorse_shared::change::{FieldChange, RecordChange, TableChanges};
 use packhorse_shared::clock::{Reading, Stamp};
+use packhorse_shared::horizon::Horizon;
 use packhorse_shared::id::{Cut, LinkId, NodeId};
 use packhorse_shared::replica::Replica;
 use packhorse_shared::replica::sqlite::SqliteReplica;
@@ -136,7 +137,8 @@ fn update(connection: &Connection, edits: &TableChanges) {
 fn apply(replica: &mut SqliteReplica, edits: &TableChanges) -> u64 {
     let now = OsClock.now();
     let mut transaction = replica.begin_merge(now, Reading(0)).expect("a transaction");
-    let arrival = Arrival { link: LinkId(1), cut: transaction.cut(), seen: Cut(0) };
+    let (horizon, had) = (Horizon::NONE, Reading(0));
+    let arrival = Arrival { link: LinkId(1), cut: transaction.cut(), seen: Cut(0), horizon, births: horizon, had };
     let placed = place(&mut *transaction, std::slice::from_ref(edits), arrival, now).expect("a merge");
     transaction.commit().expect("a commit");
     placed.records

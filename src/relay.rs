@@ -1,20 +1,23 @@
 //! Composing a transfer: this node's spool and the checks of bundle files, as the transport asks for them.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use packhorse_shared::bundle::{BundleName, ShortDigest};
-use packhorse_shared::id::{NetworkId, NodeName};
-use packhorse_shared::link::Role;
-use packhorse_shared::replica::Replica;
+use packhorse_shared::bundle::{BundleName, BundleReader, Limits, ShortDigest};
+use packhorse_shared::id::{NetworkId, NodeId, NodeName};
+use packhorse_shared::link::{Role, Standing};
+use packhorse_shared::replica::{Replica, StoredLink};
 use packhorse_shared::spool::Spool;
 use packhorse_transport as transport;
 use packhorse_transport::{
     Dial, FileName, FolderCarrier, FolderDial, Inspect, Kind, Link, LocalSpool, Location, Mailbox, Marked, OsStopwatch,
     Outcome, Outgoing, Report, Run, TransportError, Verdict, marker,
 };
+use packhorse_unbundler::intake;
 
 use crate::failure::{Exit, Failure};
 use crate::node::{Node, WORLD};
@@ -61,6 +64,29 @@ impl LocalSpool for NodeSpool<'_> {
 
 struct BundleFiles<'a> {
     node: &'a NodeName,
+    installation: NodeId,
+    links: Vec<StoredLink>,
+    /// Peers that were found to send to another installation under this node's name.
+    replaced_at: RefCell<BTreeSet<NodeName>>,
+}
+
+impl BundleFiles<'_> {
+    /// Whether a whole bundle is for this installation. One for another stays on the relay, or we would take it away from
+    /// the node that it is for. (What cannot be read here is for `apply` to judge.)
+    fn is_for_us(&self, name: &BundleName, path: &Path) -> io::Result<bool> {
+        let opened = BundleReader::open(io::BufReader::new(File::open(path)?), Limits::BUNDLE);
+        let (Ok((manifest, _)), Some(link)) = (opened, self.links.iter().find(|link| link.peer == name.from)) else {
+            return Ok(true);
+        };
+        if intake::is_for(manifest.addressee, self.installation, link) {
+            return Ok(true);
+        }
+        // Older ones were for whoever was here before our package was made.
+        if link.state.package().is_some_and(|package| name.epoch >= package) {
+            self.replaced_at.borrow_mut().insert(link.peer.clone());
+        }
+        Ok(false)
+    }
 }
 
 impl Inspect for BundleFiles<'_> {
@@ -71,10 +97,10 @@ impl Inspect for BundleFiles<'_> {
     fn inspect(&self, name: &FileName, path: &Path) -> io::Result<Verdict> {
         let Ok(name) = name.as_str().parse::<BundleName>() else { return Ok(Verdict::NotOurs) };
         let digest = ShortDigest::of(io::BufReader::new(File::open(path)?))?;
-        Ok(match digest == name.digest {
-            true => Verdict::Whole,
-            false => Verdict::Damaged("its content does not have the digest in its name".to_owned()),
-        })
+        if digest != name.digest {
+            return Ok(Verdict::Damaged("its content does not have the digest in its name".to_owned()));
+        }
+        Ok(if self.is_for_us(&name, path)? { Verdict::Whole } else { Verdict::NotOurs })
     }
 }
 
@@ -82,23 +108,31 @@ impl Inspect for BundleFiles<'_> {
 pub fn transfer(node: &mut Node, budget: Option<Duration>) -> Result<Report, Failure> {
     let links = links(node)?;
     let spool = node.spool();
+    let inspect = BundleFiles {
+        installation: node.home.identity().node,
+        links: node.replica.links()?,
+        node: node.name(),
+        replaced_at: RefCell::default(),
+    };
     let run = Run {
         dial: &FolderDial(WORLD.disk),
         spool: &NodeSpool { spool: &spool, folder_of_tmp: node.home.tmp() },
-        inspect: &BundleFiles { node: node.name() },
+        inspect: &inspect,
         disk: WORLD.disk,
         stopwatch: &OsStopwatch::start(),
         network: node.home.identity().network,
         budget,
     };
     let report = run.transfer(&links);
-    draw_conclusions(node, &report)?;
+    let replaced_at = inspect.replaced_at.into_inner();
+    draw_conclusions(node, &report, &replaced_at)?;
     Ok(report)
 }
 
 fn links(node: &mut Node) -> Result<Vec<Link>, Failure> {
     let relays = relays(&node.config.node.relay)?;
-    let links = node.replica.links()?.into_iter().map(|link| Link {
+    let links = node.replica.links()?.into_iter();
+    let links = links.filter(|link| link.state.standing() != Standing::Refused).map(|link| Link {
         peer: link.peer,
         role: role(link.state.role()),
         relays: relays.clone(),
@@ -175,12 +209,15 @@ fn role(role: Role) -> transport::Role {
 
 /// What a transfer shows of the state of the links: a bundle that came damaged is asked for again, since its sender
 /// thinks that it arrived; and a call in which nothing of ours was on the way counts towards a lost last bundle.
-fn draw_conclusions(node: &mut Node, report: &Report) -> Result<(), Failure> {
+fn draw_conclusions(node: &mut Node, report: &Report, replaced_at: &BTreeSet<NodeName>) -> Result<(), Failure> {
     for mut link in node.replica.links()? {
         let Some(told) = report.links.iter().find(|told| told.peer == link.peer) else { continue };
         let before = link.state.clone();
         if !told.rejected.is_empty() {
             link.state.ask_again();
+        }
+        if link.state.role() == Role::Hub && replaced_at.contains(&link.peer) {
+            link.state.refused();
         }
         let on_the_way = told.sent.files > 0 || !told.unfetched.is_empty() || told.work_left;
         if told.outcome() == Outcome::Done && !on_the_way {
@@ -191,6 +228,23 @@ fn draw_conclusions(node: &mut Node, report: &Report) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Tells of the links over which this node is refused, and how the command ends by it.
+pub fn tell_refused(node: &mut Node) -> Result<Exit, Failure> {
+    let refused = node.replica.links()?.into_iter().filter(|link| link.state.standing() == Standing::Refused);
+    let words: Vec<String> = refused.map(|link| refusal(&link.peer, node.name())).collect();
+    words.iter().for_each(|words| note(words));
+    Ok(if words.is_empty() { Exit::Done } else { Exit::Attention })
+}
+
+/// What a node that is refused has to know.
+pub fn refusal(hub: &NodeName, node: &NodeName) -> String {
+    format!(
+        "{hub} refuses this installation: another one has its place (the package was restored twice or made anew, or the \
+         disk was copied); have {hub} run `packhorse remote pack {node}` and restore the new package here; what was \
+         changed here since stays in this database"
+    )
 }
 
 /// Tells each failure once, however many links it stopped.

@@ -1,6 +1,6 @@
 //! Pack: the selected changes as the members of a bundle, and the manifest that goes before them.
 
-use packhorse_shared::bundle::{BundleWriter, Counts, FORMAT, Kind, Manifest, columns};
+use packhorse_shared::bundle::{Addressee, BundleWriter, Counts, FORMAT, Kind, Manifest, columns};
 use packhorse_shared::id::{Digest, NetworkId, NodeId, NodeName};
 use packhorse_shared::link::Header;
 use packhorse_shared::replica::TableShape;
@@ -19,6 +19,8 @@ pub struct Route<'a> {
     pub node: NodeId,
     /// The receiver.
     pub to: &'a NodeName,
+    /// Which of its installations.
+    pub addressee: Addressee,
 }
 
 /// The members of a bundle, in the order of its tables.
@@ -40,6 +42,7 @@ pub fn manifest(route: Route<'_>, header: Header, selection: &Selection, tables:
         network: route.network,
         from: route.from.clone(),
         to: route.to.clone(),
+        addressee: route.addressee,
         node: route.node,
         header: Some(header),
         counts: counts(selection),

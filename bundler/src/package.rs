@@ -10,7 +10,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use packhorse_shared::bundle::package::{DATABASE, LINK, LinkStart};
-use packhorse_shared::bundle::{BundleWriter, Counts, FORMAT, Kind, Manifest};
+use packhorse_shared::bundle::{Addressee, BundleWriter, Counts, FORMAT, Kind, Manifest};
 use packhorse_shared::clock::WallTime;
 use packhorse_shared::id::{LinkId, NodeName};
 use packhorse_shared::link::{Link, Role};
@@ -20,6 +20,7 @@ use packhorse_shared::spool::Spool;
 
 use crate::error::BundlerError;
 use crate::pack::{schema_fingerprint, set_fingerprint};
+use crate::seal::beyond;
 
 /// What a package is made of.
 pub struct Order<'a> {
@@ -64,9 +65,16 @@ impl Packer<'_> {
         let now = self.world.clock.now();
         let database = self.spool.fresh_tmp(&format!("package-{}.db", order.remote))?;
         let tables: Vec<String> = order.tables.iter().map(|table| table.name.clone()).collect();
+        let beyond = beyond(replica)?;
         let written = replica.copy_for_remote(now, &database, &tables).map_err(BundlerError::from).and_then(|copied| {
             let link = self.opened_link(replica, order.remote, now, &copied)?;
-            let bytes = self.write(replica, order, &copied, &link, &database)?;
+            let start = LinkStart {
+                epoch: link.state.epoch(),
+                clock: copied.clock,
+                complete_to: beyond.complete_to(copied.clock, link.id),
+                relays: order.relays.clone(),
+            };
+            let bytes = self.write(replica, order, &copied, &start, &database)?;
             Ok((copied, link, bytes))
         });
         let removed = self.world.disk.remove(&database).map_err(failed("remove", &database));
@@ -92,16 +100,15 @@ impl Packer<'_> {
     ) -> Result<StoredLink, BundlerError> {
         match replica.links()?.into_iter().find(|link| link.peer == *remote) {
             Some(mut link) => {
-                link.state.repack(now, copied.cut);
+                link.state.repack(now, copied.cut, copied.clock);
                 link.node = None;
                 Ok(link)
             }
-            None => Ok(StoredLink {
-                id: LinkId::LOCAL,
-                peer: remote.clone(),
-                node: None,
-                state: Link::new(Role::Remote, now, copied.cut),
-            }),
+            None => {
+                let after = replica.last_removed_epoch()?;
+                let state = Link::new(Role::Remote, now, copied.cut, copied.clock, after);
+                Ok(StoredLink { id: LinkId::LOCAL, peer: remote.clone(), node: None, state })
+            }
         }
     }
 
@@ -110,11 +117,11 @@ impl Packer<'_> {
         replica: &dyn Replica,
         order: &Order<'_>,
         copied: &Copied,
-        link: &StoredLink,
+        start: &LinkStart,
         database: &Path,
     ) -> Result<u64, BundlerError> {
         let draft = draft(order.file);
-        let written = self.write_draft(replica, order, copied, link, database, &draft);
+        let written = self.write_draft(replica, order, copied, start, database, &draft);
         if written.is_err() {
             // A part of a package is of no use to anybody; the error itself is what is to be told.
             let _ = self.world.disk.remove(&draft);
@@ -127,11 +134,10 @@ impl Packer<'_> {
         replica: &dyn Replica,
         order: &Order<'_>,
         copied: &Copied,
-        link: &StoredLink,
+        start: &LinkStart,
         database: &Path,
         draft: &Path,
     ) -> Result<u64, BundlerError> {
-        let start = LinkStart { epoch: link.state.epoch(), clock: copied.clock, relays: order.relays.clone() };
         let mut members = BundleWriter::new();
         members.file(DATABASE, File::open(database).map_err(failed("open", database))?);
         let start = start.to_bytes().map_err(|source| BundlerError::Write { path: draft.to_owned(), source })?;
@@ -157,6 +163,7 @@ impl Packer<'_> {
             network: identity.network,
             from: self.node.clone(),
             to: order.remote.clone(),
+            addressee: Addressee::Anybody,
             node: identity.node,
             header: None,
             counts: Counts { records: copied.records, ..Counts::default() },

@@ -9,17 +9,17 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter, Write};
 use std::path::Path;
 
-use packhorse_shared::bundle::{BundleName, BundleReader, BundleWriter, Limits, Manifest};
-use packhorse_shared::clock::{Reading, WallTime};
+use packhorse_shared::bundle::{Addressee, BundleName, BundleReader, BundleWriter, Limits, Manifest};
+use packhorse_shared::clock::WallTime;
 use packhorse_shared::id::{BundleId, NodeName};
-use packhorse_shared::link::{Contents, Due, Header, Reach};
+use packhorse_shared::link::{Beyond, Contents, Due, Header, Outlook, Reach, Role, Standing, Sweep};
 use packhorse_shared::replica::{Replica, ReplicaError, StoredLink, TableShape};
 use packhorse_shared::seam::World;
 use packhorse_shared::spool::Spool;
 
 use crate::error::BundlerError;
 use crate::pack::{self, Route};
-use crate::select::{Owed, Portion, RECORDS_AT_ONCE, Selection, select};
+use crate::select::{Owed, Portion, RECORDS_AT_ONCE, Selection, select, sweep};
 
 /// When changes are sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +79,16 @@ pub struct Sealer<'a> {
     pub node: &'a NodeName,
     /// About how many bytes of changes, before compression, one bundle holds at most.
     pub bundle_max: u64,
+    /// How far everything that came over other links is in the database.
+    pub beyond: Beyond,
+}
+
+/// What was chosen to be sealed, from one snapshot.
+struct Chosen {
+    selection: Selection,
+    /// How far the sweep has come with it.
+    sweep: Sweep,
+    outlook: Outlook,
 }
 
 impl Share {
@@ -90,7 +100,8 @@ impl Share {
 }
 
 impl Sealer<'_> {
-    /// Seals what a link is owed: nothing, or one bundle, or several if it is much.
+    /// Seals what a link is owed: nothing, or one bundle, or several if it is much. A link that is not open is owed
+    /// nothing.
     pub fn seal(
         &self,
         replica: &mut dyn Replica,
@@ -98,6 +109,9 @@ impl Sealer<'_> {
         urgency: Urgency,
     ) -> Result<Vec<Sealed>, BundlerError> {
         let mut sealed = Vec::new();
+        if share.link.state.standing() != Standing::Open {
+            return Ok(sealed);
+        }
         loop {
             let (outcome, reach) = self.seal_portion(replica, share, urgency)?;
             sealed.push(outcome);
@@ -115,35 +129,39 @@ impl Sealer<'_> {
     ) -> Result<(Sealed, Reach), BundlerError> {
         let now = self.world.clock.now();
         let before = share.link.state.clone();
-        let (selection, clock) = match self.select(replica, share, now) {
+        let chosen = match self.select(replica, share, now) {
             Err(ReplicaError::Vanished { table }) => {
                 replica.bury_vanished(&table)?;
                 self.select(replica, share, now)
             }
             other => other,
         }?;
+        let Chosen { selection, sweep, outlook } = chosen;
         let Some(due) = due(&mut share.link, &selection, urgency, now) else {
+            share.link.state.swept_to(sweep);
             if share.link.state != before {
                 replica.save_link(&share.link)?;
             }
             let waiting = Sealed::Waiting { records: selection.records(), bytes: selection.size() };
             return Ok((if selection.is_empty() { Sealed::Nothing } else { waiting }, selection.reach));
         };
-        let contents = Contents { cut: selection.upto, reach: selection.reach, content: !selection.is_empty() };
+        let contents = Contents { cut: selection.upto, reach: selection.reach, content: !selection.is_empty(), sweep };
         let id = BundleId(self.world.random.next_u64());
-        let header = share.link.state.seal(id, contents, due, clock, now);
+        let header = share.link.state.seal(id, contents, due, outlook, now);
         Ok((self.write(replica, share, header, &selection)?, selection.reach))
     }
 
-    fn select(
-        &self,
-        replica: &mut dyn Replica,
-        share: &Share,
-        now: WallTime,
-    ) -> Result<(Selection, Reading), ReplicaError> {
+    fn select(&self, replica: &mut dyn Replica, share: &Share, now: WallTime) -> Result<Chosen, ReplicaError> {
         let snapshot = replica.snapshot(now)?;
         let portion = Portion { records: RECORDS_AT_ONCE, bytes: self.bundle_max };
-        Ok((select(&*snapshot, &share.tables, share.owed(), portion)?, snapshot.clock()))
+        let clock = snapshot.clock();
+        let horizon = snapshot.horizon();
+        let outlook = Outlook { clock, complete_to: self.beyond.complete_to(clock, share.link.id), horizon };
+        let (selection, sweep) = match share.link.state.sweep(horizon) {
+            Sweep::Done => (select(&*snapshot, &share.tables, share.owed(), portion)?, Sweep::Done),
+            from => sweep(&*snapshot, &share.tables, share.owed(), &from, portion)?,
+        };
+        Ok(Chosen { selection, sweep, outlook })
     }
 
     fn write(
@@ -155,7 +173,7 @@ impl Sealer<'_> {
     ) -> Result<Sealed, BundlerError> {
         let identity = replica.identity();
         let (network, node) = (identity.network, identity.node);
-        let route = Route { network, from: self.node, node, to: &share.link.peer };
+        let route = Route { network, from: self.node, node, to: &share.link.peer, addressee: addressee(&share.link) };
         let members = pack::members(selection, node)?;
         let manifest = pack::manifest(route, header.clone(), selection, &share.tables);
         let (name, written) = self.write_to_tmp(members, manifest, &header)?;
@@ -212,6 +230,22 @@ impl Sealer<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// How far everything that came over the links is in the database.
+pub fn beyond(replica: &mut dyn Replica) -> Result<Beyond, ReplicaError> {
+    let links = replica.links()?;
+    Ok(Beyond::of(links.iter().map(|link| (link.id, &link.state)), replica.earliest_held()?))
+}
+
+/// A remote is told for which of its installations a bundle is: a package may have been restored twice, and both fetch
+/// from the same mailbox.
+fn addressee(link: &StoredLink) -> Addressee {
+    match (link.state.role(), link.node, link.state.package()) {
+        (Role::Hub, _, _) => Addressee::Anybody,
+        (Role::Remote, Some(node), _) => Addressee::Installation(node),
+        (Role::Remote, None, package) => package.map_or(Addressee::Anybody, Addressee::PackageOf),
     }
 }
 

@@ -8,11 +8,12 @@
 //! with the part in which its latest change lies, with all its fields since the *floor*, where the first part began.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use packhorse_shared::change::{EXISTENCE, FieldChange, RecordChange, TableChanges};
 use packhorse_shared::clock::{Stamp, WallTime};
 use packhorse_shared::id::{Cut, LinkId};
-use packhorse_shared::link::{Extent, Reach};
+use packhorse_shared::link::{Extent, Reach, Sweep};
 use packhorse_shared::marks::{Mark, Marks};
 use packhorse_shared::replica::{ChangedRecord, Life, Remains, Result, Snapshot, TableShape};
 use packhorse_shared::value::{Key, Value};
@@ -94,7 +95,7 @@ pub fn select(snapshot: &dyn Snapshot, tables: &[TableShape], owed: Owed, portio
     let upto = snapshot.boundary(tables, owed.since, portion.records.min(RECORDS_AT_ONCE))?;
     let mut selectors = Vec::new();
     for table in tables {
-        let mut selector = Selector { snapshot, table, owed, chosen: Vec::new() };
+        let mut selector = Selector::new(snapshot, table, owed);
         snapshot.changed_between(table, owed.since, upto, &mut |record| selector.consider(record))?;
         selectors.push(selector);
     }
@@ -104,6 +105,30 @@ pub fn select(snapshot: &dyn Snapshot, tables: &[TableShape], owed: Owed, portio
     let reach = if upto >= snapshot.cut() { Reach::Rest } else { Reach::Part };
     let tables = selectors.into_iter().filter(|selector| !selector.chosen.is_empty()).map(Selector::finish).collect();
     Ok(Selection { tables, oldest, upto, reach })
+}
+
+/// Selects the next portion of the records without marks, whole, for a peer that asked for everything; tells how far that
+/// has come. The link's cut stays where it is.
+pub fn sweep(
+    snapshot: &dyn Snapshot,
+    tables: &[TableShape],
+    owed: Owed,
+    from: &Sweep,
+    portion: Portion,
+) -> Result<(Selection, Sweep)> {
+    let mut selectors: Vec<_> = tables.iter().map(|table| Selector::new(snapshot, table, owed)).collect();
+    let (mut records, mut bytes) = (0, 0);
+    let reached = snapshot.sweep(tables, from, &mut |at, record| {
+        let Some(selector) = selectors.get_mut(at) else { return Ok(ControlFlow::Continue(())) };
+        let whole = selector.unmarked(record)?;
+        records += 1;
+        bytes += whole.size();
+        selector.chosen.push((owed.since, whole));
+        let enough = records >= portion.records || bytes >= portion.bytes;
+        Ok(if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    })?;
+    let tables = selectors.into_iter().filter(|selector| !selector.chosen.is_empty()).map(Selector::finish).collect();
+    Ok((Selection { tables, oldest: None, upto: owed.since, reach: Reach::Part }, reached))
 }
 
 /// Counts all that a link is owed, a portion at a time.
@@ -152,11 +177,17 @@ struct Selector<'a> {
     snapshot: &'a dyn Snapshot,
     table: &'a TableShape,
     owed: Owed,
+    /// What a field without a mark counts as stamped with.
+    unmarked: Stamp,
     /// The changes, each with the cut of its record's latest change.
     chosen: Vec<(Cut, RecordChange)>,
 }
 
-impl Selector<'_> {
+impl<'a> Selector<'a> {
+    fn new(snapshot: &'a dyn Snapshot, table: &'a TableShape, owed: Owed) -> Self {
+        Self { snapshot, table, owed, unmarked: snapshot.horizon().stamp(), chosen: Vec::new() }
+    }
+
     fn consider(&mut self, record: &dyn ChangedRecord) -> Result<()> {
         let change = match record.life() {
             Life::Present(marks) => self.present(record, marks)?,
@@ -187,6 +218,17 @@ impl Selector<'_> {
         Ok(Some(RecordChange { key: record.key().clone(), birth: record.birth(), dead: None, whole, fields }))
     }
 
+    /// A record without marks, whole.
+    fn unmarked(&self, record: &dyn ChangedRecord) -> Result<RecordChange> {
+        let marks = Marks::default();
+        let mut fields =
+            (0..self.table.columns.len()).map(|at| self.field(record, &marks, at)).collect::<Result<Vec<_>>>()?;
+        if fields.is_empty() {
+            fields.push(FieldChange { column: 0, value: Value::Null, stamp: self.unmarked, refers_to: None });
+        }
+        Ok(RecordChange { key: record.key().clone(), birth: None, dead: None, whole: true, fields })
+    }
+
     /// A record that has only a key travels as the stamp of its making.
     fn existence(&self, record: &dyn ChangedRecord, marks: &Marks) -> Option<RecordChange> {
         let mark = marks.get(packhorse_shared::id::ColumnId::EXISTENCE).filter(|mark| self.owed.includes(*mark))?;
@@ -199,7 +241,7 @@ impl Selector<'_> {
         let value = record.value(at)?;
         let mark = self.table.columns.get(at).and_then(|column| marks.get(column.id));
         let refers_to = self.referred_birth(at, &value)?;
-        Ok(FieldChange { column: at, value, stamp: mark.map_or(Stamp::ZERO, |mark| mark.stamp), refers_to })
+        Ok(FieldChange { column: at, value, stamp: mark.map_or(self.unmarked, |mark| mark.stamp), refers_to })
     }
 
     fn referred_birth(&self, at: usize, value: &Value) -> Result<Option<Stamp>> {

@@ -68,6 +68,13 @@ impl TableChanges {
         self.records.iter().filter_map(stamps).max().unwrap_or_default()
     }
 
+    /// The earliest clock reading of any stamp in it, but for what has none.
+    pub fn earliest_reading(&self) -> Option<Reading> {
+        let stamps =
+            self.records.iter().flat_map(|record| record.fields.iter().map(|field| field.stamp).chain(record.dead));
+        stamps.filter(|stamp| *stamp > Stamp::ZERO).map(|stamp| stamp.reading).min()
+    }
+
     /// How many records were deleted.
     pub fn deleted_count(&self) -> u64 {
         self.records.iter().filter(|record| record.dead.is_some()).count() as u64

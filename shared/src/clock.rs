@@ -67,6 +67,11 @@ pub struct Stamp {
 impl Stamp {
     /// The stamp of what has not changed since capture began: earlier than every other.
     pub const ZERO: Self = Self { reading: Reading(0), node: NodeId(0) };
+
+    /// Whether it is not of a change but of a horizon (see [`crate::horizon::Horizon::stamp`]).
+    pub fn is_of_horizon(self) -> bool {
+        self.node == NodeId(u64::MAX)
+    }
 }
 
 impl fmt::Display for Stamp {

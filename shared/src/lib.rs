@@ -2,7 +2,7 @@
 //!
 //! Three layers, each using only what stands above it:
 //!
-//! * pure values and rules: [`id`], [`clock`], [`value`], [`marks`], [`change`], [`link`];
+//! * pure values and rules: [`id`], [`clock`], [`horizon`], [`value`], [`marks`], [`change`], [`link`];
 //! * files: [`bundle`] (the container and its codecs), [`config`], [`home`], [`spool`], all through the seams in
 //!   [`seam`] where durability matters;
 //! * the database as a participant: [`replica`].
@@ -14,6 +14,7 @@ pub mod change;
 pub mod clock;
 pub mod config;
 pub mod home;
+pub mod horizon;
 pub mod id;
 pub mod link;
 pub mod marks;

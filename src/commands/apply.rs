@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use clap::Args;
+use packhorse_unbundler::forget::forget;
 use packhorse_unbundler::place::Placed;
 use packhorse_unbundler::receive::{Received, Receiver};
 
@@ -32,7 +33,15 @@ impl Apply {
 pub fn receive(node: &mut Node) -> Result<Exit, Failure> {
     let (spool, name) = (node.spool(), node.name().clone());
     let received = Receiver { world: WORLD, spool: &spool, node: &name }.receive(&mut node.replica)?;
-    Ok(tell(&received))
+    let exit = tell(&received);
+    let expire_after = node.config.merge.expire_after;
+    let forgotten = forget(&mut node.replica, WORLD.clock.now(), expire_after.as_millis())?;
+    for peer in &forgotten.expired {
+        note(&format!(
+            "{peer} was silent for more than {expire_after}: nothing is kept for it any longer; if it comes back, everything is exchanged"
+        ));
+    }
+    Ok(exit)
 }
 
 fn tell(received: &Received) -> Exit {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use clap::Args;
-use packhorse_bundler::seal::{Sealed, Sealer, Urgency};
+use packhorse_bundler::seal::{Sealed, Sealer, Urgency, beyond};
 use packhorse_shared::id::NodeName;
 use packhorse_shared::replica::Replica;
 
@@ -57,7 +57,9 @@ pub fn seal(node: &mut Node, urgency: Urgency, peers: &[NodeName]) -> Result<Exi
         note(&format!("{changes} made to records whose key holds a NULL: they cannot be synced"));
     }
     let (spool, name) = (node.spool(), node.name().clone());
-    let sealer = Sealer { world: WORLD, spool: &spool, node: &name, bundle_max: node.config.bundle.bundle_max.get() };
+    let beyond = beyond(&mut node.replica)?;
+    let bundle_max = node.config.bundle.bundle_max.get();
+    let sealer = Sealer { world: WORLD, spool: &spool, node: &name, bundle_max, beyond };
     sealer.finish_interrupted(&node.replica.links()?)?;
     let mut done = Ok(Exit::Done);
     for share in shares.iter_mut().filter(|share| peers.is_empty() || peers.contains(&share.link.peer)) {

@@ -8,13 +8,14 @@ use packhorse_bundler::seal::Share;
 use packhorse_bundler::select::pending;
 use packhorse_shared::bundle::BundleName;
 use packhorse_shared::id::NodeName;
-use packhorse_shared::link::Role;
-use packhorse_shared::replica::{Replica, Tally};
+use packhorse_shared::link::{Role, Standing};
+use packhorse_shared::replica::{Replica, StoredLink, Tally};
 use packhorse_shared::spool::{Spool, SpoolFile};
 use serde::Serialize;
 
 use crate::failure::{Exit, Failure};
 use crate::node::Node;
+use crate::relay::refusal;
 use crate::report::{json, note, result};
 use crate::wording::{bytes, count, timestamp};
 
@@ -106,7 +107,7 @@ fn look_at_link(
     let pending = pending(&*node.replica.glance()?, &share.tables, share.owed())?;
     let (held, conflicts) = (node.replica.held(link.id)?, node.replica.conflicts(link.id)?);
     let oldest = [pending.oldest, tally.oldest_unharvested].into_iter().flatten().min();
-    let advice = advice(node, held, conflicts, quarantined.bundles);
+    let advice = standing_advice(node, link).or_else(|| advice(node, held, conflicts, quarantined.bundles));
     Ok(LinkTold {
         node: link.peer.to_string(),
         role: link.state.role(),
@@ -124,6 +125,18 @@ fn look_at_link(
         oldest_unsent: oldest.and_then(timestamp),
         advice,
     })
+}
+
+fn standing_advice(node: &Node, link: &StoredLink) -> Option<String> {
+    match link.state.standing() {
+        Standing::Open => None,
+        Standing::Refused => Some(refusal(&link.peer, node.name())),
+        Standing::Expired => Some(format!(
+            "silent for more than {}: nothing is sent to it until it speaks again; then everything is exchanged, which \
+             `packhorse remote remove {}` spares if it is gone for good",
+            node.config.merge.expire_after, link.peer
+        )),
+    }
 }
 
 fn advice(node: &Node, held: u64, conflicts: u64, quarantined: u64) -> Option<String> {

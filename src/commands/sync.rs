@@ -52,6 +52,7 @@ impl Sync {
             bundle::seal(&mut node, Urgency::Now, &[])?;
             exit = exit.worse(relay::tell(&relay::transfer(&mut node, self.budget.map(left))?));
         }
+        exit = exit.worse(relay::tell_refused(&mut node)?);
         conclude(exit);
         Ok(exit)
     }

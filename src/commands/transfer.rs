@@ -29,7 +29,7 @@ impl Transfer {
         let (mut node, _lock) = Node::lock(home, "transfer")?;
         require_relay(&node)?;
         let report = relay::transfer(&mut node, self.budget.map(|span| span.as_duration()))?;
-        Ok(relay::tell(&report))
+        Ok(relay::tell(&report).worse(relay::tell_refused(&mut node)?))
     }
 }
 

@@ -7,11 +7,13 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use packhorse_shared::bundle::{BundleError, BundleName, BundleReader, Kind, Limits, Manifest, ShortDigest, columns};
+use packhorse_shared::bundle::{
+    Addressee, BundleError, BundleName, BundleReader, Kind, Limits, Manifest, ShortDigest, columns,
+};
 use packhorse_shared::change::TableChanges;
-use packhorse_shared::id::{NetworkId, NodeName};
+use packhorse_shared::id::{NodeId, NodeName};
 use packhorse_shared::link::{Header, Role};
-use packhorse_shared::replica::StoredLink;
+use packhorse_shared::replica::{Identity, StoredLink};
 use packhorse_shared::spool::SpoolFile;
 
 /// A file in the inbox.
@@ -52,11 +54,11 @@ pub fn in_order(files: Vec<SpoolFile>) -> (Vec<Arrived>, Vec<String>) {
     (arrived, others)
 }
 
-/// Checks a file against its name and its manifest against the link. Reads no member.
+/// Checks a file against its name and its manifest against the link. Reads no member. `here`: who this node is.
 pub fn examine(
     arrived: &Arrived,
     node: &NodeName,
-    network: NetworkId,
+    here: Identity,
     link: &StoredLink,
 ) -> Result<(Manifest, Header), Unfit> {
     let digest = ShortDigest::of(open(&arrived.path)?).map_err(Unfit::Unreadable)?;
@@ -69,24 +71,52 @@ pub fn examine(
     let Some(header) = header.filter(|_| manifest.kind == Kind::Bundle) else {
         return wrong("it is not a bundle but a remote database package");
     };
-    if manifest.network != network {
+    if manifest.network != here.network {
         return Err(Unfit::LeaveAlone(format!("it belongs to another network ({})", manifest.network)));
     }
     let told = (&manifest.from, &manifest.to, header.epoch, header.sequence);
     if told != (&name.from, node, name.epoch, name.sequence) {
         return wrong("its manifest does not say what its name says");
     }
+    if !is_for(manifest.addressee, here.node, link) {
+        return Err(Unfit::LeaveAlone(format!("it is for another installation of \"{node}\" than this one")));
+    }
     refuse_other_installations(&manifest, &header, link)?;
     Ok((manifest, header))
+}
+
+/// Whether a bundle from a link's peer is for this installation, and not for another one under its name.
+pub fn is_for(addressee: Addressee, node: NodeId, link: &StoredLink) -> bool {
+    match addressee {
+        Addressee::Anybody => true,
+        Addressee::Installation(installation) => installation == node,
+        Addressee::PackageOf(epoch) => link.state.package().is_none_or(|package| package == epoch),
+    }
+}
+
+/// Why a copy of the peer that speaks in turn with it is refused.
+pub fn told_of_fork(link: &StoredLink) -> String {
+    let name = &link.peer;
+    format!(
+        "two copies of \"{name}\" speak in turn under one identity (a copied disk, or a backup that runs beside the \
+         original): this one is refused, the other goes on; {}",
+        way_out(link)
+    )
+}
+
+/// How an installation that is refused comes back.
+fn way_out(link: &StoredLink) -> String {
+    let name = &link.peer;
+    match link.state.role() {
+        Role::Remote => format!("run `packhorse remote pack {name}` and restore the new package there"),
+        Role::Hub => format!("if {name} was set up anew, restore a new package of its here"),
+    }
 }
 
 /// One installation speaks for a link: the first that was met after the latest package was made, and of that package.
 fn refuse_other_installations(manifest: &Manifest, header: &Header, link: &StoredLink) -> Result<(), Unfit> {
     let name = &manifest.from;
-    let way_out = match link.state.role() {
-        Role::Remote => format!("run `packhorse remote pack {name}` and restore the new package there"),
-        Role::Hub => format!("if {name} was set up anew, restore a new package of its here"),
-    };
+    let way_out = way_out(link);
     match link.node {
         Some(known) if known == manifest.node => Ok(()),
         Some(_) => Err(Unfit::Refuse(format!(

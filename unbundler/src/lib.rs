@@ -2,9 +2,11 @@
 //!
 //! The inbox is read in the order of each sender's sequence numbers ([`receive`]); a bundle that builds on what was
 //! applied is opened and merged field by field ([`merge`], pure), its outcome is placed in the tables ([`place`]) and
-//! the link's state is stored in the same transaction, which is what makes applying it twice harmless.
+//! the link's state is stored in the same transaction, which is what makes applying it twice harmless. What everybody has is
+//! then forgotten ([`forget`]).
 
 mod error;
+pub mod forget;
 pub mod intake;
 pub mod merge;
 pub mod place;

@@ -5,7 +5,8 @@
 //! result gets into the database.
 
 use packhorse_shared::change::{FieldChange, RecordChange};
-use packhorse_shared::clock::Stamp;
+use packhorse_shared::clock::{Reading, Stamp};
+use packhorse_shared::horizon::Horizon;
 use packhorse_shared::id::{ColumnId, Cut, LinkId};
 use packhorse_shared::marks::{Mark, Marks};
 use packhorse_shared::replica::{Remains, RemainsField};
@@ -19,12 +20,40 @@ pub struct Arrival {
     pub cut: Cut,
     /// The cut of ours up to which its sender had seen our changes.
     pub seen: Cut,
+    /// Our horizon: what a field without a mark counts as stamped with.
+    pub horizon: Horizon,
+    /// Below this, births are not told apart: the later of the two ends' horizons.
+    pub births: Horizon,
+    /// Everything made up to here on the sender's side had come before.
+    pub had: Reading,
 }
 
 impl Arrival {
     /// The mark of a change that it brought.
     pub fn mark(&self, stamp: Stamp) -> Mark {
         Mark { stamp, cut: self.cut, via: self.link }
+    }
+
+    /// Whether two births are of the same record.
+    pub fn is_same(&self, one: Option<Stamp>, other: Option<Stamp>) -> bool {
+        self.births.birth(one) == self.births.birth(other)
+    }
+
+    /// Whether a stamp lies below our horizon and had come before: what is unknown here of such a change was forgotten.
+    fn had_come(&self, stamp: Stamp) -> bool {
+        !self.horizon.is_none() && stamp <= self.horizon.stamp() && stamp.reading <= self.had
+    }
+
+    /// Whether a record that is not known here is an old one that was deleted, and not a new one: everything said of it
+    /// had come before.
+    pub fn is_forgotten(&self, change: &RecordChange) -> bool {
+        let stamps = change.fields.iter().map(|field| field.stamp).chain(change.dead).chain(change.birth);
+        change.whole && stamps.into_iter().all(|stamp| self.had_come(stamp))
+    }
+
+    /// Whether everything said of a record lies below our horizon, so that other nodes would take it for a deleted one.
+    pub fn is_below_horizon(&self, change: &RecordChange) -> bool {
+        !self.horizon.is_none() && change.fields.iter().all(|field| field.stamp <= self.horizon.stamp())
     }
 
     /// Whether its sender knew of a change of ours.
@@ -60,15 +89,24 @@ impl Field {
 
 /// Weighs an incoming field against ours.
 pub fn field(ours: Option<Mark>, theirs: Stamp, arrival: &Arrival) -> Field {
-    let Some(ours) = ours else {
-        // What has no stamp is older than every stamp; what has none on either side is the same.
-        return if theirs > Stamp::ZERO { Field::Theirs } else { Field::Ours };
-    };
+    let Some(ours) = ours else { return against_unmarked(theirs, arrival) };
     match (theirs > ours.stamp, arrival.knew(ours)) {
         (true, true) => Field::Theirs,
         (true, false) => Field::TheirsOverUnseen,
         (false, false) if theirs < ours.stamp && theirs > Stamp::ZERO => Field::OursOverBlind,
         (false, _) => Field::Ours,
+    }
+}
+
+/// A field without a mark counts as stamped at the horizon; without one, as older than every stamp. What comes below the
+/// horizon and had not come before is the edit of a peer that was silent for so long that nobody waited for it.
+fn against_unmarked(theirs: Stamp, arrival: &Arrival) -> Field {
+    if theirs > arrival.horizon.stamp() {
+        Field::Theirs
+    } else if theirs == Stamp::ZERO || arrival.had_come(theirs) {
+        Field::Ours
+    } else {
+        Field::OursOverBlind
     }
 }
 
@@ -84,8 +122,13 @@ pub enum Fate {
 }
 
 /// Weighs an incoming deletion against the fields known here and those that came with it.
-pub fn fate(marks: &Marks, change: &RecordChange) -> Fate {
+///
+/// A deletion below the horizon is an old one: whoever stands here has outlived it, or was given its number again.
+pub fn fate(marks: &Marks, change: &RecordChange, horizon: Horizon) -> Fate {
     let Some(dead) = change.dead else { return Fate::Lives };
+    if !horizon.is_none() && dead <= horizon.stamp() {
+        return Fate::Outlives;
+    }
     let incoming = change.fields.iter().map(|field| field.stamp);
     let latest = marks.latest_stamp().into_iter().chain(incoming).max();
     if latest.is_some_and(|latest| latest > dead) { Fate::Outlives } else { Fate::Dies(dead) }
@@ -116,10 +159,10 @@ pub fn gather(
 }
 
 /// Marks a record so that it goes whole to every link, its stamps unchanged: somebody is without it who ought to have
-/// it. Fields that never changed get the mark of what has no stamp.
-pub fn send_whole(marks: &mut Marks, columns: &[ColumnId], cut: Cut) {
+/// it. Fields without a mark get that of what they count as stamped with.
+pub fn send_whole(marks: &mut Marks, columns: &[ColumnId], cut: Cut, horizon: Horizon) {
     for &column in columns {
-        let stamp = marks.get(column).map_or(Stamp::ZERO, |mark| mark.stamp);
+        let stamp = marks.get(column).map_or(horizon.stamp(), |mark| mark.stamp);
         marks.set(column, Mark { stamp, cut, via: LinkId::LOCAL });
     }
     if columns.is_empty() {
@@ -131,11 +174,17 @@ pub fn send_whole(marks: &mut Marks, columns: &[ColumnId], cut: Cut) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use packhorse_shared::clock::Reading;
     use packhorse_shared::id::NodeId;
     use packhorse_shared::value::{Key, Value};
 
-    const ARRIVAL: Arrival = Arrival { link: LinkId(2), cut: Cut(50), seen: Cut(10) };
+    const ARRIVAL: Arrival = Arrival {
+        link: LinkId(2),
+        cut: Cut(50),
+        seen: Cut(10),
+        horizon: Horizon::NONE,
+        births: Horizon::NONE,
+        had: Reading(0),
+    };
 
     fn stamp(reading: u64, node: u64) -> Stamp {
         Stamp { reading: Reading(reading), node: NodeId(node) }
@@ -184,10 +233,10 @@ mod tests {
 
     #[test]
     fn a_record_dies_only_if_its_deletion_is_the_latest_word() {
-        assert_eq!(fate(&Marks::default(), &change(None, &[9])), Fate::Lives);
-        assert_eq!(fate(&Marks::default(), &change(Some(5), &[])), Fate::Dies(stamp(5, 2)));
-        assert_eq!(fate(&Marks::of_all(ours(6, 1)), &change(Some(5), &[])), Fate::Outlives);
-        assert_eq!(fate(&Marks::of_all(ours(4, 1)), &change(Some(5), &[6])), Fate::Outlives);
+        assert_eq!(fate(&Marks::default(), &change(None, &[9]), Horizon::NONE), Fate::Lives);
+        assert_eq!(fate(&Marks::default(), &change(Some(5), &[]), Horizon::NONE), Fate::Dies(stamp(5, 2)));
+        assert_eq!(fate(&Marks::of_all(ours(6, 1)), &change(Some(5), &[]), Horizon::NONE), Fate::Outlives);
+        assert_eq!(fate(&Marks::of_all(ours(4, 1)), &change(Some(5), &[6]), Horizon::NONE), Fate::Outlives);
     }
 
     #[test]
@@ -210,7 +259,7 @@ mod tests {
         let columns = [ColumnId(1), ColumnId(2)];
         let mut marks = Marks::default();
         marks.set(ColumnId(1), ours(5, 3));
-        send_whole(&mut marks, &columns, Cut(9));
+        send_whole(&mut marks, &columns, Cut(9), Horizon::NONE);
         assert_eq!(marks.get(ColumnId(1)).map(|mark| (mark.stamp, mark.cut)), Some((stamp(5, 1), Cut(9))));
         assert_eq!(marks.get(ColumnId(2)).map(|mark| (mark.stamp, mark.cut)), Some((Stamp::ZERO, Cut(9))));
     }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use packhorse_shared::change::TableChanges;
 use packhorse_shared::id::NodeName;
-use packhorse_shared::link::{Header, Verdict};
+use packhorse_shared::link::{Header, Standing, Verdict};
 use packhorse_shared::replica::{Replica, StoredLink};
 use packhorse_shared::seam::World;
 use packhorse_shared::spool::Spool;
@@ -61,7 +61,9 @@ impl Receiver<'_> {
                 None => received.left_alone.push((bundle.file.clone(), stranger(&bundle, self.node))),
             }
         }
-        for link in links.iter_mut().filter(|link| kept_waiting.contains(&link.id)) {
+        for link in
+            links.iter_mut().filter(|link| link.state.standing() == Standing::Open && kept_waiting.contains(&link.id))
+        {
             link.state.run_ended_waiting();
             replica.save_link(link)?;
         }
@@ -76,11 +78,15 @@ impl Receiver<'_> {
         received: &mut Received,
         kept_waiting: &mut BTreeSet<packhorse_shared::id::LinkId>,
     ) -> Result<(), UnbundlerError> {
-        let network = replica.identity().network;
-        let (manifest, header) = match intake::examine(bundle, self.node, network, link) {
+        let here = replica.identity();
+        let (manifest, header) = match intake::examine(bundle, self.node, here, link) {
             Ok(examined) => examined,
             Err(unfit) => return self.set_aside(replica, link, bundle, unfit, received),
         };
+        if link.state.is_fork(&header) {
+            replica.save_link(link)?;
+            return self.set_aside(replica, link, bundle, Unfit::Refuse(intake::told_of_fork(link)), received);
+        }
         match link.state.judge(&header) {
             Verdict::Old => {
                 link.state.dropped_old();
@@ -120,8 +126,11 @@ impl Receiver<'_> {
         accepted.state.accept(header, !changes.is_empty(), now);
         // A sender's clock is later than its stamps; whoever says otherwise must not get its stamps before our edits.
         let observed = changes.iter().map(TableChanges::latest_reading).fold(header.clock, Ord::max);
+        let had = link.state.complete_to();
         let mut transaction = replica.begin_merge(now, observed)?;
-        let arrival = Arrival { link: link.id, cut: transaction.cut(), seen };
+        let horizon = transaction.horizon()?;
+        let births = horizon.max(accepted.state.peer_horizon());
+        let arrival = Arrival { link: link.id, cut: transaction.cut(), seen, horizon, births, had };
         let placed = place(&mut *transaction, &changes, arrival, now)?;
         transaction.save_link(&accepted)?;
         transaction.commit()?;

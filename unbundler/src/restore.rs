@@ -13,7 +13,7 @@ use packhorse_shared::bundle::{BundleError, BundleReader, Kind, Limits, Manifest
 use packhorse_shared::config::{Config, InitialConfigError};
 use packhorse_shared::home::{Home, Identity as HomeIdentity};
 use packhorse_shared::id::{NodeId, NodeName};
-use packhorse_shared::link::Link;
+use packhorse_shared::link::{Beginning, Link};
 use packhorse_shared::replica::Identity;
 use packhorse_shared::replica::sqlite::{Adoption, adopt, use_wal};
 use packhorse_shared::seam::{World, publish};
@@ -138,7 +138,8 @@ impl Restorer<'_> {
         let identity = HomeIdentity { network: manifest.network, node, name: manifest.to.clone() };
         let home = self.home(site.home, &identity, &text)?;
         let identity = Identity { network: manifest.network, node: home.identity().node };
-        let link = Link::restored_from_package(self.world.clock.now(), start.epoch);
+        let beginning = Beginning { epoch: start.epoch, complete_to: start.complete_to };
+        let link = Link::restored_from_package(self.world.clock.now(), beginning);
         let (hub, hub_node) = (&manifest.from, manifest.node);
         adopt(draft, &Adoption { identity, hub, hub_node, link: &link, clock: start.clock })?;
         self.world.disk.sync_file(draft).map_err(failed("sync", draft))?;

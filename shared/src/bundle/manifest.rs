@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::name::stored;
 use super::{BundleError, Limits, limits};
 use crate::clock::Reading;
+use crate::horizon::Horizon;
 use crate::id::{BundleId, Digest, Epoch, NetworkId, NodeId, NodeName, Sequence};
 use crate::link::{Ack, Base, Header};
 
@@ -24,6 +25,9 @@ pub(super) const MANIFEST: &str = "manifest";
 
 /// How deep values that are not known here may nest.
 const DEPTH_MAX: usize = 32;
+
+/// The most epochs that a header names on either of its lists.
+const EPOCHS_MAX: usize = 64;
 
 /// What a container is for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,6 +79,18 @@ impl From<MemberEntry> for MemberOnWire {
     }
 }
 
+/// Which installation of the receiver's name a bundle is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Addressee {
+    /// Whichever bears the name.
+    #[default]
+    Anybody,
+    /// The one with this id.
+    Installation(NodeId),
+    /// The one that starts from the package which opened this epoch; the sender has not met it.
+    PackageOf(Epoch),
+}
+
 /// What a bundle or package says about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest {
@@ -88,6 +104,8 @@ pub struct Manifest {
     pub from: NodeName,
     /// The receiver.
     pub to: NodeName,
+    /// Which of its installations.
+    pub addressee: Addressee,
     /// The sender's installation.
     pub node: NodeId,
     /// What the link is told; present exactly for [`Kind::Bundle`].
@@ -121,9 +139,21 @@ struct OnWire {
     network: NetworkId,
     from: NodeName,
     to: NodeName,
+    #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
+    installation: Option<NodeId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    package: Option<Epoch>,
     node: NodeId,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     link: Option<LinkOnWire>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    complete: Option<u64>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    horizon: u64,
+    #[serde(default, skip_serializing_if = "is_default")]
+    past: Vec<Epoch>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    refused: Vec<Epoch>,
     #[serde(default, skip_serializing_if = "is_default")]
     nack: bool,
     #[serde(default, skip_serializing_if = "is_default")]
@@ -217,8 +247,20 @@ impl Manifest {
             network: self.network,
             from: self.from.clone(),
             to: self.to.clone(),
+            installation: match self.addressee {
+                Addressee::Installation(node) => Some(node),
+                _ => None,
+            },
+            package: match self.addressee {
+                Addressee::PackageOf(epoch) => Some(epoch),
+                _ => None,
+            },
             node: self.node,
             link: header.map(link_to_wire),
+            complete: header.and_then(complete_to_wire),
+            horizon: header.map_or(0, |header| header.horizon.seconds()),
+            past: header.map(|header| header.past.clone()).unwrap_or_default(),
+            refused: header.map(|header| header.refused.clone()).unwrap_or_default(),
             nack: header.is_some_and(|header| header.nack),
             ask: header.map_or(0, |header| header.ask),
             probe: header.is_some_and(|header| header.probe),
@@ -238,6 +280,11 @@ impl Manifest {
             network: wire.network,
             from: wire.from,
             to: wire.to,
+            addressee: match (wire.installation, wire.package) {
+                (Some(node), _) => Addressee::Installation(node),
+                (None, Some(epoch)) => Addressee::PackageOf(epoch),
+                (None, None) => Addressee::Anybody,
+            },
             node: wire.node,
             counts: Counts { records, fields, deletes },
             schema: wire.schema,
@@ -253,19 +300,34 @@ fn link_to_wire(header: &Header) -> LinkOnWire {
     (epoch, sequence, id, (base.sequence, base.id), ack, clock)
 }
 
+/// What is complete up to the sender's clock, as at every node without other links, needs no word.
+fn complete_to_wire(header: &Header) -> Option<u64> {
+    (header.complete_to != header.clock).then(|| Horizon::before(header.complete_to).seconds())
+}
+
 impl OnWire {
     /// The link's header, which a bundle must have and a package must not.
     fn header(&self) -> Result<Option<Header>, BundleError> {
         match (self.kind, &self.link) {
             (Kind::Bundle, Some(link)) => self.bundle_header(link).map(Some),
             (Kind::Bundle, None) => Err(unusable("a bundle's link is missing")),
-            (Kind::Package, None) if !self.nack && !self.probe && self.ask == 0 => Ok(None),
+            (Kind::Package, None) if !self.says_of_a_link() => Ok(None),
             (Kind::Package, _) => Err(unusable("a package does not have a bundle's header")),
         }
     }
 
+    fn says_of_a_link(&self) -> bool {
+        let lists = self.past.len() + self.refused.len();
+        self.nack || self.probe || self.ask > 0 || self.complete.is_some() || self.horizon > 0 || lists > 0
+    }
+
     fn bundle_header(&self, link: &LinkOnWire) -> Result<Header, BundleError> {
         let (epoch, sequence, id, (base, base_id), ack, clock) = *link;
+        let out_of_range = || unusable("a number in its header is out of range");
+        let reading = |seconds| Horizon::from_seconds(seconds).ok_or_else(out_of_range);
+        if self.past.len().max(self.refused.len()) > EPOCHS_MAX {
+            return Err(unusable("its header names too many epochs"));
+        }
         let header = Header {
             epoch,
             sequence,
@@ -276,8 +338,12 @@ impl OnWire {
             ask: self.ask,
             probe: self.probe,
             clock,
+            complete_to: self.complete.map_or(Ok(clock), |seconds| reading(seconds).map(Horizon::reading))?,
+            horizon: reading(self.horizon)?,
+            past: self.past.clone(),
+            refused: self.refused.clone(),
         };
-        check_ranges(&header).ok_or_else(|| unusable("a number in its header is out of range"))?;
+        check_ranges(&header).ok_or_else(out_of_range)?;
         Ok(header)
     }
 }
@@ -287,6 +353,9 @@ fn check_ranges(header: &Header) -> Option<()> {
     let ack = header.ack.unwrap_or(Ack { epoch: Epoch(0), sequence: Sequence(0), id: None });
     for number in [header.epoch.0, header.sequence.0, header.base.sequence.0, header.ask, ack.epoch.0, ack.sequence.0] {
         stored(number)?;
+    }
+    for epoch in header.past.iter().chain(&header.refused) {
+        stored(epoch.0)?;
     }
     (header.sequence > Sequence(0) && header.clock <= Reading::MAX).then_some(())
 }

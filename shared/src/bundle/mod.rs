@@ -16,6 +16,8 @@ pub mod columns;
 pub mod container;
 pub mod limits;
 pub mod manifest;
+#[cfg(test)]
+mod manifest_tests;
 mod msgpack;
 pub mod name;
 pub mod package;
@@ -30,7 +32,7 @@ use std::io;
 
 pub use container::{BundleWriter, Written};
 pub use limits::Limits;
-pub use manifest::{Counts, FORMAT, Kind, Manifest, MemberEntry};
+pub use manifest::{Addressee, Counts, FORMAT, Kind, Manifest, MemberEntry};
 pub use name::{BundleName, BundleNameError, ShortDigest};
 pub use read::BundleReader;
 

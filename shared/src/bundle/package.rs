@@ -22,6 +22,9 @@ pub struct LinkStart {
     pub epoch: Epoch,
     /// The hub's clock: nothing in the package is stamped later.
     pub clock: Reading,
+    /// Everything made up to here on the hub's side is in the package.
+    #[serde(default)]
+    pub complete_to: Reading,
     /// The relays as the remote reaches them, in the order in which they are tried.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub relays: Vec<String>,

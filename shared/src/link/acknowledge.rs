@@ -21,6 +21,9 @@ impl Link {
             return;
         }
         self.incoming.heard = Some(place);
+        if self.is_refused_by(header) {
+            return self.refused();
+        }
         let word = self.weigh(header.ack);
         let asked = header.ask > self.answered;
         if asked {
@@ -65,8 +68,9 @@ impl Link {
         }
     }
 
-    fn outgoing_everything(&mut self, now: WallTime) {
+    pub(super) fn outgoing_everything(&mut self, now: WallTime) {
         self.outgoing.start_epoch(now, Cut(0), Extent::Everything);
+        self.outgoing.begin_sweep();
         self.incoming.owe_ack = true;
     }
 
@@ -80,10 +84,11 @@ impl Link {
         if !nack {
             return;
         }
-        let Some(acked) = out.history.get(&out.acked).copied() else { return };
+        let Some(acked) = out.history.get(&out.acked).cloned() else { return };
         out.sent = acked.cut;
         out.floor = acked.floor;
         out.extent = acked.extent;
+        out.sweep = acked.sweep;
         out.base = Base { sequence: out.acked, id: acked.id };
         self.incoming.owe_ack = true;
     }

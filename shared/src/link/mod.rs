@@ -5,11 +5,16 @@
 //! only rise, and a cut counts as acknowledged only by the word of the peer. Pure: no I/O, no clock; a caller stores
 //! the state in the same transaction as the data that it speaks of.
 //!
-//! The files are to be read in the order `send`, `receive`, `acknowledge`.
+//! The files are to be read in the order `begin`, `send`, `receive`, `acknowledge`, then `lineage` (who speaks in turn with a copy
+//! of itself) and `exchanged` (how far stamps may be forgotten).
 
 mod acknowledge;
+mod begin;
+mod exchanged;
+mod lineage;
 mod receive;
 mod send;
+mod sweep;
 #[cfg(test)]
 mod tests;
 
@@ -18,10 +23,15 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{Reading, WallTime};
+use crate::horizon::Horizon;
 use crate::id::{BundleId, Cut, Epoch, Sequence};
 
+pub use begin::Beginning;
+pub use exchanged::{Beyond, Forgettable};
+pub use lineage::Lineage;
 pub use receive::Verdict;
-pub use send::{Contents, Due};
+pub use send::{Contents, Due, Outlook};
+pub use sweep::{Sweep, SweepPlace};
 
 /// How many runs a bundle with an unknown base waits before its sender is asked again, and how many quiet runs an
 /// unacknowledged sender waits before it sends an empty bundle. Counted in runs, since a line may be down for weeks.
@@ -74,6 +84,15 @@ pub struct Header {
     pub probe: bool,
     /// The sender's clock when it sealed.
     pub clock: Reading,
+    /// Everything made up to here on the sender's side (by itself or by nodes behind it) has been sent, once this bundle
+    /// and what it builds on are applied.
+    pub complete_to: Reading,
+    /// The sender's horizon.
+    pub horizon: Horizon,
+    /// The sender's earlier epochs, latest last; told by the bundles with which an epoch begins.
+    pub past: Vec<Epoch>,
+    /// The epochs of the receiver's that the sender refuses: a copy of the receiver speaks in turn with it.
+    pub refused: Vec<Epoch>,
 }
 
 /// Which end of the link the peer is.
@@ -110,7 +129,7 @@ pub enum Reach {
 
 /// A bundle that was sealed: where it ends, which it was, whether it held anything to acknowledge, and how to go on
 /// from it if what came after it was lost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sealed {
     /// Every record whose latest change lies up to here is in it or before it.
     pub cut: Cut,
@@ -122,6 +141,12 @@ pub struct Sealed {
     pub id: Option<BundleId>,
     /// Whether it held changes.
     pub content: bool,
+    /// What the peer knows to be complete once it has applied it.
+    #[serde(default)]
+    pub complete_to: Reading,
+    /// How far the records without stamps had been gone through.
+    #[serde(default)]
+    pub sweep: Sweep,
 }
 
 /// An epoch that is over, kept to recognise acknowledgements that contradict it.
@@ -144,6 +169,9 @@ struct Outgoing {
     quiet_runs: u32,
     extent: Extent,
     past: BTreeMap<Epoch, Past>,
+    /// Records without stamps are still to be sent whole before the rest.
+    #[serde(default)]
+    sweep: Sweep,
 }
 
 /// The direction from the peer to this node.
@@ -156,6 +184,30 @@ struct Incoming {
     waiting_runs: u32,
     nack: bool,
     owe_ack: bool,
+    /// The cut of ours up to which the peer had seen our changes when it sealed the latest bundle that was accepted.
+    #[serde(default)]
+    seen: Cut,
+    /// Everything made up to here on the peer's side has come.
+    #[serde(default)]
+    complete_to: Reading,
+    /// The peer's horizon.
+    #[serde(default)]
+    horizon: Horizon,
+    #[serde(default)]
+    lineage: Lineage,
+}
+
+/// How a link stands apart from its bundles.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Standing {
+    /// It works.
+    #[default]
+    Open,
+    /// The peer was silent for longer than `expire_after`: nobody waits for it with forgetting, nothing is sent to it.
+    /// Its next bundle opens the link again, and everything is exchanged.
+    Expired,
+    /// The peer refuses this installation: another one has its place. Nothing is sent or fetched any more.
+    Refused,
 }
 
 /// A link's whole state.
@@ -170,51 +222,17 @@ pub struct Link {
     /// When this node last sealed a bundle for the peer, and last accepted one of its.
     last_sealed: Option<WallTime>,
     last_accepted: Option<WallTime>,
+    /// The epoch of the hub's that the remote's package opened.
+    #[serde(default)]
+    package: Option<Epoch>,
+    /// When the link began, here.
+    #[serde(default)]
+    begun: WallTime,
+    #[serde(default)]
+    standing: Standing,
 }
 
 impl Link {
-    /// A link to a peer that already has everything up to `cut`, in an epoch that starts now.
-    pub fn new(role: Role, now: WallTime, cut: Cut) -> Self {
-        let start = Sealed::start(cut, Extent::Changes);
-        let outgoing = Outgoing {
-            epoch: Epoch(now.0 / 1000),
-            next: Sequence(1),
-            base: Base::default(),
-            sent: cut,
-            floor: cut,
-            acked: Sequence(0),
-            history: BTreeMap::from([(Sequence(0), start)]),
-            quiet_runs: 0,
-            extent: Extent::Changes,
-            past: BTreeMap::new(),
-        };
-        Self {
-            role,
-            outgoing,
-            incoming: Incoming::default(),
-            ask: 0,
-            answered: 0,
-            last_sealed: None,
-            last_accepted: None,
-        }
-    }
-
-    /// The other end of a link made by a package: what the package holds counts as applied at this epoch's start.
-    pub fn restored_from_package(now: WallTime, hub_epoch: Epoch) -> Self {
-        let mut link = Self::new(Role::Hub, now, Cut(0));
-        link.outgoing.epoch = link.outgoing.epoch.max(hub_epoch);
-        link.incoming.last = Some(Ack { epoch: hub_epoch, sequence: Sequence(0), id: None });
-        link.incoming.applied = BTreeMap::from([(Sequence(0), None)]);
-        link
-    }
-
-    /// Opens a later epoch at `cut`: what a package made now holds counts as sent. Earlier epochs stay known; the new
-    /// installation's bundles start afresh.
-    pub fn repack(&mut self, now: WallTime, cut: Cut) {
-        self.outgoing.start_epoch(now, cut, Extent::Changes);
-        self.incoming = Incoming::default();
-    }
-
     /// Which end the peer is.
     pub fn role(&self) -> Role {
         self.role
@@ -223,6 +241,17 @@ impl Link {
     /// The epoch of the next bundle.
     pub fn epoch(&self) -> Epoch {
         self.outgoing.epoch
+    }
+
+    /// How it stands apart from its bundles.
+    pub fn standing(&self) -> Standing {
+        self.standing
+    }
+
+    /// The epoch of the hub's that the remote's package opened: what tells the latest package's installation from an
+    /// earlier one's while the hub has not met it.
+    pub fn package(&self) -> Option<Epoch> {
+        self.package
     }
 
     /// Every record whose latest change lies up to here has been put into a bundle.
@@ -267,7 +296,8 @@ impl Link {
 impl Sealed {
     /// The start of an epoch.
     fn start(cut: Cut, extent: Extent) -> Self {
-        Self { cut, floor: cut, extent, id: None, content: false }
+        let (complete_to, sweep) = (Reading(0), Sweep::Done);
+        Self { cut, floor: cut, extent, id: None, content: false, complete_to, sweep }
     }
 }
 
@@ -291,5 +321,6 @@ impl Outgoing {
         self.acked = Sequence(0);
         self.history = BTreeMap::from([(Sequence(0), Sealed::start(cut, extent))]);
         self.extent = extent;
+        self.sweep = Sweep::Done;
     }
 }

@@ -43,6 +43,9 @@ impl Link {
         let incoming = &mut self.incoming;
         if incoming.last.is_none_or(|last| last.epoch != header.epoch) {
             incoming.applied = [(header.base.sequence, header.base.id)].into();
+            if let Some(last) = incoming.last {
+                incoming.lineage.follow(last.epoch, &header.past);
+            }
         }
         incoming.last = Some(Ack { epoch: header.epoch, sequence: header.sequence, id: Some(header.id) });
         incoming.applied.insert(header.sequence, Some(header.id));
@@ -52,8 +55,12 @@ impl Link {
         incoming.waiting_runs = 0;
         incoming.nack = false;
         incoming.owe_ack |= content || header.probe;
+        incoming.complete_to = incoming.complete_to.max(header.complete_to);
+        incoming.horizon = incoming.horizon.max(header.horizon);
         self.last_accepted = Some(now);
         self.acknowledged(header, now);
+        self.incoming.seen = self.seen_by(header);
+        self.reopen(now);
     }
 
     /// Takes account of an old bundle: its sender has not heard of our progress, so it is told again.

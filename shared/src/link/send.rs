@@ -1,8 +1,9 @@
 //! The sending side: whether a bundle is due, what it is chosen by, and the header it bears.
 
-use super::{Ack, Base, Extent, Header, Link, PATIENCE_RUNS, Reach, Sealed};
+use super::{Ack, Base, Extent, Header, Link, PATIENCE_RUNS, Reach, Sealed, Sweep};
 use crate::clock::{Reading, WallTime};
-use crate::id::{BundleId, Cut};
+use crate::horizon::Horizon;
+use crate::id::{BundleId, Cut, Sequence};
 
 /// Why a bundle goes out although there is nothing new to say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +17,7 @@ pub enum Due {
 }
 
 /// What is in a bundle, as far as the link is concerned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contents {
     /// Where it ends.
     pub cut: Cut,
@@ -24,6 +25,19 @@ pub struct Contents {
     pub reach: Reach,
     /// Whether it holds any change.
     pub content: bool,
+    /// How far the sweep has come with it.
+    pub sweep: Sweep,
+}
+
+/// What the sender knows when it seals.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outlook {
+    /// Its clock.
+    pub clock: Reading,
+    /// Everything made up to here on its side is in its database.
+    pub complete_to: Reading,
+    /// Its horizon.
+    pub horizon: Horizon,
 }
 
 impl Link {
@@ -66,30 +80,21 @@ impl Link {
 
     /// Takes the next sequence number for a bundle that ends at `cut`. The state must be stored before the bundle can
     /// leave, or the number could be used twice.
-    pub fn seal(&mut self, id: BundleId, contents: Contents, due: Due, clock: Reading, now: WallTime) -> Header {
-        let Contents { cut, reach, content } = contents;
+    pub fn seal(&mut self, id: BundleId, contents: Contents, due: Due, outlook: Outlook, now: WallTime) -> Header {
+        let Contents { cut, reach, content, sweep } = contents;
+        let header = self.header(id, reach, due, outlook);
         let out = &mut self.outgoing;
-        let sequence = out.next;
-        let header = Header {
-            epoch: out.epoch,
-            sequence,
-            id,
-            base: out.base,
-            ack: self.incoming.last,
-            nack: self.incoming.nack,
-            ask: self.ask,
-            probe: due == Due::Probe,
-            clock,
-        };
         if reach == Reach::Rest {
             out.floor = cut;
             out.extent = Extent::Changes;
         }
-        let (floor, extent) = (out.floor, out.extent);
-        out.history.insert(sequence, Sealed { cut, floor, extent, id: Some(id), content });
-        out.base = Base { sequence, id: Some(id) };
+        out.sweep = sweep.clone();
+        let (floor, extent, complete_to) = (out.floor, out.extent, header.complete_to);
+        let sealed = Sealed { cut, floor, extent, id: Some(id), content, complete_to, sweep };
+        out.history.insert(header.sequence, sealed);
+        out.base = Base { sequence: header.sequence, id: Some(id) };
         out.sent = cut;
-        out.next = sequence.next();
+        out.next = header.sequence.next();
         if content {
             out.quiet_runs = 0;
         }
@@ -97,6 +102,31 @@ impl Link {
         self.incoming.owe_ack = false;
         self.last_sealed = Some(now);
         header
+    }
+
+    fn header(&self, id: BundleId, reach: Reach, due: Due, outlook: Outlook) -> Header {
+        let out = &self.outgoing;
+        // A part tells nothing new of what is complete: only the last one ends where everything does.
+        let complete_to = match reach {
+            Reach::Rest => outlook.complete_to,
+            Reach::Part => out.history.get(&out.base.sequence).map_or(Reading(0), |base| base.complete_to),
+        };
+        let begins = out.base.sequence == Sequence(0);
+        Header {
+            epoch: out.epoch,
+            sequence: out.next,
+            id,
+            base: out.base,
+            ack: self.incoming.last,
+            nack: self.incoming.nack,
+            ask: self.ask,
+            probe: due == Due::Probe,
+            clock: outlook.clock,
+            complete_to,
+            horizon: outlook.horizon,
+            past: if begins { out.past.keys().copied().collect() } else { Vec::new() },
+            refused: self.refused_epochs(),
+        }
     }
 
     /// What the peer will be told was applied last.

@@ -2,6 +2,13 @@
 
 use super::*;
 
+/// The hub's clock when the package was made.
+const CLOCK: Reading = Reading(1_000);
+
+fn beginning(epoch: Epoch) -> Beginning {
+    Beginning { epoch, complete_to: CLOCK }
+}
+
 struct End {
     link: Link,
     cut: Cut,
@@ -12,8 +19,8 @@ struct End {
 impl End {
     fn pair() -> (Self, Self) {
         let now = WallTime(1_000_000);
-        let hub = Link::new(Role::Remote, now, Cut(7));
-        let remote = Link::restored_from_package(now, hub.epoch());
+        let hub = Link::new(Role::Remote, now, Cut(7), CLOCK, Epoch(0));
+        let remote = Link::restored_from_package(now, beginning(hub.epoch()));
         let end = |link, ids| Self { link, cut: Cut(7), ids, now };
         (end(hub, 100), end(remote, 900))
     }
@@ -22,16 +29,22 @@ impl End {
         self.ids += 1;
         self.now.0 += 1_000;
         self.cut = if content { self.cut.next() } else { self.cut };
-        let contents = Contents { cut: self.cut, reach: Reach::Rest, content };
-        self.link.seal(BundleId(self.ids), contents, due, Reading(0), self.now)
+        let contents = Contents { cut: self.cut, reach: Reach::Rest, content, sweep: Sweep::Done };
+        self.link.seal(BundleId(self.ids), contents, due, self.outlook(), self.now)
     }
 
     /// A bundle that ends a cut further on, with more to follow from the same selection.
     fn part(&mut self) -> Header {
         self.ids += 1;
         self.cut = self.cut.next();
-        let contents = Contents { cut: self.cut, reach: Reach::Part, content: true };
-        self.link.seal(BundleId(self.ids), contents, Due::Nothing, Reading(0), self.now)
+        let contents = Contents { cut: self.cut, reach: Reach::Part, content: true, sweep: Sweep::Done };
+        self.link.seal(BundleId(self.ids), contents, Due::Nothing, self.outlook(), self.now)
+    }
+
+    /// As at a node without other links.
+    fn outlook(&self) -> Outlook {
+        let clock = Reading::at(self.now);
+        Outlook { clock, complete_to: clock, horizon: Horizon::NONE }
     }
 
     fn content(&mut self) -> Header {
@@ -217,12 +230,12 @@ fn a_package_made_again_is_a_later_epoch_and_no_backup() {
     let (mut hub, mut remote) = End::pair();
     let bundle = hub.content();
     remote.receive(&bundle, true);
-    hub.link.repack(WallTime(9_000_000), hub.cut);
+    hub.link.repack(WallTime(9_000_000), hub.cut, CLOCK);
     let old_laptop = remote.quiet_run().unwrap();
     let epoch = hub.link.epoch();
     hub.receive(&old_laptop, false);
     assert_eq!(hub.link.epoch(), epoch);
-    let mut renewed = Link::restored_from_package(WallTime(9_000_000), epoch);
+    let mut renewed = Link::restored_from_package(WallTime(9_000_000), beginning(epoch));
     let next = hub.content();
     assert_eq!(renewed.judge(&next), Verdict::Apply);
     renewed.accept(&next, true, WallTime(9_000_001));

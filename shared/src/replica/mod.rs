@@ -11,12 +11,14 @@ mod shape;
 pub mod sqlite;
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use crate::change::{RecordChange, TableChanges};
 use crate::clock::{Reading, Stamp, WallTime};
-use crate::id::{Cut, LinkId, NetworkId, NodeId, NodeName, TableId};
-use crate::link::Link;
+use crate::horizon::Horizon;
+use crate::id::{Cut, Epoch, LinkId, NetworkId, NodeId, NodeName, TableId};
+use crate::link::{Forgettable, Link, Sweep};
 use crate::marks::Marks;
 use crate::value::{Key, Value};
 
@@ -104,6 +106,20 @@ pub trait Replica {
     /// Forgets a link. Its number is never given again.
     fn remove_link(&mut self, link: LinkId) -> Result<()>;
 
+    /// The latest epoch of any link that was removed.
+    fn last_removed_epoch(&mut self) -> Result<Epoch>;
+
+    /// The node's horizon.
+    fn horizon(&mut self) -> Result<Horizon>;
+
+    /// The earliest stamp of what is held.
+    fn earliest_held(&mut self) -> Result<Option<Reading>>;
+
+    /// Raises the horizon and drops the stamps and tombstones below it that everybody has acknowledged; tells of how
+    /// many records. Holds the write lock for some tens of milliseconds at a time. Nothing is done unless the horizon
+    /// rises.
+    fn forget(&mut self, what: Forgettable) -> Result<u64>;
+
     /// What waits in the log, without harvesting it.
     fn tally(&mut self) -> Result<Tally>;
 
@@ -146,12 +162,22 @@ pub trait Snapshot {
     /// the first such cut, and the latest one of all if there are no more.
     fn boundary(&self, tables: &[TableShape], since: Cut, records: u64) -> Result<Cut>;
 
+    /// The node's horizon in it.
+    fn horizon(&self) -> Horizon;
+
+    /// Shows the records of these tables that have no marks, in the order of tables and keys, from a place on, until
+    /// `show` has enough; tells the place reached.
+    fn sweep(&self, tables: &[TableShape], from: &Sweep, show: &mut ShowSwept<'_>) -> Result<Sweep>;
+
     /// The birth of the record under a key, if it was made since capture began.
     fn birth_of(&self, table: &str, key: &Key) -> Result<Option<Stamp>>;
 }
 
 /// What [`Snapshot::changed_between`] shows its records to.
 pub type Show<'a> = dyn FnMut(&dyn ChangedRecord) -> Result<()> + 'a;
+
+/// What [`Snapshot::sweep`] shows its records to, each with the position of its table among those asked for.
+pub type ShowSwept<'a> = dyn FnMut(usize, &dyn ChangedRecord) -> Result<ControlFlow<()>> + 'a;
 
 /// A record with its marks; values are read only when asked for.
 pub trait ChangedRecord {
@@ -187,6 +213,15 @@ pub struct Present {
     pub birth: Option<Stamp>,
     /// Its marks.
     pub marks: Marks,
+}
+
+/// What is left of a record, with the birth under which it is kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Buried {
+    /// Its birth, as in [`ChangedRecord::birth`].
+    pub birth: Option<Stamp>,
+    /// What is left.
+    pub remains: Remains,
 }
 
 /// What became of a write that a constraint could refuse.
@@ -241,8 +276,11 @@ pub trait MergeTransaction {
     /// The record under a key, if it stands in its table.
     fn find(&mut self, table: &TableShape, key: &Key) -> Result<Option<Present>>;
 
-    /// What is left of a record that does not.
-    fn remains(&mut self, table: &TableShape, key: &Key, birth: Option<Stamp>) -> Result<Option<Remains>>;
+    /// What is left of every record under a key that does not.
+    fn remains(&mut self, table: &TableShape, key: &Key) -> Result<Vec<Buried>>;
+
+    /// The node's horizon.
+    fn horizon(&mut self) -> Result<Horizon>;
 
     /// Every value of a record that stands, in the order of [`TableShape::columns`].
     fn values(&mut self, table: &TableShape, key: &Key) -> Result<Vec<Value>>;

@@ -38,6 +38,10 @@ impl Remove {
         if node.config.remotes.contains_key(&self.name) {
             edit_file(WORLD.disk, &node.home.config_path(), |text| remove_remote(text, &self.name))?;
         }
+        let spool = node.spool();
+        for file in spool.outbox(&self.name)? {
+            spool.remove_from_outbox(&self.name, &file.name)?;
+        }
         note(&format!(
             "removed {}; its database stays as it is, and what lies on the relay for it is yours to remove",
             self.name

@@ -4,7 +4,7 @@ use packhorse_shared::change::{RecordChange, TableChanges};
 use packhorse_shared::clock::Stamp;
 use packhorse_shared::id::{ColumnId, LinkId};
 use packhorse_shared::marks::{Mark, Marks};
-use packhorse_shared::replica::{Placement, Present, Remains, Result, TableShape};
+use packhorse_shared::replica::{Buried, Placement, Present, Remains, Result, TableShape};
 use packhorse_shared::value::Value;
 
 use super::column::{Column, column_of};
@@ -21,7 +21,12 @@ impl Placer<'_> {
         occupied: bool,
         undos: &mut Vec<Undo<'t>>,
     ) -> Result<Step> {
-        let known = self.transaction.remains(table, &record.key, record.birth)?;
+        let known = self.known_remains(table, record)?;
+        let birth = known.as_ref().map_or(record.birth, |known| known.birth);
+        let known = known.map(|known| known.remains);
+        if known.is_none() && self.arrival.is_forgotten(record) {
+            return self.stay_deleted(table, record);
+        }
         let mut remains = known.clone().unwrap_or_default();
         merge::gather(&mut remains, record, |field| column_of(table, of, field).map(Column::id), &self.arrival);
         if known.as_ref() == Some(&remains) {
@@ -29,7 +34,7 @@ impl Placer<'_> {
         }
         let has_all = table.columns.iter().all(|column| remains.get(column.id).is_some());
         if !remains.living() || !(record.whole || has_all) {
-            self.transaction.bury(table, &record.key, record.birth, &remains)?;
+            self.transaction.bury(table, &record.key, birth, &remains)?;
             return Ok(Step::Done);
         }
         if occupied {
@@ -43,15 +48,45 @@ impl Placer<'_> {
             return Ok(Step::Refused(reason));
         }
         let present = self.arisen(table, record, &remains, known.as_ref());
-        self.transaction.unbury(table, &record.key, record.birth)?;
+        self.transaction.unbury(table, &record.key, birth)?;
         self.transaction.mark(table, &record.key, &present)?;
-        undos.push(Undo { table, change: record, of, before: Before::Absent(known) });
+        undos.push(Undo { table, change: record, of, birth, before: Before::Absent(known) });
+        Ok(Step::Done)
+    }
+
+    /// What is left here of the record: under its birth, or, below the horizon, where births are not told apart, the
+    /// latest.
+    fn known_remains(&mut self, table: &TableShape, record: &RecordChange) -> Result<Option<Buried>> {
+        let mut all = self.transaction.remains(table, &record.key)?;
+        if let Some(at) = all.iter().position(|known| known.birth == record.birth) {
+            return Ok(Some(all.swap_remove(at)));
+        }
+        let same = all.into_iter().filter(|known| self.arrival.is_same(known.birth, record.birth));
+        Ok(same.max_by_key(|known| known.remains.dead.map(|dead| dead.stamp).max(known.remains.latest_field())))
+    }
+
+    /// Its sender comes from an old backup, or was silent for very long: the deletion was forgotten here, and is said
+    /// again as of the horizon.
+    fn stay_deleted(&mut self, table: &TableShape, record: &RecordChange) -> Result<Step> {
+        let dead = Mark { stamp: self.arrival.horizon.stamp(), cut: self.arrival.cut, via: LinkId::LOCAL };
+        self.transaction.bury(table, &record.key, record.birth, &Remains::tombstone(dead))?;
         Ok(Step::Done)
     }
 
     /// The marks of a record that has just been placed. One that was pieced together goes whole to everybody, since
     /// whoever sent the last piece may lack the others.
-    fn arisen(&self, table: &TableShape, record: &RecordChange, remains: &Remains, known: Option<&Remains>) -> Present {
+    fn arisen(
+        &mut self,
+        table: &TableShape,
+        record: &RecordChange,
+        remains: &Remains,
+        known: Option<&Remains>,
+    ) -> Present {
+        if self.arrival.is_below_horizon(record) {
+            // Made by a peer that was silent for very long: under its own stamps others would take it for a deleted one.
+            let mark = Mark { stamp: self.transaction.tick(), cut: self.arrival.cut, via: LinkId::LOCAL };
+            return Present { birth: self.arrival.horizon.birth(record.birth), marks: Marks::of_all(mark) };
+        }
         let mut marks = Marks::default();
         for field in &remains.fields {
             let stamp = field.mark.map_or(Stamp::ZERO, |mark| mark.stamp);
@@ -60,7 +95,7 @@ impl Placer<'_> {
             marks.set(field.column, Mark { stamp, cut: self.arrival.cut, via });
         }
         if known.is_some() && !record.whole {
-            merge::send_whole(&mut marks, &table.column_ids(), self.arrival.cut);
+            merge::send_whole(&mut marks, &table.column_ids(), self.arrival.cut, self.arrival.horizon);
         }
         marks.fold(&table.column_ids());
         Present { birth: record.birth, marks }

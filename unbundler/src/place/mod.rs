@@ -16,7 +16,7 @@ mod standing;
 use std::collections::BTreeSet;
 
 use packhorse_shared::change::{EXISTENCE, RecordChange, TableChanges};
-use packhorse_shared::clock::WallTime;
+use packhorse_shared::clock::{Reading, WallTime};
 use packhorse_shared::id::TableId;
 use packhorse_shared::replica::{MergeTransaction, Result, TableShape};
 use packhorse_shared::value::Key;
@@ -182,7 +182,9 @@ impl Placer<'_> {
     fn record<'t>(&mut self, (table, of, record): Item<'t>, undos: &mut Vec<Undo<'t>>) -> Result<Step> {
         let standing = self.transaction.find(table, &record.key)?;
         match standing {
-            Some(present) if present.birth == record.birth => self.standing(table, of, record, present, undos),
+            Some(present) if self.arrival.is_same(present.birth, record.birth) => {
+                self.standing(table, of, record, present, undos)
+            }
             occupant => self.absent(table, of, record, occupant.is_some(), undos),
         }
     }
@@ -191,7 +193,8 @@ impl Placer<'_> {
     fn retry_held(&mut self) -> Result<()> {
         let before = self.placed;
         for held in self.transaction.held()? {
-            let arrival = Arrival { link: held.link, ..self.arrival };
+            // What is held keeps the horizon below its stamps, and had not come before.
+            let arrival = Arrival { link: held.link, had: Reading(0), ..self.arrival };
             let here = std::mem::replace(&mut self.arrival, arrival);
             self.placed.held = 0;
             let done = self.round(std::slice::from_ref(&held.change));

@@ -18,6 +18,8 @@ pub(super) struct Undo<'a> {
     pub table: &'a TableShape,
     pub change: &'a RecordChange,
     pub of: &'a TableChanges,
+    /// The birth under which the record is kept here.
+    pub birth: Option<Stamp>,
     pub before: Before,
 }
 
@@ -51,8 +53,10 @@ impl Placer<'_> {
     }
 
     fn is_doomed(&mut self, table: &TableShape, record: &RecordChange) -> Result<bool> {
-        let standing = self.transaction.find(table, &record.key)?.filter(|present| present.birth == record.birth);
-        Ok(standing.is_some_and(|present| matches!(merge::fate(&present.marks, record), Fate::Dies(_))))
+        let standing = self.transaction.find(table, &record.key)?;
+        let standing = standing.filter(|present| self.arrival.is_same(present.birth, record.birth));
+        let fate = standing.map(|present| merge::fate(&present.marks, record, self.arrival.horizon));
+        Ok(matches!(fate, Some(Fate::Dies(_))))
     }
 
     /// Of these, the ones to which nobody refers who stays.
@@ -99,7 +103,7 @@ impl Placer<'_> {
         let tables = self.transaction.tables();
         let Some(parent) = tables.iter().find(|table| table.name == parent) else { return Ok(false) };
         let standing = self.transaction.find(parent, &Key(vec![number.clone()]))?;
-        Ok(standing.is_some_and(|present| present.birth != Some(birth)))
+        Ok(standing.is_some_and(|present| !self.arrival.is_same(present.birth, Some(birth))))
     }
 
     /// What refers to a record that was deleted here, unseen by whoever referred to it, waits until that comes back: its
@@ -128,9 +132,9 @@ impl Placer<'_> {
                 if let Placement::Refused(_) = self.transaction.delete(table, key)? {
                     return Ok(Taken::NotBack);
                 }
-                self.transaction.bury(table, key, undo.change.birth, &remains.clone().unwrap_or_default())?;
+                self.transaction.bury(table, key, undo.birth, &remains.clone().unwrap_or_default())?;
                 if remains.is_none() {
-                    self.transaction.unbury(table, key, undo.change.birth)?;
+                    self.transaction.unbury(table, key, undo.birth)?;
                 }
             }
         }

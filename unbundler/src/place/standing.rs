@@ -24,14 +24,15 @@ impl Placer<'_> {
         mut present: Present,
         undos: &mut Vec<Undo<'t>>,
     ) -> Result<Step> {
-        let fate = merge::fate(&present.marks, record);
+        let fate = merge::fate(&present.marks, record, self.arrival.horizon);
         if let Fate::Dies(dead) = fate {
             return self.delete(table, of, record, present, dead);
         }
         let before = present.clone();
-        let (fields, conflicts) = self.winners(table, of, record, &mut present);
+        let here = self.told_at_horizon(table, record)?;
+        let (fields, conflicts) = self.winners(table, of, record, &mut present, &here);
         if fate == Fate::Outlives {
-            merge::send_whole(&mut present.marks, &table.column_ids(), self.arrival.cut);
+            merge::send_whole(&mut present.marks, &table.column_ids(), self.arrival.cut, self.arrival.horizon);
         }
         if present == before && conflicts.is_empty() {
             return Ok(Step::Nothing);
@@ -55,9 +56,16 @@ impl Placer<'_> {
         self.transaction.mark(table, &record.key, &present)?;
         if refers {
             let replaced = fields.iter().filter_map(|field| Some((field.0, old.get(field.0)?.clone()))).collect();
-            undos.push(Undo { table, change: record, of, before: Before::Standing(before, replaced) });
+            let birth = present.birth;
+            undos.push(Undo { table, change: record, of, birth, before: Before::Standing(before, replaced) });
         }
         Ok(Step::Done)
+    }
+
+    /// The values here, if the change was told as of its sender's horizon: what says the same as here need not be noted.
+    fn told_at_horizon(&mut self, table: &TableShape, record: &RecordChange) -> Result<Vec<Value>> {
+        let told = record.fields.iter().any(|field| field.stamp.is_of_horizon());
+        if told { self.transaction.values(table, &record.key) } else { Ok(Vec::new()) }
     }
 
     /// The incoming fields that stand, marked, and those that are in conflict whichever stands.
@@ -67,10 +75,15 @@ impl Placer<'_> {
         of: &TableChanges,
         record: &'c RecordChange,
         present: &mut Present,
+        here: &[Value],
     ) -> (Vec<(usize, Value)>, Vec<Disputed<'c>>) {
         let (mut fields, mut conflicts) = (Vec::new(), Vec::new());
         for field in &record.fields {
             let Some(column) = column_of(table, of, field) else { continue };
+            let says_the_same = matches!(column, Column::Field(at, _) if here.get(at) == Some(&field.value));
+            if field.stamp.is_of_horizon() && says_the_same && present.marks.get(column.id()).is_none() {
+                continue;
+            }
             let verdict = merge::field(present.marks.get(column.id()), field.stamp, &self.arrival);
             if let (Column::Field(at, _), true) = (column, verdict.is_conflict()) {
                 conflicts.push((field, at, verdict));
@@ -95,11 +108,11 @@ impl Placer<'_> {
     ) -> Result<()> {
         for (field, at, verdict) in conflicts {
             let (Some(column), Some(ours)) = (table.columns.get(*at), old.get(*at)) else { continue };
-            let Some(mark) = before.get(column.id) else { continue };
+            let stamp = before.get(column.id).map_or(self.arrival.horizon.stamp(), |mark| mark.stamp);
             if *ours == field.value {
                 continue;
             }
-            let (ours, theirs) = ((ours, mark.stamp), (&field.value, field.stamp));
+            let (ours, theirs) = ((ours, stamp), (&field.value, field.stamp));
             let (kept, lost) = if verdict.is_theirs() { (theirs, ours) } else { (ours, theirs) };
             let conflict = Conflict { key: &record.key, column: &column.name, kept, lost };
             // A change that was held meets what it met before whenever it is tried again.
@@ -127,16 +140,18 @@ impl Placer<'_> {
         if let Placement::Refused(reason) = self.transaction.delete(table, &record.key)? {
             return Ok(Step::Refused(reason));
         }
-        self.transaction.bury(table, &record.key, record.birth, &remains)?;
+        self.transaction.bury(table, &record.key, present.birth, &remains)?;
         Ok(Step::Done)
     }
 
     /// A living child brings back its dead parent: nothing vanishes without someone deciding it. That is a decision
     /// made here and so a new edit of every field.
     pub(super) fn revive(&mut self, table: &TableShape, record: &RecordChange, child: &str) -> Result<()> {
+        let standing = self.transaction.find(table, &record.key)?;
         let stamp = self.transaction.tick();
         let mark = Mark { stamp, cut: self.arrival.cut, via: LinkId::LOCAL };
-        let present = Present { birth: record.birth, marks: Marks::of_all(mark) };
+        let birth = standing.map_or(record.birth, |present| present.birth);
+        let present = Present { birth, marks: Marks::of_all(mark) };
         self.transaction.mark(table, &record.key, &present)?;
         self.placed.revived += 1;
         let text = format!("{} {} was deleted elsewhere but is kept: {child} refers to it", table.name, record.key);

@@ -25,6 +25,8 @@ pub(super) struct TableSql {
     pub changed: String,
     /// Remains later than a cut: key, birth, remains.
     pub remains: String,
+    /// Records without marks, in the order of keys, from the first on or from a key on: key, values.
+    pub unmarked: [String; 2],
     /// How many records of either kind changed last at each cut after one, in order of cuts.
     pub counts: [String; 2],
     /// For each foreign key: the parent table, and what the record under a key refers to if that was deleted here.
@@ -190,6 +192,7 @@ impl TableSql {
                 keys.first().map_or("rowid", String::as_str)
             ),
             remains: format!("SELECT {our_key}, m.birth, m.remains FROM {remains} m WHERE m.cut > ?1 AND m.cut <= ?2"),
+            unmarked: unmarked(&name, &marks, &keys, &values),
             counts: [&marks, &remains]
                 .map(|table| format!("SELECT cut, count(*) FROM {table} WHERE cut > ?1 GROUP BY cut ORDER BY cut")),
             orphaned: shape.parents.iter().filter_map(|parent| orphaned(shape, parent, keys_of)).collect(),
@@ -218,6 +221,21 @@ impl TableSql {
         let sets = joined(columns.len(), ", ", |at| format!("{} = ?{}", quoted(columns[at]), at + 1));
         format!("UPDATE OR ABORT {} SET {sets} WHERE {}", self.name, key_condition(&self.keys, columns.len() + 1))
     }
+}
+
+/// The records that have no marks: all, and those after a key. (Row values compare as the key's own index does.)
+fn unmarked(name: &str, marks: &str, keys: &[String], values: &str) -> [String; 2] {
+    let own = joined(keys.len(), ", ", |at| format!("t.{}", keys[at]));
+    let whole = joined(keys.len(), " AND ", |at| format!("t.{} IS NOT NULL", keys[at]));
+    let matches = joined(keys.len(), " AND ", |at| format!("m.k{} = t.{}", at + 1, keys[at]));
+    let holes = joined(keys.len(), ", ", |at| format!("?{}", at + 1));
+    let later = format!(" AND ({own}) > ({holes})");
+    ["", later.as_str()].map(|later| {
+        format!(
+            "SELECT {own}{values} FROM {name} t WHERE {whole}{later} \
+             AND NOT EXISTS (SELECT 1 FROM {marks} m WHERE {matches}) ORDER BY {own}"
+        )
+    })
 }
 
 /// What a record refers to by a foreign key, if that was deleted here after a cut. A NULL in the reference refers to nothing; a

@@ -13,16 +13,19 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, params, params_from_ite
 use super::SqliteReplica;
 use super::catalogue::{Catalogue, Entry};
 use super::fault::{Fault, Outcome};
+use super::holding;
 use super::search;
 use super::silence::without_triggers;
 use super::state::{self, Progress};
 use super::values::{bind_from, key_at, owned};
-use crate::bundle::columns;
 use crate::change::TableChanges;
 use crate::clock::{Clock, Reading, Stamp, WallTime};
+use crate::horizon::Horizon;
 use crate::id::{Cut, LinkId, NodeId, TableId};
 use crate::marks::{Marks, Roster};
-use crate::replica::{Conflict, Held, MergeTransaction, Placement, Present, Remains, Result, StoredLink, TableShape};
+use crate::replica::{
+    Buried, Conflict, Held, MergeTransaction, Placement, Present, Remains, Result, StoredLink, TableShape,
+};
 use crate::value::{Key, Value};
 
 /// A write transaction that has begun with nothing unharvested; rolled back when dropped without commit.
@@ -186,31 +189,6 @@ impl<'a> SqliteMerge<'a> {
         Ok(None)
     }
 
-    fn try_hold(&mut self, link: LinkId, change: &TableChanges, reason: &str, now: WallTime) -> Outcome<()> {
-        let bytes = columns::encode(change, self.node).map_err(|error| Fault::Damaged(error.to_string()))?;
-        let sql = "INSERT INTO _packhorse_held (link, change, reason, since) VALUES (?1, ?2, ?3, ?4)";
-        self.writer.prepare_cached(sql)?.execute(params![link.0, bytes, reason, now.0 as i64])?;
-        Ok(())
-    }
-
-    fn try_held(&self) -> Outcome<Vec<Held>> {
-        let sql = "SELECT id, link, change, reason, since FROM _packhorse_held ORDER BY id";
-        let mut statement = self.writer.prepare_cached(sql)?;
-        let mut rows = statement.query([])?;
-        let mut held = Vec::new();
-        while let Some(row) = rows.next()? {
-            let bytes: Vec<u8> = row.get(2)?;
-            held.push(Held {
-                id: row.get(0)?,
-                link: LinkId(row.get(1)?),
-                change: columns::decode(&bytes, self.node).map_err(|error| Fault::Damaged(error.to_string()))?,
-                reason: row.get(3)?,
-                since: WallTime(u64::try_from(row.get::<_, i64>(4)?).unwrap_or(0)),
-            });
-        }
-        Ok(held)
-    }
-
     fn try_conflict(&mut self, link: LinkId, table: &str, conflict: &Conflict<'_>, now: WallTime) -> Outcome<bool> {
         self.enlist_all(&Marks::default(), [conflict.kept.1, conflict.lost.1])?;
         let sql = "INSERT OR IGNORE INTO _packhorse_conflicts (link, tbl, record, col, kept, kept_at, kept_by, lost, lost_at, \
@@ -288,12 +266,13 @@ impl MergeTransaction for SqliteMerge<'_> {
         self.said(self.entry(table).and_then(|entry| self.try_find(entry, key)))
     }
 
-    fn remains(&mut self, table: &TableShape, key: &Key, birth: Option<Stamp>) -> Result<Option<Remains>> {
-        if self.never_met(birth) {
-            return Ok(None);
-        }
-        let find = |entry: &Entry| entry.metadata.remains(self.writer, key, birth, &self.roster);
+    fn remains(&mut self, table: &TableShape, key: &Key) -> Result<Vec<Buried>> {
+        let find = |entry: &Entry| entry.metadata.all_remains(self.writer, key, &self.roster);
         self.said(self.entry(table).and_then(find))
+    }
+
+    fn horizon(&mut self) -> Result<Horizon> {
+        self.said(state::horizon(self.writer))
     }
 
     fn values(&mut self, table: &TableShape, key: &Key) -> Result<Vec<Value>> {
@@ -358,17 +337,15 @@ impl MergeTransaction for SqliteMerge<'_> {
     }
 
     fn hold(&mut self, link: LinkId, change: &TableChanges, reason: &str, now: WallTime) -> Result<()> {
-        let held = self.try_hold(link, change, reason, now);
-        self.said(held)
+        self.said(holding::hold(self.writer, self.node, link, change, reason, now))
     }
 
     fn held(&mut self) -> Result<Vec<Held>> {
-        self.said(self.try_held())
+        self.said(holding::held(self.writer, self.node))
     }
 
     fn release(&mut self, id: i64) -> Result<()> {
-        let drop = || Ok(self.writer.prepare_cached("DELETE FROM _packhorse_held WHERE id = ?1")?.execute([id])?);
-        self.said(drop().map(|_| ()))
+        self.said(holding::release(self.writer, id))
     }
 
     fn note_conflict(&mut self, link: LinkId, table: &str, conflict: &Conflict<'_>, now: WallTime) -> Result<bool> {

@@ -12,7 +12,7 @@ use super::values::{bind_from, key_at};
 use crate::clock::Stamp;
 use crate::id::Cut;
 use crate::marks::{Marks, Roster, pack_stamp, unpack_stamp};
-use crate::replica::{Present, Remains};
+use crate::replica::{Buried, Present, Remains};
 use crate::value::Key;
 
 /// Makes the metadata tables of a synced table. `rowid_key`: the key is a rowid, which saves a byte or three a record.
@@ -43,10 +43,11 @@ pub(super) struct Metadata {
     find_marks: String,
     put_marks: String,
     drop_marks: String,
-    find_remains: String,
     find_all_remains: String,
     put_remains: String,
     drop_remains: String,
+    marks_by_cut: String,
+    remains_by_cut: String,
 }
 
 impl Metadata {
@@ -55,6 +56,7 @@ impl Metadata {
         let (marks, remains, names) = (marks_table(table), remains_table(table), key_names(keys));
         let is_key = joined(keys, " AND ", |at| format!("k{0} = ?{0}", at + 1));
         let holes = joined(keys, ", ", |at| format!("?{}", at + 1));
+        let same_key = joined(keys, " AND ", |at| format!("r.k{0} = m.k{0}", at + 1));
         let (a, b, c) = (keys + 1, keys + 2, keys + 3);
         Self {
             keys,
@@ -64,13 +66,19 @@ impl Metadata {
                  ON CONFLICT ({names}) DO UPDATE SET birth = excluded.birth, marks = excluded.marks, cut = excluded.cut"
             ),
             drop_marks: format!("DELETE FROM {marks} WHERE {is_key}"),
-            find_remains: format!("SELECT remains FROM {remains} WHERE {is_key} AND birth = ?{a}"),
             find_all_remains: format!("SELECT birth, remains, cut FROM {remains} WHERE {is_key}"),
             put_remains: format!(
                 "INSERT INTO {remains} ({names}, birth, remains, cut) VALUES ({holes}, ?{a}, ?{b}, ?{c}) \
                  ON CONFLICT ({names}, birth) DO UPDATE SET remains = excluded.remains, cut = excluded.cut"
             ),
             drop_remains: format!("DELETE FROM {remains} WHERE {is_key} AND birth = ?{a}"),
+            marks_by_cut: format!(
+                "SELECT {names}, birth, marks, cut FROM {marks} m WHERE cut > ?1 AND cut <= ?2 AND NOT EXISTS \
+                 (SELECT 1 FROM {remains} r WHERE {same_key}) ORDER BY cut"
+            ),
+            remains_by_cut: format!(
+                "SELECT {names}, birth, remains, cut FROM {remains} WHERE cut > ?1 AND cut <= ?2 ORDER BY cut"
+            ),
         }
     }
 
@@ -99,22 +107,6 @@ impl Metadata {
     pub fn drop_marks(&self, connection: &Connection, key: &Key) -> Outcome<()> {
         connection.prepare_cached(&self.drop_marks)?.execute(params_from_iter(&key.0))?;
         Ok(())
-    }
-
-    /// What is left of the record with this key and birth.
-    pub fn remains(
-        &self,
-        connection: &Connection,
-        key: &Key,
-        birth: Option<Stamp>,
-        roster: &Roster,
-    ) -> Outcome<Option<Remains>> {
-        let mut statement = connection.prepare_cached(&self.find_remains)?;
-        let after = bind_from(&mut statement, 1, &key.0)?;
-        statement.raw_bind_parameter(after, pack_birth(birth, roster)?.unwrap_or_default())?;
-        let mut rows = statement.raw_query();
-        let Some(row) = rows.next()? else { return Ok(None) };
-        Ok(Some(Remains::unpack(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?, roster)?))
     }
 
     /// Whether anything under this key was buried after this cut.
@@ -160,6 +152,39 @@ impl Metadata {
         statement.raw_bind_parameter(after, pack_birth(birth, roster)?.unwrap_or_default())?;
         statement.raw_execute()?;
         Ok(())
+    }
+
+    /// Every birth and what is left of it, of the records that stood under a key.
+    pub fn all_remains(&self, connection: &Connection, key: &Key, roster: &Roster) -> Outcome<Vec<Buried>> {
+        let mut statement = connection.prepare_cached(&self.find_all_remains)?;
+        let mut rows = statement.query(params_from_iter(&key.0))?;
+        let mut all = Vec::new();
+        while let Some(row) = rows.next()? {
+            let birth = unpack_birth(Some(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?), roster)?;
+            let remains = Remains::unpack(row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?, roster)?;
+            all.push(Buried { birth, remains });
+        }
+        Ok(all)
+    }
+
+    /// Forgets the remains under a key and a birth as it is stored.
+    pub fn drop_stored_remains(&self, connection: &Connection, key: &Key, birth: &[u8]) -> Outcome<()> {
+        let mut statement = connection.prepare_cached(&self.drop_remains)?;
+        let after = bind_from(&mut statement, 1, &key.0)?;
+        statement.raw_bind_parameter(after, birth)?;
+        statement.raw_execute()?;
+        Ok(())
+    }
+
+    /// The statement that goes through the marks between two cuts, in order: key, birth, marks, cut. Without those of
+    /// keys under which something is buried.
+    pub fn marks_by_cut(&self) -> &str {
+        &self.marks_by_cut
+    }
+
+    /// The same for remains: key, birth, remains, cut.
+    pub fn remains_by_cut(&self) -> &str {
+        &self.remains_by_cut
     }
 
     /// The key at the front of a row of ours.

@@ -6,7 +6,9 @@
 mod capture;
 mod catalogue;
 mod fault;
+mod forget;
 mod harvest;
+mod holding;
 mod merging;
 mod metadata;
 mod names;
@@ -19,6 +21,7 @@ mod search;
 mod silence;
 mod snapshot;
 mod state;
+mod sweeping;
 mod values;
 
 use std::collections::HashSet;
@@ -32,8 +35,9 @@ use self::merging::SqliteMerge;
 use self::snapshot::SqliteSnapshot;
 use self::state::Progress;
 use crate::clock::{Reading, WallTime};
-use crate::id::{LinkId, NodeName, TableId};
-use crate::link::Link;
+use crate::horizon::Horizon;
+use crate::id::{Epoch, LinkId, NodeName, TableId};
+use crate::link::{Forgettable, Link};
 use crate::replica::{
     Copied, Harvested, Identity, MergeTransaction, Replica, ReplicaError, Result, Snapshot, StoredLink, TableShape,
     Tally,
@@ -195,7 +199,25 @@ impl Replica for SqliteReplica {
     }
 
     fn remove_link(&mut self, link: LinkId) -> Result<()> {
-        state::remove_link(&self.writer, link).map_err(self.fault("forget a link"))
+        let path = &self.path;
+        state::remove_link(&mut self.writer, link).map_err(|fault| fault.at(path, "forget a link"))
+    }
+
+    fn last_removed_epoch(&mut self) -> Result<Epoch> {
+        state::last_removed_epoch(&self.reader).map_err(self.fault("be read"))
+    }
+
+    fn horizon(&mut self) -> Result<Horizon> {
+        state::horizon(&self.reader).map_err(self.fault("be read"))
+    }
+
+    fn earliest_held(&mut self) -> Result<Option<Reading>> {
+        holding::earliest(&self.reader, self.identity.node).map_err(self.fault("be read"))
+    }
+
+    fn forget(&mut self, what: Forgettable) -> Result<u64> {
+        let path = &self.path;
+        forget::forget(&mut self.writer, &self.catalogue, what).map_err(|fault| fault.at(path, "forget old stamps"))
     }
 
     fn tally(&mut self) -> Result<Tally> {

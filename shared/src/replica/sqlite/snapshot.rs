@@ -1,6 +1,7 @@
 //! A consistent view of the data and its marks.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Row};
@@ -9,11 +10,14 @@ use super::catalogue::{Catalogue, Entry};
 use super::fault::{Fault, Outcome};
 use super::metadata::unpack_birth;
 use super::state::{self, Progress};
+use super::sweeping;
 use super::values::owned;
 use crate::clock::{Reading, Stamp};
+use crate::horizon::Horizon;
 use crate::id::Cut;
+use crate::link::Sweep;
 use crate::marks::{Marks, Roster};
-use crate::replica::{ChangedRecord, Life, Remains, ReplicaError, Result, Show, Snapshot, TableShape};
+use crate::replica::{ChangedRecord, Life, Remains, ReplicaError, Result, Show, ShowSwept, Snapshot, TableShape};
 use crate::value::{Key, Value};
 
 /// A read transaction on the reading connection, ended when this is dropped.
@@ -23,14 +27,17 @@ pub(super) struct SqliteSnapshot<'a> {
     catalogue: &'a Catalogue,
     roster: Roster,
     progress: Progress,
+    horizon: Horizon,
 }
 
 impl<'a> SqliteSnapshot<'a> {
     /// Takes over a read transaction that has begun.
     pub fn begun(reader: &'a Connection, path: &Path, catalogue: &'a Catalogue) -> Result<Self> {
-        let load = || Ok((state::roster(reader)?, Progress::load(reader)?));
+        let load = || Ok((state::roster(reader)?, Progress::load(reader)?, state::horizon(reader)?));
         match load() {
-            Ok((roster, progress)) => Ok(Self { reader, path: path.to_owned(), catalogue, roster, progress }),
+            Ok((roster, progress, horizon)) => {
+                Ok(Self { reader, path: path.to_owned(), catalogue, roster, progress, horizon })
+            }
             Err(fault) => {
                 end(reader);
                 Err(Fault::at(fault, path, "be read"))
@@ -62,6 +69,41 @@ impl<'a> SqliteSnapshot<'a> {
             self.show(entry, row, Said::Absent(remains), show)?;
         }
         Ok(())
+    }
+
+    /// Shows a table's records without marks after a key; the place reached if `show` had enough.
+    fn sweep_table(
+        &self,
+        entry: &Entry,
+        after: Option<&Key>,
+        show: &mut dyn FnMut(&dyn ChangedRecord) -> Result<ControlFlow<()>>,
+    ) -> Outcome<Option<Sweep>> {
+        let mut statement = self.reader.prepare_cached(sweeping::sql(entry, after))?;
+        let mut rows = sweeping::rows(&mut statement, after)?;
+        while let Some(row) = rows.next()? {
+            let key = entry.metadata.key(row)?;
+            let place = sweeping::after(&entry.shape, &key)?;
+            let said = Said::Present(Marks::default());
+            let first_value = entry.shape.keys.len();
+            let record = Record { key, birth: None, said, row, first_value, path: &self.path };
+            if show(&record)?.is_break() {
+                return Ok(Some(place));
+            }
+        }
+        Ok(None)
+    }
+
+    fn try_sweep(&self, tables: &[TableShape], from: &Sweep, show: &mut ShowSwept<'_>) -> Outcome<Sweep> {
+        let Some((first, mut after)) = sweeping::resume(tables, from)? else { return Ok(Sweep::Done) };
+        for (at, table) in tables.iter().enumerate().skip(first) {
+            let key = after.take();
+            let Some(entry) = self.catalogue.entry(table) else { continue };
+            let reached = self.sweep_table(entry, key.as_ref(), &mut |record| show(at, record))?;
+            if let Some(reached) = reached {
+                return Ok(reached);
+            }
+        }
+        Ok(Sweep::Done)
     }
 
     fn try_boundary(&self, tables: &[TableShape], since: Cut, records: u64) -> Outcome<Cut> {
@@ -150,6 +192,14 @@ impl Snapshot for SqliteSnapshot<'_> {
 
     fn boundary(&self, tables: &[TableShape], since: Cut, records: u64) -> Result<Cut> {
         self.try_boundary(tables, since, records).map_err(|fault| fault.at(&self.path, "be read"))
+    }
+
+    fn horizon(&self) -> Horizon {
+        self.horizon
+    }
+
+    fn sweep(&self, tables: &[TableShape], from: &Sweep, show: &mut ShowSwept<'_>) -> Result<Sweep> {
+        self.try_sweep(tables, from, show).map_err(|fault| fault.at(&self.path, "be read"))
     }
 
     fn birth_of(&self, table: &str, key: &Key) -> Result<Option<Stamp>> {

@@ -3,11 +3,12 @@
 //! Owns the tables `_packhorse_state`, `_packhorse_nodes`, `_packhorse_links`, `_packhorse_tables`,
 //! `_packhorse_columns`, `_packhorse_captures`, `_packhorse_held`, `_packhorse_conflicts` and `_packhorse_notices`.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::fault::{Fault, Outcome};
 use crate::clock::{Clock, Reading};
-use crate::id::{Cut, LinkId, NetworkId, NodeId, NodeName};
+use crate::horizon::Horizon;
+use crate::id::{Cut, Epoch, LinkId, NetworkId, NodeId, NodeName};
 use crate::link::Link;
 use crate::marks::Roster;
 use crate::replica::{Identity, StoredLink};
@@ -118,6 +119,22 @@ pub(super) fn store_clock(connection: &Connection, clock: Reading) -> Outcome<()
     set(connection, "clock", clock.0 as i64)
 }
 
+/// The node's horizon.
+pub(super) fn horizon(connection: &Connection) -> Outcome<Horizon> {
+    let reading = get(connection, "horizon")?.unwrap_or(0);
+    Ok(Horizon::before(Reading(reading as u64)))
+}
+
+/// Raises the horizon.
+pub(super) fn set_horizon(connection: &Connection, horizon: Horizon) -> Outcome<()> {
+    set(connection, "horizon", horizon.reading().0 as i64)
+}
+
+/// The latest epoch of any link that was removed: one under the same name begins later.
+pub(super) fn last_removed_epoch(connection: &Connection) -> Outcome<Epoch> {
+    Ok(Epoch(get(connection, "last_removed_epoch")?.unwrap_or(0) as u64))
+}
+
 /// The nodes whose stamps the database holds.
 pub(super) fn roster(connection: &Connection) -> Outcome<Roster> {
     let mut statement = connection.prepare_cached("SELECT node FROM _packhorse_nodes ORDER BY number")?;
@@ -174,10 +191,14 @@ pub(super) fn save_link(connection: &Connection, link: &StoredLink) -> Outcome<(
     Ok(())
 }
 
-/// Forgets a link and what is held of it.
-pub(super) fn remove_link(connection: &Connection, link: LinkId) -> Outcome<()> {
-    connection.execute("DELETE FROM _packhorse_links WHERE id = ?1", [link.0])?;
-    connection.execute("DELETE FROM _packhorse_held WHERE link = ?1", [link.0])?;
-    connection.execute("DELETE FROM _packhorse_conflicts WHERE link = ?1", [link.0])?;
-    Ok(())
+/// Forgets a link and what is held of it, at once. Only its epoch is remembered.
+pub(super) fn remove_link(connection: &mut Connection, link: LinkId) -> Outcome<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let removed = links(&transaction)?.into_iter().find(|known| known.id == link);
+    let epoch = removed.map_or(Epoch(0), |removed| removed.state.epoch()).max(last_removed_epoch(&transaction)?);
+    set(&transaction, "last_removed_epoch", epoch.0 as i64)?;
+    for table in ["links WHERE id", "held WHERE link", "conflicts WHERE link"] {
+        transaction.execute(&format!("DELETE FROM _packhorse_{table} = ?1"), [link.0])?;
+    }
+    Ok(transaction.commit()?)
 }

@@ -1,0 +1,71 @@
+//! How a link begins: with a package, at either end, and anew with another package.
+
+use std::collections::BTreeMap;
+
+use super::{Ack, Base, Extent, Incoming, Link, Outgoing, Role, Sealed, Standing, Sweep};
+use crate::clock::{Reading, WallTime};
+use crate::id::{Cut, Epoch, Sequence};
+
+/// Where a link begins at its remote: what the package says of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Beginning {
+    /// The hub's epoch, whose start the package is.
+    pub epoch: Epoch,
+    /// Everything made up to here on the hub's side is in the package.
+    pub complete_to: Reading,
+}
+
+impl Link {
+    /// A link to a peer that already has everything up to `cut`, in an epoch that starts now and is later than `after`
+    /// (that of a link under the same name which was removed). `clock`: nothing the peer has is stamped later, and
+    /// everything that it will make is.
+    pub fn new(role: Role, now: WallTime, cut: Cut, clock: Reading, after: Epoch) -> Self {
+        let start = Sealed::start(cut, Extent::Changes);
+        let outgoing = Outgoing {
+            epoch: Epoch(after.next().0.max(now.0 / 1000)),
+            next: Sequence(1),
+            base: Base::default(),
+            sent: cut,
+            floor: cut,
+            acked: Sequence(0),
+            history: BTreeMap::from([(Sequence(0), start)]),
+            quiet_runs: 0,
+            extent: Extent::Changes,
+            past: BTreeMap::new(),
+            sweep: Sweep::Done,
+        };
+        Self {
+            role,
+            package: Some(outgoing.epoch),
+            outgoing,
+            incoming: Incoming { complete_to: clock, ..Incoming::default() },
+            ask: 0,
+            answered: 0,
+            last_sealed: None,
+            last_accepted: None,
+            begun: now,
+            standing: Standing::Open,
+        }
+    }
+
+    /// The other end of a link made by a package: what the package holds counts as applied at this epoch's start.
+    pub fn restored_from_package(now: WallTime, beginning: Beginning) -> Self {
+        let Beginning { epoch, complete_to } = beginning;
+        let mut link = Self::new(Role::Hub, now, Cut(0), complete_to, Epoch(0));
+        link.outgoing.epoch = link.outgoing.epoch.max(epoch);
+        link.package = Some(epoch);
+        link.incoming.last = Some(Ack { epoch, sequence: Sequence(0), id: None });
+        link.incoming.applied = BTreeMap::from([(Sequence(0), None)]);
+        link
+    }
+
+    /// Opens a later epoch at `cut`: what a package made now holds counts as sent. Earlier epochs stay known; the new
+    /// installation's bundles start afresh, and nothing that it makes is stamped before `clock`.
+    pub fn repack(&mut self, now: WallTime, cut: Cut, clock: Reading) {
+        self.outgoing.start_epoch(now, cut, Extent::Changes);
+        self.incoming = Incoming { complete_to: clock, ..Incoming::default() };
+        self.package = Some(self.outgoing.epoch);
+        self.begun = now;
+        self.standing = Standing::Open;
+    }
+}

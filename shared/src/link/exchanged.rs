@@ -1,0 +1,99 @@
+//! How far everything has been exchanged: what bounds the forgetting of stamps and tombstones (DESIGN section 5).
+//!
+//! Every bundle says up to which reading everything made on its sender's side has been sent. Owns the conclusions: the
+//! *horizon* of a node is the lowest such reading over its links (not the lowest clock: a hub's clock says nothing of
+//! what its other remotes have not sent yet), and what it may forget must besides be acknowledged on every link, by
+//! bundles that were accepted. A peer that was silent for longer than `expire_after` no longer holds either. Pure.
+
+use super::{Link, Standing};
+use crate::clock::{Reading, WallTime};
+use crate::horizon::Horizon;
+use crate::id::{Cut, LinkId};
+
+/// What a node may forget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Forgettable {
+    /// Stamps up to here.
+    pub horizon: Horizon,
+    /// Changes up to here.
+    pub cut: Cut,
+}
+
+impl Forgettable {
+    /// What may be forgotten by the state of all links. `held`: the earliest stamp that is held and not placed yet.
+    /// Nothing without any link: nobody has anything.
+    pub fn of<'a>(links: impl IntoIterator<Item = &'a Link>, held: Option<Reading>) -> Self {
+        let open = links.into_iter().filter(|link| link.standing != Standing::Expired);
+        let bounds = open.map(|link| (link.incoming.complete_to, link.acked().min(link.incoming.seen)));
+        let lowest = bounds.reduce(|one, other| (one.0.min(other.0), one.1.min(other.1)));
+        let (reading, cut) = lowest.unwrap_or_default();
+        Self { horizon: Horizon::before(held.map_or(reading, |held| reading.min(before(held)))), cut }
+    }
+}
+
+/// What a node knows of how far everything on its own side is in its database: by the other links, and by what is held.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Beyond {
+    lowest: Option<(Reading, LinkId)>,
+    /// The lowest but for that link.
+    second: Option<Reading>,
+    held: Option<Reading>,
+}
+
+impl Beyond {
+    /// By the state of all links, and the earliest stamp that is held.
+    pub fn of<'a>(links: impl IntoIterator<Item = (LinkId, &'a Link)>, held: Option<Reading>) -> Self {
+        let open = links.into_iter().filter(|(_, link)| link.standing != Standing::Expired);
+        let mut readings: Vec<_> = open.map(|(id, link)| (link.incoming.complete_to, id)).collect();
+        readings.sort_unstable();
+        let second = readings.get(1).map(|second| second.0);
+        Self { lowest: readings.first().copied(), second, held }
+    }
+
+    /// What can be said to one peer: up to here everything made on our side, by this node with this clock or by nodes
+    /// beyond it, is in the database.
+    pub fn complete_to(&self, clock: Reading, peer: LinkId) -> Reading {
+        let others = match self.lowest {
+            Some((_, lowest)) if lowest == peer => self.second,
+            lowest => lowest.map(|lowest| lowest.0),
+        };
+        let lowest = others.into_iter().chain(self.held.map(before)).min();
+        lowest.map_or(clock, |lowest| Horizon::before(lowest.min(clock)).reading())
+    }
+}
+
+fn before(reading: Reading) -> Reading {
+    Reading(reading.0.saturating_sub(1))
+}
+
+impl Link {
+    /// The latest horizon that the peer told of.
+    pub fn peer_horizon(&self) -> Horizon {
+        self.incoming.horizon
+    }
+
+    /// Everything made up to here on the peer's side has come.
+    pub fn complete_to(&self) -> Reading {
+        self.incoming.complete_to
+    }
+
+    /// Marks a link as expired whose peer has been silent for longer than `expire_after` milliseconds; true if it is
+    /// now and was not.
+    pub fn expire(&mut self, now: WallTime, expire_after: u64) -> bool {
+        let heard = self.last_accepted.unwrap_or(self.begun);
+        let expires = self.standing == Standing::Open && now.0.saturating_sub(heard.0) > expire_after;
+        if expires {
+            self.standing = Standing::Expired;
+        }
+        expires
+    }
+
+    /// An expired peer speaks again: what it has not seen may be forgotten here, so everything is exchanged both ways.
+    pub(super) fn reopen(&mut self, now: WallTime) {
+        if self.standing == Standing::Expired {
+            self.standing = Standing::Open;
+            self.ask = self.ask.max(self.answered).max(now.0) + 1;
+            self.outgoing_everything(now);
+        }
+    }
+}

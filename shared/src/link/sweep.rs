@@ -1,0 +1,50 @@
+//! Going through the records that have no stamps, for a peer that asked for everything.
+//!
+//! A record without marks has not changed since capture began, or its stamps lie below the horizon and were dropped.
+//! Where nobody has dropped any, both ends hold the same of these. Otherwise a peer that comes from an old backup may
+//! not: such records are sent whole, stamped at the horizon, before the rest of everything. Owns how far that has come.
+//! Invariant: until the sweep is done the link's cut stays where the epoch began, so that nothing is forgotten meanwhile.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Link, Outgoing};
+use crate::horizon::Horizon;
+
+/// How far the records without stamps have been gone through.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Sweep {
+    /// There is nothing to go through (any more).
+    #[default]
+    Done,
+    /// All are still to come.
+    Begin,
+    /// Those after this place are.
+    After(SweepPlace),
+}
+
+/// A place among the records of the shared tables: a table and a key, in a form that only a snapshot can read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SweepPlace(#[serde(with = "serde_bytes")] pub Vec<u8>);
+
+impl Link {
+    /// How far the sweep for the peer has come. Where neither end has ever dropped a stamp there is none.
+    pub fn sweep(&self, ours: Horizon) -> Sweep {
+        if ours.is_none() && self.incoming.horizon.is_none() { Sweep::Done } else { self.outgoing.sweep.clone() }
+    }
+
+    /// Notes how far the sweep has come without a bundle, since nothing that was gone through concerns the peer.
+    pub fn swept_to(&mut self, sweep: Sweep) {
+        self.outgoing.sweep = sweep;
+    }
+}
+
+impl Outgoing {
+    /// Everything is to be sent, the records without stamps as well.
+    pub(super) fn begin_sweep(&mut self) {
+        self.sweep = Sweep::Begin;
+        if let Some(start) = self.history.get_mut(&self.acked) {
+            start.sweep = Sweep::Begin;
+        }
+    }
+}

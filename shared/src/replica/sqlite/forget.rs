@@ -1,0 +1,119 @@
+//! Forgetting: dropping the marks and tombstones that nobody needs any more (DESIGN section 5, compaction).
+//!
+//! Goes through the metadata in the order of cuts, in short transactions. Invariants: the horizon is raised before the
+//! first mark below it is dropped; a mark stays while remains lie under its key, which it tells apart; what came of a
+//! record only in part is never dropped. A run that was cut short is simply run again. Leaves what may be forgotten to
+//! [`crate::link::Forgettable`].
+
+use rusqlite::{Connection, Row, TransactionBehavior, params};
+
+use super::catalogue::{Catalogue, Entry};
+use super::fault::Outcome;
+use super::state;
+use crate::horizon::Horizon;
+use crate::id::Cut;
+use crate::link::Forgettable;
+use crate::marks::{Marks, Roster};
+use crate::replica::Remains;
+use crate::value::Key;
+
+/// How many records are dropped under one hold of the write lock: some ten milliseconds.
+const RECORDS_PER_LOCK: usize = 2_000;
+
+/// A row that can be dropped: its key, and for remains the birth as it is stored.
+type Droppable = (Key, Vec<u8>);
+
+/// Which of a table's two metadata tables.
+#[derive(Clone, Copy)]
+enum Kind {
+    Remains,
+    Marks,
+}
+
+/// Drops what may be forgotten, if the horizon rises by it; tells how many records' metadata went.
+pub(super) fn forget(writer: &mut Connection, catalogue: &Catalogue, what: Forgettable) -> Outcome<u64> {
+    let progress = state::Progress::load(writer)?;
+    let what = Forgettable { cut: what.cut.min(progress.cut), ..what };
+    if what.horizon <= state::horizon(writer)? || what.cut == Cut(0) {
+        return Ok(0);
+    }
+    state::set_horizon(writer, what.horizon)?;
+    let roster = state::roster(writer)?;
+    let mut dropped = 0;
+    for entry in catalogue.entries() {
+        for kind in [Kind::Remains, Kind::Marks] {
+            dropped += Pass { entry, kind, what, roster: &roster }.run(writer)?;
+        }
+    }
+    Ok(dropped)
+}
+
+/// Going through one metadata table.
+struct Pass<'a> {
+    entry: &'a Entry,
+    kind: Kind,
+    what: Forgettable,
+    roster: &'a Roster,
+}
+
+impl Pass<'_> {
+    fn run(&self, writer: &mut Connection) -> Outcome<u64> {
+        let (mut after, mut dropped) = (Cut(0), 0);
+        while after < self.what.cut {
+            let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let (rows, reached) = self.portion(&transaction, after)?;
+            for (key, birth) in &rows {
+                match self.kind {
+                    Kind::Remains => self.entry.metadata.drop_stored_remains(&transaction, key, birth)?,
+                    Kind::Marks => self.entry.metadata.drop_marks(&transaction, key)?,
+                }
+            }
+            transaction.commit()?;
+            (after, dropped) = (reached, dropped + rows.len() as u64);
+        }
+        Ok(dropped)
+    }
+
+    /// The rows of the next cuts that can be dropped, and the last of these cuts.
+    fn portion(&self, connection: &Connection, after: Cut) -> Outcome<(Vec<Droppable>, Cut)> {
+        let sql = match self.kind {
+            Kind::Remains => self.entry.metadata.remains_by_cut(),
+            Kind::Marks => self.entry.metadata.marks_by_cut(),
+        };
+        let mut statement = connection.prepare_cached(sql)?;
+        let mut rows = statement.query(params![after.0 as i64, self.what.cut.0 as i64])?;
+        let (mut droppable, mut reached) = (Vec::new(), after);
+        while let Some(row) = rows.next()? {
+            let width = self.entry.shape.keys.len();
+            let cut = Cut(row.get::<_, i64>(width + 2)? as u64);
+            if cut > reached && droppable.len() >= RECORDS_PER_LOCK {
+                return Ok((droppable, reached));
+            }
+            reached = cut;
+            if self.may_go(row, width)? {
+                let birth = row.get_ref(width)?.as_blob_or_null().map_err(rusqlite::Error::from)?;
+                droppable.push((self.entry.metadata.key(row)?, birth.unwrap_or_default().to_vec()));
+            }
+        }
+        Ok((droppable, self.what.cut))
+    }
+
+    fn may_go(&self, row: &Row<'_>, width: usize) -> Outcome<bool> {
+        let packed = row.get_ref(width + 1)?.as_blob().map_err(rusqlite::Error::from)?;
+        Ok(match self.kind {
+            Kind::Remains => is_settled(&Remains::unpack(packed, self.roster)?, self.what.horizon),
+            Kind::Marks => {
+                let latest = Marks::unpack(packed, self.roster)?.latest_stamp();
+                latest.is_none_or(|latest| self.what.horizon.covers(latest))
+            }
+        })
+    }
+}
+
+/// Whether what is left of a record is a tombstone that nothing below the horizon can overrule.
+fn is_settled(remains: &Remains, horizon: Horizon) -> bool {
+    let Some(dead) = remains.dead else { return false };
+    !remains.living()
+        && horizon.covers(dead.stamp)
+        && remains.latest_field().is_none_or(|latest| horizon.covers(latest))
+}
