@@ -22,8 +22,8 @@ pub struct Arrival {
     pub seen: Cut,
     /// Our horizon: what a field without a mark counts as stamped with.
     pub horizon: Horizon,
-    /// Below this, births are not told apart: the later of the two ends' horizons.
-    pub births: Horizon,
+    /// The sender's horizon.
+    pub theirs: Horizon,
     /// Everything made up to here on the sender's side had come before.
     pub had: Reading,
 }
@@ -34,26 +34,35 @@ impl Arrival {
         Mark { stamp, cut: self.cut, via: self.link }
     }
 
-    /// Whether two births are of the same record.
-    pub fn is_same(&self, one: Option<Stamp>, other: Option<Stamp>) -> bool {
-        self.births.birth(one) == self.births.birth(other)
+    /// Whether a record here and one of the sender's, under one key, are the same. Two births are if they are equal; who
+    /// has none may have dropped one below its horizon.
+    pub fn is_same(&self, ours: Option<Stamp>, theirs: Option<Stamp>) -> bool {
+        match (ours, theirs) {
+            (None, Some(birth)) => self.horizon.covers(birth),
+            (Some(birth), None) => self.theirs.covers(birth),
+            (ours, theirs) => ours == theirs,
+        }
     }
 
     /// Whether a stamp lies below our horizon and had come before: what is unknown here of such a change was forgotten.
     fn had_come(&self, stamp: Stamp) -> bool {
-        !self.horizon.is_none() && stamp <= self.horizon.stamp() && stamp.reading <= self.had
+        self.is_below(stamp) && stamp.reading <= self.had
     }
 
     /// Whether a record that is not known here is an old one that was deleted, and not a new one: everything said of it
     /// had come before.
     pub fn is_forgotten(&self, change: &RecordChange) -> bool {
-        let stamps = change.fields.iter().map(|field| field.stamp).chain(change.dead).chain(change.birth);
-        change.whole && stamps.into_iter().all(|stamp| self.had_come(stamp))
+        let mut stamps = change.fields.iter().map(|field| field.stamp).chain(change.dead).chain(change.birth);
+        stamps.all(|stamp| self.had_come(stamp))
     }
 
     /// Whether everything said of a record lies below our horizon, so that other nodes would take it for a deleted one.
     pub fn is_below_horizon(&self, change: &RecordChange) -> bool {
-        !self.horizon.is_none() && change.fields.iter().all(|field| field.stamp <= self.horizon.stamp())
+        change.fields.iter().all(|field| self.is_below(field.stamp))
+    }
+
+    fn is_below(&self, stamp: Stamp) -> bool {
+        !self.horizon.is_none() && stamp <= self.horizon.stamp()
     }
 
     /// Whether its sender knew of a change of ours.
@@ -121,17 +130,14 @@ pub enum Fate {
     Dies(Stamp),
 }
 
-/// Weighs an incoming deletion against the fields known here and those that came with it.
-///
-/// A deletion below the horizon is an old one: whoever stands here has outlived it, or was given its number again.
-pub fn fate(marks: &Marks, change: &RecordChange, horizon: Horizon) -> Fate {
-    let Some(dead) = change.dead else { return Fate::Lives };
-    if !horizon.is_none() && dead <= horizon.stamp() {
-        return Fate::Outlives;
-    }
+/// Weighs an incoming deletion against the fields known here and those that came with it. One that had come before was
+/// outlived, or is of a record whose number was given again.
+pub fn fate(marks: &Marks, change: &RecordChange, arrival: &Arrival) -> Fate {
+    let Some(dead) = change.dead.filter(|dead| !arrival.had_come(*dead)) else { return Fate::Lives };
     let incoming = change.fields.iter().map(|field| field.stamp);
     let latest = marks.latest_stamp().into_iter().chain(incoming).max();
-    if latest.is_some_and(|latest| latest > dead) { Fate::Outlives } else { Fate::Dies(dead) }
+    let outlives = latest.is_some_and(|latest| latest > dead) || arrival.is_below(dead);
+    if outlives { Fate::Outlives } else { Fate::Dies(dead) }
 }
 
 /// Adds to what is left of a record what came of it. `column` translates a field's column; one that is not known here
@@ -182,7 +188,7 @@ mod tests {
         cut: Cut(50),
         seen: Cut(10),
         horizon: Horizon::NONE,
-        births: Horizon::NONE,
+        theirs: Horizon::NONE,
         had: Reading(0),
     };
 
@@ -233,10 +239,10 @@ mod tests {
 
     #[test]
     fn a_record_dies_only_if_its_deletion_is_the_latest_word() {
-        assert_eq!(fate(&Marks::default(), &change(None, &[9]), Horizon::NONE), Fate::Lives);
-        assert_eq!(fate(&Marks::default(), &change(Some(5), &[]), Horizon::NONE), Fate::Dies(stamp(5, 2)));
-        assert_eq!(fate(&Marks::of_all(ours(6, 1)), &change(Some(5), &[]), Horizon::NONE), Fate::Outlives);
-        assert_eq!(fate(&Marks::of_all(ours(4, 1)), &change(Some(5), &[6]), Horizon::NONE), Fate::Outlives);
+        assert_eq!(fate(&Marks::default(), &change(None, &[9]), &ARRIVAL), Fate::Lives);
+        assert_eq!(fate(&Marks::default(), &change(Some(5), &[]), &ARRIVAL), Fate::Dies(stamp(5, 2)));
+        assert_eq!(fate(&Marks::of_all(ours(6, 1)), &change(Some(5), &[]), &ARRIVAL), Fate::Outlives);
+        assert_eq!(fate(&Marks::of_all(ours(4, 1)), &change(Some(5), &[6]), &ARRIVAL), Fate::Outlives);
     }
 
     #[test]

@@ -129,8 +129,8 @@ impl Receiver<'_> {
         let had = link.state.complete_to();
         let mut transaction = replica.begin_merge(now, observed)?;
         let horizon = transaction.horizon()?;
-        let births = horizon.max(accepted.state.peer_horizon());
-        let arrival = Arrival { link: link.id, cut: transaction.cut(), seen, horizon, births, had };
+        let theirs = accepted.state.peer_horizon();
+        let arrival = Arrival { link: link.id, cut: transaction.cut(), seen, horizon, theirs, had };
         let placed = place(&mut *transaction, &changes, arrival, now)?;
         transaction.save_link(&accepted)?;
         transaction.commit()?;

@@ -23,10 +23,12 @@ impl Placer<'_> {
     ) -> Result<Step> {
         let known = self.known_remains(table, record)?;
         let birth = known.as_ref().map_or(record.birth, |known| known.birth);
-        let known = known.map(|known| known.remains);
-        if known.is_none() && self.arrival.is_forgotten(record) {
-            return self.stay_deleted(table, record);
+        // Below the horizon it may be another record that lies here under its number, unless that waits for the rest of it.
+        let is_known = known.as_ref().is_some_and(|known| birth == record.birth || known.remains.living());
+        if !is_known && self.arrival.is_forgotten(record) {
+            return self.stay_deleted(table, record, known);
         }
+        let known = known.map(|known| known.remains);
         let mut remains = known.clone().unwrap_or_default();
         merge::gather(&mut remains, record, |field| column_of(table, of, field).map(Column::id), &self.arrival);
         if known.as_ref() == Some(&remains) {
@@ -65,11 +67,17 @@ impl Placer<'_> {
         Ok(same.max_by_key(|known| known.remains.dead.map(|dead| dead.stamp).max(known.remains.latest_field())))
     }
 
-    /// Its sender comes from an old backup, or was silent for very long: the deletion was forgotten here, and is said
-    /// again as of the horizon.
-    fn stay_deleted(&mut self, table: &TableShape, record: &RecordChange) -> Result<Step> {
-        let dead = Mark { stamp: self.arrival.horizon.stamp(), cut: self.arrival.cut, via: LinkId::LOCAL };
-        self.transaction.bury(table, &record.key, record.birth, &Remains::tombstone(dead))?;
+    /// Everything said of the record had come before, and what became of it was forgotten here: it was deleted. A whole
+    /// one stands at its sender (a bundle that was late, or a node that comes from an old backup), who is told again, as
+    /// of the horizon.
+    fn stay_deleted(&mut self, table: &TableShape, record: &RecordChange, known: Option<Buried>) -> Result<Step> {
+        if !record.whole {
+            return Ok(Step::Nothing);
+        }
+        let Buried { birth, mut remains } =
+            known.unwrap_or_else(|| Buried { birth: record.birth, remains: Remains::default() });
+        remains.dead = Some(Mark { stamp: self.arrival.horizon.stamp(), cut: self.arrival.cut, via: LinkId::LOCAL });
+        self.transaction.bury(table, &record.key, birth, &remains)?;
         Ok(Step::Done)
     }
 

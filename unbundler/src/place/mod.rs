@@ -17,6 +17,7 @@ use std::collections::BTreeSet;
 
 use packhorse_shared::change::{EXISTENCE, RecordChange, TableChanges};
 use packhorse_shared::clock::{Reading, WallTime};
+use packhorse_shared::horizon::Horizon;
 use packhorse_shared::id::TableId;
 use packhorse_shared::replica::{MergeTransaction, Result, TableShape};
 use packhorse_shared::value::Key;
@@ -194,7 +195,8 @@ impl Placer<'_> {
         let before = self.placed;
         for held in self.transaction.held()? {
             // What is held keeps the horizon below its stamps, and had not come before.
-            let arrival = Arrival { link: held.link, had: Reading(0), ..self.arrival };
+            let theirs = if held.link == self.arrival.link { self.arrival.theirs } else { Horizon::NONE };
+            let arrival = Arrival { link: held.link, had: Reading(0), theirs, ..self.arrival };
             let here = std::mem::replace(&mut self.arrival, arrival);
             self.placed.held = 0;
             let done = self.round(std::slice::from_ref(&held.change));

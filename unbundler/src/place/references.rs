@@ -55,7 +55,7 @@ impl Placer<'_> {
     fn is_doomed(&mut self, table: &TableShape, record: &RecordChange) -> Result<bool> {
         let standing = self.transaction.find(table, &record.key)?;
         let standing = standing.filter(|present| self.arrival.is_same(present.birth, record.birth));
-        let fate = standing.map(|present| merge::fate(&present.marks, record, self.arrival.horizon));
+        let fate = standing.map(|present| merge::fate(&present.marks, record, &self.arrival));
         Ok(matches!(fate, Some(Fate::Dies(_))))
     }
 

@@ -24,7 +24,7 @@ impl Placer<'_> {
         mut present: Present,
         undos: &mut Vec<Undo<'t>>,
     ) -> Result<Step> {
-        let fate = merge::fate(&present.marks, record, self.arrival.horizon);
+        let fate = merge::fate(&present.marks, record, &self.arrival);
         if let Fate::Dies(dead) = fate {
             return self.delete(table, of, record, present, dead);
         }

@@ -9,6 +9,7 @@ use rusqlite::{Connection, Row, TransactionBehavior, params};
 
 use super::catalogue::{Catalogue, Entry};
 use super::fault::Outcome;
+use super::metadata::unpack_birth;
 use super::state;
 use crate::horizon::Horizon;
 use crate::id::Cut;
@@ -98,15 +99,19 @@ impl Pass<'_> {
         Ok((droppable, self.what.cut))
     }
 
+    /// A record's birth is a reading of its own and can be later than its fields' stamps.
     fn may_go(&self, row: &Row<'_>, width: usize) -> Outcome<bool> {
+        let birth = unpack_birth(row.get_ref(width)?.as_blob_or_null().map_err(rusqlite::Error::from)?, self.roster)?;
         let packed = row.get_ref(width + 1)?.as_blob().map_err(rusqlite::Error::from)?;
-        Ok(match self.kind {
-            Kind::Remains => is_settled(&Remains::unpack(packed, self.roster)?, self.what.horizon),
+        let horizon = self.what.horizon;
+        let is_settled = match self.kind {
+            Kind::Remains => is_settled(&Remains::unpack(packed, self.roster)?, horizon),
             Kind::Marks => {
                 let latest = Marks::unpack(packed, self.roster)?.latest_stamp();
-                latest.is_none_or(|latest| self.what.horizon.covers(latest))
+                latest.is_none_or(|latest| horizon.covers(latest))
             }
-        })
+        };
+        Ok(is_settled && horizon.birth(birth).is_none())
     }
 }
 
