@@ -8,7 +8,7 @@ use std::time::Duration;
 use packhorse_shared::bundle::{BundleName, ShortDigest};
 use packhorse_shared::id::{NetworkId, NodeName};
 use packhorse_shared::link::Role;
-use packhorse_shared::replica::Replica;
+use packhorse_shared::replica::{Replica, StoredLink};
 use packhorse_shared::spool::Spool;
 use packhorse_transport as transport;
 use packhorse_transport::{
@@ -17,6 +17,7 @@ use packhorse_transport::{
 };
 
 use crate::failure::{Exit, Failure};
+use crate::look;
 use crate::node::{Node, WORLD};
 use crate::report::note;
 use crate::wording::{bytes, count};
@@ -59,11 +60,21 @@ impl LocalSpool for NodeSpool<'_> {
     }
 }
 
-struct BundleFiles<'a> {
-    node: &'a NodeName,
+/// Judges bundle files by their names and content, and those of ours by the state of the links.
+pub struct BundleFiles<'a> {
+    /// This node.
+    pub node: &'a NodeName,
+    /// Its links.
+    pub links: &'a [StoredLink],
 }
 
 impl Inspect for BundleFiles<'_> {
+    fn is_obsolete(&self, peer: &NodeName, name: &FileName) -> bool {
+        let Ok(name) = name.as_str().parse::<BundleName>() else { return false };
+        let link = self.links.iter().find(|link| link.peer == *peer && name.to == *peer && name.from == *self.node);
+        link.is_some_and(|link| link.state.is_obsolete(&name))
+    }
+
     fn is_ours(&self, peer: &NodeName, name: &FileName) -> bool {
         name.as_str().parse::<BundleName>().is_ok_and(|name| name.from == *peer && name.to == *self.node)
     }
@@ -80,12 +91,12 @@ impl Inspect for BundleFiles<'_> {
 
 /// Moves what lies ready for the links to these peers (all if none are named).
 pub fn transfer(node: &mut Node, budget: Option<Duration>) -> Result<Report, Failure> {
-    let links = links(node)?;
+    let (links, states) = (links(node)?, node.replica.links()?);
     let spool = node.spool();
     let run = Run {
         dial: &FolderDial(WORLD.disk),
         spool: &NodeSpool { spool: &spool, folder_of_tmp: node.home.tmp() },
-        inspect: &BundleFiles { node: node.name() },
+        inspect: &BundleFiles { node: node.name(), links: &states },
         disk: WORLD.disk,
         stopwatch: &OsStopwatch::start(),
         network: node.home.identity().network,
@@ -179,6 +190,7 @@ fn draw_conclusions(node: &mut Node, report: &Report) -> Result<(), Failure> {
     for mut link in node.replica.links()? {
         let Some(told) = report.links.iter().find(|told| told.peer == link.peer) else { continue };
         let before = link.state.clone();
+        look::take_account(node, &mut link, told)?;
         if !told.rejected.is_empty() {
             link.state.ask_again();
         }

@@ -57,7 +57,9 @@ pub fn seal(node: &mut Node, urgency: Urgency, peers: &[NodeName]) -> Result<Exi
         note(&format!("{changes} made to records whose key holds a NULL: they cannot be synced"));
     }
     let (spool, name) = (node.spool(), node.name().clone());
-    let sealer = Sealer { world: WORLD, spool: &spool, node: &name, bundle_max: node.config.bundle.bundle_max.get() };
+    let config = &node.config.bundle;
+    let (bundle_max, supersede_after) = (config.bundle_max.get(), config.supersede_after.as_millis());
+    let sealer = Sealer { world: WORLD, spool: &spool, node: &name, bundle_max, supersede_after };
     sealer.finish_interrupted(&node.replica.links()?)?;
     let mut done = Ok(Exit::Done);
     for share in shares.iter_mut().filter(|share| peers.is_empty() || peers.contains(&share.link.peer)) {

@@ -140,7 +140,7 @@ fn a_failing_link_is_reported_and_the_others_go_on() {
     let run = Run {
         dial: &dial,
         spool: &spool,
-        inspect: &ByDigest,
+        inspect: &ByDigest(&Files::new()),
         disk: &OsDisk,
         stopwatch: &scene.clock,
         network: NETWORK,
@@ -251,7 +251,7 @@ fn hub_and_remote_meet_in_a_folder() {
         let relays = vec![Location::parse(path.to_str().unwrap()).unwrap()];
         let link = Link { peer: peer.parse().unwrap(), role, relays, accept: true };
         let (dial, disk, stopwatch) = (&FolderDial(&OsDisk), &OsDisk, &scene.clock);
-        Run { dial, spool: &spool, inspect: &ByDigest, disk, stopwatch, network: NETWORK, budget: None }
+        Run { dial, spool: &spool, inspect: &ByDigest(&Files::new()), disk, stopwatch, network: NETWORK, budget: None }
             .transfer(&[link])
     };
     assert_eq!(transfer(&hub, "alice", Role::Remote, root.clone()).outcome(), Outcome::Done);

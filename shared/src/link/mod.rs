@@ -5,11 +5,14 @@
 //! only rise, and a cut counts as acknowledged only by the word of the peer. Pure: no I/O, no clock; a caller stores
 //! the state in the same transaction as the data that it speaks of.
 //!
-//! The files are to be read in the order `send`, `receive`, `acknowledge`.
+//! The files are to be read in the order `send`, `receive`, `acknowledge`, `supersede`.
 
 mod acknowledge;
 mod receive;
 mod send;
+mod supersede;
+#[cfg(test)]
+mod supersede_tests;
 #[cfg(test)]
 mod tests;
 
@@ -17,11 +20,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bundle::ShortDigest;
 use crate::clock::{Reading, WallTime};
 use crate::id::{BundleId, Cut, Epoch, Sequence};
 
 pub use receive::Verdict;
 pub use send::{Contents, Due};
+use supersede::Sight;
+pub use supersede::Unfetched;
 
 /// How many runs a bundle with an unknown base waits before its sender is asked again, and how many quiet runs an
 /// unacknowledged sender waits before it sends an empty bundle. Counted in runs, since a line may be down for weeks.
@@ -122,6 +128,15 @@ pub struct Sealed {
     pub id: Option<BundleId>,
     /// Whether it held changes.
     pub content: bool,
+    /// When it was sealed.
+    #[serde(default)]
+    pub at: WallTime,
+    /// The digest in its file's name, by which the file is known wherever it lies.
+    #[serde(default)]
+    pub digest: Option<ShortDigest>,
+    /// Whether later bundles replace it: all that it holds is selected again.
+    #[serde(default)]
+    pub superseded: bool,
 }
 
 /// An epoch that is over, kept to recognise acknowledgements that contradict it.
@@ -144,6 +159,8 @@ struct Outgoing {
     quiet_runs: u32,
     extent: Extent,
     past: BTreeMap<Epoch, Past>,
+    #[serde(default)]
+    sight: Sight,
 }
 
 /// The direction from the peer to this node.
@@ -187,6 +204,7 @@ impl Link {
             quiet_runs: 0,
             extent: Extent::Changes,
             past: BTreeMap::new(),
+            sight: Sight::default(),
         };
         Self {
             role,
@@ -241,10 +259,11 @@ impl Link {
         self.outgoing.acked_cut()
     }
 
-    /// How many sealed bundles with content the peer has not acknowledged.
+    /// How many sealed bundles with content the peer has not acknowledged, without those that later ones replace.
     pub fn unacknowledged(&self) -> u64 {
         let after = self.outgoing.acked.next();
-        self.outgoing.history.range(after..).filter(|(_, sealed)| sealed.content).count() as u64
+        let counts = |sealed: &Sealed| sealed.content && !sealed.superseded;
+        self.outgoing.history.range(after..).filter(|(_, sealed)| counts(sealed)).count() as u64
     }
 
     /// When a bundle was last sealed for the peer.
@@ -267,7 +286,8 @@ impl Link {
 impl Sealed {
     /// The start of an epoch.
     fn start(cut: Cut, extent: Extent) -> Self {
-        Self { cut, floor: cut, extent, id: None, content: false }
+        let at = WallTime::default();
+        Self { cut, floor: cut, extent, id: None, content: false, at, digest: None, superseded: false }
     }
 }
 
@@ -291,5 +311,6 @@ impl Outgoing {
         self.acked = Sequence(0);
         self.history = BTreeMap::from([(Sequence(0), Sealed::start(cut, extent))]);
         self.extent = extent;
+        self.sight = Sight::default();
     }
 }

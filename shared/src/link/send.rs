@@ -1,6 +1,6 @@
 //! The sending side: whether a bundle is due, what it is chosen by, and the header it bears.
 
-use super::{Ack, Base, Extent, Header, Link, PATIENCE_RUNS, Reach, Sealed};
+use super::{Ack, Base, Extent, Header, Link, Outgoing, PATIENCE_RUNS, Reach, Sealed};
 use crate::clock::{Reading, WallTime};
 use crate::id::{BundleId, Cut};
 
@@ -86,7 +86,8 @@ impl Link {
             out.extent = Extent::Changes;
         }
         let (floor, extent) = (out.floor, out.extent);
-        out.history.insert(sequence, Sealed { cut, floor, extent, id: Some(id), content });
+        let sealed = Sealed { cut, floor, extent, id: Some(id), content, at: now, digest: None, superseded: false };
+        out.history.insert(sequence, sealed);
         out.base = Base { sequence, id: Some(id) };
         out.sent = cut;
         out.next = sequence.next();
@@ -102,5 +103,16 @@ impl Link {
     /// What the peer will be told was applied last.
     pub fn applied(&self) -> Option<Ack> {
         self.incoming.last
+    }
+}
+
+impl Outgoing {
+    /// Goes back to what the peer has acknowledged: the next bundle builds on that, and what followed is selected again.
+    pub(super) fn go_back(&mut self) {
+        let Some(acked) = self.history.get(&self.acked).copied() else { return };
+        self.sent = acked.cut;
+        self.floor = acked.floor;
+        self.extent = acked.extent;
+        self.base = Base { sequence: self.acked, id: acked.id };
     }
 }

@@ -2,15 +2,15 @@
 
 use super::*;
 
-struct End {
-    link: Link,
-    cut: Cut,
+pub(super) struct End {
+    pub(super) link: Link,
+    pub(super) cut: Cut,
     ids: u64,
-    now: WallTime,
+    pub(super) now: WallTime,
 }
 
 impl End {
-    fn pair() -> (Self, Self) {
+    pub(super) fn pair() -> (Self, Self) {
         let now = WallTime(1_000_000);
         let hub = Link::new(Role::Remote, now, Cut(7));
         let remote = Link::restored_from_package(now, hub.epoch());
@@ -18,7 +18,7 @@ impl End {
         (end(hub, 100), end(remote, 900))
     }
 
-    fn seal(&mut self, content: bool, due: Due) -> Header {
+    pub(super) fn seal(&mut self, content: bool, due: Due) -> Header {
         self.ids += 1;
         self.now.0 += 1_000;
         self.cut = if content { self.cut.next() } else { self.cut };
@@ -27,19 +27,19 @@ impl End {
     }
 
     /// A bundle that ends a cut further on, with more to follow from the same selection.
-    fn part(&mut self) -> Header {
+    pub(super) fn part(&mut self) -> Header {
         self.ids += 1;
         self.cut = self.cut.next();
         let contents = Contents { cut: self.cut, reach: Reach::Part, content: true };
         self.link.seal(BundleId(self.ids), contents, Due::Nothing, Reading(0), self.now)
     }
 
-    fn content(&mut self) -> Header {
+    pub(super) fn content(&mut self) -> Header {
         self.seal(true, Due::Nothing)
     }
 
     /// Receives a bundle as a run does, and tells what became of it.
-    fn receive(&mut self, header: &Header, content: bool) -> Verdict {
+    pub(super) fn receive(&mut self, header: &Header, content: bool) -> Verdict {
         let verdict = self.link.judge(header);
         match verdict {
             Verdict::Apply => self.link.accept(header, content, self.now),
@@ -53,7 +53,7 @@ impl End {
     }
 
     /// A run with nothing new to say: the bundle that it sends all the same, if any.
-    fn quiet_run(&mut self) -> Option<Header> {
+    pub(super) fn quiet_run(&mut self) -> Option<Header> {
         self.link.quiet_run();
         match self.link.due_without_content() {
             Due::Nothing => None,

@@ -1,0 +1,411 @@
+//! Superseding at both ends of a link: when it waits, what it goes back to, and that nothing is lost by it.
+
+use super::supersede::Unfetched;
+use super::tests::End;
+use super::*;
+use crate::bundle::{BundleName, ShortDigest};
+
+const DAY: u64 = 24 * 3_600_000;
+
+impl End {
+    /// Seals, and names the bundle.
+    fn sealed(&mut self, reach: Reach) -> (Header, BundleName) {
+        let header = if reach == Reach::Part { self.part() } else { self.content() };
+        let name = named(&header);
+        self.link.sealed_as(&name);
+        (header, name)
+    }
+
+    fn unfetched(&self, outbox: &[BundleName]) -> Option<Unfetched> {
+        self.link.unfetched(outbox, self.now, DAY)
+    }
+
+    /// A day passes, at whose end the transfer sees these in the mailbox.
+    fn a_day_with(&mut self, lying: &[BundleName]) {
+        self.now.0 += DAY;
+        self.link.looked(lying, &[], self.now);
+    }
+
+    fn supersede(&mut self) {
+        let unfetched = self.unfetched(&[]).expect("nothing is in its way");
+        self.link.supersede(&unfetched);
+    }
+}
+
+fn named(header: &Header) -> BundleName {
+    let (from, to) = ("hq".parse().unwrap(), "alice".parse().unwrap());
+    BundleName { from, to, epoch: header.epoch, sequence: header.sequence, digest: ShortDigest(header.id.0) }
+}
+
+/// A hub with one bundle in the mailbox for a day.
+fn waiting() -> (End, End, Header, BundleName) {
+    let (mut hub, remote) = End::pair();
+    let (header, name) = hub.sealed(Reach::Rest);
+    hub.a_day_with(std::slice::from_ref(&name));
+    (hub, remote, header, name)
+}
+
+#[test]
+fn bundles_give_way_only_after_the_time_and_wherever_they_lie() {
+    let (mut hub, _) = End::pair();
+    let (_, name) = hub.sealed(Reach::Rest);
+    let outbox = [name];
+    hub.now.0 += DAY - 1;
+    assert_eq!(hub.unfetched(&outbox), None);
+    hub.now.0 += 1;
+    assert_eq!(hub.unfetched(&outbox).map(|unfetched| unfetched.runs), Some(1));
+    assert_eq!(hub.unfetched(&[]), None, "what lies neither here nor there was carried away");
+    hub.link.looked(&outbox, &[], hub.now);
+    assert!(hub.unfetched(&[]).is_some(), "it lies in the mailbox");
+    let stranger = BundleName { digest: ShortDigest(1), ..outbox[0].clone() };
+    hub.link.looked(&[stranger], &[], WallTime(0));
+    hub.now.0 += 10 * DAY;
+    assert_eq!(hub.unfetched(&[]), None, "another file under its number is not ours");
+}
+
+#[test]
+fn acknowledgements_alone_are_not_worth_it() {
+    let (mut hub, _) = End::pair();
+    let name = named(&hub.seal(false, Due::Acknowledgement));
+    hub.link.sealed_as(&name);
+    hub.a_day_with(&[name]);
+    assert_eq!(hub.unfetched(&[]), None);
+}
+
+#[test]
+fn after_it_one_run_from_the_acknowledged_cut_replaces_them() {
+    let (mut hub, mut remote, first, old) = waiting();
+    let (_, second) = hub.sealed(Reach::Rest);
+    let outbox = [second.clone()];
+    assert_eq!(hub.unfetched(&outbox).map(|unfetched| unfetched.runs), Some(2));
+    hub.link.supersede(&hub.unfetched(&outbox).unwrap());
+    assert_eq!((hub.link.sent(), hub.link.floor()), (Cut(7), Cut(7)), "all is selected again");
+    assert!(!hub.link.is_obsolete(&old), "nothing replaces it yet");
+    let (part, _) = hub.sealed(Reach::Part);
+    assert!(!hub.link.is_obsolete(&old), "more is to follow");
+    let (rest, _) = hub.sealed(Reach::Rest);
+    assert!(hub.link.is_obsolete(&old) && hub.link.is_obsolete(&second));
+    assert!(!hub.link.is_obsolete(&named(&rest)));
+    assert!(!hub.link.is_obsolete(&BundleName { digest: ShortDigest(1), ..old }), "known by its digest");
+    assert_eq!((part.base, part.sequence), (first.base, Sequence(3)), "numbers are never used twice");
+    assert_eq!(hub.link.unacknowledged(), 2);
+    for bundle in [&part, &rest] {
+        assert_eq!(remote.receive(bundle, true), Verdict::Apply);
+    }
+    assert_eq!(remote.receive(&first, true), Verdict::Old);
+    let answer = remote.quiet_run().unwrap();
+    hub.receive(&answer, false);
+    assert_eq!((hub.link.acked(), hub.link.unacknowledged()), (hub.cut, 0));
+}
+
+#[test]
+fn an_old_one_that_comes_all_the_same_is_applied_before_the_fresh_one_and_its_acknowledgement_counts() {
+    let (mut hub, mut remote, old, _) = waiting();
+    hub.supersede();
+    let (fresh, _) = hub.sealed(Reach::Rest);
+    assert_eq!(remote.receive(&old, true), Verdict::Apply);
+    let answer = remote.quiet_run().unwrap();
+    hub.receive(&answer, false);
+    assert_eq!((hub.link.acked(), hub.link.unacknowledged()), (Cut(8), 1));
+    assert_eq!(remote.receive(&fresh, true), Verdict::Apply, "its base is known");
+}
+
+#[test]
+fn one_that_was_fetched_is_waited_for_until_a_later_look_and_again_as_long() {
+    let (mut hub, _, _, name) = waiting();
+    let (_, other) = hub.sealed(Reach::Rest);
+    hub.a_day_with(std::slice::from_ref(&other));
+    assert_eq!(hub.unfetched(&[]), None, "{name} was fetched");
+    hub.now.0 += 2 * DAY;
+    assert_eq!(hub.unfetched(&[]), None, "and nobody has looked since");
+    hub.link.looked(std::slice::from_ref(&other), &[], hub.now);
+    assert!(hub.unfetched(&[]).is_some());
+    let (_, third) = hub.sealed(Reach::Rest);
+    hub.link.supersede(&hub.unfetched(std::slice::from_ref(&third)).unwrap());
+    hub.sealed(Reach::Rest);
+    assert!(hub.link.is_obsolete(&other) && hub.link.is_obsolete(&third));
+    assert!(!hub.link.is_obsolete(&name), "what was fetched is not taken back");
+}
+
+#[test]
+fn what_is_taken_away_because_it_was_superseded_is_no_sign_of_life() {
+    let (mut hub, _, _, _) = waiting();
+    hub.supersede();
+    let (_, fresh) = hub.sealed(Reach::Rest);
+    hub.a_day_with(std::slice::from_ref(&fresh));
+    assert!(hub.unfetched(&[]).is_some());
+}
+
+#[test]
+fn a_brief_line_may_take_many_days_to_put_one() {
+    let (mut hub, _) = End::pair();
+    let (_, name) = hub.sealed(Reach::Rest);
+    let outbox = [name.clone()];
+    for day in 0..9 {
+        hub.link.looked(&[], &[(name.clone(), day * 30_000)], hub.now);
+        hub.now.0 += DAY + 5_000;
+        assert_eq!(hub.unfetched(&outbox), None, "day {day}");
+    }
+    hub.link.looked(&[], &[(name.clone(), 8 * 30_000)], hub.now);
+    assert!(hub.unfetched(&outbox).is_some(), "the line carries nothing any more");
+}
+
+#[test]
+fn a_relay_that_takes_nothing_has_the_benefit_of_the_doubt_once() {
+    let (mut hub, _) = End::pair();
+    let (_, name) = hub.sealed(Reach::Rest);
+    let outbox = [name.clone()];
+    hub.link.looked(&[], &[(name.clone(), 0)], hub.now);
+    hub.now.0 += DAY;
+    assert_eq!(hub.unfetched(&outbox), None);
+    hub.link.looked(&[], &[(name, 0)], hub.now);
+    assert!(hub.unfetched(&outbox).is_some());
+}
+
+#[test]
+fn a_peer_that_was_heard_is_waited_for_and_longer_if_it_left_open_what_it_has() {
+    let (mut hub, mut remote, first, name) = waiting();
+    let word = remote.content();
+    hub.receive(&word, true);
+    hub.now.0 += 2 * DAY;
+    assert_eq!(hub.unfetched(&[]), None, "it may be fetching");
+    hub.now.0 += 5 * DAY;
+    assert!(hub.unfetched(&[]).is_some(), "but not for ever");
+
+    remote.receive(&first, true);
+    let answer = remote.quiet_run().unwrap();
+    hub.receive(&answer, false);
+    let (_, second) = hub.sealed(Reach::Rest);
+    hub.link.looked(&[name, second.clone()], &[], hub.now);
+    hub.now.0 += DAY - 2_000;
+    assert_eq!(hub.unfetched(&[]), None, "heard within the time");
+    hub.now.0 += 2_000;
+    assert!(hub.unfetched(&[]).is_some(), "it had all that there was");
+}
+
+#[test]
+fn who_holds_a_part_says_so_once_an_hour() {
+    let (_, mut remote) = End::pair();
+    remote.content();
+    remote.link.holds_part(remote.now);
+    assert_eq!(remote.link.due_without_content(), Due::Nothing);
+    remote.link.holds_part(WallTime(remote.now.0 + 3_600_000));
+    assert_eq!(remote.link.due_without_content(), Due::Acknowledgement);
+}
+
+#[test]
+fn bundles_of_an_earlier_epoch_are_obsolete_once_the_later_one_has_begun_with_a_whole_run() {
+    let (mut hub, _, _, name) = waiting();
+    hub.link.repack(WallTime(hub.now.0), hub.cut);
+    assert!(!hub.link.is_obsolete(&name));
+    hub.sealed(Reach::Part);
+    assert!(!hub.link.is_obsolete(&name));
+    hub.sealed(Reach::Rest);
+    assert!(hub.link.is_obsolete(&name));
+    assert!(!hub.link.is_obsolete(&BundleName { digest: ShortDigest(1), ..name }), "from a past that was lost");
+}
+
+#[test]
+fn the_state_of_a_link_to_an_absent_peer_stays_small() {
+    let (mut hub, mut remote, _, _) = waiting();
+    for _ in 0..400 {
+        hub.supersede();
+        let (header, name) = hub.sealed(Reach::Rest);
+        hub.a_day_with(&[name]);
+        assert!(rmp_serde::to_vec_named(&hub.link).unwrap().len() < 600);
+        // One of them reaches the peer by another way each day, and no answer comes back.
+        assert_eq!(remote.receive(&header, true), Verdict::Apply, "the base in use stays known");
+    }
+    let answer = remote.quiet_run().unwrap();
+    hub.receive(&answer, false);
+    assert_eq!(hub.link.unacknowledged(), 0);
+}
+
+#[test]
+fn a_state_stored_by_the_first_version_is_read() {
+    let bytes: Vec<u8> = include_str!("first_state.hex")
+        .trim()
+        .as_bytes()
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
+        .collect();
+    let link: Link = rmp_serde::from_slice(&bytes).unwrap();
+    assert_eq!(link.unacknowledged(), 1);
+    assert_eq!(link.unfetched(&[], WallTime(u64::MAX), 1), None);
+}
+
+/// Numbers that look random and come back for the same seed.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % sides
+    }
+}
+
+/// A bundle with what it holds: records, each with the cut of its latest change.
+type Filled = (Header, BundleName, BTreeMap<u64, Cut>);
+
+/// A hub whose records change, the mailbox, and a remote that calls now and then.
+struct World {
+    hub: End,
+    remote: End,
+    dice: Dice,
+    here: BTreeMap<u64, Cut>,
+    there: BTreeMap<u64, Cut>,
+    outbox: Vec<Filled>,
+    mailbox: Vec<Filled>,
+    inbox: Vec<Filled>,
+    answers: Vec<Header>,
+    superseded: u32,
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let (hub, remote) = End::pair();
+        let (here, there) = (BTreeMap::new(), BTreeMap::new());
+        let (outbox, mailbox, inbox, answers) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { hub, remote, dice: Dice(seed), here, there, outbox, mailbox, inbox, answers, superseded: 0 }
+    }
+
+    fn edit(&mut self) {
+        for _ in 0..self.dice.roll(4) {
+            self.hub.cut = self.hub.cut.next();
+            self.here.insert(self.dice.roll(10), self.hub.cut);
+        }
+    }
+
+    /// Seals, in parts of three records. A kill leaves the outbox as it is after one of them.
+    fn seal(&mut self) {
+        let names: Vec<BundleName> = self.outbox.iter().map(|(_, name, _)| name.clone()).collect();
+        if let Some(unfetched) = self.hub.unfetched(&names) {
+            self.hub.link.supersede(&unfetched);
+            self.superseded += 1;
+        }
+        loop {
+            let mut owed: Vec<(Cut, u64)> = self.here.iter().map(|(record, cut)| (*cut, *record)).collect();
+            owed.retain(|(cut, _)| *cut > self.hub.link.sent());
+            owed.sort_unstable();
+            let reach = if owed.len() > 3 { Reach::Part } else { Reach::Rest };
+            owed.truncate(3);
+            let due = self.hub.link.due_without_content();
+            if owed.is_empty() && due == Due::Nothing {
+                self.hub.link.skip_to(self.hub.cut, Reach::Rest);
+                break;
+            }
+            let cut = if reach == Reach::Part { owed[2].0 } else { self.hub.cut };
+            let contents = Contents { cut, reach, content: !owed.is_empty() };
+            let id = BundleId(self.dice.roll(u64::MAX));
+            let header = self.hub.link.seal(id, contents, due, Reading(0), self.hub.now);
+            let name = named(&header);
+            self.hub.link.sealed_as(&name);
+            self.outbox.push((header, name, owed.into_iter().map(|(cut, record)| (record, cut)).collect()));
+            if reach == Reach::Rest {
+                self.outbox.retain(|(_, name, _)| !self.hub.link.is_obsolete(name));
+                break;
+            }
+            if self.dice.roll(8) == 0 {
+                break;
+            }
+        }
+    }
+
+    fn transfer_hub(&mut self, faulty: bool) {
+        let mut whole = true;
+        for bundle in std::mem::take(&mut self.outbox) {
+            if faulty && self.dice.roll(6) == 0 {
+                self.outbox.push(bundle);
+                whole = false;
+            } else if !(faulty && self.dice.roll(12) == 0) {
+                self.mailbox.push(bundle);
+            }
+        }
+        if whole {
+            self.mailbox.retain(|(_, name, _)| !self.hub.link.is_obsolete(name));
+        }
+        let lying: Vec<BundleName> = self.mailbox.iter().map(|(_, name, _)| name.clone()).collect();
+        self.hub.link.looked(&lying, &[], self.hub.now);
+        if whole && lying.is_empty() {
+            self.hub.link.quiet_run();
+        }
+    }
+
+    /// The remote calls: it fetches some of what is there, in any order, applies it and answers.
+    fn call(&mut self, faulty: bool) {
+        for bundle in std::mem::take(&mut self.mailbox) {
+            if faulty && self.dice.roll(4) == 0 {
+                self.mailbox.push(bundle);
+            } else {
+                self.inbox.push(bundle);
+            }
+        }
+        self.inbox.sort_by_key(|(header, ..)| (header.epoch, header.sequence));
+        let mut waits = false;
+        for (header, name, content) in std::mem::take(&mut self.inbox) {
+            match self.remote.link.judge(&header) {
+                Verdict::Apply => {
+                    self.remote.link.accept(&header, !content.is_empty(), self.remote.now);
+                    for (record, cut) in content {
+                        let known = self.there.entry(record).or_default();
+                        *known = (*known).max(cut);
+                    }
+                }
+                Verdict::Old => self.remote.link.dropped_old(),
+                Verdict::Wait => {
+                    waits = true;
+                    self.inbox.push((header, name, content));
+                }
+            }
+        }
+        if waits {
+            self.remote.link.run_ended_waiting();
+        }
+        match self.remote.link.due_without_content() {
+            Due::Nothing => {}
+            due => {
+                let answer = self.remote.seal(false, due);
+                self.answers.push(answer);
+            }
+        }
+    }
+
+    fn hear(&mut self, faulty: bool) {
+        for answer in std::mem::take(&mut self.answers) {
+            if !(faulty && self.dice.roll(5) == 0) {
+                self.hub.receive(&answer, false);
+            }
+        }
+    }
+
+    fn day(&mut self, faulty: bool) {
+        self.hub.now.0 += DAY / 2 + self.dice.roll(2 * DAY);
+        self.seal();
+        self.transfer_hub(faulty);
+        if !faulty || self.dice.roll(5) == 0 {
+            self.call(faulty);
+            self.hear(faulty);
+        }
+    }
+}
+
+/// Loss, disorder, kills between the parts of a run, an absent peer: in the end it has everything, and the hub knows.
+#[test]
+fn nothing_is_lost_by_superseding_whatever_happens() {
+    let mut superseded = 0;
+    for seed in 0..500 {
+        let mut world = World::new(seed);
+        for _ in 0..40 {
+            world.edit();
+            world.day(true);
+        }
+        for _ in 0..15 {
+            world.day(false);
+        }
+        assert_eq!(world.here, world.there, "seed {seed}");
+        assert_eq!(world.hub.link.unacknowledged(), 0, "seed {seed}");
+        assert!(world.mailbox.is_empty() && world.outbox.is_empty(), "seed {seed}");
+        superseded += world.superseded;
+    }
+    assert!(superseded > 1_000, "{superseded}");
+}
