@@ -12,6 +12,8 @@ mod receive;
 mod send;
 mod supersede;
 #[cfg(test)]
+mod supersede_driver;
+#[cfg(test)]
 mod supersede_tests;
 #[cfg(test)]
 mod tests;
