@@ -57,10 +57,10 @@ fn comes_back(scene: &Scene) {
         let waits = (&link["pending_changes"], &link["unacknowledged"], &link["outbox"]["bundles"]);
         assert_eq!(waits, (&0.into(), &0.into(), &0.into()), "{link}");
         for folder in ["tmp", "inbox", "quarantine"] {
-            assert_eq!(files(&scene.home(node).join(folder)), [PathBuf::new(); 0]);
+            assert_eq!(files(&scene.home(node).join(folder)), Vec::<PathBuf>::new());
         }
     }
-    assert_eq!(mailbox(scene), [PathBuf::new(); 0]);
+    assert_eq!(mailbox(scene), Vec::<PathBuf>::new());
 }
 
 #[test]
@@ -198,7 +198,7 @@ fn a_superseding_run_that_was_killed_in_between_is_completed_by_the_next() {
     scene.packhorse("hq", &["transfer"]).expect(0);
     assert!(!on_relay.exists() && mailbox(&scene).len() == 1);
     scene.packhorse("hq", &["bundle"]).expect(0);
-    assert_eq!(scene.outbox("hq", "alice"), [PathBuf::new(); 0]);
+    assert_eq!(scene.outbox("hq", "alice"), Vec::<PathBuf>::new());
     comes_back(&scene);
 }
 

@@ -100,7 +100,7 @@ impl Sealer<'_> {
         share: &mut Share,
         urgency: Urgency,
     ) -> Result<Vec<Sealed>, BundlerError> {
-        self.supersede(replica, share, urgency)?;
+        let urgency = self.supersede(replica, share, urgency)?;
         let mut sealed = Vec::new();
         loop {
             let (outcome, reach) = self.seal_portion(replica, share, urgency)?;

@@ -15,20 +15,24 @@ use crate::seal::{Sealer, Share, Urgency, is_due};
 impl Sealer<'_> {
     /// Goes back to what was acknowledged if bundles lie unfetched for too long: but only when there is something new
     /// to say, or one run for several, so that an absent peer's mailbox is not written again for nothing. The state is
-    /// stored with the first bundle that is sealed after it.
+    /// stored with the first bundle that is sealed after it. Returns the urgency of what is owed now: what was sealed
+    /// before does not wait for a threshold again.
     pub(crate) fn supersede(
         &self,
         replica: &mut dyn Replica,
         share: &mut Share,
         urgency: Urgency,
-    ) -> Result<(), BundlerError> {
+    ) -> Result<Urgency, BundlerError> {
         let now = self.world.clock.now();
         let outbox = self.bundles_in_outbox(&share.link)?;
-        let Some(unfetched) = share.link.state.unfetched(&outbox, now, self.supersede_after) else { return Ok(()) };
+        let Some(unfetched) = share.link.state.unfetched(&outbox, now, self.supersede_after) else {
+            return Ok(urgency);
+        };
         if unfetched.runs > 1 || self.has_news(replica, share, urgency)? {
             share.link.state.supersede(&unfetched);
+            return Ok(Urgency::Now);
         }
-        Ok(())
+        Ok(urgency)
     }
 
     fn has_news(&self, replica: &mut dyn Replica, share: &Share, urgency: Urgency) -> Result<bool, BundlerError> {

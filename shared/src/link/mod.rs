@@ -136,6 +136,9 @@ pub struct Sealed {
     /// The digest in its file's name, by which the file is known wherever it lies.
     #[serde(default)]
     pub digest: Option<ShortDigest>,
+    /// Whether it asked the peer to send again.
+    #[serde(default)]
+    pub nack: bool,
     /// Whether later bundles replace it: all that it holds is selected again.
     #[serde(default)]
     pub superseded: bool,
@@ -289,7 +292,7 @@ impl Sealed {
     /// The start of an epoch.
     fn start(cut: Cut, extent: Extent) -> Self {
         let at = WallTime::default();
-        Self { cut, floor: cut, extent, id: None, content: false, at, digest: None, superseded: false }
+        Self { cut, floor: cut, extent, id: None, content: false, at, digest: None, nack: false, superseded: false }
     }
 }
 

@@ -86,9 +86,10 @@ impl Link {
             out.extent = Extent::Changes;
         }
         let (floor, extent) = (out.floor, out.extent);
-        let sealed = Sealed { cut, floor, extent, id: Some(id), content, at: now, digest: None, superseded: false };
+        let (id, nack) = (Some(id), self.incoming.nack);
+        let sealed = Sealed { cut, floor, extent, id, content, at: now, digest: None, nack, superseded: false };
         out.history.insert(sequence, sealed);
-        out.base = Base { sequence, id: Some(id) };
+        out.base = Base { sequence, id };
         out.sent = cut;
         out.next = sequence.next();
         if content {

@@ -144,6 +144,8 @@ impl Link {
         out.history.retain(|sequence, sealed| *sequence <= acked || !sealed.superseded || lies.contains(sequence));
         for (_, sealed) in out.history.range_mut(acked.next()..).filter(|(sequence, _)| lies.contains(sequence)) {
             sealed.superseded = true;
+            // The request that it bore must not go with it, unless something has come since.
+            self.incoming.nack |= sealed.nack && self.last_accepted.is_none_or(|at| at <= sealed.at);
         }
         let latest = out.history.last_key_value().map(|(sequence, _)| *sequence);
         out.sight.replaced_to = latest.unwrap_or_default();

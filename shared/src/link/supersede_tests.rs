@@ -206,6 +206,25 @@ fn bundles_of_an_earlier_epoch_are_obsolete_once_the_later_one_has_begun_with_a_
 }
 
 #[test]
+fn a_request_in_a_superseded_bundle_is_made_again_unless_something_has_come_since() {
+    for answered in [false, true] {
+        let (mut hub, mut remote) = End::pair();
+        hub.link.ask_again();
+        let (header, name) = hub.sealed(Reach::Rest);
+        assert!(header.nack);
+        if answered {
+            let answer = remote.content();
+            hub.now.0 += 1_000;
+            hub.receive(&answer, true);
+            hub.now.0 += 6 * DAY;
+        }
+        hub.a_day_with(&[name]);
+        hub.supersede();
+        assert_eq!(hub.sealed(Reach::Rest).0.nack, !answered);
+    }
+}
+
+#[test]
 fn the_state_of_a_link_to_an_absent_peer_stays_small() {
     let (mut hub, mut remote, _, _) = waiting();
     for _ in 0..400 {
