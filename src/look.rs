@@ -24,7 +24,7 @@ pub fn take_account(node: &Node, link: &mut StoredLink, told: &LinkReport) -> Re
         link.state.looked(&lying, &broken_off, now);
     }
     let parts = parts(node, link)?;
-    if told.outcome() == Outcome::Done {
+    if told.outcome() == Outcome::Done && told.lying.is_some() {
         return let_go(node, &parts);
     }
     if parts.iter().any(|part| part.size > 0) {

@@ -116,7 +116,7 @@ fn a_backlog_in_several_parts_is_superseded_as_a_whole() {
                 "hq",
                 &format!("UPDATE contacts SET note = '{word}' || hex(randomblob(20)) WHERE id % 5 = {part}"),
             );
-            scene.packhorse("hq", &["bundle"]).expect(0).says("wait");
+            scene.packhorse("hq", &["bundle"]).expect(0);
         }
         scene.sync("hq");
         mailbox(&scene)
