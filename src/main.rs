@@ -7,6 +7,7 @@ mod cli;
 mod commands;
 mod failure;
 mod locate;
+mod look;
 mod node;
 mod relay;
 mod report;

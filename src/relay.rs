@@ -20,6 +20,7 @@ use packhorse_transport::{
 use packhorse_unbundler::intake;
 
 use crate::failure::{Exit, Failure};
+use crate::look;
 use crate::node::{Node, WORLD};
 use crate::report::note;
 use crate::wording::{bytes, count};
@@ -62,15 +63,21 @@ impl LocalSpool for NodeSpool<'_> {
     }
 }
 
-struct BundleFiles<'a> {
+/// Judges bundle files by their names and content, and those of ours by the state of the links.
+pub struct BundleFiles<'a> {
     node: &'a NodeName,
     installation: NodeId,
-    links: Vec<StoredLink>,
+    links: &'a [StoredLink],
     /// Peers that were found to send to another installation under this node's name.
     replaced_at: RefCell<BTreeSet<NodeName>>,
 }
 
-impl BundleFiles<'_> {
+impl<'a> BundleFiles<'a> {
+    /// By the links of this node.
+    pub fn new(node: &'a Node, links: &'a [StoredLink]) -> Self {
+        Self { node: node.name(), installation: node.home.identity().node, links, replaced_at: RefCell::default() }
+    }
+
     /// Whether a whole bundle is for this installation. One for another stays on the relay, or we would take it away from
     /// the node that it is for. (What cannot be read here is for `apply` to judge.)
     fn is_for_us(&self, name: &BundleName, path: &Path) -> io::Result<bool> {
@@ -90,6 +97,12 @@ impl BundleFiles<'_> {
 }
 
 impl Inspect for BundleFiles<'_> {
+    fn is_obsolete(&self, peer: &NodeName, name: &FileName) -> bool {
+        let Ok(name) = name.as_str().parse::<BundleName>() else { return false };
+        let link = self.links.iter().find(|link| link.peer == *peer && name.to == *peer && name.from == *self.node);
+        link.is_some_and(|link| link.state.is_obsolete(&name))
+    }
+
     fn is_ours(&self, peer: &NodeName, name: &FileName) -> bool {
         name.as_str().parse::<BundleName>().is_ok_and(|name| name.from == *peer && name.to == *self.node)
     }
@@ -106,14 +119,9 @@ impl Inspect for BundleFiles<'_> {
 
 /// Moves what lies ready for the links to these peers (all if none are named).
 pub fn transfer(node: &mut Node, budget: Option<Duration>) -> Result<Report, Failure> {
-    let links = links(node)?;
+    let (links, states) = (links(node)?, node.replica.links()?);
     let spool = node.spool();
-    let inspect = BundleFiles {
-        installation: node.home.identity().node,
-        links: node.replica.links()?,
-        node: node.name(),
-        replaced_at: RefCell::default(),
-    };
+    let inspect = BundleFiles::new(node, &states);
     let run = Run {
         dial: &FolderDial(WORLD.disk),
         spool: &NodeSpool { spool: &spool, folder_of_tmp: node.home.tmp() },
@@ -213,6 +221,7 @@ fn draw_conclusions(node: &mut Node, report: &Report, replaced_at: &BTreeSet<Nod
     for mut link in node.replica.links()? {
         let Some(told) = report.links.iter().find(|told| told.peer == link.peer) else { continue };
         let before = link.state.clone();
+        look::take_account(node, &mut link, told)?;
         if !told.rejected.is_empty() {
             link.state.ask_again();
         }

@@ -81,11 +81,13 @@ pub struct Sealer<'a> {
     pub bundle_max: u64,
     /// How far everything that came over other links is in the database.
     pub beyond: Beyond,
+    /// After how many milliseconds bundles that nobody fetches give way to a fresh run.
+    pub supersede_after: u64,
 }
 
 /// What was chosen to be sealed, from one snapshot.
-struct Chosen {
-    selection: Selection,
+pub(crate) struct Chosen {
+    pub(crate) selection: Selection,
     /// How far the sweep has come with it.
     sweep: Sweep,
     outlook: Outlook,
@@ -101,7 +103,8 @@ impl Share {
 
 impl Sealer<'_> {
     /// Seals what a link is owed: nothing, or one bundle, or several if it is much. A link that is not open is owed
-    /// nothing.
+    /// nothing. Bundles that nobody fetched are superseded if that gains anything, and leave the outbox once all that
+    /// replaces them is in it.
     pub fn seal(
         &self,
         replica: &mut dyn Replica,
@@ -112,10 +115,12 @@ impl Sealer<'_> {
         if share.link.state.standing() != Standing::Open {
             return Ok(sealed);
         }
+        let urgency = self.supersede(replica, share, urgency)?;
         loop {
             let (outcome, reach) = self.seal_portion(replica, share, urgency)?;
             sealed.push(outcome);
             if reach == Reach::Rest {
+                self.clear_obsolete(&share.link)?;
                 return Ok(sealed);
             }
         }
@@ -129,14 +134,7 @@ impl Sealer<'_> {
     ) -> Result<(Sealed, Reach), BundlerError> {
         let now = self.world.clock.now();
         let before = share.link.state.clone();
-        let chosen = match self.select(replica, share, now) {
-            Err(ReplicaError::Vanished { table }) => {
-                replica.bury_vanished(&table)?;
-                self.select(replica, share, now)
-            }
-            other => other,
-        }?;
-        let Chosen { selection, sweep, outlook } = chosen;
+        let Chosen { selection, sweep, outlook } = self.select(replica, share, now)?;
         let Some(due) = due(&mut share.link, &selection, urgency, now) else {
             share.link.state.swept_to(sweep);
             if share.link.state != before {
@@ -151,7 +149,23 @@ impl Sealer<'_> {
         Ok((self.write(replica, share, header, &selection)?, selection.reach))
     }
 
-    fn select(&self, replica: &mut dyn Replica, share: &Share, now: WallTime) -> Result<Chosen, ReplicaError> {
+    /// Selects the next portion of what a link is owed.
+    pub(crate) fn select(
+        &self,
+        replica: &mut dyn Replica,
+        share: &Share,
+        now: WallTime,
+    ) -> Result<Chosen, ReplicaError> {
+        match self.select_once(replica, share, now) {
+            Err(ReplicaError::Vanished { table }) => {
+                replica.bury_vanished(&table)?;
+                self.select_once(replica, share, now)
+            }
+            other => other,
+        }
+    }
+
+    fn select_once(&self, replica: &mut dyn Replica, share: &Share, now: WallTime) -> Result<Chosen, ReplicaError> {
         let snapshot = replica.snapshot(now)?;
         let portion = Portion { records: RECORDS_AT_ONCE, bytes: self.bundle_max };
         let clock = snapshot.clock();
@@ -167,7 +181,7 @@ impl Sealer<'_> {
     fn write(
         &self,
         replica: &mut dyn Replica,
-        share: &Share,
+        share: &mut Share,
         header: Header,
         selection: &Selection,
     ) -> Result<Sealed, BundlerError> {
@@ -177,6 +191,8 @@ impl Sealer<'_> {
         let members = pack::members(selection, node)?;
         let manifest = pack::manifest(route, header.clone(), selection, &share.tables);
         let (name, written) = self.write_to_tmp(members, manifest, &header)?;
+        share.link.state.sealed_as(&name);
+        let name = name.to_string();
         replica.save_link(&share.link)?;
         self.spool.publish_to_outbox(&share.link.peer, &name)?;
         let counts = written.manifest.counts;
@@ -189,7 +205,7 @@ impl Sealer<'_> {
         mut members: BundleWriter<'_>,
         manifest: Manifest,
         header: &Header,
-    ) -> Result<(String, packhorse_shared::bundle::Written), BundlerError> {
+    ) -> Result<(BundleName, packhorse_shared::bundle::Written), BundlerError> {
         let disk = self.world.disk;
         let (from, to) = (manifest.from.clone(), manifest.to.clone());
         let draft = self.spool.fresh_tmp(&format!("sealing-{}", header.id))?;
@@ -207,8 +223,7 @@ impl Sealer<'_> {
         file.sync().map_err(failed("sync", &draft))?;
         drop(file);
         let name = BundleName { from, to, epoch: header.epoch, sequence: header.sequence, digest: written.digest };
-        let name = name.to_string();
-        let place = self.spool.fresh_tmp(&name)?;
+        let place = self.spool.fresh_tmp(&name.to_string())?;
         disk.rename(&draft, &place).map_err(failed("rename", &draft))?;
         Ok((name, written))
     }
@@ -265,7 +280,8 @@ fn due(link: &mut StoredLink, selection: &Selection, urgency: Urgency, now: Wall
     }
 }
 
-fn is_due(selection: &Selection, urgency: Urgency, now: WallTime) -> bool {
+/// Whether changes have reached a threshold.
+pub(crate) fn is_due(selection: &Selection, urgency: Urgency, now: WallTime) -> bool {
     match urgency {
         Urgency::Now => true,
         Urgency::Thresholds { seal_at, seal_after } => {

@@ -58,8 +58,9 @@ pub fn seal(node: &mut Node, urgency: Urgency, peers: &[NodeName]) -> Result<Exi
     }
     let (spool, name) = (node.spool(), node.name().clone());
     let beyond = beyond(&mut node.replica)?;
-    let bundle_max = node.config.bundle.bundle_max.get();
-    let sealer = Sealer { world: WORLD, spool: &spool, node: &name, bundle_max, beyond };
+    let config = &node.config.bundle;
+    let (bundle_max, supersede_after) = (config.bundle_max.get(), config.supersede_after.as_millis());
+    let sealer = Sealer { world: WORLD, spool: &spool, node: &name, bundle_max, beyond, supersede_after };
     sealer.finish_interrupted(&node.replica.links()?)?;
     let mut done = Ok(Exit::Done);
     for share in shares.iter_mut().filter(|share| peers.is_empty() || peers.contains(&share.link.peer)) {

@@ -1,11 +1,12 @@
 //! One link over one relay: what to move, in which order, and when a copy may go.
 //!
 //! Invariant: at every moment each file stands complete and durable in at least one place. A file leaves the outbox
-//! only after its put has returned, and the relay only after it was published into the inbox or put into quarantine.
+//! only after its put has returned, and the relay only after it was published into the inbox or put into quarantine (or,
+//! if later ones replace it, after all that was to be put has been).
 //! Small files go first, both ways together, so that a brief call carries the acknowledgements. Survives a broken
 //! connection: what has been fetched is remembered until it is cleared from the relay.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 
@@ -47,6 +48,8 @@ pub(crate) struct Exchange<'a> {
     /// Fetched (or found to be here already), and still to be cleared from the relay.
     fetched: BTreeSet<FileName>,
     fetched_bytes: u64,
+    /// How far earlier puts had come that broke off, by what the relay says.
+    begun: BTreeMap<FileName, u64>,
     /// Outbox files that cannot be read: they must not keep the others back.
     unreadable: BTreeSet<FileName>,
     /// This node's disk does not take files: what would be fetched now would be fetched in vain.
@@ -65,6 +68,7 @@ impl<'a> Exchange<'a> {
             deadline,
             fetched: BTreeSet::new(),
             fetched_bytes: 0,
+            begun: BTreeMap::new(),
             unreadable: BTreeSet::new(),
             disk_failed: false,
             local_failure: None,
@@ -82,9 +86,12 @@ impl<'a> Exchange<'a> {
         };
         self.make_missing(carrier, there.present, here.present)?;
         let stale = stale_partials(&there, &outbox);
+        let (obsolete, to_send) = (self.obsolete(&there), self.to_send(outbox));
+        report.lying = Some(there.files.iter().map(|entry| entry.name.clone()).collect());
         report.unfetched = there.files;
+        self.begun = there.partials.into_iter().map(|entry| (entry.name, entry.size)).collect();
         let wanted = self.wanted(here, report);
-        let mut jobs: Vec<Job> = outbox.into_iter().map(Job::Send).chain(wanted.into_iter().map(Job::Fetch)).collect();
+        let mut jobs: Vec<Job> = to_send.into_iter().map(Job::Send).chain(wanted.into_iter().map(Job::Fetch)).collect();
         jobs.sort_by(|one, other| one.order().cmp(&other.order()));
         for job in jobs {
             self.perform(carrier, job, report)?;
@@ -93,6 +100,32 @@ impl<'a> Exchange<'a> {
         if !stale.is_empty() {
             carrier.remove_partials(&self.outgoing, &stale)?;
         }
+        self.clear_obsolete(carrier, &obsolete, report)
+    }
+
+    /// What is to be put: what has been replaced waits only to be cleared away.
+    fn to_send(&self, mut outbox: Vec<Outgoing>) -> Vec<Outgoing> {
+        outbox.retain(|file| !self.run.inspect.is_obsolete(&self.link.peer, &file.name));
+        outbox
+    }
+
+    fn obsolete(&self, there: &Listing) -> Vec<FileName> {
+        let names = there.files.iter().map(|entry| &entry.name);
+        names.filter(|name| self.run.inspect.is_obsolete(&self.link.peer, name)).cloned().collect()
+    }
+
+    /// Takes away what has been replaced, unless something that may be what replaces it could not be put.
+    fn clear_obsolete(
+        &self,
+        carrier: &mut dyn Carrier,
+        names: &[FileName],
+        report: &mut LinkReport,
+    ) -> Result<(), TransportError> {
+        if names.is_empty() || !report.blocked.is_empty() || !self.unreadable.is_empty() {
+            return Ok(());
+        }
+        carrier.remove(&self.outgoing, names)?;
+        report.lying.iter_mut().for_each(|lying| lying.retain(|name| !names.contains(name)));
         Ok(())
     }
 
@@ -158,8 +191,13 @@ impl<'a> Exchange<'a> {
                 report.blocked.push(file.name.clone());
                 return Ok(());
             }
-            Err(error) => return Err(error),
+            Err(error) => {
+                let begun = self.begun.get(&file.name).copied().unwrap_or_default();
+                report.broken_off.insert(file.name.clone(), begun);
+                return Err(error);
+            }
         }
+        report.lying.get_or_insert_default().insert(file.name.clone());
         let removed = self.run.spool.remove_from_outbox(&self.link.peer, &file.name);
         local("remove from the outbox", &file.path, removed)
     }

@@ -3,6 +3,8 @@
 //! Owns the report per link and its summary into one outcome, from which the command line makes words and an exit
 //! code.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use packhorse_shared::id::NodeName;
 
 use crate::carrier::Entry;
@@ -60,6 +62,11 @@ pub struct LinkReport {
     pub blocked: Vec<FileName>,
     /// What lay in the outgoing mailbox, not yet fetched by the peer, when it was listed: before this run's puts.
     pub unfetched: Vec<Entry>,
+    /// What lies in the outgoing mailbox as far as is known after the run: what was listed and put, without what was
+    /// taken away. None if it could not be listed.
+    pub lying: Option<BTreeSet<FileName>>,
+    /// Puts that broke off in this run, each with how much of the file the relay had when the mailbox was listed.
+    pub broken_off: BTreeMap<FileName, u64>,
     /// The relay's marker had been lost or damaged, and was restored.
     pub marker_restored: bool,
     /// Relays that did not answer, where a later one did.
@@ -83,6 +90,8 @@ impl LinkReport {
             left_alone: Vec::new(),
             blocked: Vec::new(),
             unfetched: Vec::new(),
+            lying: None,
+            broken_off: BTreeMap::new(),
             marker_restored: false,
             passed_over: Vec::new(),
             errors: Vec::new(),

@@ -80,6 +80,9 @@ pub enum Verdict {
 
 /// Judges files without any key.
 pub trait Inspect {
+    /// Whether a file of ours, in the outbox or in the mailbox to this peer, has been replaced by others in the outbox
+    /// or beyond it: it is not sent any more, and leaves the mailbox once they are all there.
+    fn is_obsolete(&self, peer: &NodeName, name: &FileName) -> bool;
     /// Whether the name is that of a bundle from this peer for this node; asked before anything is fetched.
     fn is_ours(&self, peer: &NodeName, name: &FileName) -> bool;
     /// Whether the fetched file is what its name says.

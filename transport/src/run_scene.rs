@@ -82,10 +82,13 @@ impl LocalSpool for Spool<'_> {
     }
 }
 
-/// Bundles of these tests are named by their digest.
-pub(crate) struct ByDigest;
+/// Bundles of these tests are named by their digest; some may have been replaced.
+pub(crate) struct ByDigest<'a>(pub(crate) &'a Files);
 
-impl Inspect for ByDigest {
+impl Inspect for ByDigest<'_> {
+    fn is_obsolete(&self, _peer: &NodeName, name: &FileName) -> bool {
+        self.0.contains_key(name.as_str())
+    }
     fn is_ours(&self, _peer: &NodeName, name: &FileName) -> bool {
         name.as_str().ends_with(".bundle")
     }
@@ -129,6 +132,8 @@ pub(crate) struct Scene {
     pub(crate) relays: Vec<MemoryRelay>,
     pub(crate) link: Link,
     pub(crate) clock: Virtual,
+    /// What has been replaced.
+    pub(crate) obsolete: Files,
 }
 
 impl Scene {
@@ -143,7 +148,7 @@ impl Scene {
         for relay in &relays {
             relay.held().markers.insert(String::new(), Marker::text(NETWORK).into());
         }
-        Self { home, relays, link, clock: Virtual::default() }
+        Self { home, relays, link, clock: Virtual::default(), obsolete: Files::new() }
     }
 
     pub(crate) fn send(self, files: &Files) -> Self {
@@ -169,7 +174,7 @@ impl Scene {
         let run = Run {
             dial: &dial,
             spool: &spool,
-            inspect: &ByDigest,
+            inspect: &ByDigest(&self.obsolete),
             disk: &disk,
             stopwatch: &self.clock,
             network: NETWORK,

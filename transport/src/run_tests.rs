@@ -8,7 +8,7 @@ use packhorse_shared::seam::OsDisk;
 
 use crate::faulty::{Fault, Plan};
 use crate::run_scene::{ByDigest, Files, MemoryDial, NETWORK, Scene, Spool, bundles, joined};
-use crate::{FolderDial, Link, Location, Marker, Outcome, Role, Run, TransportError};
+use crate::{FolderDial, Link, Location, Marker, Outcome, Report, Role, Run, TransportError};
 
 #[test]
 fn both_ways_small_first_in_few_calls() {
@@ -140,7 +140,7 @@ fn a_failing_link_is_reported_and_the_others_go_on() {
     let run = Run {
         dial: &dial,
         spool: &spool,
-        inspect: &ByDigest,
+        inspect: &ByDigest(&Files::new()),
         disk: &OsDisk,
         stopwatch: &scene.clock,
         network: NETWORK,
@@ -251,7 +251,7 @@ fn hub_and_remote_meet_in_a_folder() {
         let relays = vec![Location::parse(path.to_str().unwrap()).unwrap()];
         let link = Link { peer: peer.parse().unwrap(), role, relays, accept: true };
         let (dial, disk, stopwatch) = (&FolderDial(&OsDisk), &OsDisk, &scene.clock);
-        Run { dial, spool: &spool, inspect: &ByDigest, disk, stopwatch, network: NETWORK, budget: None }
+        Run { dial, spool: &spool, inspect: &ByDigest(&Files::new()), disk, stopwatch, network: NETWORK, budget: None }
             .transfer(&[link])
     };
     assert_eq!(transfer(&hub, "alice", Role::Remote, root.clone()).outcome(), Outcome::Done);
@@ -264,4 +264,83 @@ fn hub_and_remote_meet_in_a_folder() {
     let gone = transfer(&hub, "alice", Role::Remote, root);
     assert_eq!((gone.outcome(), gone.links[0].retries), (Outcome::Unreachable, 0), "{gone:?}");
     assert_eq!(fs::read_dir(share.path()).unwrap().count(), 0);
+}
+
+/// The scene with two files in the mailbox that newer ones in the outbox replace, and one that nothing replaces.
+fn replaced() -> (Scene, Files, Files, Files) {
+    let (old, new, other) = (bundles(1, &[30, 50]), bundles(2, &[20, 60]), bundles(3, &[40]));
+    let mut scene = Scene::new(1).receive(&Files::new()).send(&new);
+    scene.relays[0].held().mailboxes.insert("alice/down".into(), joined(old.clone(), other.clone()));
+    scene.obsolete = old.clone();
+    (scene, old, new, other)
+}
+
+#[test]
+fn replaced_files_leave_the_relay_after_the_new_ones_are_there() {
+    let (scene, _, new, other) = replaced();
+    let (report, _) = scene.run(Fault::None, None);
+    assert_eq!(scene.on_relay("alice/down"), joined(new.clone(), other));
+    let lying = report.links[0].lying.clone().expect("it was listed");
+    assert_eq!(lying.iter().map(ToString::to_string).collect::<Vec<_>>(), names(&scene.on_relay("alice/down")));
+    assert_eq!(report.links[0].unfetched.len(), 3, "what lay there before");
+}
+
+fn names(files: &Files) -> Vec<String> {
+    files.keys().cloned().collect()
+}
+
+/// Whatever breaks off: either all that is new is on the relay, or all that is old.
+#[test]
+fn replaced_files_stay_until_every_new_one_has_been_put() {
+    for kind in [Fault::Before, Fault::After, Fault::DeadFrom] {
+        for n in 1.. {
+            let (scene, old, new, other) = replaced();
+            let (report, plan) = scene.run(kind(n), None);
+            if plan.calls() < n {
+                assert!(n > 8, "the sweep reached every step");
+                break;
+            }
+            let there = complete(scene.on_relay("alice/down"));
+            let has = |files: &Files| files.keys().all(|name| there.contains_key(name));
+            assert!(has(&other), "step {n}: {report:?}");
+            assert!(has(&old) || has(&new), "step {n}: {report:?}");
+            let (healed, _) = scene.run(Fault::None, None);
+            assert_eq!(healed.outcome(), Outcome::Done, "step {n}: {healed:?}");
+            assert_eq!(scene.on_relay("alice/down"), joined(new, other), "step {n}");
+        }
+    }
+}
+
+#[test]
+fn replaced_files_stay_if_what_replaces_them_cannot_be_put() {
+    let (scene, old, new, _) = replaced();
+    let blocked = names(&new).remove(0);
+    scene.relays[0].held().mailboxes.get_mut("alice/down").unwrap().insert(blocked, b"other bytes".to_vec());
+    let (report, _) = scene.run(Fault::None, None);
+    assert_eq!(report.links[0].blocked.len(), 1);
+    assert!(names(&old).iter().all(|name| scene.on_relay("alice/down").contains_key(name)));
+}
+
+#[test]
+fn what_has_been_replaced_is_not_sent_any_more() {
+    let out = bundles(1, &[10, 20]);
+    let mut scene = Scene::new(1).send(&out);
+    let (name, content) = out.first_key_value().unwrap();
+    scene.obsolete = [(name.clone(), content.clone())].into();
+    scene.run(Fault::None, None);
+    assert_eq!(scene.on_relay("alice/down").len(), 1);
+    assert_eq!(scene.local("outbox/alice"), scene.obsolete);
+}
+
+#[test]
+fn a_put_that_breaks_off_is_told_with_what_was_there_when_it_began() {
+    let out = bundles(1, &[100]);
+    let scene = Scene::new(1).send(&out);
+    let told = |report: &Report| report.links[0].broken_off.values().copied().collect::<Vec<_>>();
+    let one_attempt = Some(Duration::from_millis(500));
+    let (first, _) = scene.run(Fault::Cut(1, 40), one_attempt);
+    assert_eq!(told(&first), [0], "{first:?}");
+    let (second, _) = scene.run(Fault::Cut(1, 80), one_attempt);
+    assert!(told(&second)[0] >= 30, "{second:?}");
+    assert_eq!(told(&scene.run(Fault::None, None).0), [0; 0]);
 }

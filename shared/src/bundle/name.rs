@@ -8,12 +8,15 @@ use std::fmt;
 use std::io::{self, Read};
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::id::{Epoch, NodeName, Sequence};
 
 const SUFFIX: &str = "bundle";
 
 /// The first eight bytes of the BLAKE3 digest of a whole file, written as 16 hexadecimal digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct ShortDigest(pub u64);
 
 impl ShortDigest {

@@ -41,7 +41,7 @@ pub struct BundleConfig {
     /// The most that one bundle may hold.
     #[serde(deserialize_with = "not_zero")]
     pub bundle_max: ByteCount,
-    /// A sealed bundle that was not sent for this long may be replaced by a newer one.
+    /// Bundles that nobody fetched for this long may be superseded by a fresh run.
     #[serde(deserialize_with = "not_zero")]
     pub supersede_after: Span,
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Ack, Base, Extent, Header, Link, Sealed};
+use super::{Ack, Extent, Header, Link, Sealed};
 use crate::clock::WallTime;
 use crate::id::{Cut, Sequence};
 
@@ -84,12 +84,7 @@ impl Link {
         if !nack {
             return;
         }
-        let Some(acked) = out.history.get(&out.acked).cloned() else { return };
-        out.sent = acked.cut;
-        out.floor = acked.floor;
-        out.extent = acked.extent;
-        out.sweep = acked.sweep;
-        out.base = Base { sequence: out.acked, id: acked.id };
+        out.go_back();
         self.incoming.owe_ack = true;
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Ack, Base, Extent, Incoming, Link, Outgoing, Role, Sealed, Standing, Sweep};
+use super::{Ack, Base, Extent, Incoming, Link, Outgoing, Role, Sealed, Sight, Standing, Sweep};
 use crate::clock::{Reading, WallTime};
 use crate::id::{Cut, Epoch, Sequence};
 
@@ -33,6 +33,7 @@ impl Link {
             extent: Extent::Changes,
             past: BTreeMap::new(),
             sweep: Sweep::Done,
+            sight: Sight::default(),
         };
         Self {
             role,

@@ -5,8 +5,8 @@
 //! only rise, and a cut counts as acknowledged only by the word of the peer. Pure: no I/O, no clock; a caller stores
 //! the state in the same transaction as the data that it speaks of.
 //!
-//! The files are to be read in the order `begin`, `send`, `receive`, `acknowledge`, then `lineage` (who speaks in turn with a copy
-//! of itself) and `exchanged` (how far stamps may be forgotten).
+//! The files are to be read in the order `begin`, `send`, `receive`, `acknowledge`, `supersede`, then `lineage` (who speaks
+//! in turn with a copy of itself), `exchanged` (how far stamps may be forgotten) and `sweep`.
 
 mod acknowledge;
 mod begin;
@@ -14,6 +14,11 @@ mod exchanged;
 mod lineage;
 mod receive;
 mod send;
+mod supersede;
+#[cfg(test)]
+mod supersede_driver;
+#[cfg(test)]
+mod supersede_tests;
 mod sweep;
 #[cfg(test)]
 mod tests;
@@ -22,6 +27,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bundle::ShortDigest;
 use crate::clock::{Reading, WallTime};
 use crate::horizon::Horizon;
 use crate::id::{BundleId, Cut, Epoch, Sequence};
@@ -31,6 +37,8 @@ pub use exchanged::{Beyond, Forgettable};
 pub use lineage::Lineage;
 pub use receive::Verdict;
 pub use send::{Contents, Due, Outlook};
+use supersede::Sight;
+pub use supersede::Unfetched;
 pub use sweep::{Sweep, SweepPlace};
 
 /// How many runs a bundle with an unknown base waits before its sender is asked again, and how many quiet runs an
@@ -147,6 +155,18 @@ pub struct Sealed {
     /// How far the records without stamps had been gone through.
     #[serde(default)]
     pub sweep: Sweep,
+    /// When it was sealed.
+    #[serde(default)]
+    pub at: WallTime,
+    /// The digest in its file's name, by which the file is known wherever it lies.
+    #[serde(default)]
+    pub digest: Option<ShortDigest>,
+    /// Whether it asked the peer to send again.
+    #[serde(default)]
+    pub nack: bool,
+    /// Whether later bundles replace it: all that it holds is selected again.
+    #[serde(default)]
+    pub superseded: bool,
 }
 
 /// An epoch that is over, kept to recognise acknowledgements that contradict it.
@@ -172,6 +192,8 @@ struct Outgoing {
     /// Records without stamps are still to be sent whole before the rest.
     #[serde(default)]
     sweep: Sweep,
+    #[serde(default)]
+    sight: Sight,
 }
 
 /// The direction from the peer to this node.
@@ -270,10 +292,11 @@ impl Link {
         self.outgoing.acked_cut()
     }
 
-    /// How many sealed bundles with content the peer has not acknowledged.
+    /// How many sealed bundles with content the peer has not acknowledged, without those that later ones replace.
     pub fn unacknowledged(&self) -> u64 {
         let after = self.outgoing.acked.next();
-        self.outgoing.history.range(after..).filter(|(_, sealed)| sealed.content).count() as u64
+        let counts = |sealed: &Sealed| sealed.content && !sealed.superseded;
+        self.outgoing.history.range(after..).filter(|(_, sealed)| counts(sealed)).count() as u64
     }
 
     /// When a bundle was last sealed for the peer.
@@ -296,8 +319,19 @@ impl Link {
 impl Sealed {
     /// The start of an epoch.
     fn start(cut: Cut, extent: Extent) -> Self {
-        let (complete_to, sweep) = (Reading(0), Sweep::Done);
-        Self { cut, floor: cut, extent, id: None, content: false, complete_to, sweep }
+        Self {
+            cut,
+            floor: cut,
+            extent,
+            id: None,
+            content: false,
+            complete_to: Reading(0),
+            sweep: Sweep::Done,
+            at: WallTime::default(),
+            digest: None,
+            nack: false,
+            superseded: false,
+        }
     }
 }
 
@@ -322,5 +356,6 @@ impl Outgoing {
         self.history = BTreeMap::from([(Sequence(0), Sealed::start(cut, extent))]);
         self.extent = extent;
         self.sweep = Sweep::Done;
+        self.sight = Sight::default();
     }
 }

@@ -49,8 +49,12 @@ impl Link {
         }
         incoming.last = Some(Ack { epoch: header.epoch, sequence: header.sequence, id: Some(header.id) });
         incoming.applied.insert(header.sequence, Some(header.id));
-        while incoming.applied.len() > APPLIED_MAX {
-            incoming.applied.pop_first();
+        let base = header.base.sequence;
+        while incoming.applied.len() > APPLIED_MAX
+            // A sender that has heard of nothing later builds on the same one again and again.
+            && let Some(oldest) = incoming.applied.keys().find(|sequence| **sequence != base).copied()
+        {
+            incoming.applied.remove(&oldest);
         }
         incoming.waiting_runs = 0;
         incoming.nack = false;
@@ -58,9 +62,11 @@ impl Link {
         incoming.complete_to = incoming.complete_to.max(header.complete_to);
         incoming.horizon = incoming.horizon.max(header.horizon);
         self.last_accepted = Some(now);
+        let known = (self.outgoing.epoch, self.outgoing.acked);
         self.acknowledged(header, now);
         self.incoming.seen = self.seen_by(header);
         self.reopen(now);
+        self.heard((self.outgoing.epoch, self.outgoing.acked) != known);
     }
 
     /// Takes account of an old bundle: its sender has not heard of our progress, so it is told again.

@@ -1,6 +1,6 @@
 //! The sending side: whether a bundle is due, what it is chosen by, and the header it bears.
 
-use super::{Ack, Base, Extent, Header, Link, PATIENCE_RUNS, Reach, Sealed, Sweep};
+use super::{Ack, Base, Extent, Header, Link, Outgoing, PATIENCE_RUNS, Reach, Sealed, Sweep};
 use crate::clock::{Reading, WallTime};
 use crate::horizon::Horizon;
 use crate::id::{BundleId, Cut, Sequence};
@@ -69,11 +69,12 @@ impl Link {
         let out = &mut self.outgoing;
         match reach {
             Reach::Part => out.sent = out.sent.max(cut),
-            Reach::Rest if out.extent == Extent::Changes => {
+            // The epoch's first bundle tells the peer of it, though it may be empty.
+            Reach::Rest if out.extent == Extent::Changes || out.base != Base::default() => {
                 out.sent = out.sent.max(cut);
                 out.floor = out.sent;
+                out.extent = Extent::Changes;
             }
-            // The epoch's first bundle tells the peer of it, though it may be empty.
             Reach::Rest => {}
         }
     }
@@ -90,9 +91,11 @@ impl Link {
         }
         out.sweep = sweep.clone();
         let (floor, extent, complete_to) = (out.floor, out.extent, header.complete_to);
-        let sealed = Sealed { cut, floor, extent, id: Some(id), content, complete_to, sweep };
+        let (id, nack) = (Some(id), header.nack);
+        let (at, digest, superseded) = (now, None, false);
+        let sealed = Sealed { cut, floor, extent, id, content, complete_to, sweep, at, digest, nack, superseded };
         out.history.insert(header.sequence, sealed);
-        out.base = Base { sequence: header.sequence, id: Some(id) };
+        out.base = Base { sequence: header.sequence, id };
         out.sent = cut;
         out.next = header.sequence.next();
         if content {
@@ -132,5 +135,17 @@ impl Link {
     /// What the peer will be told was applied last.
     pub fn applied(&self) -> Option<Ack> {
         self.incoming.last
+    }
+}
+
+impl Outgoing {
+    /// Goes back to what the peer has acknowledged: the next bundle builds on that, and what followed is selected again.
+    pub(super) fn go_back(&mut self) {
+        let Some(acked) = self.history.get(&self.acked).cloned() else { return };
+        self.sent = acked.cut;
+        self.floor = acked.floor;
+        self.extent = acked.extent;
+        self.sweep = acked.sweep;
+        self.base = Base { sequence: self.acked, id: acked.id };
     }
 }

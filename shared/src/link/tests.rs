@@ -9,15 +9,15 @@ fn beginning(epoch: Epoch) -> Beginning {
     Beginning { epoch, complete_to: CLOCK }
 }
 
-struct End {
-    link: Link,
-    cut: Cut,
+pub(super) struct End {
+    pub(super) link: Link,
+    pub(super) cut: Cut,
     ids: u64,
-    now: WallTime,
+    pub(super) now: WallTime,
 }
 
 impl End {
-    fn pair() -> (Self, Self) {
+    pub(super) fn pair() -> (Self, Self) {
         let now = WallTime(1_000_000);
         let hub = Link::new(Role::Remote, now, Cut(7), CLOCK, Epoch(0));
         let remote = Link::restored_from_package(now, beginning(hub.epoch()));
@@ -25,7 +25,7 @@ impl End {
         (end(hub, 100), end(remote, 900))
     }
 
-    fn seal(&mut self, content: bool, due: Due) -> Header {
+    pub(super) fn seal(&mut self, content: bool, due: Due) -> Header {
         self.ids += 1;
         self.now.0 += 1_000;
         self.cut = if content { self.cut.next() } else { self.cut };
@@ -34,7 +34,7 @@ impl End {
     }
 
     /// A bundle that ends a cut further on, with more to follow from the same selection.
-    fn part(&mut self) -> Header {
+    pub(super) fn part(&mut self) -> Header {
         self.ids += 1;
         self.cut = self.cut.next();
         let contents = Contents { cut: self.cut, reach: Reach::Part, content: true, sweep: Sweep::Done };
@@ -47,12 +47,12 @@ impl End {
         Outlook { clock, complete_to: clock, horizon: Horizon::NONE }
     }
 
-    fn content(&mut self) -> Header {
+    pub(super) fn content(&mut self) -> Header {
         self.seal(true, Due::Nothing)
     }
 
     /// Receives a bundle as a run does, and tells what became of it.
-    fn receive(&mut self, header: &Header, content: bool) -> Verdict {
+    pub(super) fn receive(&mut self, header: &Header, content: bool) -> Verdict {
         let verdict = self.link.judge(header);
         match verdict {
             Verdict::Apply => self.link.accept(header, content, self.now),
@@ -66,7 +66,7 @@ impl End {
     }
 
     /// A run with nothing new to say: the bundle that it sends all the same, if any.
-    fn quiet_run(&mut self) -> Option<Header> {
+    pub(super) fn quiet_run(&mut self) -> Option<Header> {
         self.link.quiet_run();
         match self.link.due_without_content() {
             Due::Nothing => None,
@@ -287,6 +287,19 @@ fn everything_goes_on_being_everything_when_a_later_part_of_it_is_lost() {
     let nack = remote.quiet_run().unwrap();
     hub.receive(&nack, false);
     assert_eq!((hub.link.extent(), hub.link.floor()), (Extent::Everything, Cut(0)));
+}
+
+#[test]
+fn everything_ends_also_when_nothing_is_left_for_its_last_part() {
+    let (mut hub, mut remote) = End::pair();
+    remote.link.ask = 5;
+    let request = remote.seal(false, Due::Acknowledgement);
+    hub.receive(&request, false);
+    hub.link.skip_to(Cut(30), Reach::Rest);
+    assert_eq!(hub.link.extent(), Extent::Everything, "the peer has not heard of the epoch");
+    hub.part();
+    hub.link.skip_to(Cut(30), Reach::Rest);
+    assert_eq!((hub.link.extent(), hub.link.floor()), (Extent::Changes, Cut(30)));
 }
 
 #[test]
