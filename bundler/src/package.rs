@@ -15,7 +15,7 @@ use packhorse_shared::clock::WallTime;
 use packhorse_shared::id::{LinkId, NodeName};
 use packhorse_shared::link::{Link, Role};
 use packhorse_shared::replica::{Copied, Replica, StoredLink, TableShape};
-use packhorse_shared::seam::{World, publish};
+use packhorse_shared::seam::{Step, World, publish};
 use packhorse_shared::spool::Spool;
 
 use crate::error::BundlerError;
@@ -65,6 +65,7 @@ impl Packer<'_> {
         let database = self.spool.fresh_tmp(&format!("package-{}.db", order.remote))?;
         let tables: Vec<String> = order.tables.iter().map(|table| table.name.clone()).collect();
         let written = replica.copy_for_remote(now, &database, &tables).map_err(BundlerError::from).and_then(|copied| {
+            self.reached(Step::PackageDatabaseMade, order)?;
             let link = self.opened_link(replica, order.remote, now, &copied)?;
             let bytes = self.write(replica, order, &copied, &link, &database)?;
             Ok((copied, link, bytes))
@@ -72,14 +73,21 @@ impl Packer<'_> {
         let removed = self.world.disk.remove(&database).map_err(failed("remove", &database));
         let (copied, link, bytes) = written?;
         removed?;
+        self.reached(Step::PackageDrafted, order)?;
         let draft = draft(order.file);
         if link.id == LinkId::LOCAL {
             replica.add_link(&link.peer, &link.state)?;
         } else {
             replica.save_link(&link)?;
         }
+        self.reached(Step::PackageLinkOpened, order)?;
         publish(self.world.disk, &draft, order.file).map_err(failed("put in place", order.file))?;
+        self.reached(Step::PackagePublished, order)?;
         Ok(Packed { records: copied.records, bytes, skipped: copied.skipped })
+    }
+
+    fn reached(&self, step: Step, order: &Order<'_>) -> Result<(), BundlerError> {
+        self.world.steps.reached(step).map_err(failed("go on making", order.file))
     }
 
     /// The link as the package begins it, not stored yet; a new one has no number yet.

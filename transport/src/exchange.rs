@@ -9,6 +9,8 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 
+use packhorse_shared::seam::Step;
+
 use crate::carrier::{Carrier, Entry, Get, Listing, Put};
 use crate::error::TransportError;
 use crate::mailbox::{Mailbox, Role};
@@ -103,6 +105,7 @@ impl<'a> Exchange<'a> {
         }
         let names: Vec<FileName> = self.fetched.iter().cloned().collect();
         carrier.remove(&self.incoming, &names)?;
+        self.reached(Step::RelayCleared, self.link.peer.as_str())?;
         self.fetched.clear();
         self.fetched_bytes = 0;
         Ok(())
@@ -161,7 +164,8 @@ impl<'a> Exchange<'a> {
             Err(error) => return Err(error),
         }
         let removed = self.run.spool.remove_from_outbox(&self.link.peer, &file.name);
-        local("remove from the outbox", &file.path, removed)
+        local("remove from the outbox", &file.path, removed)?;
+        self.reached(Step::OutboxCleared, file.name.as_str())
     }
 
     fn fetch(
@@ -180,7 +184,9 @@ impl<'a> Exchange<'a> {
         while let Some(resumed) = self.collect(carrier, entry, &tmp, report)? {
             match self.kept("read", &tmp, self.run.inspect.inspect(&entry.name, &tmp))? {
                 Verdict::Whole => {
+                    self.kept_at(Step::BundleFetched, &tmp)?;
                     self.kept("publish", &tmp, spool.publish_to_inbox(&entry.name))?;
+                    self.kept_at(Step::InboxPublished, &tmp)?;
                     report.received.files += 1;
                 }
                 Verdict::Damaged(_) if resumed => {
@@ -189,6 +195,7 @@ impl<'a> Exchange<'a> {
                 }
                 Verdict::Damaged(reason) => {
                     self.kept("put into quarantine", &tmp, spool.reject(&entry.name, &reason))?;
+                    self.kept_at(Step::FetchedQuarantined, &tmp)?;
                     report.rejected.push(Rejected { name: entry.name.clone(), reason });
                 }
                 Verdict::NotOurs => {
@@ -237,6 +244,14 @@ impl<'a> Exchange<'a> {
     /// A step on this node's disk that fetching rests on.
     fn kept<T>(&mut self, doing: &'static str, path: &Path, result: io::Result<T>) -> Result<T, TransportError> {
         self.watched(local(doing, path, result))
+    }
+
+    fn kept_at(&mut self, step: Step, path: &Path) -> Result<(), TransportError> {
+        self.kept("go on after writing", path, self.run.steps.reached(step))
+    }
+
+    fn reached(&self, step: Step, what: &str) -> Result<(), TransportError> {
+        local("go on after moving", Path::new(what), self.run.steps.reached(step))
     }
 
     fn watched<T>(&mut self, result: Result<T, TransportError>) -> Result<T, TransportError> {

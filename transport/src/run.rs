@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use packhorse_shared::id::{NetworkId, NodeName};
-use packhorse_shared::seam::Disk;
+use packhorse_shared::seam::{Disk, Steps};
 
 use crate::error::{Kind, TransportError};
 use crate::exchange::Exchange;
@@ -97,6 +97,8 @@ pub struct Run<'a> {
     pub inspect: &'a dyn Inspect,
     /// Durable files.
     pub disk: &'a dyn Disk,
+    /// Who is told of durable steps.
+    pub steps: &'a dyn Steps,
     /// Measures and waits.
     pub stopwatch: &'a dyn Stopwatch,
     /// The node's network, which the relays must bear.

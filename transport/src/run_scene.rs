@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use packhorse_shared::id::{Digest, NetworkId, NodeName};
+use packhorse_shared::seam::Uninterrupted;
 
 use crate::faulty::{Fault, Faulty, Plan};
 use crate::folder_tests::FailingDisk;
@@ -171,6 +172,7 @@ impl Scene {
             spool: &spool,
             inspect: &ByDigest,
             disk: &disk,
+            steps: &Uninterrupted,
             stopwatch: &self.clock,
             network: NETWORK,
             budget,

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use packhorse_shared::seam::OsDisk;
+use packhorse_shared::seam::{OsDisk, Uninterrupted};
 
 use crate::faulty::{Fault, Plan};
 use crate::run_scene::{ByDigest, Files, MemoryDial, NETWORK, Scene, Spool, bundles, joined};
@@ -142,6 +142,7 @@ fn a_failing_link_is_reported_and_the_others_go_on() {
         spool: &spool,
         inspect: &ByDigest,
         disk: &OsDisk,
+        steps: &Uninterrupted,
         stopwatch: &scene.clock,
         network: NETWORK,
         budget: None,
@@ -250,8 +251,9 @@ fn hub_and_remote_meet_in_a_folder() {
         let spool = Spool { root: scene.home.path(), plan: Plan::new(Fault::None) };
         let relays = vec![Location::parse(path.to_str().unwrap()).unwrap()];
         let link = Link { peer: peer.parse().unwrap(), role, relays, accept: true };
-        let (dial, disk, stopwatch) = (&FolderDial(&OsDisk), &OsDisk, &scene.clock);
-        Run { dial, spool: &spool, inspect: &ByDigest, disk, stopwatch, network: NETWORK, budget: None }
+        let steps = &Uninterrupted;
+        let (dial, disk, stopwatch) = (&FolderDial { disk: &OsDisk, steps }, &OsDisk, &scene.clock);
+        Run { dial, spool: &spool, inspect: &ByDigest, disk, steps, stopwatch, network: NETWORK, budget: None }
             .transfer(&[link])
     };
     assert_eq!(transfer(&hub, "alice", Role::Remote, root.clone()).outcome(), Outcome::Done);
