@@ -9,6 +9,7 @@ use packhorse_shared::bundle::{BundleName, ShortDigest};
 use packhorse_shared::id::{NetworkId, NodeName};
 use packhorse_shared::link::Role;
 use packhorse_shared::replica::Replica;
+use packhorse_shared::seam::Step;
 use packhorse_shared::spool::Spool;
 use packhorse_transport as transport;
 use packhorse_transport::{
@@ -17,9 +18,11 @@ use packhorse_transport::{
 };
 
 use crate::failure::{Exit, Failure};
-use crate::node::{Node, WORLD};
+use crate::node::{Node, WORLD, reached};
 use crate::report::note;
 use crate::wording::{bytes, count};
+
+const DIAL: FolderDial<'static> = FolderDial { disk: WORLD.disk, steps: WORLD.steps };
 
 struct NodeSpool<'a> {
     spool: &'a Spool<'a>,
@@ -83,10 +86,11 @@ pub fn transfer(node: &mut Node, budget: Option<Duration>) -> Result<Report, Fai
     let links = links(node)?;
     let spool = node.spool();
     let run = Run {
-        dial: &FolderDial(WORLD.disk),
+        dial: &DIAL,
         spool: &NodeSpool { spool: &spool, folder_of_tmp: node.home.tmp() },
         inspect: &BundleFiles { node: node.name() },
         disk: WORLD.disk,
+        steps: WORLD.steps,
         stopwatch: &OsStopwatch::start(),
         network: node.home.identity().network,
         budget,
@@ -152,8 +156,7 @@ pub fn prepare_remote(node: &mut Node, remote: &NodeName) -> Result<(), Failure>
     let links = links(node)?;
     let evidence: Vec<_> = links.iter().map(|link| Mailbox::both(&link.peer, link.role)).collect();
     for location in relays(&node.config.node.relay)? {
-        let dial = FolderDial(WORLD.disk);
-        let prepared = dial.dial(&location).and_then(|mut carrier| {
+        let prepared = DIAL.dial(&location).and_then(|mut carrier| {
             // An empty mount point must stay empty.
             marker::admit(&mut *carrier, network, &evidence)?;
             marker::prepare_remote(&mut *carrier, network, remote)
@@ -188,6 +191,7 @@ fn draw_conclusions(node: &mut Node, report: &Report) -> Result<(), Failure> {
         }
         if link.state != before {
             node.replica.save_link(&link)?;
+            reached(Step::TransferConcluded, node.replica.path())?;
         }
     }
     Ok(())

@@ -12,10 +12,11 @@ use packhorse_shared::home::{Home, Identity as HomeIdentity};
 use packhorse_shared::id::{NetworkId, NodeId, NodeName};
 use packhorse_shared::replica::Identity;
 use packhorse_shared::replica::sqlite::{Choice, JournalWish, Prepared, examine, prepare};
+use packhorse_shared::seam::Step;
 use packhorse_transport::{Location, Marked};
 
 use crate::failure::{Exit, Failure};
-use crate::node::{WORLD, database_of};
+use crate::node::{WORLD, database_of, reached};
 use crate::relay;
 use crate::report::{note, result};
 use crate::wording::count;
@@ -83,10 +84,12 @@ impl Init {
         marked: &mut Vec<&'a Location>,
     ) -> Result<Prepared, Failure> {
         let identity = Identity { network: home.identity().network, node: home.identity().node };
+        reached(Step::InitHomeMade, &self.database)?;
         for location in relays {
             if relay::mark(location, identity.network)? == Marked::New {
                 marked.push(location);
             }
+            reached(Step::InitRelayMarked, &self.database)?;
         }
         let journal = if self.keep_journal { JournalWish::Keep } else { JournalWish::WriteAhead };
         Ok(prepare(&self.database, identity, Reading::at(WORLD.clock.now()), &self.choice(), journal)?)
