@@ -9,4 +9,5 @@ mod chinook;
 mod commands;
 mod regressions;
 mod shape;
+mod steps;
 mod travel;

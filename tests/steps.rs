@@ -1,0 +1,5 @@
+//! Runs that end at every durable step, and at every call that changes a file: the next runs heal what they left.
+
+mod making;
+mod scene;
+mod walk;
