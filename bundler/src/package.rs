@@ -72,18 +72,26 @@ impl Packer<'_> {
         });
         let removed = self.world.disk.remove(&database).map_err(failed("remove", &database));
         let (copied, link, bytes) = written?;
-        removed?;
+        let placed = removed.and_then(|()| self.place(replica, order, &link));
+        if placed.is_err() {
+            // Without its name nobody can use it, and the error itself is what is to be told.
+            let _ = self.world.disk.remove(&draft(order.file));
+        }
+        placed?;
+        Ok(Packed { records: copied.records, bytes, skipped: copied.skipped })
+    }
+
+    /// Opens the link, then gives the package its name.
+    fn place(&self, replica: &mut dyn Replica, order: &Order<'_>, link: &StoredLink) -> Result<(), BundlerError> {
         self.reached(Step::PackageDrafted, order)?;
-        let draft = draft(order.file);
         if link.id == LinkId::LOCAL {
             replica.add_link(&link.peer, &link.state)?;
         } else {
-            replica.save_link(&link)?;
+            replica.save_link(link)?;
         }
         self.reached(Step::PackageLinkOpened, order)?;
-        publish(self.world.disk, &draft, order.file).map_err(failed("put in place", order.file))?;
-        self.reached(Step::PackagePublished, order)?;
-        Ok(Packed { records: copied.records, bytes, skipped: copied.skipped })
+        publish(self.world.disk, &draft(order.file), order.file).map_err(failed("put in place", order.file))?;
+        self.reached(Step::PackagePublished, order)
     }
 
     fn reached(&self, step: Step, order: &Order<'_>) -> Result<(), BundlerError> {

@@ -1,6 +1,12 @@
-//! The walk over the steps by which nodes are made and removed.
+//! The walk over the steps by which nodes are made and removed: what is stopped at any of them is completed by giving the
+//! same command again, and leaves nothing behind.
+
+use std::path::{Path, PathBuf};
 
 use packhorse_shared::seam::Step;
+
+use super::scene::{Fault, KINDS, Reached, all, is_sound, run, struck};
+use crate::support::{Run, Scene, files, sqlite};
 
 /// The steps that only making and removing nodes comes to.
 pub const STEPS: [Step; 12] = [
@@ -17,3 +23,76 @@ pub const STEPS: [Step; 12] = [
     Step::RestoreAdopted,
     Step::RestorePublished,
 ];
+
+const TABLE: &str = "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b TEXT); INSERT INTO t VALUES (1, 'x', 'x')";
+
+const SCRIPT: [(&str, &[&str]); 6] = [
+    ("hq", &["init", "--name", "hq", "--database", "hq.db", "--relay", "relay", "--relay", "second"]),
+    ("hq", &["remote", "add", "alice"]),
+    ("hq", &["remote", "add", "bob"]),
+    ("hq", &["remote", "pack", "--all", "-o", "packages", "--no-passphrase"]),
+    ("alice", &["restore", "packages/alice.rdb", "--database", "alice.db"]),
+    ("hq", &["remote", "remove", "bob"]),
+];
+
+/// What is beside a file while it is being made.
+fn drafts(folder: &Path) -> Vec<PathBuf> {
+    let (folders, mut found): (Vec<_>, Vec<_>) = files(folder).into_iter().partition(|path| path.is_dir());
+    let in_tmp = folder.file_name().is_some_and(|name| name == "tmp");
+    found.retain(|path| in_tmp || path.extension().is_some_and(|end| end == "new"));
+    found.extend(folders.iter().flat_map(|folder| drafts(folder)));
+    found
+}
+
+/// Gives a command again that was stopped. One that had done all but the last may say that it is done.
+fn again(scene: &Scene, node: &str, words: &[&str]) {
+    let given = || scene.packhorse(node, words).calm();
+    let done_before = |run: &Run| run.code == 2 && run.err.contains("is there already");
+    let run = given();
+    if done_before(&run) && words.contains(&"pack") {
+        files(&scene.path("packages")).iter().for_each(|file| std::fs::remove_file(file).expect("a package"));
+        given().expect(0);
+    } else if !(done_before(&run) && words.contains(&"restore")) {
+        run.expect(0);
+    }
+}
+
+/// Plays the script, with the fault until it has struck; whether it has, and what was reached at most in one run.
+fn play(fault: Option<Fault>) -> (bool, Reached) {
+    let scene = Scene::in_memory();
+    sqlite(&scene.database("hq"), TABLE);
+    let (mut hit, mut most) = (false, Reached::new());
+    for (node, words) in SCRIPT {
+        let armed = fault.filter(|_| !hit);
+        let (ended, reached) = run(&scene, node, words, armed);
+        if let Some(fault) = armed.filter(|fault| struck(&reached, *fault)) {
+            hit = true;
+            let left = drafts(&scene.path(""));
+            assert!(ended.code == -1 || left.is_empty(), "{fault} leaves {left:?}");
+            again(&scene, node, words);
+        }
+        most.extend(reached.into_iter().filter(|(step, _)| STEPS.contains(step)));
+    }
+    assert_eq!(drafts(&scene.path("")), Vec::<PathBuf>::new());
+    scene.sql("hq", "UPDATE t SET a = 'y'");
+    scene.sql("alice", "UPDATE t SET b = 'z'");
+    scene.settle("alice");
+    assert_eq!(scene.rows("hq", "t"), ["1|'y'|'z'"]);
+    scene.same("t", "hq", "alice");
+    ["hq", "alice"].iter().for_each(|node| is_sound(&scene, node));
+    assert_eq!(scene.packhorse("hq", &["status", "--json"]).json()["links"].as_array().map(Vec::len), Some(1));
+    (hit, most)
+}
+
+#[test]
+fn a_making_that_ends_at_any_durable_step_is_completed_by_making_it_again() {
+    let (_, most) = play(None);
+    let mut cases = Vec::new();
+    for step in STEPS {
+        let times = *most.get(&step).unwrap_or_else(|| panic!("{step} is not reached: the walk has to go there"));
+        for number in 1..=times.min(2) {
+            cases.extend(KINDS.map(|kind| Fault { step, number, kind }));
+        }
+    }
+    all(&cases, |fault| assert!(play(Some(*fault)).0, "{fault} does not strike"));
+}

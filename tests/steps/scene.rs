@@ -134,7 +134,7 @@ pub fn is_sound(scene: &Scene, node: &str) {
 
 /// A copy of a scene in a folder of its own, for nodes that name their relay relative to the folder.
 pub fn copy(from: &Scene) -> Scene {
-    let to = Scene::new();
+    let to = Scene::in_memory();
     copy_folder(&from.path(""), &to.path(""));
     to
 }
