@@ -2,4 +2,6 @@
 
 mod making;
 mod scene;
+mod sweep;
+mod tracer;
 mod walk;
