@@ -13,8 +13,8 @@ use packhorse_shared::seam::Step;
 use packhorse_shared::spool::Spool;
 use packhorse_transport as transport;
 use packhorse_transport::{
-    Dial, FileName, FolderCarrier, FolderDial, Inspect, Kind, Link, LocalSpool, Location, Mailbox, Marked, OsStopwatch,
-    Outcome, Outgoing, Report, Run, TransportError, Verdict, marker,
+    Carrier, Dial, FileName, FolderCarrier, FolderDial, Inspect, Kind, Link, LocalSpool, Location, Mailbox, Marker,
+    OsStopwatch, Outcome, Outgoing, Report, Run, TransportError, Verdict, marker,
 };
 
 use crate::failure::{Exit, Failure};
@@ -139,14 +139,20 @@ pub fn relays_of_remote(node: &Node, remote: &NodeName) -> Result<Vec<String>, F
 }
 
 /// Marks a relay as this network's, making its folder where that is allowed.
-pub fn mark(location: &Location, network: NetworkId) -> Result<Marked, Failure> {
+pub fn mark(location: &Location, network: NetworkId) -> Result<(), Failure> {
     let mut carrier = FolderCarrier::new(location.folder()?, WORLD.disk);
-    Ok(marker::mark(&mut carrier, network)?)
+    marker::mark(&mut carrier, network)?;
+    Ok(())
 }
 
-/// Takes a marker away again: nothing came of the network that it names.
-pub fn unmark(location: &Location) -> Result<(), Failure> {
-    let marker = location.folder()?.join(transport::MARKER);
+/// Takes a network's marker away again, if a relay bears it: nothing came of that network.
+pub fn unmark(location: &Location, network: NetworkId) -> Result<(), Failure> {
+    let folder = location.folder()?;
+    let found = FolderCarrier::new(folder, WORLD.disk).read_marker(None)?;
+    if Marker::read(found.as_deref()) != Marker::Of(network) {
+        return Ok(());
+    }
+    let marker = folder.join(transport::MARKER);
     WORLD.disk.remove(&marker).map_err(|error| Failure::file("remove", &marker, &error))
 }
 

@@ -26,8 +26,8 @@ const CALLS: [&str; 11] = [
     "fallocate",
 ];
 
-/// What a call comes to.
-const ENDS: [&str; 3] = ["error=ENOSPC", "error=EIO", "signal=KILL"];
+/// What a call comes to: that one, or that and all later ones of its kind.
+const ENDS: [(&str, &str); 4] = [("error=ENOSPC", ""), ("error=EIO", ""), ("signal=KILL", ""), ("error=ENOSPC", "+")];
 
 /// A call that does not do what it should.
 #[derive(Clone, Debug)]
@@ -35,12 +35,12 @@ pub struct Injected {
     call: &'static str,
     /// The how many-th call of its kind.
     number: usize,
-    end: &'static str,
+    end: (&'static str, &'static str),
 }
 
 impl fmt::Display for Injected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:when={}", self.call, self.end, self.number)
+        write!(f, "{}:{}:when={}{}", self.call, self.end.0, self.number, self.end.1)
     }
 }
 
@@ -74,10 +74,26 @@ fn traced(scene: &Scene, node: &str, words: &[&str], log: &Path, inject: Option<
 
 /// Every call of a run that changes something, failing in each way.
 pub fn every(scene: &Scene, node: &str, words: &[&str]) -> Vec<Injected> {
+    calls(scene, node, words).into_iter().flat_map(|(call, number, _)| failing(call, number)).collect()
+}
+
+/// The calls of a run that follow the first one of a name that is about something: the next three, failing in each way.
+pub fn after(scene: &Scene, node: &str, words: &[&str], (name, about): (&str, &str)) -> Vec<Injected> {
+    let calls = calls(scene, node, words);
+    let first = calls.iter().position(|(call, _, line)| *call == name && line.contains(about)).expect("such a call");
+    calls[first + 1..].iter().take(3).flat_map(|(call, number, _)| failing(call, *number)).collect()
+}
+
+fn failing(call: &'static str, number: usize) -> impl Iterator<Item = Injected> {
+    ENDS.into_iter().map(move |end| Injected { call, number, end })
+}
+
+/// A run's calls that change something: each with the how many-th of its kind it is, and strace's line.
+fn calls(scene: &Scene, node: &str, words: &[&str]) -> Vec<(&'static str, usize, String)> {
     let log = scene.path("calls");
     traced(scene, node, words, &log, None).calm();
     let mut made = BTreeMap::<&str, usize>::new();
-    let mut all = Vec::new();
+    let mut found = Vec::new();
     for line in std::fs::read_to_string(&log).expect("strace's log").lines() {
         // PID, name, arguments.
         let told = line.split_whitespace().nth(1).unwrap_or_default();
@@ -85,10 +101,10 @@ pub fn every(scene: &Scene, node: &str, words: &[&str]) -> Vec<Injected> {
         let number = made.entry(call).or_default();
         *number += 1;
         if call != "openat" || line.contains("O_CREAT") {
-            all.extend(ENDS.map(|end| Injected { call, number: *number, end }));
+            found.push((call, *number, line.to_owned()));
         }
     }
-    all
+    found
 }
 
 /// Runs the binary with a call that fails: it ends well or with a clear error, unless it was killed.
@@ -96,9 +112,11 @@ pub fn run(scene: &Scene, node: &str, words: &[&str], inject: &Injected) -> Run 
     let log = scene.path("calls");
     let run = traced(scene, node, words, &log, Some(inject)).calm();
     std::fs::remove_file(&log).expect("strace's log");
-    let killed = inject.end == "signal=KILL" && run.code == -1;
+    let killed = inject.end.0 == "signal=KILL" && run.code == -1;
     assert!(killed || [0, 1, 3].contains(&run.code), "{inject}: {run:#?}");
-    if run.code == 1 {
+    // Nobody can be told where nothing can be written.
+    let can_tell = inject.call != "write" || inject.end.1.is_empty();
+    if run.code == 1 && can_tell {
         assert!(run.err.lines().any(|line| line.starts_with("error: ")), "{inject}: {run:#?}");
     }
     run
