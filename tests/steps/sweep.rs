@@ -80,3 +80,36 @@ fn a_sync_in_which_any_system_call_fails_is_healed_by_the_next() {
     sweep("hq", usize::MAX);
     sweep("alice", usize::MAX);
 }
+
+/// A held change of a link that is forgotten would be tried again for ever, for nobody.
+#[test]
+fn a_remote_that_is_removed_is_forgotten_whole_or_not_at_all() {
+    if !can_trace() {
+        return;
+    }
+    let scene = Scene::hub(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT UNIQUE, b TEXT); INSERT INTO t VALUES (1, 'x', 'x')",
+    );
+    scene.remote("alice");
+    make_movable(&scene, "hq");
+    make_movable(&scene, "alice");
+    scene.sql("hq", "INSERT INTO t VALUES (2, 'same', 'hq'); UPDATE t SET b = 'hq' WHERE id = 1");
+    scene.sql("alice", "INSERT INTO t VALUES (3, 'same', 'alice'); UPDATE t SET b = 'alice' WHERE id = 1");
+    scene.sync("alice");
+    scene.packhorse("hq", &["sync"]).expect(3);
+    let kept = "SELECT (SELECT count(*) FROM _packhorse_links) || (SELECT count(*) > 0 FROM _packhorse_held) || \
+                (SELECT count(*) > 0 FROM _packhorse_conflicts)";
+    assert_eq!(scene.sql("hq", kept), "111");
+    let words = ["remote", "remove", "alice"];
+    all(&every(&copy(&scene), "hq", &words), |inject| {
+        let scene = copy(&scene);
+        let run = run(&scene, "hq", &words, inject);
+        let left = scene.sql("hq", kept);
+        assert!(["111", "000"].contains(&left.as_str()), "{left}");
+        if run.code != 0 {
+            scene.packhorse("hq", &words).calm();
+        }
+        assert_eq!(scene.sql("hq", kept), "000");
+        assert_eq!(scene.packhorse("hq", &["remote", "list"]).expect(0).out, "");
+    });
+}

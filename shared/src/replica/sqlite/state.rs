@@ -176,8 +176,9 @@ pub(super) fn save_link(connection: &Connection, link: &StoredLink) -> Outcome<(
 
 /// Forgets a link and what is held of it.
 pub(super) fn remove_link(connection: &Connection, link: LinkId) -> Outcome<()> {
-    connection.execute("DELETE FROM _packhorse_links WHERE id = ?1", [link.0])?;
-    connection.execute("DELETE FROM _packhorse_held WHERE link = ?1", [link.0])?;
-    connection.execute("DELETE FROM _packhorse_conflicts WHERE link = ?1", [link.0])?;
-    Ok(())
+    let transaction = connection.unchecked_transaction()?;
+    transaction.execute("DELETE FROM _packhorse_links WHERE id = ?1", [link.0])?;
+    transaction.execute("DELETE FROM _packhorse_held WHERE link = ?1", [link.0])?;
+    transaction.execute("DELETE FROM _packhorse_conflicts WHERE link = ?1", [link.0])?;
+    Ok(transaction.commit()?)
 }
