@@ -3,6 +3,7 @@
 mod faults;
 mod making;
 mod scene;
+mod storm;
 mod sweep;
 mod tracer;
 mod walk;
