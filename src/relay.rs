@@ -48,6 +48,11 @@ impl LocalSpool for NodeSpool<'_> {
         Ok(inbox.iter().any(|file| file.name == name.as_str()))
     }
 
+    fn begun(&self) -> io::Result<Vec<FileName>> {
+        let files = self.spool.leftovers().map_err(io::Error::other)?;
+        Ok(files.into_iter().filter_map(|file| file.name.parse().ok()).collect())
+    }
+
     fn tmp_path(&self, name: &FileName) -> PathBuf {
         self.folder_of_tmp.join(name.as_str())
     }

@@ -97,7 +97,10 @@ fn storm(calm: &Scene, seed: u64) {
     ["hq", "alice"].iter().for_each(|node| is_sound(&storm.scene, node));
 }
 
-fn storms(seeds: std::ops::Range<u64>) {
+/// Storms that once left a bundle in `tmp` that had been lost on the relay while it was fetched.
+const FOUND: [u64; 4] = [680, 946, 979, 1011];
+
+fn storms(seeds: impl Iterator<Item = u64>) {
     let calm = Scene::hub(TABLE);
     calm.remote("alice");
     ["hq", "alice"].iter().for_each(|node| make_movable(&calm, node));
@@ -107,11 +110,11 @@ fn storms(seeds: std::ops::Range<u64>) {
 
 #[test]
 fn after_a_storm_of_faults_both_ends_agree() {
-    storms(0..20);
+    storms((0..16).chain(FOUND));
 }
 
 #[test]
 #[ignore = "a thousand storms: some minutes"]
 fn after_any_storm_of_faults_both_ends_agree() {
-    storms(100..1100);
+    storms(1100..2100);
 }

@@ -85,6 +85,7 @@ impl<'a> Exchange<'a> {
         self.make_missing(carrier, there.present, here.present)?;
         let stale = stale_partials(&there, &outbox);
         report.unfetched = there.files;
+        let listed = here.files.iter().map(|entry| entry.name.clone()).collect();
         let wanted = self.wanted(here, report);
         let mut jobs: Vec<Job> = outbox.into_iter().map(Job::Send).chain(wanted.into_iter().map(Job::Fetch)).collect();
         jobs.sort_by(|one, other| one.order().cmp(&other.order()));
@@ -92,6 +93,9 @@ impl<'a> Exchange<'a> {
             self.perform(carrier, job, report)?;
         }
         self.clear_fetched(carrier)?;
+        if self.link.accept {
+            self.settle_begun(&listed, report)?;
+        }
         if !stale.is_empty() {
             carrier.remove_partials(&self.outgoing, &stale)?;
         }
@@ -108,6 +112,24 @@ impl<'a> Exchange<'a> {
         self.reached(Step::RelayCleared, self.link.peer.as_str())?;
         self.fetched.clear();
         self.fetched_bytes = 0;
+        Ok(())
+    }
+
+    /// What was begun to be fetched and has left the relay: if it is whole it is taken, else it never will be, unless
+    /// another relay has it.
+    fn settle_begun(&mut self, listed: &BTreeSet<FileName>, report: &mut LinkReport) -> Result<(), TransportError> {
+        let spool = self.run.spool;
+        let begun = self.kept("list the files begun for", Path::new(self.link.peer.as_str()), spool.begun())?;
+        let is_lost = |name: &FileName| !listed.contains(name) && self.run.inspect.is_ours(&self.link.peer, name);
+        for name in begun.into_iter().filter(is_lost).collect::<Vec<_>>() {
+            let tmp = spool.tmp_path(&name);
+            if self.kept("read", &tmp, self.run.inspect.inspect(&name, &tmp))? == Verdict::Whole {
+                self.kept("publish", &tmp, spool.publish_to_inbox(&name))?;
+                report.received.files += 1;
+            } else if self.link.relays.len() == 1 {
+                self.kept("remove", &tmp, self.run.disk.remove(&tmp))?;
+            }
+        }
         Ok(())
     }
 

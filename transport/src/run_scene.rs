@@ -72,6 +72,9 @@ impl LocalSpool for Spool<'_> {
     fn holds(&self, name: &FileName) -> io::Result<bool> {
         self.step(|| Ok(self.path("inbox", name).exists()))
     }
+    fn begun(&self) -> io::Result<Vec<FileName>> {
+        self.step(|| Ok(files_in(&self.root.join("tmp")).keys().map(|name| name.parse().unwrap()).collect()))
+    }
     fn tmp_path(&self, name: &FileName) -> PathBuf {
         self.path("tmp", name)
     }

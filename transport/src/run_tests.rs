@@ -112,6 +112,25 @@ fn a_resumed_file_that_proves_damaged_is_fetched_once_more_from_the_start() {
     }
 }
 
+/// A bundle that has gone from the relay while it was fetched: what there is of it is taken if it is all, else removed.
+#[test]
+fn what_was_begun_and_is_lost_on_the_relay_is_taken_or_let_go() {
+    let incoming = bundles(2, &[100]);
+    let name = incoming.keys().next().unwrap();
+    for (length, relays) in [(100, 1), (40, 1), (100, 2), (40, 2)] {
+        let scene = Scene::new(relays).receive(&Files::new());
+        fs::write(scene.home.path().join("tmp").join(name), &incoming[name][..length]).unwrap();
+        fs::write(scene.home.path().join("tmp/sealing-1"), "a draft of ours").unwrap();
+        let (report, _) = scene.run(Fault::None, None);
+        assert_eq!(report.outcome(), Outcome::Done, "{report:?}");
+        let taken = if length == 100 { incoming.clone() } else { Files::new() };
+        assert_eq!((scene.local("inbox"), report.links[0].received.files), (taken.clone(), taken.len() as u64));
+        // The other relay may still have what the first has lost.
+        let kept = usize::from(length == 40 && relays == 2);
+        assert_eq!(scene.local("tmp").len(), 1 + kept, "{length} bytes, {relays} relays");
+    }
+}
+
 /// The disk is full: fetching stops, sending goes on, and the failure is not forgotten.
 #[test]
 fn a_full_disk_at_home_does_not_keep_back_what_is_to_be_sent() {
