@@ -152,7 +152,8 @@ pub fn mark(location: &Location, network: NetworkId) -> Result<(), Failure> {
 
 /// Takes a network's marker away again, if a relay bears it: nothing came of that network.
 pub fn unmark(location: &Location, network: NetworkId) -> Result<(), Failure> {
-    let folder = location.folder()?;
+    // Nothing but folders has ever been marked.
+    let Ok(folder) = location.folder() else { return Ok(()) };
     let found = FolderCarrier::new(folder, WORLD.disk).read_marker(None)?;
     if Marker::read(found.as_deref()) != Marker::Of(network) {
         return Ok(());
