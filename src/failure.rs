@@ -172,6 +172,9 @@ fn way_out(error: &(dyn Error + 'static)) -> Option<&'static str> {
         io::ErrorKind::IsADirectory => "name a file, not a folder",
         io::ErrorKind::PermissionDenied => "check the permissions of the file and its folder",
         io::ErrorKind::ReadOnlyFilesystem => "choose a place that can be written to, or have that one made writable",
+        io::ErrorKind::CrossesDevices => {
+            "the folders of a home must lie on one file system: see that none is a mount of its own"
+        }
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
             "make room there and run the command again: nothing is lost"
         }

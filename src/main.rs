@@ -6,6 +6,8 @@
 mod cli;
 mod commands;
 mod failure;
+#[cfg(debug_assertions)]
+mod faults;
 mod locate;
 mod look;
 mod node;
@@ -20,6 +22,11 @@ use clap::Parser;
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     report::start_log(cli.verbose);
+    #[cfg(debug_assertions)]
+    if let Err(failure) = faults::plan() {
+        failure.print();
+        return failure.exit().into();
+    }
     match commands::run(cli) {
         Ok(exit) => exit.into(),
         Err(failure) => {

@@ -9,14 +9,19 @@ use packhorse_shared::id::NodeName;
 use packhorse_shared::link::Role;
 use packhorse_shared::replica::sqlite::SqliteReplica;
 use packhorse_shared::replica::{Replica, StoredLink, TableShape};
-use packhorse_shared::seam::{OsClock, OsDisk, OsRandom, World};
+use packhorse_shared::seam::{OsClock, OsDisk, OsRandom, Step, Steps, World};
 use packhorse_shared::spool::Spool;
 
 use crate::failure::{Exit, Failure};
 use crate::locate;
 
-/// The real clock, randomness and file system.
-pub const WORLD: World<'static> = World { clock: &OsClock, random: &OsRandom, disk: &OsDisk };
+#[cfg(debug_assertions)]
+const STEPS: &dyn Steps = &crate::faults::Faults;
+#[cfg(not(debug_assertions))]
+const STEPS: &dyn Steps = &packhorse_shared::seam::Uninterrupted;
+
+/// The real clock, randomness and file system; a build for tests may be stopped at any durable step.
+pub const WORLD: World<'static> = World { clock: &OsClock, random: &OsRandom, disk: &OsDisk, steps: STEPS };
 
 /// An open node.
 pub struct Node {
@@ -38,7 +43,7 @@ impl Node {
             let hint = format!("`database` in {} names it", home.config_path().display());
             if failure.exit() == Exit::Usage { failure.hint(hint) } else { failure }
         })?;
-        let node = Self { home, config, replica };
+        let node = Self { home, config, replica: replica.with_steps(WORLD.steps) };
         node.check_belonging()?;
         Ok(node)
     }
@@ -77,7 +82,7 @@ impl Node {
 
     /// Its spool.
     pub fn spool(&self) -> Spool<'static> {
-        Spool::new(&self.home, WORLD.disk)
+        Spool::new(&self.home, WORLD.disk).with_steps(WORLD.steps)
     }
 
     /// Every link with the tables that it shares.
@@ -130,6 +135,11 @@ impl Node {
                 .hint(format!("take it out of the set in packhorse.toml; synced are: {}", synced.join(", ")))
         })
     }
+}
+
+/// Tells that the work on this file has come to a durable step.
+pub fn reached(step: Step, path: &Path) -> Result<(), Failure> {
+    WORLD.steps.reached(step).map_err(|error| Failure::file("go on working on", path, &error))
 }
 
 /// Where a home's database is: its configuration names it relative to the home.

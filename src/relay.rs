@@ -11,19 +11,22 @@ use packhorse_shared::bundle::{BundleName, BundleReader, Limits, ShortDigest};
 use packhorse_shared::id::{NetworkId, NodeId, NodeName};
 use packhorse_shared::link::{Role, Standing};
 use packhorse_shared::replica::{Replica, StoredLink};
+use packhorse_shared::seam::Step;
 use packhorse_shared::spool::Spool;
 use packhorse_transport as transport;
 use packhorse_transport::{
-    Dial, FileName, FolderCarrier, FolderDial, Inspect, Kind, Link, LocalSpool, Location, Mailbox, Marked, OsStopwatch,
-    Outcome, Outgoing, Report, Run, TransportError, Verdict, marker,
+    Carrier, Dial, FileName, FolderCarrier, FolderDial, Inspect, Kind, Link, LocalSpool, Location, Mailbox, Marker,
+    OsStopwatch, Outcome, Outgoing, Report, Run, TransportError, Verdict, marker,
 };
 use packhorse_unbundler::intake;
 
 use crate::failure::{Exit, Failure};
 use crate::look;
-use crate::node::{Node, WORLD};
+use crate::node::{Node, WORLD, reached};
 use crate::report::note;
 use crate::wording::{bytes, count};
+
+const DIAL: FolderDial<'static> = FolderDial { disk: WORLD.disk, steps: WORLD.steps };
 
 struct NodeSpool<'a> {
     spool: &'a Spool<'a>,
@@ -47,6 +50,11 @@ impl LocalSpool for NodeSpool<'_> {
     fn holds(&self, name: &FileName) -> io::Result<bool> {
         let inbox = self.spool.inbox().map_err(io::Error::other)?;
         Ok(inbox.iter().any(|file| file.name == name.as_str()))
+    }
+
+    fn begun(&self) -> io::Result<Vec<FileName>> {
+        let files = self.spool.leftovers().map_err(io::Error::other)?;
+        Ok(files.into_iter().filter_map(|file| file.name.parse().ok()).collect())
     }
 
     fn tmp_path(&self, name: &FileName) -> PathBuf {
@@ -123,10 +131,11 @@ pub fn transfer(node: &mut Node, budget: Option<Duration>) -> Result<Report, Fai
     let spool = node.spool();
     let inspect = BundleFiles::new(node, &states);
     let run = Run {
-        dial: &FolderDial(WORLD.disk),
+        dial: &DIAL,
         spool: &NodeSpool { spool: &spool, folder_of_tmp: node.home.tmp() },
         inspect: &inspect,
         disk: WORLD.disk,
+        steps: WORLD.steps,
         stopwatch: &OsStopwatch::start(),
         network: node.home.identity().network,
         budget,
@@ -177,14 +186,21 @@ pub fn relays_of_remote(node: &Node, remote: &NodeName) -> Result<Vec<String>, F
 }
 
 /// Marks a relay as this network's, making its folder where that is allowed.
-pub fn mark(location: &Location, network: NetworkId) -> Result<Marked, Failure> {
+pub fn mark(location: &Location, network: NetworkId) -> Result<(), Failure> {
     let mut carrier = FolderCarrier::new(location.folder()?, WORLD.disk);
-    Ok(marker::mark(&mut carrier, network)?)
+    marker::mark(&mut carrier, network)?;
+    Ok(())
 }
 
-/// Takes a marker away again: nothing came of the network that it names.
-pub fn unmark(location: &Location) -> Result<(), Failure> {
-    let marker = location.folder()?.join(transport::MARKER);
+/// Takes a network's marker away again, if a relay bears it: nothing came of that network.
+pub fn unmark(location: &Location, network: NetworkId) -> Result<(), Failure> {
+    // Nothing but folders has ever been marked.
+    let Ok(folder) = location.folder() else { return Ok(()) };
+    let found = FolderCarrier::new(folder, WORLD.disk).read_marker(None)?;
+    if Marker::read(found.as_deref()) != Marker::Of(network) {
+        return Ok(());
+    }
+    let marker = folder.join(transport::MARKER);
     WORLD.disk.remove(&marker).map_err(|error| Failure::file("remove", &marker, &error))
 }
 
@@ -194,8 +210,7 @@ pub fn prepare_remote(node: &mut Node, remote: &NodeName) -> Result<(), Failure>
     let links = links(node)?;
     let evidence: Vec<_> = links.iter().map(|link| Mailbox::both(&link.peer, link.role)).collect();
     for location in relays(&node.config.node.relay)? {
-        let dial = FolderDial(WORLD.disk);
-        let prepared = dial.dial(&location).and_then(|mut carrier| {
+        let prepared = DIAL.dial(&location).and_then(|mut carrier| {
             // An empty mount point must stay empty.
             marker::admit(&mut *carrier, network, &evidence)?;
             marker::prepare_remote(&mut *carrier, network, remote)
@@ -234,6 +249,7 @@ fn draw_conclusions(node: &mut Node, report: &Report, replaced_at: &BTreeSet<Nod
         }
         if link.state != before {
             node.replica.save_link(&link)?;
+            reached(Step::TransferConcluded, node.replica.path())?;
         }
     }
     Ok(())

@@ -10,5 +10,6 @@ mod json;
 mod manners;
 mod memory;
 mod packages;
+mod read_only;
 mod relays;
 mod remotes;

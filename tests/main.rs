@@ -9,5 +9,6 @@ mod chinook;
 mod commands;
 mod regressions;
 mod shape;
+mod steps;
 mod supersede;
 mod travel;

@@ -147,6 +147,7 @@ fn every_file_of_tests_is_declared() {
         ("tests", "tests/main.rs"),
         ("tests/commands", "tests/commands.rs"),
         ("tests/shape", "tests/shape.rs"),
+        ("tests/steps", "tests/steps.rs"),
         ("tests/support", "tests/support/mod.rs"),
     ] {
         let declaring = root().join(declaring);

@@ -15,7 +15,7 @@ use packhorse_shared::clock::WallTime;
 use packhorse_shared::id::{LinkId, NodeName};
 use packhorse_shared::link::{Link, Role};
 use packhorse_shared::replica::{Copied, Replica, StoredLink, TableShape};
-use packhorse_shared::seam::{World, publish};
+use packhorse_shared::seam::{Step, World, publish};
 use packhorse_shared::spool::Spool;
 
 use crate::error::BundlerError;
@@ -67,6 +67,7 @@ impl Packer<'_> {
         let tables: Vec<String> = order.tables.iter().map(|table| table.name.clone()).collect();
         let beyond = beyond(replica)?;
         let written = replica.copy_for_remote(now, &database, &tables).map_err(BundlerError::from).and_then(|copied| {
+            self.reached(Step::PackageDatabaseMade, order)?;
             let link = self.opened_link(replica, order.remote, now, &copied)?;
             let start = LinkStart {
                 epoch: link.state.epoch(),
@@ -79,15 +80,30 @@ impl Packer<'_> {
         });
         let removed = self.world.disk.remove(&database).map_err(failed("remove", &database));
         let (copied, link, bytes) = written?;
-        removed?;
-        let draft = draft(order.file);
+        let placed = removed.and_then(|()| self.place(replica, order, &link));
+        if placed.is_err() {
+            // Without its name nobody can use it, and the error itself is what is to be told.
+            let _ = self.world.disk.remove(&draft(order.file));
+        }
+        placed?;
+        Ok(Packed { records: copied.records, bytes, skipped: copied.skipped })
+    }
+
+    /// Opens the link, then gives the package its name.
+    fn place(&self, replica: &mut dyn Replica, order: &Order<'_>, link: &StoredLink) -> Result<(), BundlerError> {
+        self.reached(Step::PackageDrafted, order)?;
         if link.id == LinkId::LOCAL {
             replica.add_link(&link.peer, &link.state)?;
         } else {
-            replica.save_link(&link)?;
+            replica.save_link(link)?;
         }
-        publish(self.world.disk, &draft, order.file).map_err(failed("put in place", order.file))?;
-        Ok(Packed { records: copied.records, bytes, skipped: copied.skipped })
+        self.reached(Step::PackageLinkOpened, order)?;
+        publish(self.world.disk, &draft(order.file), order.file).map_err(failed("put in place", order.file))?;
+        self.reached(Step::PackagePublished, order)
+    }
+
+    fn reached(&self, step: Step, order: &Order<'_>) -> Result<(), BundlerError> {
+        self.world.steps.reached(step).map_err(failed("go on making", order.file))
     }
 
     /// The link as the package begins it, not stored yet; a new one has no number yet.

@@ -14,7 +14,7 @@ use packhorse_shared::clock::WallTime;
 use packhorse_shared::id::{BundleId, NodeName};
 use packhorse_shared::link::{Beyond, Contents, Due, Header, Outlook, Reach, Role, Standing, Sweep};
 use packhorse_shared::replica::{Replica, ReplicaError, StoredLink, TableShape};
-use packhorse_shared::seam::World;
+use packhorse_shared::seam::{Step, World};
 use packhorse_shared::spool::Spool;
 
 use crate::error::BundlerError;
@@ -139,6 +139,7 @@ impl Sealer<'_> {
             share.link.state.swept_to(sweep);
             if share.link.state != before {
                 replica.save_link(&share.link)?;
+                self.reached(Step::LinkSkipped, share.link.peer.as_str())?;
             }
             let waiting = Sealed::Waiting { records: selection.records(), bytes: selection.size() };
             return Ok((if selection.is_empty() { Sealed::Nothing } else { waiting }, selection.reach));
@@ -194,7 +195,9 @@ impl Sealer<'_> {
         share.link.state.sealed_as(&name);
         let name = name.to_string();
         replica.save_link(&share.link)?;
+        self.reached(Step::BundleNumbered, &name)?;
         self.spool.publish_to_outbox(&share.link.peer, &name)?;
+        self.reached(Step::BundlePublished, &name)?;
         let counts = written.manifest.counts;
         Ok(Sealed::Bundle { name, bytes: written.length, records: counts.records, fields: counts.fields })
     }
@@ -222,10 +225,17 @@ impl Sealer<'_> {
         drop(buffered);
         file.sync().map_err(failed("sync", &draft))?;
         drop(file);
+        self.reached(Step::BundleDrafted, "a bundle")?;
         let name = BundleName { from, to, epoch: header.epoch, sequence: header.sequence, digest: written.digest };
         let place = self.spool.fresh_tmp(&name.to_string())?;
         disk.rename(&draft, &place).map_err(failed("rename", &draft))?;
+        self.reached(Step::BundleNamed, &name.to_string())?;
         Ok((name, written))
+    }
+
+    fn reached(&self, step: Step, what: &str) -> Result<(), BundlerError> {
+        let stopped = |source| BundlerError::File { doing: "go on sealing", path: what.into(), source };
+        self.world.steps.reached(step).map_err(stopped)
     }
 
     /// Completes or clears away what a run that was cut short left in `tmp`: a bundle whose number the link's state
@@ -240,8 +250,10 @@ impl Sealer<'_> {
             };
             if let (true, Some(link)) = (numbered, link) {
                 self.spool.publish_to_outbox(&link.peer, &leftover.name)?;
+                self.reached(Step::LeftoverPublished, &leftover.name)?;
             } else if ours.is_some() || leftover.name.starts_with("sealing-") {
                 self.spool.fresh_tmp(&leftover.name)?;
+                self.reached(Step::LeftoverRemoved, &leftover.name)?;
             }
         }
         Ok(())

@@ -12,10 +12,11 @@ use packhorse_shared::home::{Home, Identity as HomeIdentity};
 use packhorse_shared::id::{NetworkId, NodeId, NodeName};
 use packhorse_shared::replica::Identity;
 use packhorse_shared::replica::sqlite::{Choice, JournalWish, Prepared, examine, prepare};
-use packhorse_transport::{Location, Marked};
+use packhorse_shared::seam::Step;
+use packhorse_transport::Location;
 
 use crate::failure::{Exit, Failure};
-use crate::node::{WORLD, database_of};
+use crate::node::{WORLD, database_of, reached};
 use crate::relay;
 use crate::report::{note, result};
 use crate::wording::count;
@@ -63,11 +64,11 @@ impl Init {
         examine(&self.database, &self.choice())?;
         let is_new = Home::open(&folder).is_err();
         let home = self.home(&folder, &written)?;
-        let mut marked = Vec::new();
-        match self.start(&home, &relays, &mut marked) {
+        match self.start(&home, &relays) {
             Ok(prepared) => tell(&prepared, &home),
-            Err(failure) if is_new => {
-                undo(home, &marked).unwrap_or_else(|failure| failure.print());
+            // A database that may have been prepared all the same must keep its home.
+            Err(failure) if is_new && examine(&self.database, &self.choice()).is_ok() => {
+                undo(home, &relays).unwrap_or_else(|failure| failure.print());
                 return Err(failure);
             }
             Err(failure) => return Err(failure),
@@ -75,18 +76,13 @@ impl Init {
         Ok(Exit::Done)
     }
 
-    /// Makes the relays ours, then the database. `marked`: the relays that were nobody's before.
-    fn start<'a>(
-        &self,
-        home: &Home,
-        relays: &'a [Location],
-        marked: &mut Vec<&'a Location>,
-    ) -> Result<Prepared, Failure> {
+    /// Makes the relays ours, then the database.
+    fn start(&self, home: &Home, relays: &[Location]) -> Result<Prepared, Failure> {
         let identity = Identity { network: home.identity().network, node: home.identity().node };
+        reached(Step::InitHomeMade, &self.database)?;
         for location in relays {
-            if relay::mark(location, identity.network)? == Marked::New {
-                marked.push(location);
-            }
+            relay::mark(location, identity.network)?;
+            reached(Step::InitRelayMarked, &self.database)?;
         }
         let journal = if self.keep_journal { JournalWish::Keep } else { JournalWish::WriteAhead };
         Ok(prepare(&self.database, identity, Reading::at(WORLD.clock.now()), &self.choice(), journal)?)
@@ -121,9 +117,10 @@ impl Init {
 }
 
 /// Nothing refers to this network yet, and the next try may be for other tables or another file: what was made for
-/// this one would be in its way.
-fn undo(home: Home, marked: &[&Location]) -> Result<(), Failure> {
-    marked.iter().try_for_each(|location| relay::unmark(location))?;
+/// this one would be in its way. Where marking a relay failed its marker may be there too.
+fn undo(home: Home, relays: &[Location]) -> Result<(), Failure> {
+    let network = home.identity().network;
+    relays.iter().try_for_each(|location| relay::unmark(location, network))?;
     Ok(home.abandon(WORLD.disk)?)
 }
 

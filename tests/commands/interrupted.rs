@@ -22,7 +22,16 @@ fn of_two_runs_at_once_the_second_says_who_is_running() {
         assert!(patience.elapsed() < Duration::from_secs(20), "the first run takes the lock");
         std::thread::sleep(Duration::from_millis(5));
     }
-    for words in [&["sync"][..], &["apply"], &["bundle"], &["transfer"], &["remote", "add", "bob"]] {
+    let pack = ["remote", "pack", "alice", "-o", "again.rdb", "--no-passphrase"];
+    for words in [
+        &["sync"][..],
+        &["apply"],
+        &["bundle"],
+        &["transfer"],
+        &["remote", "add", "bob"],
+        &["remote", "remove", "alice"],
+        &pack,
+    ] {
         scene.packhorse("hq", words).refused(1, &["another run works on", "hq.home", &told, "wait until it is done"]);
     }
     first.kill().unwrap();

@@ -56,6 +56,12 @@ impl Scene {
         Self { folder: tempfile::tempdir().expect("a temporary folder") }
     }
 
+    /// An empty folder in memory, where there is one, for tests that sync files to the disk thousands of times.
+    pub fn in_memory() -> Self {
+        let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a temporary folder");
+        Self { folder }
+    }
+
     /// A hub `hq` on `hq.db`, made of this SQL by the SQLite shell, with a relay and no remote yet.
     #[track_caller]
     pub fn hub(schema: &str) -> Self {

@@ -45,6 +45,31 @@ impl Volume {
     }
 }
 
+/// A folder that cannot be written to while this lives, unlike what lies around it.
+pub struct Sealed {
+    place: PathBuf,
+}
+
+impl Sealed {
+    /// Makes a folder read-only. None, said aloud, where mounting is not allowed.
+    pub fn folder(place: &Path) -> Option<Self> {
+        let bound = mount(&["--bind", place.to_str()?], place);
+        if !bound {
+            eprintln!("SKIPPED: no folder can be mounted here, so read-only folders are not tested");
+            return None;
+        }
+        let sealed = Self { place: place.to_owned() };
+        assert!(mount(&["-o", "remount,bind,ro"], place), "the folder can be made read-only");
+        Some(sealed)
+    }
+}
+
+impl Drop for Sealed {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.place).status();
+    }
+}
+
 fn mount(words: &[&str], place: &Path) -> bool {
     let status = Command::new("mount").args(words).arg(place).stderr(Stdio::null()).status();
     status.is_ok_and(|status| status.success())

@@ -10,6 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 
+use packhorse_shared::seam::Step;
+
 use crate::carrier::{Carrier, Entry, Get, Listing, Put};
 use crate::error::TransportError;
 use crate::mailbox::{Mailbox, Role};
@@ -90,6 +92,7 @@ impl<'a> Exchange<'a> {
         report.lying = Some(there.files.iter().map(|entry| entry.name.clone()).collect());
         report.unfetched = there.files;
         self.begun = there.partials.into_iter().map(|entry| (entry.name, entry.size)).collect();
+        let listed = here.files.iter().map(|entry| entry.name.clone()).collect();
         let wanted = self.wanted(here, report);
         let mut jobs: Vec<Job> = to_send.into_iter().map(Job::Send).chain(wanted.into_iter().map(Job::Fetch)).collect();
         jobs.sort_by(|one, other| one.order().cmp(&other.order()));
@@ -97,6 +100,9 @@ impl<'a> Exchange<'a> {
             self.perform(carrier, job, report)?;
         }
         self.clear_fetched(carrier)?;
+        if self.link.accept {
+            self.settle_begun(&listed, report)?;
+        }
         if !stale.is_empty() {
             carrier.remove_partials(&self.outgoing, &stale)?;
         }
@@ -136,8 +142,27 @@ impl<'a> Exchange<'a> {
         }
         let names: Vec<FileName> = self.fetched.iter().cloned().collect();
         carrier.remove(&self.incoming, &names)?;
+        self.reached(Step::RelayCleared, self.link.peer.as_str())?;
         self.fetched.clear();
         self.fetched_bytes = 0;
+        Ok(())
+    }
+
+    /// What was begun to be fetched and has left the relay: if it is whole it is taken, else it never will be, unless
+    /// another relay has it.
+    fn settle_begun(&mut self, listed: &BTreeSet<FileName>, report: &mut LinkReport) -> Result<(), TransportError> {
+        let spool = self.run.spool;
+        let begun = self.kept("list the files begun for", Path::new(self.link.peer.as_str()), spool.begun())?;
+        let is_lost = |name: &FileName| !listed.contains(name) && self.run.inspect.is_ours(&self.link.peer, name);
+        for name in begun.into_iter().filter(is_lost).collect::<Vec<_>>() {
+            let tmp = spool.tmp_path(&name);
+            if self.kept("read", &tmp, self.run.inspect.inspect(&name, &tmp))? == Verdict::Whole {
+                self.kept("publish", &tmp, spool.publish_to_inbox(&name))?;
+                report.received.files += 1;
+            } else if self.link.relays.len() == 1 {
+                self.kept("remove", &tmp, self.run.disk.remove(&tmp))?;
+            }
+        }
         Ok(())
     }
 
@@ -199,7 +224,8 @@ impl<'a> Exchange<'a> {
         }
         report.lying.get_or_insert_default().insert(file.name.clone());
         let removed = self.run.spool.remove_from_outbox(&self.link.peer, &file.name);
-        local("remove from the outbox", &file.path, removed)
+        local("remove from the outbox", &file.path, removed)?;
+        self.reached(Step::OutboxCleared, file.name.as_str())
     }
 
     fn fetch(
@@ -218,7 +244,9 @@ impl<'a> Exchange<'a> {
         while let Some(resumed) = self.collect(carrier, entry, &tmp, report)? {
             match self.kept("read", &tmp, self.run.inspect.inspect(&entry.name, &tmp))? {
                 Verdict::Whole => {
+                    self.kept_at(Step::BundleFetched, &tmp)?;
                     self.kept("publish", &tmp, spool.publish_to_inbox(&entry.name))?;
+                    self.kept_at(Step::InboxPublished, &tmp)?;
                     report.received.files += 1;
                 }
                 Verdict::Damaged(_) if resumed => {
@@ -227,6 +255,7 @@ impl<'a> Exchange<'a> {
                 }
                 Verdict::Damaged(reason) => {
                     self.kept("put into quarantine", &tmp, spool.reject(&entry.name, &reason))?;
+                    self.kept_at(Step::FetchedQuarantined, &tmp)?;
                     report.rejected.push(Rejected { name: entry.name.clone(), reason });
                 }
                 Verdict::NotOurs => {
@@ -275,6 +304,14 @@ impl<'a> Exchange<'a> {
     /// A step on this node's disk that fetching rests on.
     fn kept<T>(&mut self, doing: &'static str, path: &Path, result: io::Result<T>) -> Result<T, TransportError> {
         self.watched(local(doing, path, result))
+    }
+
+    fn kept_at(&mut self, step: Step, path: &Path) -> Result<(), TransportError> {
+        self.kept("go on after writing", path, self.run.steps.reached(step))
+    }
+
+    fn reached(&self, step: Step, what: &str) -> Result<(), TransportError> {
+        local("go on after moving", Path::new(what), self.run.steps.reached(step))
     }
 
     fn watched<T>(&mut self, result: Result<T, TransportError>) -> Result<T, TransportError> {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use packhorse_shared::id::NodeName;
-use packhorse_shared::seam::Disk;
+use packhorse_shared::seam::{Disk, Step, Steps, Uninterrupted};
 
 use crate::carrier::{Carrier, Get, Listing, MARKER, MARKER_MAX, Put, Sink, Source};
 use crate::error::TransportError;
@@ -24,12 +24,18 @@ pub struct FolderCarrier<'a> {
     root: PathBuf,
     shown: String,
     disk: &'a dyn Disk,
+    steps: &'a dyn Steps,
 }
 
 impl<'a> FolderCarrier<'a> {
     /// A carrier for a folder that need not exist yet, for `init`, which makes it.
     pub fn new(root: &Path, disk: &'a dyn Disk) -> Self {
-        Self { root: root.to_owned(), shown: root.display().to_string(), disk }
+        Self { root: root.to_owned(), shown: root.display().to_string(), disk, steps: &Uninterrupted }
+    }
+
+    /// The same, telling of its durable steps.
+    pub fn with_steps(self, steps: &'a dyn Steps) -> Self {
+        Self { steps, ..self }
     }
 
     /// A carrier for a folder that is there.
@@ -295,8 +301,13 @@ impl Placing<'_, '_> {
         if self.is_taken()? {
             return self.settle_taken(source).map(|_| ());
         }
-        let renamed = disk.rename(&self.part, &self.target).and_then(|()| disk.sync_folder(&self.folder));
-        renamed.map_err(|error| self.failed(error))
+        let steps = self.carrier.steps;
+        let placed = steps
+            .reached(Step::RelayPartWritten)
+            .and_then(|()| disk.rename(&self.part, &self.target))
+            .and_then(|()| disk.sync_folder(&self.folder))
+            .and_then(|()| steps.reached(Step::RelayPlaced));
+        placed.map_err(|error| self.failed(error))
     }
 }
 

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use packhorse_shared::id::{NetworkId, NodeName};
-use packhorse_shared::seam::Disk;
+use packhorse_shared::seam::{Disk, Steps};
 
 use crate::carrier::{Carrier, Get, Listing, Put, Sink, Source};
 use crate::error::TransportError;
@@ -27,11 +27,16 @@ pub trait Dial {
 
 /// Dials what this version carries over: folders.
 #[derive(Clone, Copy)]
-pub struct FolderDial<'d>(pub &'d dyn Disk);
+pub struct FolderDial<'d> {
+    /// Durable files.
+    pub disk: &'d dyn Disk,
+    /// Who is told of durable steps.
+    pub steps: &'d dyn Steps,
+}
 
 impl Dial for FolderDial<'_> {
     fn dial<'a>(&'a self, location: &Location) -> Result<Box<dyn Carrier + 'a>, TransportError> {
-        Ok(Box::new(FolderCarrier::open(location.folder()?, self.0)?))
+        Ok(Box::new(FolderCarrier::open(location.folder()?, self.disk)?.with_steps(self.steps)))
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use packhorse_shared::id::{NetworkId, NodeName};
-use packhorse_shared::seam::Disk;
+use packhorse_shared::seam::{Disk, Steps};
 
 use crate::error::{Kind, TransportError};
 use crate::exchange::Exchange;
@@ -59,6 +59,8 @@ pub trait LocalSpool {
     fn remove_from_outbox(&self, peer: &NodeName, name: &FileName) -> io::Result<()>;
     /// Whether the inbox holds the file already (or has held it: then it need not travel again).
     fn holds(&self, name: &FileName) -> io::Result<bool>;
+    /// The files that were begun to be fetched, and others that lie among them.
+    fn begun(&self) -> io::Result<Vec<FileName>>;
     /// Where the file is collected until it is complete, in an existing folder. The same in every run.
     fn tmp_path(&self, name: &FileName) -> PathBuf;
     /// Gives the complete, synced `tmp` file its place in the inbox, durably.
@@ -100,6 +102,8 @@ pub struct Run<'a> {
     pub inspect: &'a dyn Inspect,
     /// Durable files.
     pub disk: &'a dyn Disk,
+    /// Who is told of durable steps.
+    pub steps: &'a dyn Steps,
     /// Measures and waits.
     pub stopwatch: &'a dyn Stopwatch,
     /// The node's network, which the relays must bear.

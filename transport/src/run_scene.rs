@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use packhorse_shared::id::{Digest, NetworkId, NodeName};
+use packhorse_shared::seam::Uninterrupted;
 
 use crate::faulty::{Fault, Faulty, Plan};
 use crate::folder_tests::FailingDisk;
@@ -70,6 +71,9 @@ impl LocalSpool for Spool<'_> {
     }
     fn holds(&self, name: &FileName) -> io::Result<bool> {
         self.step(|| Ok(self.path("inbox", name).exists()))
+    }
+    fn begun(&self) -> io::Result<Vec<FileName>> {
+        self.step(|| Ok(files_in(&self.root.join("tmp")).keys().map(|name| name.parse().unwrap()).collect()))
     }
     fn tmp_path(&self, name: &FileName) -> PathBuf {
         self.path("tmp", name)
@@ -176,6 +180,7 @@ impl Scene {
             spool: &spool,
             inspect: &ByDigest(&self.obsolete),
             disk: &disk,
+            steps: &Uninterrupted,
             stopwatch: &self.clock,
             network: NETWORK,
             budget,

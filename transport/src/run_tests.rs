@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use packhorse_shared::seam::OsDisk;
+use packhorse_shared::seam::{OsDisk, Uninterrupted};
 
 use crate::faulty::{Fault, Plan};
 use crate::run_scene::{ByDigest, Files, MemoryDial, NETWORK, Scene, Spool, bundles, joined};
@@ -112,6 +112,25 @@ fn a_resumed_file_that_proves_damaged_is_fetched_once_more_from_the_start() {
     }
 }
 
+/// A bundle that has gone from the relay while it was fetched: what there is of it is taken if it is all, else removed.
+#[test]
+fn what_was_begun_and_is_lost_on_the_relay_is_taken_or_let_go() {
+    let incoming = bundles(2, &[100]);
+    let name = incoming.keys().next().unwrap();
+    for (length, relays) in [(100, 1), (40, 1), (100, 2), (40, 2)] {
+        let scene = Scene::new(relays).receive(&Files::new());
+        fs::write(scene.home.path().join("tmp").join(name), &incoming[name][..length]).unwrap();
+        fs::write(scene.home.path().join("tmp/sealing-1"), "a draft of ours").unwrap();
+        let (report, _) = scene.run(Fault::None, None);
+        assert_eq!(report.outcome(), Outcome::Done, "{report:?}");
+        let taken = if length == 100 { incoming.clone() } else { Files::new() };
+        assert_eq!((scene.local("inbox"), report.links[0].received.files), (taken.clone(), taken.len() as u64));
+        // The other relay may still have what the first has lost.
+        let kept = usize::from(length == 40 && relays == 2);
+        assert_eq!(scene.local("tmp").len(), 1 + kept, "{length} bytes, {relays} relays");
+    }
+}
+
 /// The disk is full: fetching stops, sending goes on, and the failure is not forgotten.
 #[test]
 fn a_full_disk_at_home_does_not_keep_back_what_is_to_be_sent() {
@@ -142,6 +161,7 @@ fn a_failing_link_is_reported_and_the_others_go_on() {
         spool: &spool,
         inspect: &ByDigest(&Files::new()),
         disk: &OsDisk,
+        steps: &Uninterrupted,
         stopwatch: &scene.clock,
         network: NETWORK,
         budget: None,
@@ -250,9 +270,19 @@ fn hub_and_remote_meet_in_a_folder() {
         let spool = Spool { root: scene.home.path(), plan: Plan::new(Fault::None) };
         let relays = vec![Location::parse(path.to_str().unwrap()).unwrap()];
         let link = Link { peer: peer.parse().unwrap(), role, relays, accept: true };
-        let (dial, disk, stopwatch) = (&FolderDial(&OsDisk), &OsDisk, &scene.clock);
-        Run { dial, spool: &spool, inspect: &ByDigest(&Files::new()), disk, stopwatch, network: NETWORK, budget: None }
-            .transfer(&[link])
+        let steps = &Uninterrupted;
+        let (dial, disk, stopwatch) = (&FolderDial { disk: &OsDisk, steps }, &OsDisk, &scene.clock);
+        Run {
+            dial,
+            spool: &spool,
+            inspect: &ByDigest(&Files::new()),
+            disk,
+            steps,
+            stopwatch,
+            network: NETWORK,
+            budget: None,
+        }
+        .transfer(&[link])
     };
     assert_eq!(transfer(&hub, "alice", Role::Remote, root.clone()).outcome(), Outcome::Done);
     fs::remove_file(root.join("alice/packhorse.relay")).unwrap();

@@ -10,7 +10,7 @@ use packhorse_shared::change::TableChanges;
 use packhorse_shared::id::NodeName;
 use packhorse_shared::link::{Header, Standing, Verdict};
 use packhorse_shared::replica::{Replica, StoredLink};
-use packhorse_shared::seam::World;
+use packhorse_shared::seam::{Step, World};
 use packhorse_shared::spool::Spool;
 
 use crate::error::UnbundlerError;
@@ -66,6 +66,7 @@ impl Receiver<'_> {
         {
             link.state.run_ended_waiting();
             replica.save_link(link)?;
+            self.reached(Step::WaitingCounted, link.peer.as_str())?;
         }
         Ok(received)
     }
@@ -91,12 +92,15 @@ impl Receiver<'_> {
             Verdict::Old => {
                 link.state.dropped_old();
                 replica.save_link(link)?;
+                self.reached(Step::OldNoted, &bundle.file)?;
                 self.spool.remove_from_inbox(&bundle.file)?;
+                self.reached(Step::InboxCleared, &bundle.file)?;
                 received.old += 1;
             }
             Verdict::Wait => {
                 link.state.overheard(&header, self.world.clock.now());
                 replica.save_link(link)?;
+                self.reached(Step::WaitingNoted, &bundle.file)?;
                 kept_waiting.insert(link.id);
                 received.waiting += 1;
             }
@@ -133,11 +137,19 @@ impl Receiver<'_> {
         let arrival = Arrival { link: link.id, cut: transaction.cut(), seen, horizon, theirs, had };
         let placed = place(&mut *transaction, &changes, arrival, now)?;
         transaction.save_link(&accepted)?;
+        self.reached(Step::ApplyUncommitted, &bundle.file)?;
         transaction.commit()?;
         *link = accepted;
+        self.reached(Step::ApplyCommitted, &bundle.file)?;
         self.spool.remove_from_inbox(&bundle.file)?;
+        self.reached(Step::InboxCleared, &bundle.file)?;
         received.applied.push((bundle.file.clone(), placed));
         Ok(())
+    }
+
+    fn reached(&self, step: Step, what: &str) -> Result<(), UnbundlerError> {
+        let stopped = |source| UnbundlerError::File { doing: "go on applying", path: what.into(), source };
+        self.world.steps.reached(step).map_err(stopped)
     }
 
     fn set_aside(
@@ -161,6 +173,7 @@ impl Receiver<'_> {
                 // The sender is asked first: a kill in between asks once too often, which does no harm.
                 link.state.ask_again();
                 replica.save_link(link)?;
+                self.reached(Step::SenderAsked, &bundle.file)?;
                 self.spool.quarantine(&bundle.path, &bundle.file, &why, self.world.clock.now())?;
                 received.quarantined.push((bundle.file.clone(), format!("{why}; its sender is asked again")));
             }

@@ -16,7 +16,7 @@ use packhorse_shared::id::{NodeId, NodeName};
 use packhorse_shared::link::{Beginning, Link};
 use packhorse_shared::replica::Identity;
 use packhorse_shared::replica::sqlite::{Adoption, adopt, use_wal};
-use packhorse_shared::seam::{World, publish};
+use packhorse_shared::seam::{Step, World, publish};
 
 use crate::error::UnbundlerError;
 
@@ -133,19 +133,27 @@ impl Restorer<'_> {
         manifest: Manifest,
         start: &LinkStart,
     ) -> Result<Restored, UnbundlerError> {
+        self.reached(Step::RestoreUnpacked, site)?;
         let text = config(Start { name: &manifest.to, relays: &start.relays })
             .map_err(|error| UnbundlerError::Config { why: error.to_string() })?;
         let identity = HomeIdentity { network: manifest.network, node, name: manifest.to.clone() };
         let home = self.home(site.home, &identity, &text)?;
+        self.reached(Step::RestoreHomeMade, site)?;
         let identity = Identity { network: manifest.network, node: home.identity().node };
         let beginning = Beginning { epoch: start.epoch, complete_to: start.complete_to };
         let link = Link::restored_from_package(self.world.clock.now(), beginning);
         let (hub, hub_node) = (&manifest.from, manifest.node);
         adopt(draft, &Adoption { identity, hub, hub_node, link: &link, clock: start.clock })?;
         self.world.disk.sync_file(draft).map_err(failed("sync", draft))?;
+        self.reached(Step::RestoreAdopted, site)?;
         publish(self.world.disk, draft, site.database).map_err(failed("put in place", site.database))?;
-        use_wal(site.database)?;
+        self.reached(Step::RestorePublished, site)?;
+        use_wal(site.database);
         Ok(Restored { name: manifest.to, hub: manifest.from, records: manifest.counts.records })
+    }
+
+    fn reached(&self, step: Step, site: &Site<'_>) -> Result<(), UnbundlerError> {
+        self.world.steps.reached(step).map_err(failed("go on restoring", site.database))
     }
 
     /// A new home, or this node's own that has no database: the one that a run that was cut short left.

@@ -1,5 +1,5 @@
-//! The seams through which the outside world comes in: wall clock, randomness, and the file calls that make things
-//! durable.
+//! The seams through which the outside world comes in: wall clock, randomness, the file calls that make things durable,
+//! and the steps between them at which a test may stop a run.
 //!
 //! Owns the traits and their real implementations, so that a simulator can put virtual time, seeded randomness and
 //! injected faults in their place. Everything that writes a file whose loss would matter does it through [`Disk`].
@@ -8,9 +8,11 @@ mod disk;
 #[cfg(test)]
 pub(crate) mod faults;
 mod os;
+mod step;
 
 pub use disk::{Disk, DurableFile, publish, write_durably};
 pub use os::OsDisk;
+pub use step::{Step, Steps, Uninterrupted, UnknownStep};
 
 use crate::clock::WallTime;
 
@@ -35,6 +37,8 @@ pub struct World<'a> {
     pub random: &'a dyn Random,
     /// Durable files.
     pub disk: &'a dyn Disk,
+    /// Who is told of durable steps.
+    pub steps: &'a dyn Steps,
 }
 
 /// The machine's own clock.

@@ -19,7 +19,7 @@ pub use quarantine::Quarantined;
 
 use crate::home::Home;
 use crate::id::NodeName;
-use crate::seam::{Disk, publish};
+use crate::seam::{Disk, Steps, Uninterrupted, publish};
 use name::{check, check_complete};
 
 /// The spool of one home.
@@ -30,6 +30,7 @@ pub struct Spool<'a> {
     tmp: PathBuf,
     quarantine: PathBuf,
     disk: &'a dyn Disk,
+    steps: &'a dyn Steps,
 }
 
 /// A file of the spool.
@@ -71,7 +72,13 @@ impl SpoolError {
 impl<'a> Spool<'a> {
     /// The spool of a home, on this disk.
     pub fn new(home: &Home, disk: &'a dyn Disk) -> Self {
-        Self { outbox: home.outbox(), inbox: home.inbox(), tmp: home.tmp(), quarantine: home.quarantine(), disk }
+        let (outbox, inbox, tmp, quarantine) = (home.outbox(), home.inbox(), home.tmp(), home.quarantine());
+        Self { outbox, inbox, tmp, quarantine, disk, steps: &Uninterrupted }
+    }
+
+    /// The same, telling of its durable steps.
+    pub fn with_steps(self, steps: &'a dyn Steps) -> Self {
+        Self { steps, ..self }
     }
 
     /// The complete files waiting for a node, sorted by name.

@@ -12,7 +12,7 @@ use super::name::{check_complete, check_kept};
 use super::{Spool, SpoolError, SpoolFile, list};
 use crate::clock::WallTime;
 use crate::config::one_line;
-use crate::seam::{publish, write_durably};
+use crate::seam::{Step, publish, write_durably};
 
 /// How many files of one name are kept before something must be amiss.
 const SAME_NAME_MAX: u32 = 10_000;
@@ -47,7 +47,11 @@ impl Spool<'_> {
         let words = reason_text(name, size, reason, now);
         write_durably(self.disk, &reason_path(&place), words.as_bytes())
             .map_err(SpoolError::at(format!("write why \"{name}\" is refused"), &self.quarantine))?;
-        publish(self.disk, from, &place).map_err(failed)?;
+        self.steps
+            .reached(Step::ReasonWritten)
+            .and_then(|()| publish(self.disk, from, &place))
+            .and_then(|()| self.steps.reached(Step::BundleQuarantined))
+            .map_err(failed)?;
         Ok(place)
     }
 

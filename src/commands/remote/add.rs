@@ -6,9 +6,10 @@ use std::path::Path;
 use clap::Args;
 use packhorse_shared::config::{EVERYTHING, Param, RemoteConfig, Scalar, add_remote, edit_file};
 use packhorse_shared::id::NodeName;
+use packhorse_shared::seam::Step;
 
 use crate::failure::{Exit, Failure};
-use crate::node::{Node, WORLD};
+use crate::node::{Node, WORLD, reached};
 use crate::relay;
 use crate::report::note;
 
@@ -57,6 +58,7 @@ impl Add {
         }
         node.tables_of_set(&self.set)?;
         relay::prepare_remote(&mut node, &self.name)?;
+        reached(Step::RemoteFolderMade, &node.home.config_path())?;
         let params: BTreeMap<String, Param> =
             self.params.into_iter().map(|(key, value)| (key, Param::One(Scalar::Text(value)))).collect();
         let remote = RemoteConfig { set: self.set, params, relay: self.relay };

@@ -6,9 +6,10 @@ use clap::Args;
 use packhorse_shared::config::{edit_file, remove_remote};
 use packhorse_shared::id::NodeName;
 use packhorse_shared::replica::Replica;
+use packhorse_shared::seam::Step;
 
 use crate::failure::{Exit, Failure};
-use crate::node::{Node, WORLD};
+use crate::node::{Node, WORLD, reached};
 use crate::report::note;
 
 const EXAMPLES: &str = "\
@@ -34,6 +35,7 @@ impl Remove {
         }
         if let Some(link) = link {
             node.replica.remove_link(link.id)?;
+            reached(Step::RemoteLinkForgotten, node.replica.path())?;
         }
         if node.config.remotes.contains_key(&self.name) {
             edit_file(WORLD.disk, &node.home.config_path(), |text| remove_remote(text, &self.name))?;

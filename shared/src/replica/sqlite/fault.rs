@@ -1,5 +1,6 @@
 //! Errors inside this implementation, before it is known what was being done to which file.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use rusqlite::ErrorCode;
@@ -14,6 +15,8 @@ pub(super) enum Fault {
     Sqlite(rusqlite::Error),
     /// Our own tables hold what we cannot have written.
     Damaged(String),
+    /// The disk failed outside of SQLite.
+    Disk(std::io::Error),
     /// Already in words.
     Said(ReplicaError),
 }
@@ -23,6 +26,12 @@ pub(super) type Outcome<T> = Result<T, Fault>;
 impl From<rusqlite::Error> for Fault {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sqlite(error)
+    }
+}
+
+impl From<std::io::Error> for Fault {
+    fn from(error: std::io::Error) -> Self {
+        Self::Disk(error)
     }
 }
 
@@ -45,6 +54,8 @@ impl Fault {
         let source = match self {
             Self::Said(error) => return error,
             Self::Damaged(what) => return ReplicaError::Damaged { path, what },
+            Self::Disk(error) if error.kind() == ErrorKind::StorageFull => return ReplicaError::DiskFull { path },
+            Self::Disk(error) => return ReplicaError::Disk { path, why: error.to_string() },
             Self::Sqlite(source) => source,
         };
         match source.sqlite_error_code() {

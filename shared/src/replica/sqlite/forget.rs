@@ -16,6 +16,7 @@ use crate::id::Cut;
 use crate::link::Forgettable;
 use crate::marks::{Marks, Roster};
 use crate::replica::Remains;
+use crate::seam::{Step, Steps};
 use crate::value::Key;
 
 /// How many records are dropped under one hold of the write lock: some ten milliseconds.
@@ -32,18 +33,24 @@ enum Kind {
 }
 
 /// Drops what may be forgotten, if the horizon rises by it; tells how many records' metadata went.
-pub(super) fn forget(writer: &mut Connection, catalogue: &Catalogue, what: Forgettable) -> Outcome<u64> {
+pub(super) fn forget(
+    writer: &mut Connection,
+    catalogue: &Catalogue,
+    what: Forgettable,
+    steps: &dyn Steps,
+) -> Outcome<u64> {
     let progress = state::Progress::load(writer)?;
     let what = Forgettable { cut: what.cut.min(progress.cut), ..what };
     if what.horizon <= state::horizon(writer)? || what.cut == Cut(0) {
         return Ok(0);
     }
     state::set_horizon(writer, what.horizon)?;
+    steps.reached(Step::HorizonRaised)?;
     let roster = state::roster(writer)?;
     let mut dropped = 0;
     for entry in catalogue.entries() {
         for kind in [Kind::Remains, Kind::Marks] {
-            dropped += Pass { entry, kind, what, roster: &roster }.run(writer)?;
+            dropped += Pass { entry, kind, what, roster: &roster, steps }.run(writer)?;
         }
     }
     Ok(dropped)
@@ -55,6 +62,7 @@ struct Pass<'a> {
     kind: Kind,
     what: Forgettable,
     roster: &'a Roster,
+    steps: &'a dyn Steps,
 }
 
 impl Pass<'_> {
@@ -70,6 +78,9 @@ impl Pass<'_> {
                 }
             }
             transaction.commit()?;
+            if !rows.is_empty() {
+                self.steps.reached(Step::StampsForgotten)?;
+            }
             (after, dropped) = (reached, dropped + rows.len() as u64);
         }
         Ok(dropped)

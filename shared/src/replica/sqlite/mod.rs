@@ -42,6 +42,7 @@ use crate::replica::{
     Copied, Harvested, Identity, MergeTransaction, Replica, ReplicaError, Result, Snapshot, StoredLink, TableShape,
     Tally,
 };
+use crate::seam::{Steps, Uninterrupted};
 
 pub use open::Journal;
 pub use packing::{Adoption, adopt, use_wal};
@@ -63,6 +64,7 @@ pub struct SqliteReplica {
     catalogue: Catalogue,
     /// Tables whose triggers delete synced records.
     loud: HashSet<TableId>,
+    steps: &'static dyn Steps,
 }
 
 impl SqliteReplica {
@@ -86,7 +88,13 @@ impl SqliteReplica {
         let catalogue = repair::renew_capture(&mut writer)?;
         let identity = state::identity(&writer)?;
         let loud = silence::silence(&mut writer, &catalogue)?;
-        Ok(Self { path: path.to_owned(), writer, reader, journal, identity, catalogue, loud })
+        let steps = &Uninterrupted;
+        Ok(Self { path: path.to_owned(), writer, reader, journal, identity, catalogue, loud, steps })
+    }
+
+    /// The same, telling of its durable steps.
+    pub fn with_steps(self, steps: &'static dyn Steps) -> Self {
+        Self { steps, ..self }
     }
 
     /// The database's file.
@@ -113,11 +121,15 @@ impl SqliteReplica {
         Ok(moved?)
     }
 
+    fn try_harvest(&mut self, now: WallTime) -> Outcome<Harvested> {
+        harvest::harvest(&mut self.writer, &self.reader, self.journal, &self.catalogue, now, self.steps)
+    }
+
     /// Takes the write lock at a moment in which nothing is unharvested.
     fn lock_quiet(&mut self, now: WallTime) -> Outcome<()> {
         self.shorten_log()?;
         for _ in 0..QUIET_TRIES {
-            harvest::harvest(&mut self.writer, &self.reader, self.journal, &self.catalogue, now)?;
+            self.try_harvest(now)?;
             self.writer.execute_batch("BEGIN IMMEDIATE")?;
             let progress = Progress::load(&self.writer)?;
             if harvest::last_row(&self.writer, progress.harvested_to)?.is_none() {
@@ -182,8 +194,7 @@ impl Replica for SqliteReplica {
     }
 
     fn harvest(&mut self, now: WallTime) -> Result<Harvested> {
-        harvest::harvest(&mut self.writer, &self.reader, self.journal, &self.catalogue, now)
-            .map_err(self.fault("be harvested"))
+        self.try_harvest(now).map_err(self.fault("be harvested"))
     }
 
     fn links(&mut self) -> Result<Vec<StoredLink>> {
@@ -217,7 +228,8 @@ impl Replica for SqliteReplica {
 
     fn forget(&mut self, what: Forgettable) -> Result<u64> {
         let path = &self.path;
-        forget::forget(&mut self.writer, &self.catalogue, what).map_err(|fault| fault.at(path, "forget old stamps"))
+        forget::forget(&mut self.writer, &self.catalogue, what, self.steps)
+            .map_err(|fault| fault.at(path, "forget old stamps"))
     }
 
     fn tally(&mut self) -> Result<Tally> {

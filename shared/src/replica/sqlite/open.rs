@@ -72,8 +72,18 @@ pub(super) fn journal(connection: &Connection) -> Outcome<Journal> {
     Ok(if mode.eq_ignore_ascii_case("wal") { Journal::Wal } else { Journal::Rollback })
 }
 
-/// Switches to the write-ahead log; tells how the database keeps its changes afterwards.
-pub(super) fn switch_to_wal(connection: &Connection) -> Outcome<Journal> {
-    connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
-    journal(connection)
+/// Switches to the write-ahead log; tells how the database keeps its changes afterwards. Everything works without it
+/// too, only slower: what stands against it must not undo what was done before.
+pub(super) fn try_wal(connection: &Connection, path: &Path) -> Journal {
+    let switched = connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()));
+    if let Err(error) = switched {
+        warn_of_wal(path, &error);
+    }
+    journal(connection).unwrap_or(Journal::Rollback)
+}
+
+/// Says why there is no write-ahead log.
+pub(super) fn warn_of_wal(path: &Path, error: &dyn std::fmt::Display) {
+    let database = path.display();
+    tracing::warn!(%database, %error, "the write-ahead log cannot be used: readers and writers wait for each other");
 }

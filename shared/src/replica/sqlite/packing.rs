@@ -280,8 +280,10 @@ fn try_adopt(path: &Path, adoption: &Adoption<'_>) -> Outcome<()> {
     connection.close().map_err(|(_, error)| Fault::Sqlite(error))
 }
 
-/// Switches a database to the write-ahead log, with which readers and writers do not wait for each other.
-pub fn use_wal(path: &Path) -> Result<()> {
-    let switch = || open::writer(path).and_then(|connection| open::switch_to_wal(&connection));
-    switch().map(|_| ()).map_err(|fault| fault.at(path, "switch to the write-ahead log"))
+/// Switches a database to the write-ahead log, with which readers and writers do not wait for each other, if it can be.
+pub fn use_wal(path: &Path) {
+    match open::writer(path) {
+        Ok(connection) => drop(open::try_wal(&connection, path)),
+        Err(fault) => open::warn_of_wal(path, &fault.at(path, "switch to the write-ahead log")),
+    }
 }

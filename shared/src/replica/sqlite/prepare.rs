@@ -85,7 +85,7 @@ pub fn prepare(
         transaction.commit()?;
         let switched_to_wal = journal == JournalWish::WriteAhead
             && open::journal(&connection)? != Journal::Wal
-            && open::switch_to_wal(&connection)? == Journal::Wal;
+            && open::try_wal(&connection, path) == Journal::Wal;
         Ok(Prepared { synced, left_out, switched_to_wal })
     };
     work().map_err(|fault| fault.at(path, "be prepared"))

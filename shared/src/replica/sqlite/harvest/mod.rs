@@ -19,6 +19,7 @@ use super::open::Journal;
 use super::state::{self, Progress};
 use crate::clock::WallTime;
 use crate::replica::Harvested;
+use crate::seam::{Step, Steps};
 use fold::{Folded, MarksChange, Stamper, fold};
 use read::{LogReader, Work};
 
@@ -35,23 +36,26 @@ pub(super) fn harvest(
     journal: Journal,
     catalogue: &Catalogue,
     now: WallTime,
+    steps: &dyn Steps,
 ) -> Outcome<Harvested> {
     let progress = Progress::load(writer)?;
     let Some(last) = last_row(writer, progress.harvested_to)? else {
-        clear_away(writer, progress.harvested_to)?;
+        clear_away(writer, progress.harvested_to, steps)?;
         return Ok(Harvested::default());
     };
     let (floor, latest) = (progress.floor, progress.clock.latest());
     let node = state::identity(writer)?.node;
     let stamper = Stamper { node, published: progress.cut, cut: progress.cut, floor, now, latest, born: latest };
-    let mut run = Run { writer, catalogue, stamper, harvested: Harvested::default() };
+    let mut run = Run { writer, catalogue, stamper, harvested: Harvested::default(), steps };
     reader.execute_batch("BEGIN")?;
     let done = run.work_through(reader, journal, progress.harvested_to, last);
     reader.execute_batch("ROLLBACK")?;
     done?;
     let (stamper, harvested) = (run.stamper, run.harvested);
+    steps.reached(Step::HarvestUnpublished)?;
     publish(writer, progress, &stamper, last)?;
-    clear_away(writer, last)?;
+    steps.reached(Step::HarvestPublished)?;
+    clear_away(writer, last, steps)?;
     Ok(harvested)
 }
 
@@ -72,13 +76,14 @@ fn publish(writer: &mut Connection, mut progress: Progress, stamper: &Stamper, l
 
 /// Clears away what was harvested, except its last row: that keeps the log's ids rising. Ids that began anew would count
 /// as harvested.
-fn clear_away(writer: &Connection, harvested_to: i64) -> Outcome<()> {
+fn clear_away(writer: &Connection, harvested_to: i64, steps: &dyn Steps) -> Outcome<()> {
     let first = "SELECT min(id) FROM _packhorse_log";
     while let Some(first) = writer.prepare_cached(first)?.query_row([], |row| row.get::<_, Option<i64>>(0))? {
         let before = harvested_to.min(first + ROWS_PER_LOCK);
         if writer.prepare_cached("DELETE FROM _packhorse_log WHERE id < ?1")?.execute([before])? == 0 {
             break;
         }
+        steps.reached(Step::LogCleared)?;
     }
     Ok(())
 }
@@ -88,6 +93,7 @@ struct Run<'a> {
     catalogue: &'a Catalogue,
     stamper: Stamper,
     harvested: Harvested,
+    steps: &'a dyn Steps,
 }
 
 impl Run<'_> {
@@ -136,6 +142,7 @@ impl Run<'_> {
             }
             state::store_clock(&transaction, self.stamper.latest)?;
             transaction.commit()?;
+            self.steps.reached(Step::HarvestChunkCommitted)?;
         }
         Ok(())
     }
