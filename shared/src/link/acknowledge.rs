@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Ack, Base, Extent, Header, Link, Sealed};
+use super::{Ack, Extent, Header, Link, Sealed};
 use crate::clock::WallTime;
 use crate::id::{Cut, Sequence};
 
@@ -77,15 +77,9 @@ impl Link {
             out.quiet_runs = 0;
             out.history = out.history.split_off(&sequence);
         }
-        if !nack {
-            return;
+        if nack {
+            self.resend();
         }
-        let Some(acked) = out.history.get(&out.acked).copied() else { return };
-        out.sent = acked.cut;
-        out.floor = acked.floor;
-        out.extent = acked.extent;
-        out.base = Base { sequence: out.acked, id: acked.id };
-        self.incoming.owe_ack = true;
     }
 }
 

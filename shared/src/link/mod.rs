@@ -241,6 +241,11 @@ impl Link {
         self.outgoing.acked_cut()
     }
 
+    /// The last bundle of the current epoch that the peer has acknowledged; 0 before the first.
+    pub fn acknowledged_sequence(&self) -> Sequence {
+        self.outgoing.acked
+    }
+
     /// How many sealed bundles with content the peer has not acknowledged.
     pub fn unacknowledged(&self) -> u64 {
         let after = self.outgoing.acked.next();
@@ -274,6 +279,15 @@ impl Sealed {
 impl Outgoing {
     fn acked_cut(&self) -> Cut {
         self.history.get(&self.acked).map_or(Cut(0), |sealed| sealed.cut)
+    }
+
+    /// Goes back to what the peer has acknowledged: everything after it is owed again, under new numbers.
+    fn go_back(&mut self) {
+        let Some(acked) = self.history.get(&self.acked).copied() else { return };
+        self.sent = acked.cut;
+        self.floor = acked.floor;
+        self.extent = acked.extent;
+        self.base = Base { sequence: self.acked, id: acked.id };
     }
 
     /// Starts a later epoch, whose bundles hold whole records after `cut`.
