@@ -26,6 +26,8 @@ pub struct Node {
     pub config: Config,
     /// Its database.
     pub replica: SqliteReplica,
+    /// Whether its ledger refused to be kept in this run: that is told once and not tried again.
+    pub ledger_refused: bool,
 }
 
 impl Node {
@@ -38,7 +40,7 @@ impl Node {
             let hint = format!("`database` in {} names it", home.config_path().display());
             if failure.exit() == Exit::Usage { failure.hint(hint) } else { failure }
         })?;
-        let node = Self { home, config, replica };
+        let node = Self { home, config, replica, ledger_refused: false };
         node.check_belonging()?;
         Ok(node)
     }

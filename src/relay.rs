@@ -16,6 +16,7 @@ use packhorse_transport::{
     Outcome, Outgoing, Report, Run, TransportError, Verdict, marker,
 };
 
+use crate::bookkeeping;
 use crate::failure::{Exit, Failure};
 use crate::node::{Node, WORLD};
 use crate::report::note;
@@ -81,7 +82,7 @@ impl Inspect for BundleFiles<'_> {
 /// Moves what lies ready for the links to these peers (all if none are named).
 pub fn transfer(node: &mut Node, budget: Option<Duration>) -> Result<Report, Failure> {
     let links = links(node)?;
-    let spool = node.spool();
+    let (spool, before) = (node.spool(), node.stock()?);
     let run = Run {
         dial: &FolderDial(WORLD.disk),
         spool: &NodeSpool { spool: &spool, folder_of_tmp: node.home.tmp() },
@@ -93,6 +94,7 @@ pub fn transfer(node: &mut Node, budget: Option<Duration>) -> Result<Report, Fai
     };
     let report = run.transfer(&links);
     draw_conclusions(node, &report)?;
+    node.keep_books(Some(&before), |books, now| bookkeeping::transferred(books, &report, now));
     Ok(report)
 }
 

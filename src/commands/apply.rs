@@ -6,6 +6,7 @@ use clap::Args;
 use packhorse_unbundler::place::Placed;
 use packhorse_unbundler::receive::{Received, Receiver};
 
+use crate::bookkeeping;
 use crate::failure::{Exit, Failure};
 use crate::node::{Node, WORLD};
 use crate::report::note;
@@ -31,7 +32,9 @@ impl Apply {
 /// Applies what is in the inbox and tells what came of it.
 pub fn receive(node: &mut Node) -> Result<Exit, Failure> {
     let (spool, name) = (node.spool(), node.name().clone());
+    let before = node.stock()?;
     let received = Receiver { world: WORLD, spool: &spool, node: &name }.receive(&mut node.replica)?;
+    node.keep_books(Some(&before), |books, now| bookkeeping::received(books, &received, now));
     Ok(tell(&received))
 }
 

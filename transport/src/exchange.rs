@@ -10,11 +10,11 @@ use std::io;
 use std::path::Path;
 
 use crate::carrier::{Carrier, Entry, Get, Listing, Put};
-use crate::error::TransportError;
+use crate::error::{Kind, TransportError};
 use crate::mailbox::{Mailbox, Role};
 use crate::marker::prepare_remote;
 use crate::name::{FileName, shown};
-use crate::report::{LinkReport, Rejected};
+use crate::report::{Attempt, LinkReport, Rejected};
 use crate::run::{Link, Outgoing, Run, Verdict};
 use crate::stopwatch::Deadline;
 use crate::stream::{OutgoingFile, TmpFile};
@@ -83,11 +83,13 @@ impl<'a> Exchange<'a> {
         self.make_missing(carrier, there.present, here.present)?;
         let stale = stale_partials(&there, &outbox);
         report.unfetched = there.files;
+        report.listed = true;
         let wanted = self.wanted(here, report);
         let mut jobs: Vec<Job> = outbox.into_iter().map(Job::Send).chain(wanted.into_iter().map(Job::Fetch)).collect();
         jobs.sort_by(|one, other| one.order().cmp(&other.order()));
         for job in jobs {
-            self.perform(carrier, job, report)?;
+            let name = job.order().1.clone();
+            self.perform(carrier, job, report).inspect_err(|error| note_attempt(report, name, error))?;
         }
         self.clear_fetched(carrier)?;
         if !stale.is_empty() {
@@ -160,6 +162,7 @@ impl<'a> Exchange<'a> {
             }
             Err(error) => return Err(error),
         }
+        report.sent_files.push(file.name.clone());
         let removed = self.run.spool.remove_from_outbox(&self.link.peer, &file.name);
         local("remove from the outbox", &file.path, removed)
     }
@@ -182,6 +185,7 @@ impl<'a> Exchange<'a> {
                 Verdict::Whole => {
                     self.kept("publish", &tmp, spool.publish_to_inbox(&entry.name))?;
                     report.received.files += 1;
+                    report.received_files.push(entry.name.clone());
                 }
                 Verdict::Damaged(_) if resumed => {
                     self.kept("remove", &tmp, self.run.disk.remove(&tmp))?;
@@ -248,6 +252,13 @@ impl<'a> Exchange<'a> {
         let Err(error @ TransportError::Local { .. }) = result else { return false };
         self.local_failure.get_or_insert_with(|| error.clone());
         true
+    }
+}
+
+/// That the time is over says nothing of a file.
+fn note_attempt(report: &mut LinkReport, name: FileName, error: &TransportError) {
+    if error.kind() != Kind::Stopped {
+        report.failed.push(Attempt { name, error: error.clone() });
     }
 }
 

@@ -272,3 +272,43 @@ fn a_ledger_in_use_is_waited_for() {
     waiting.join().unwrap();
     assert_eq!(scene.on(&OsDisk).read(&Stock::default()).unwrap().0.entries().count(), 4);
 }
+
+/// Numbers that look random, from a seed.
+fn dice(state: &mut u64, below: usize) -> usize {
+    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    usize::try_from(*state >> 33).unwrap() % below
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn thousands_of_damages_of_a_ledger_with_a_long_past_are_survived() {
+    let scene = Scene::new();
+    for round in 1..40 {
+        let ledger = scene.on(&OsDisk);
+        ledger.keep(|books| books.take_stock(&stock(round * 30))).unwrap();
+        ledger.keep(|books| books.sent(&name(round), "/srv/relay", WallTime(round))).unwrap();
+    }
+    copy_folder(&scene.path(FOLDER), &scene.path("sound"));
+    let generation = fs::read(scene.path(GENERATION)).unwrap();
+    let content = fs::read(scene.path("sound/db")).unwrap();
+    let used = content.iter().rposition(|byte| *byte != 0).unwrap();
+    let (mut seed, mut told) = (7, 0);
+    for round in 0..3_000 {
+        aside::remove_whole(&scene.path(FOLDER)).unwrap();
+        copy_folder(&scene.path("sound"), &scene.path(FOLDER));
+        fs::write(scene.path(GENERATION), &generation).unwrap();
+        let mut damaged = content.clone();
+        let place = dice(&mut seed, used);
+        match round % 3 {
+            0 => damaged[place] ^= 1 << dice(&mut seed, 8),
+            1 => damaged.truncate(place),
+            _ => damaged[place..(place + 4096).min(used)].fill(0),
+        }
+        fs::write(scene.path("ledger/db"), damaged).unwrap();
+        let (books, remade) = scene.on(&OsDisk).read(&stock(39 * 30)).unwrap();
+        told += u32::from(remade.is_some());
+        assert_eq!(books.entries().count(), 39 * 30, "round {round}");
+        assert_eq!(scene.on(&OsDisk).keep(|_| {}).unwrap(), None, "round {round} is told once");
+    }
+    assert!(told > 500, "{told} were told");
+}

@@ -77,9 +77,10 @@ impl Link {
             out.quiet_runs = 0;
             out.history = out.history.split_off(&sequence);
         }
-        if nack {
-            self.resend();
+        if !nack {
+            return;
         }
+        self.resend();
     }
 }
 

@@ -281,15 +281,6 @@ impl Outgoing {
         self.history.get(&self.acked).map_or(Cut(0), |sealed| sealed.cut)
     }
 
-    /// Goes back to what the peer has acknowledged: everything after it is owed again, under new numbers.
-    fn go_back(&mut self) {
-        let Some(acked) = self.history.get(&self.acked).copied() else { return };
-        self.sent = acked.cut;
-        self.floor = acked.floor;
-        self.extent = acked.extent;
-        self.base = Base { sequence: self.acked, id: acked.id };
-    }
-
     /// Starts a later epoch, whose bundles hold whole records after `cut`.
     fn start_epoch(&mut self, now: WallTime, cut: Cut, extent: Extent) {
         let past = Past { next: self.next, history: std::mem::take(&mut self.history) };

@@ -1,6 +1,6 @@
 //! The sending side: whether a bundle is due, what it is chosen by, and the header it bears.
 
-use super::{Ack, Base, Extent, Header, Link, PATIENCE_RUNS, Reach, Sealed};
+use super::{Ack, Base, Extent, Header, Link, Outgoing, PATIENCE_RUNS, Reach, Sealed};
 use crate::clock::{Reading, WallTime};
 use crate::id::{BundleId, Cut};
 
@@ -109,5 +109,16 @@ impl Link {
     /// What the peer will be told was applied last.
     pub fn applied(&self) -> Option<Ack> {
         self.incoming.last
+    }
+}
+
+impl Outgoing {
+    /// Goes back to what the peer has acknowledged: the next bundle builds on that, and what followed is selected again.
+    pub(super) fn go_back(&mut self) {
+        let Some(acked) = self.history.get(&self.acked).copied() else { return };
+        self.sent = acked.cut;
+        self.floor = acked.floor;
+        self.extent = acked.extent;
+        self.base = Base { sequence: self.acked, id: acked.id };
     }
 }
