@@ -102,15 +102,16 @@ impl Books {
     /// Forgets what has been finished for long, or is more than is kept for a peer.
     pub fn forget_old(&mut self, now: WallTime) {
         let mut finished: BTreeMap<&NodeName, Vec<(WallTime, &Key)>> = BTreeMap::new();
-        for (key, entry) in self.entries.iter().filter(|(_, entry)| entry.state.is_finished()) {
+        for (key, entry) in self.entries.iter().filter(|(_, entry)| entry.is_finished()) {
             finished.entry(&entry.peer).or_default().push((entry.since, key));
         }
         let mut forgotten: Vec<Key> = Vec::new();
         for mut of_peer in finished.into_values() {
             of_peer.sort_unstable_by(|one, other| other.cmp(one));
-            let old = of_peer.iter().enumerate().filter(|(at, (since, _))| {
-                *at >= FINISHED_MAX || now.0.saturating_sub(since.0) > FINISHED_FOR
-            });
+            let old = of_peer
+                .iter()
+                .enumerate()
+                .filter(|(at, (since, _))| *at >= FINISHED_MAX || now.0.saturating_sub(since.0) > FINISHED_FOR);
             forgotten.extend(old.map(|(_, (_, key))| (*key).clone()));
         }
         forgotten.iter().for_each(|key| drop(self.entries.remove(key)));
@@ -170,6 +171,11 @@ impl Books {
         let refused: BTreeSet<&str> = stock.quarantine.iter().map(|lying| lying.file.as_str()).collect();
         let links: BTreeMap<&NodeName, &Standing> = stock.links.iter().map(|link| (&link.peer, link)).collect();
         for (key, entry) in &mut self.entries {
+            if entry.state.is_under_way() {
+                let link = key.bundle().zip(links.get(&entry.peer));
+                entry.empty =
+                    link.is_some_and(|(name, link)| name.epoch == link.epoch && link.empty.contains(&name.sequence));
+            }
             let lies = if key.quarantine { &refused } else { &queued };
             if !lies.contains(key.file.as_str()) && !entry.state.is_finished() {
                 settle(key, entry, links.get(&entry.peer).copied(), stock.now);
@@ -189,7 +195,7 @@ fn new_entry(lying: &Lying, direction: Direction, peer: &NodeName, event: Event)
     };
     let (first_seen, since) = (lying.written, lying.written);
     let (size, peer) = (lying.size, peer.clone());
-    Entry { direction, peer, state, size, first_seen, since, attempts: 0, error: None, relay: None }
+    Entry { direction, peer, state, size, first_seen, since, attempts: 0, empty: false, error: None, relay: None }
 }
 
 /// What has become of a bundle whose file is gone, as the link tells it.

@@ -25,9 +25,16 @@ fn alice() -> NodeName {
     "alice".parse().unwrap()
 }
 
-/// What there is at a time: one link to alice, whose epoch is 5 and of which nothing was acknowledged or applied.
+/// What there is at a time: one link to alice, whose epoch is 5 and of which nothing was acknowledged or applied. The
+/// eighth bundle holds nothing.
 fn stock(now: u64) -> Stock {
-    let link = Standing { peer: alice(), epoch: Epoch(5), acknowledged: Sequence(0), applied: None };
+    let link = Standing {
+        peer: alice(),
+        epoch: Epoch(5),
+        acknowledged: Sequence(0),
+        empty: [Sequence(8)].into(),
+        applied: None,
+    };
     Stock { now: WallTime(now), links: vec![link], ..Stock::default() }
 }
 
@@ -85,6 +92,19 @@ fn a_file_that_has_gone_from_the_outbox_was_sent_and_one_of_an_earlier_epoch_was
     later.links[0].epoch = Epoch(6);
     books.take_stock(&later);
     assert_eq!(state(&books, &to_alice(1)), State::Superseded);
+}
+
+#[test]
+fn a_bundle_that_holds_nothing_is_finished_when_it_has_been_fetched() {
+    let mut books = Books::default();
+    books.take_stock(&with_outbox(20, &[7, 8]));
+    [7, 8].iter().for_each(|sequence| books.sent(&to_alice(*sequence), "/srv/relay", WallTime(30)));
+    books.take_stock(&stock(31));
+    let finished = |books: &Books, sequence| books.get(&Key::queued(&to_alice(sequence))).unwrap().is_finished();
+    assert!(!finished(&books, 7) && !finished(&books, 8));
+    books.listed(&alice(), "/srv/relay", &[], WallTime(40));
+    books.take_stock(&stock(41));
+    assert!(!finished(&books, 7) && finished(&books, 8), "nobody acknowledges an acknowledgement");
 }
 
 #[test]

@@ -54,6 +54,9 @@ pub struct Entry {
     /// How often it was tried to send it, or to apply it.
     #[serde(default)]
     pub attempts: u32,
+    /// Whether it holds no change, and nothing is to come of it once it has been fetched.
+    #[serde(default)]
+    pub empty: bool,
     /// What last went wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<LastError>,
@@ -105,6 +108,11 @@ pub fn bundle_of(file: &str) -> Option<BundleName> {
 }
 
 impl Entry {
+    /// Whether nothing more is to come of it.
+    pub fn is_finished(&self) -> bool {
+        self.state.is_finished() || (self.empty && self.state == State::Fetched)
+    }
+
     /// Takes a step, if it leads anywhere from here.
     pub(super) fn step(&mut self, event: Event, now: WallTime) {
         if let Some(next) = self.state.after(event) {
@@ -163,6 +171,7 @@ mod tests {
             first_seen: WallTime(5),
             since: WallTime(7),
             attempts: 2,
+            empty: true,
             error: Some(LastError { text: "no room".to_owned(), at: WallTime(6) }),
             relay: Some("/srv/relay".to_owned()),
         }
@@ -208,7 +217,7 @@ mod tests {
         let key = Key::queued(NAME);
         let content = rmp_serde::to_vec_named(&later).unwrap();
         let bytes = [&checksum(&key.to_bytes(), &content)[..], &content].concat();
-        let expected = Entry { attempts: 0, error: None, relay: None, ..entry() };
+        let expected = Entry { attempts: 0, empty: false, error: None, relay: None, ..entry() };
         assert_eq!(Entry::from_bytes(&key, &bytes), Some(expected));
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Owns the reading of both for the books. Invariant: it only looks. What it finds outweighs what the books say.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::time::UNIX_EPOCH;
 
@@ -32,6 +33,8 @@ pub struct Standing {
     pub epoch: Epoch,
     /// The last of its bundles that the other end has acknowledged.
     pub acknowledged: Sequence,
+    /// The bundles after that which hold nothing, so that no acknowledgement of them is to come.
+    pub empty: BTreeSet<Sequence>,
     /// The last bundle of the other end that was applied here.
     pub applied: Option<(Epoch, Sequence)>,
 }
@@ -55,7 +58,8 @@ impl Standing {
     /// How a link stands.
     pub fn of(peer: &NodeName, link: &Link) -> Self {
         let applied = link.applied().map(|ack| (ack.epoch, ack.sequence));
-        Self { peer: peer.clone(), epoch: link.epoch(), acknowledged: link.acknowledged_sequence(), applied }
+        let (acknowledged, empty) = (link.acknowledged_sequence(), link.sealed_empty().collect());
+        Self { peer: peer.clone(), epoch: link.epoch(), acknowledged, empty, applied }
     }
 }
 

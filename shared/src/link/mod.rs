@@ -246,6 +246,12 @@ impl Link {
         self.outgoing.acked
     }
 
+    /// The bundles of the current epoch after that which hold nothing: nobody acknowledges an acknowledgement.
+    pub fn sealed_empty(&self) -> impl Iterator<Item = Sequence> {
+        let after = self.outgoing.acked.next();
+        self.outgoing.history.range(after..).filter(|(_, sealed)| !sealed.content).map(|(sequence, _)| *sequence)
+    }
+
     /// How many sealed bundles with content the peer has not acknowledged.
     pub fn unacknowledged(&self) -> u64 {
         let after = self.outgoing.acked.next();

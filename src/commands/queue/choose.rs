@@ -33,8 +33,8 @@ pub fn choose(books: &Books, given: &str, among: Among) -> Result<Found, Failure
         return Ok(found);
     }
     let mut found: Vec<Found> = named(false).collect();
-    if among == Among::Unfinished && found.iter().any(|(_, entry)| !entry.state.is_finished()) {
-        found.retain(|(_, entry)| !entry.state.is_finished());
+    if among == Among::Unfinished && found.iter().any(|(_, entry)| !entry.is_finished()) {
+        found.retain(|(_, entry)| !entry.is_finished());
     }
     match found.len() {
         0 => Err(Failure::usage(format!("no bundle in the queue is named \"{given}\""))

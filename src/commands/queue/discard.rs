@@ -35,7 +35,7 @@ impl Discard {
     pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
         let (mut node, _lock) = Node::lock(home, "queue discard")?;
         let chosen = choose_each(&node.books()?, &self.names)?;
-        if let Some((key, entry)) = chosen.iter().find(|(_, entry)| entry.state.is_finished()) {
+        if let Some((key, entry)) = chosen.iter().find(|(_, entry)| entry.is_finished()) {
             let message = format!("{} is {}, so it cannot be discarded", key.file, entry.state.word());
             return Err(Failure::usage(message).hint("it is finished: nothing is to come of it"));
         }

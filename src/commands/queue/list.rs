@@ -50,7 +50,7 @@ impl List {
         let books = node.books()?;
         self.check_nodes(&mut node, &books)?;
         let is_meant = |entry: &Entry| self.nodes.is_empty() || self.nodes.contains(&entry.peer);
-        let is_shown = |(_, entry): &Row<'_>| (self.all || !entry.state.is_finished()) && is_meant(entry);
+        let is_shown = |(_, entry): &Row<'_>| (self.all || !entry.is_finished()) && is_meant(entry);
         let mut rows: Vec<Row<'_>> = books.entries().filter(is_shown).collect();
         rows.sort_by_key(|(key, entry)| (entry.first_seen, *key));
         if self.json {
