@@ -47,7 +47,7 @@ fn goes_on(scene: &Scene, round: usize, why: &str) {
     let value = format!("round {round}");
     scene.sql("hq", &format!("UPDATE t SET a = '{value}'"));
     let run = scene.packhorse("hq", &["bundle", "--now"]).expect(0).calm();
-    assert_eq!(told(&run), 1, "{why}: {run:#?}");
+    assert_eq!(told(&run), 1, "round {round}, {why}: {run:#?}");
     let words = ["made again from what lies in the spool", "no change is lost", why];
     words.iter().for_each(|words| assert!(run.err.contains(words), "{words}: {run:#?}"));
     let run = scene.packhorse("hq", &["queue", "list", "--json"]).expect(0).calm();
@@ -94,7 +94,7 @@ fn whatever_happens_to_its_files_is_told_once_and_mended() {
         (&|| cut("ledger/db", 1000), "was damaged"),
         (&|| write("ledger/db", &[0; 600_000]), "was damaged"),
         (&|| write("ledger/db", &[0xa5; 600_000]), "was damaged"),
-        (&|| write("ledger/conf", b"garbage"), "was damaged"),
+        (&|| write("ledger/conf", &[0xa5; 600]), "was damaged"),
         (&|| gone(&["ledger/db"]), "was damaged"),
         (&|| write("ledger.generation", b"garbage"), "was damaged"),
         (&|| gone(&["ledger.generation"]), "was damaged"),

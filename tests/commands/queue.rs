@@ -289,7 +289,7 @@ fn what_is_in_no_state_for_it_is_refused_with_the_way_out() {
     queue(&scene, "hq", &["retry", &name]).refused(2, &["is sent", "queue discard"]);
     scene.packhorse("alice", &["transfer"]).expect(0);
     queue(&scene, "alice", &["retry", &name]).refused(2, &["is received", "packhorse apply"]);
-    for node in ["alice", "hq"] {
+    for node in ["alice", "alice", "hq"] {
         scene.sync(node);
     }
     queue(&scene, "alice", &["retry", &name]).refused(2, &["is applied", "finished"]);

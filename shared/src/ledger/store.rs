@@ -50,8 +50,18 @@ impl From<sled::Error> for StoreError {
             // sled has no other word for it.
             sled::Error::Io(error) if error.to_string().contains("could not acquire lock") => Self::InUse,
             sled::Error::Io(error) if is_of_the_disk(&error) => Self::Refused(error),
-            other => Self::Damaged(other.to_string()),
+            other => Self::Damaged(words(&other)),
         }
+    }
+}
+
+/// What sled says is for its makers.
+fn words(error: &sled::Error) -> String {
+    match error {
+        sled::Error::Corruption { .. } => "what is in it does not have sled's checksum".to_owned(),
+        sled::Error::CollectionNotFound(_) => "its entries cannot be found".to_owned(),
+        sled::Error::Io(error) => format!("reading it failed: {}", error.kind()),
+        _ => "sled cannot make anything of it".to_owned(),
     }
 }
 
