@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use packhorse_shared::bundle::{BundleName, ShortDigest};
 use packhorse_shared::id::{NetworkId, NodeName};
+use packhorse_shared::ledger::Stock;
 use packhorse_shared::link::Role;
 use packhorse_shared::replica::Replica;
 use packhorse_shared::spool::Spool;
@@ -79,8 +80,15 @@ impl Inspect for BundleFiles<'_> {
     }
 }
 
+/// What a transfer came to, and what lay in the spool before.
+pub struct Moved {
+    /// What it reports.
+    pub report: Report,
+    before: Stock,
+}
+
 /// Moves what lies ready for the links to these peers (all if none are named).
-pub fn transfer(node: &mut Node, budget: Option<Duration>) -> Result<Report, Failure> {
+pub fn transfer(node: &mut Node, budget: Option<Duration>) -> Result<Moved, Failure> {
     let links = links(node)?;
     let (spool, before) = (node.spool(), node.stock()?);
     let run = Run {
@@ -94,8 +102,7 @@ pub fn transfer(node: &mut Node, budget: Option<Duration>) -> Result<Report, Fai
     };
     let report = run.transfer(&links);
     draw_conclusions(node, &report)?;
-    node.keep_books(Some(&before), |books, now| bookkeeping::transferred(books, &report, now));
-    Ok(report)
+    Ok(Moved { report, before })
 }
 
 fn links(node: &mut Node) -> Result<Vec<Link>, Failure> {
@@ -213,8 +220,14 @@ fn tell_failures(report: &Report) {
     }
 }
 
-/// Tells what a transfer came to, and how the command ends by it.
-pub fn tell(report: &Report) -> Exit {
+/// Tells what a transfer came to, puts it down in the books, and says how the command ends by it.
+pub fn conclude(node: &mut Node, moved: &Moved) -> Exit {
+    let exit = tell(&moved.report);
+    node.keep_books(Some(&moved.before), |books, now| bookkeeping::transferred(books, &moved.report, now));
+    exit
+}
+
+fn tell(report: &Report) -> Exit {
     for link in &report.links {
         let relay = link.relay.as_deref().unwrap_or("no relay");
         if link.sent.files + link.received.files > 0 {

@@ -34,8 +34,9 @@ pub fn receive(node: &mut Node) -> Result<Exit, Failure> {
     let (spool, name) = (node.spool(), node.name().clone());
     let before = node.stock()?;
     let received = Receiver { world: WORLD, spool: &spool, node: &name }.receive(&mut node.replica)?;
+    let exit = tell(&received);
     node.keep_books(Some(&before), |books, now| bookkeeping::received(books, &received, now));
-    Ok(tell(&received))
+    Ok(exit)
 }
 
 fn tell(received: &Received) -> Exit {

@@ -167,6 +167,25 @@ fn a_panic_over_a_large_ledger_is_told_in_words() {
 }
 
 #[test]
+fn a_run_that_is_killed_at_any_moment_does_no_damage() {
+    let scene = Scene::hub(TABLE);
+    scene.remote("alice");
+    for round in 0..50 {
+        scene.sql("hq", &format!("UPDATE t SET a = 'round {round}'"));
+        let mut command = scene.command();
+        let words = ["--home", text(&scene.home("hq")), "sync"].map(str::to_owned);
+        let mut child = command.args(words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(round * 3));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let run = scene.packhorse("hq", &["queue", "list"]).expect(0).calm();
+        assert_eq!(told(&run), 0, "round {round}: {run:#?}");
+    }
+    scene.settle("alice");
+    assert_eq!(scene.sql("alice", "SELECT a FROM t"), "round 49");
+}
+
+#[test]
 fn a_ledger_that_another_process_holds_for_a_moment_is_waited_for() {
     let scene = pair();
     scene.sql("hq", "UPDATE t SET a = 'meanwhile'");

@@ -139,9 +139,9 @@ impl Books {
         for lying in &stock.quarantine {
             let (key, Some(name)) = (Key::refused(&lying.file), bundle_of(&lying.file)) else { continue };
             let before = Key::queued(&name.to_string());
-            let lies_there = stock.inbox.iter().any(|other| other.file == before.file);
+            let lies_there = || stock.inbox.iter().any(|other| other.file == before.file);
             let was_there = self.entries.get(&before).is_some_and(|entry| entry.state.is_in_inbox());
-            if was_there && !lies_there && !self.entries.contains_key(&key) {
+            if was_there && !self.entries.contains_key(&key) && !lies_there() {
                 let moved = self.entries.remove(&before).into_iter();
                 self.entries.extend(moved.map(|entry| (key.clone(), entry)));
             }
