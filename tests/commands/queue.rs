@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
+use crate::support::volume::Volume;
 use crate::support::{Run, Scene, files};
 
 const TABLE: &str = "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b TEXT);
@@ -266,6 +267,31 @@ fn a_discarded_bundle_loses_no_change_wherever_it_was() {
     let (scene, name, _) = quarantined();
     queue(&scene, "alice", &["discard", &name]).expect(0);
     assert_eq!((files(&quarantine(&scene)).len(), state(&scene, "alice", &name)), (0, "discarded".to_owned()));
+    converges(&scene);
+}
+
+/// What stands first is done first: when the file cannot be removed, the link's state has been saved.
+#[test]
+fn a_discarded_bundle_that_cannot_be_removed_is_sent_or_asked_for_again_all_the_same() {
+    let scene = pair();
+    let Some(volume) = Volume::mount(&scene.home("hq").join("outbox/alice"), 1) else { return };
+    scene.sql("hq", "UPDATE t SET a = 'from the hub' WHERE id = 1");
+    scene.packhorse("hq", &["bundle", "--now"]).expect(0);
+    let bundle = name(&listed(&scene, "hq", &[])[0]);
+    volume.read_only(true);
+    queue(&scene, "hq", &["discard", &bundle]).refused(1, &[&bundle, "can be written to"]);
+    volume.read_only(false);
+    assert_eq!(state(&scene, "hq", &bundle), "sealed");
+    scene.packhorse("hq", &["bundle", "--now"]).expect(0);
+    assert_eq!(scene.outbox("hq", "alice").len(), 2, "what is in it was sealed again");
+    scene.packhorse("hq", &["transfer"]).expect(0);
+    let inbox = Volume::mount(&scene.home("alice").join("inbox"), 1).expect("a second volume");
+    scene.packhorse("alice", &["transfer"]).expect(0);
+    inbox.read_only(true);
+    queue(&scene, "alice", &["discard", &bundle]).refused(1, &[&bundle, "can be written to"]);
+    inbox.read_only(false);
+    scene.packhorse("alice", &["bundle", "--now"]).expect(0);
+    assert_eq!(scene.outbox("alice", "hq").len(), 1, "the hub is asked again");
     converges(&scene);
 }
 
