@@ -230,7 +230,7 @@ fn a_quarantined_bundle_is_not_put_over_another_in_the_inbox() {
     let (scene, name, sound) = quarantined();
     fs::write(scene.home("alice").join("inbox").join(&name), &sound).unwrap();
     assert_eq!(listed(&scene, "alice", &[]).len(), 2);
-    queue(&scene, "alice", &["retry", &name]).refused(1, &["into the inbox", &name]);
+    queue(&scene, "alice", &["retry", &name]).refused(1, &["another copy of it lies", &name, "packhorse apply"]);
     assert_eq!(fs::read(scene.home("alice").join("inbox").join(&name)).unwrap(), sound);
     queue(&scene, "alice", &["discard", &name]).expect(0);
     assert_eq!(files(&quarantine(&scene)).len(), 0, "of two of one name the refused one is meant");

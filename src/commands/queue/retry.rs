@@ -29,22 +29,33 @@ impl Retry {
     pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
         let (mut node, _lock) = Node::lock(home, "queue retry")?;
         let chosen = choose_each(&node.books()?, &self.names)?;
-        chosen.iter().try_for_each(|(key, entry)| check(key, entry))?;
+        chosen.iter().try_for_each(|(key, entry)| check(&node, key, entry))?;
         let done = chosen.iter().try_for_each(|(key, _)| try_again(&node, key));
         node.keep_books(None, |books, _| chosen.iter().for_each(|(key, _)| books.try_again(key)));
         done.map(|()| Exit::Done)
     }
 }
 
-fn check(key: &Key, entry: &Entry) -> Result<(), Failure> {
+fn check(node: &Node, key: &Key, entry: &Entry) -> Result<(), Failure> {
     let (file, state) = (&key.file, entry.state);
     let hint = match state {
-        State::Sealed | State::Quarantined => return Ok(()),
+        State::Sealed => return Ok(()),
+        State::Quarantined => return check_room(node, key),
         State::Sent | State::Fetched => "to have its changes sent again use `packhorse queue discard`",
         _ if state.is_in_inbox() => "every `packhorse apply` looks at it anyway",
         _ => "it is finished: nothing is to be tried again",
     };
     Err(Failure::usage(format!("{file} is {}, so it cannot be tried again", state.word())).hint(hint))
+}
+
+/// A whole copy may have come since.
+fn check_room(node: &Node, key: &Key) -> Result<(), Failure> {
+    let name = key.bundle().map(|name| name.to_string());
+    if !node.spool().inbox()?.iter().any(|there| Some(&there.name) == name.as_ref()) {
+        return Ok(());
+    }
+    let message = format!("{} cannot go back into the inbox, where another copy of it lies", key.file);
+    Err(Failure::new(Exit::Failed, message).hint("let `packhorse apply` look at that one first"))
 }
 
 fn try_again(node: &Node, key: &Key) -> Result<(), Failure> {

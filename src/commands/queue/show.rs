@@ -133,7 +133,8 @@ fn tell(key: &Key, entry: &Entry, shown: &Shown) {
         result(&format!("  relay       {relay}"));
     }
     if let Some(error) = &entry.error {
-        let what = if entry.state == State::Quarantined { "reason" } else { "last error" };
+        let is_refused = matches!(entry.state, State::Quarantined | State::LeftAlone);
+        let what = if is_refused { "reason" } else { "last error" };
         result(&format!("  {what:<11} {}, at {}", error.text, timestamp(error.at).unwrap_or_default()));
     }
     tell_content(key, shown);
