@@ -49,5 +49,6 @@ pub enum Command {
     Apply(commands::apply::Apply),
     Sync(commands::sync::Sync),
     Status(commands::status::Status),
+    Queue(commands::queue::Queue),
     Inspect(commands::inspect::Inspect),
 }

@@ -3,6 +3,7 @@
 //! One file per command in [`commands`]; each turns what was typed into calls of the crates and tells what came of
 //! them. Results go to standard output, everything else to standard error; [`failure`] decides every exit status.
 
+mod bookkeeping;
 mod cli;
 mod commands;
 mod failure;
@@ -22,6 +23,7 @@ use clap::Parser;
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     report::start_log(cli.verbose);
+    report::keep_still_about_the_ledger();
     #[cfg(debug_assertions)]
     if let Err(failure) = faults::plan() {
         failure.print();

@@ -31,6 +31,8 @@ pub struct Node {
     pub config: Config,
     /// Its database.
     pub replica: SqliteReplica,
+    /// Whether its ledger refused to be kept in this run: that is told once and not tried again.
+    pub ledger_refused: bool,
 }
 
 impl Node {
@@ -43,7 +45,7 @@ impl Node {
             let hint = format!("`database` in {} names it", home.config_path().display());
             if failure.exit() == Exit::Usage { failure.hint(hint) } else { failure }
         })?;
-        let node = Self { home, config, replica: replica.with_steps(WORLD.steps) };
+        let node = Self { home, config, replica: replica.with_steps(WORLD.steps), ledger_refused: false };
         node.check_belonging()?;
         Ok(node)
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use packhorse_shared::bundle::{BundleName, BundleReader, Limits, ShortDigest};
 use packhorse_shared::id::{NetworkId, NodeId, NodeName};
+use packhorse_shared::ledger::Stock;
 use packhorse_shared::link::{Role, Standing};
 use packhorse_shared::replica::{Replica, StoredLink};
 use packhorse_shared::seam::Step;
@@ -20,6 +21,7 @@ use packhorse_transport::{
 };
 use packhorse_unbundler::intake;
 
+use crate::bookkeeping;
 use crate::failure::{Exit, Failure};
 use crate::look;
 use crate::node::{Node, WORLD, reached};
@@ -125,10 +127,17 @@ impl Inspect for BundleFiles<'_> {
     }
 }
 
+/// What a transfer came to, and what lay in the spool before.
+pub struct Moved {
+    /// What it reports.
+    pub report: Report,
+    before: Stock,
+}
+
 /// Moves what lies ready for the links to these peers (all if none are named).
-pub fn transfer(node: &mut Node, budget: Option<Duration>) -> Result<Report, Failure> {
+pub fn transfer(node: &mut Node, budget: Option<Duration>) -> Result<Moved, Failure> {
     let (links, states) = (links(node)?, node.replica.links()?);
-    let spool = node.spool();
+    let (spool, before) = (node.spool(), node.stock()?);
     let inspect = BundleFiles::new(node, &states);
     let run = Run {
         dial: &DIAL,
@@ -143,7 +152,7 @@ pub fn transfer(node: &mut Node, budget: Option<Duration>) -> Result<Report, Fai
     let report = run.transfer(&links);
     let replaced_at = inspect.replaced_at.into_inner();
     draw_conclusions(node, &report, &replaced_at)?;
-    Ok(report)
+    Ok(Moved { report, before })
 }
 
 fn links(node: &mut Node) -> Result<Vec<Link>, Failure> {
@@ -290,8 +299,14 @@ fn tell_failures(report: &Report) {
     }
 }
 
-/// Tells what a transfer came to, and how the command ends by it.
-pub fn tell(report: &Report) -> Exit {
+/// Tells what a transfer came to, puts it down in the books, and says how the command ends by it.
+pub fn conclude(node: &mut Node, moved: &Moved) -> Exit {
+    let exit = tell(&moved.report);
+    node.keep_books(Some(&moved.before), |books, now| bookkeeping::transferred(books, &moved.report, now));
+    exit
+}
+
+fn tell(report: &Report) -> Exit {
     for link in &report.links {
         let relay = link.relay.as_deref().unwrap_or("no relay");
         if link.sent.files + link.received.files > 0 {

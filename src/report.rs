@@ -1,12 +1,15 @@
 //! Where words go: results to standard output, everything else to standard error.
 
 use std::io::{self, Write};
+use std::{panic, thread};
 
+use packhorse_shared::ledger::is_of_ledger;
 use tracing_subscriber::EnvFilter;
 
 use crate::wording::shown;
 
-/// Starts the log on standard error: warnings, or as much as `-v` or `PACKHORSE_LOG` asks for.
+/// Starts the log on standard error: warnings, or as much as `-v` or `PACKHORSE_LOG` asks for. What sled has to say of a
+/// ledger comes out in our own words.
 pub fn start_log(verbose: u8) {
     let level = match verbose {
         0 => "warn",
@@ -14,10 +17,21 @@ pub fn start_log(verbose: u8) {
         2 => "debug",
         _ => "trace",
     };
-    let filter = EnvFilter::try_from_env("PACKHORSE_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    let filter =
+        EnvFilter::try_from_env("PACKHORSE_LOG").unwrap_or_else(|_| EnvFilter::new(format!("{level},sled=off")));
     let colour =
         std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && io::IsTerminal::is_terminal(&io::stderr());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colour).init();
+}
+
+/// A panic over a damaged ledger is caught and told in words; the text of it would only frighten.
+pub fn keep_still_about_the_ledger() {
+    let usual = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        if !thread::current().name().is_some_and(is_of_ledger) {
+            usual(info);
+        }
+    }));
 }
 
 /// Writes a line of a result. Names from outside may be in it: they cannot control the terminal.

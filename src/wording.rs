@@ -26,6 +26,17 @@ pub fn bytes(size: u64) -> String {
     }
 }
 
+/// How long ago something was, or how long it took: "12 s", "5 min", "3 h", "40 d".
+pub fn span(millis: u64) -> String {
+    let seconds = millis / 1000;
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min", seconds / 60),
+        3_600..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
 /// RFC 3339 in UTC, to the second, as the JSON has it.
 pub fn timestamp(time: WallTime) -> Option<String> {
     let seconds = i64::try_from(time.0 / 1000).ok()?;
@@ -48,6 +59,12 @@ mod tests {
         assert_eq!(bytes(40 << 20), "40 MiB");
         assert_eq!(count(1, "record", "records"), "1 record");
         assert_eq!(count(0, "record", "records"), "0 records");
+    }
+
+    #[test]
+    fn spans_read_well() {
+        let told = [0, 59_999, 60_000, 3_599_999, 3_600_000, 172_799_999, 172_800_000].map(span);
+        assert_eq!(told, ["0 s", "59 s", "1 min", "59 min", "1 h", "47 h", "2 d"]);
     }
 
     #[test]

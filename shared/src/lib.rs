@@ -3,8 +3,8 @@
 //! Three layers, each using only what stands above it:
 //!
 //! * pure values and rules: [`id`], [`clock`], [`horizon`], [`value`], [`marks`], [`change`], [`link`];
-//! * files: [`bundle`] (the container and its codecs), [`config`], [`home`], [`spool`], all through the seams in
-//!   [`seam`] where durability matters;
+//! * files: [`bundle`] (the container and its codecs), [`config`], [`home`], [`spool`] and its books, the
+//!   [`ledger`], all through the seams in [`seam`] where durability matters;
 //! * the database as a participant: [`replica`].
 //!
 //! This crate never prints, exits or reads the environment, and nothing that comes from outside can panic it.
@@ -16,6 +16,7 @@ pub mod config;
 pub mod home;
 pub mod horizon;
 pub mod id;
+pub mod ledger;
 pub mod link;
 pub mod marks;
 pub mod replica;

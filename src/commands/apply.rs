@@ -7,6 +7,7 @@ use packhorse_unbundler::forget::forget;
 use packhorse_unbundler::place::Placed;
 use packhorse_unbundler::receive::{Received, Receiver};
 
+use crate::bookkeeping;
 use crate::failure::{Exit, Failure};
 use crate::node::{Node, WORLD};
 use crate::report::note;
@@ -32,8 +33,10 @@ impl Apply {
 /// Applies what is in the inbox and tells what came of it.
 pub fn receive(node: &mut Node) -> Result<Exit, Failure> {
     let (spool, name) = (node.spool(), node.name().clone());
+    let before = node.stock()?;
     let received = Receiver { world: WORLD, spool: &spool, node: &name }.receive(&mut node.replica)?;
     let exit = tell(&received);
+    node.keep_books(Some(&before), |books, now| bookkeeping::received(books, &received, now));
     let expire_after = node.config.merge.expire_after;
     let forgotten = forget(&mut node.replica, WORLD.clock.now(), expire_after.as_millis())?;
     for peer in &forgotten.expired {

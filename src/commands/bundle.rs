@@ -70,6 +70,10 @@ pub fn seal(node: &mut Node, urgency: Urgency, peers: &[NodeName]) -> Result<Exi
             Err(error) => done = done.and(Err(Failure::from(error).about(share.link.peer.as_str()))),
         }
     }
+    // What failed stays to be told alone; the next run finds what was sealed.
+    if done.is_ok() {
+        node.keep_books(None, |_, _| {});
+    }
     done
 }
 

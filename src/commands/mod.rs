@@ -4,6 +4,7 @@ pub mod apply;
 pub mod bundle;
 pub mod init;
 pub mod inspect;
+pub mod queue;
 pub mod remote;
 pub mod restore;
 pub mod status;
@@ -25,6 +26,7 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Apply(apply) => apply.run(home),
         Command::Sync(sync) => sync.run(home),
         Command::Status(status) => status.run(home),
+        Command::Queue(queue) => queue.run(home),
         Command::Inspect(inspect) => inspect.run(),
     }
 }

@@ -143,7 +143,10 @@ fn advice(node: &Node, held: u64, conflicts: u64, quarantined: u64) -> Option<St
     if quarantined > 0 {
         let files = count(quarantined, "bundle", "bundles");
         let folder = node.home.folder().join("quarantine");
-        return Some(format!("{files} could not be read; the reasons lie beside them in {}", folder.display()));
+        return Some(format!(
+            "{files} could not be read: `packhorse queue show NAME` tells why; they lie in {}",
+            folder.display()
+        ));
     }
     if held > 0 {
         return Some(format!("{} cannot be placed yet and will be tried again", count(held, "change", "changes")));

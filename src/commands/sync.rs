@@ -43,14 +43,15 @@ impl Sync {
         let left = |span: Span| span.as_duration().saturating_sub(started.elapsed());
         // A failure here is told at the end: what others sent can be fetched and applied all the same.
         let sealed = bundle::seal(&mut node, Urgency::Now, &[]);
-        let report = relay::transfer(&mut node, self.budget.map(left))?;
-        let moved = relay::tell(&report);
+        let transfer = relay::transfer(&mut node, self.budget.map(left))?;
+        let moved = relay::conclude(&mut node, &transfer);
         let applied = apply::receive(&mut node)?;
         let mut exit = moved.worse(applied);
         sealed?;
-        if report.links.iter().any(|link| link.received.files > 0) && moved != Exit::OutOfTime {
+        if transfer.report.links.iter().any(|link| link.received.files > 0) && moved != Exit::OutOfTime {
             bundle::seal(&mut node, Urgency::Now, &[])?;
-            exit = exit.worse(relay::tell(&relay::transfer(&mut node, self.budget.map(left))?));
+            let again = relay::transfer(&mut node, self.budget.map(left))?;
+            exit = exit.worse(relay::conclude(&mut node, &again));
         }
         exit = exit.worse(relay::tell_refused(&mut node)?);
         conclude(exit);

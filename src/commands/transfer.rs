@@ -28,8 +28,8 @@ impl Transfer {
     pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
         let (mut node, _lock) = Node::lock(home, "transfer")?;
         require_relay(&node)?;
-        let report = relay::transfer(&mut node, self.budget.map(|span| span.as_duration()))?;
-        Ok(relay::tell(&report).worse(relay::tell_refused(&mut node)?))
+        let moved = relay::transfer(&mut node, self.budget.map(|span| span.as_duration()))?;
+        Ok(relay::conclude(&mut node, &moved).worse(relay::tell_refused(&mut node)?))
     }
 }
 

@@ -13,11 +13,11 @@ use std::path::Path;
 use packhorse_shared::seam::Step;
 
 use crate::carrier::{Carrier, Entry, Get, Listing, Put};
-use crate::error::TransportError;
+use crate::error::{Kind, TransportError};
 use crate::mailbox::{Mailbox, Role};
 use crate::marker::prepare_remote;
 use crate::name::{FileName, shown};
-use crate::report::{LinkReport, Rejected};
+use crate::report::{Attempt, LinkReport, Rejected};
 use crate::run::{Link, Outgoing, Run, Verdict};
 use crate::stopwatch::Deadline;
 use crate::stream::{OutgoingFile, TmpFile};
@@ -97,7 +97,8 @@ impl<'a> Exchange<'a> {
         let mut jobs: Vec<Job> = to_send.into_iter().map(Job::Send).chain(wanted.into_iter().map(Job::Fetch)).collect();
         jobs.sort_by(|one, other| one.order().cmp(&other.order()));
         for job in jobs {
-            self.perform(carrier, job, report)?;
+            let name = job.order().1.clone();
+            self.perform(carrier, job, report).inspect_err(|error| note_attempt(report, name, error))?;
         }
         self.clear_fetched(carrier)?;
         if self.link.accept {
@@ -223,6 +224,7 @@ impl<'a> Exchange<'a> {
             }
         }
         report.lying.get_or_insert_default().insert(file.name.clone());
+        report.sent_files.push(file.name.clone());
         let removed = self.run.spool.remove_from_outbox(&self.link.peer, &file.name);
         local("remove from the outbox", &file.path, removed)?;
         self.reached(Step::OutboxCleared, file.name.as_str())
@@ -248,6 +250,7 @@ impl<'a> Exchange<'a> {
                     self.kept("publish", &tmp, spool.publish_to_inbox(&entry.name))?;
                     self.kept_at(Step::InboxPublished, &tmp)?;
                     report.received.files += 1;
+                    report.received_files.push(entry.name.clone());
                 }
                 Verdict::Damaged(_) if resumed => {
                     self.kept("remove", &tmp, self.run.disk.remove(&tmp))?;
@@ -323,6 +326,13 @@ impl<'a> Exchange<'a> {
         let Err(error @ TransportError::Local { .. }) = result else { return false };
         self.local_failure.get_or_insert_with(|| error.clone());
         true
+    }
+}
+
+/// That the time is over says nothing of a file.
+fn note_attempt(report: &mut LinkReport, name: FileName, error: &TransportError) {
+    if error.kind() != Kind::Stopped {
+        report.failed.push(Attempt { name, error: error.clone() });
     }
 }
 

@@ -52,6 +52,6 @@ pub use mailbox::{Mailbox, Role, Way};
 pub use marker::{Admission, Marked, Marker, admit, mark, prepare_remote};
 pub use name::{FILE_NAME_MAX, FileName, FileNameError};
 pub use relays::{Dial, FolderDial};
-pub use report::{LinkReport, Outcome, Rejected, Report, Tally};
+pub use report::{Attempt, LinkReport, Outcome, Rejected, Report, Tally};
 pub use run::{Inspect, Link, LocalSpool, Outgoing, Run, Verdict};
 pub use stopwatch::{Deadline, OsStopwatch, Stopwatch};

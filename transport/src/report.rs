@@ -42,6 +42,15 @@ pub struct Rejected {
     pub reason: String,
 }
 
+/// An attempt to move a file that came to nothing.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// The file.
+    pub name: FileName,
+    /// Why.
+    pub error: TransportError,
+}
+
 /// What was done for one link.
 #[derive(Clone, Debug)]
 pub struct LinkReport {
@@ -53,6 +62,12 @@ pub struct LinkReport {
     pub sent: Tally,
     /// Files got, whole and published into the inbox.
     pub received: Tally,
+    /// The names of the files that were put.
+    pub sent_files: Vec<FileName>,
+    /// The names of the files that were got.
+    pub received_files: Vec<FileName>,
+    /// Attempts that failed, in their order; a file may have been moved after some.
+    pub failed: Vec<Attempt>,
     /// Files fetched and found damaged: in quarantine now, and no longer on the relay.
     pub rejected: Vec<Rejected>,
     /// Names in the incoming mailbox that are no bundles for this node: left where they are.
@@ -86,6 +101,9 @@ impl LinkReport {
             relay: None,
             sent: Tally::default(),
             received: Tally::default(),
+            sent_files: Vec::new(),
+            received_files: Vec::new(),
+            failed: Vec::new(),
             rejected: Vec::new(),
             left_alone: Vec::new(),
             blocked: Vec::new(),

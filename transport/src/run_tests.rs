@@ -1,5 +1,6 @@
 //! The transfer run over a relay in memory and over a folder: nothing is lost wherever it breaks off.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,6 +19,10 @@ fn both_ways_small_first_in_few_calls() {
     let link = &report.links[0];
     assert_eq!((report.outcome(), link.sent.files, link.sent.bytes), (Outcome::Done, 2, 310));
     assert_eq!((link.received.files, link.received.bytes, link.retries), (2, 420, 0));
+    let names = |files: &[crate::FileName]| files.iter().map(|name| name.as_str().to_owned()).collect::<BTreeSet<_>>();
+    assert_eq!(names(&link.sent_files), out.keys().cloned().collect());
+    assert_eq!(names(&link.received_files), incoming.keys().cloned().collect());
+    assert!(link.listed && link.failed.is_empty());
     assert_eq!((scene.on_relay("alice/down"), scene.local("inbox")), (out, incoming));
     assert!(scene.on_relay("alice/up").is_empty() && scene.local("outbox/alice").is_empty());
     // Dial, marker, two listings, two puts, two gets, one removal of both.
@@ -91,6 +96,11 @@ fn a_cut_transfer_is_resumed_within_the_run() {
             let (report, _) = scene.run(Fault::Cut(transfer, cut), None);
             let link = &report.links[0];
             assert_eq!((report.outcome(), link.retries), (Outcome::Done, 1), "{report:?}");
+            // Both are of one size: the one with the earlier name goes first.
+            let both = joined(out.clone(), incoming.clone());
+            let cut = both.keys().nth(usize::from(transfer == 2)).unwrap();
+            let cut_off: Vec<&str> = link.failed.iter().map(|attempt| attempt.name.as_str()).collect();
+            assert_eq!(cut_off, [cut], "the file whose transfer was cut is named");
             assert!(link.sent.bytes <= 100 && link.received.bytes == 100, "{report:?}");
             assert_eq!((scene.on_relay("alice/down"), scene.local("inbox")), (out.clone(), incoming.clone()));
             assert_eq!(scene.clock.now.get(), Duration::from_secs(1), "waited, but in virtual time");

@@ -23,10 +23,10 @@ use crate::place::{Placed, place};
 pub struct Received {
     /// The bundles that were applied, and what was placed.
     pub applied: Vec<(String, Placed)>,
-    /// How many had been applied before, or were overtaken.
-    pub old: u64,
-    /// How many wait for one that has not come.
-    pub waiting: u64,
+    /// Those that had been applied before, or were overtaken.
+    pub old: Vec<String>,
+    /// Those that wait for one that has not come.
+    pub waiting: Vec<String>,
     /// What went into quarantine, and why.
     pub quarantined: Vec<(String, String)>,
     /// What was left where it is, and why.
@@ -95,14 +95,14 @@ impl Receiver<'_> {
                 self.reached(Step::OldNoted, &bundle.file)?;
                 self.spool.remove_from_inbox(&bundle.file)?;
                 self.reached(Step::InboxCleared, &bundle.file)?;
-                received.old += 1;
+                received.old.push(bundle.file.clone());
             }
             Verdict::Wait => {
                 link.state.overheard(&header, self.world.clock.now());
                 replica.save_link(link)?;
                 self.reached(Step::WaitingNoted, &bundle.file)?;
                 kept_waiting.insert(link.id);
-                received.waiting += 1;
+                received.waiting.push(bundle.file.clone());
             }
             Verdict::Apply => {
                 link.node = Some(manifest.node);

@@ -19,6 +19,7 @@ pub use lock::{HomeLock, LockError};
 
 use crate::config::{Config, ConfigError};
 use crate::id::NodeName;
+use crate::ledger;
 use crate::seam::{Disk, write_durably};
 
 const CONFIG: &str = "packhorse.toml";
@@ -28,7 +29,7 @@ const OUTBOX: &str = "outbox";
 const INBOX: &str = "inbox";
 const TMP: &str = "tmp";
 const QUARANTINE: &str = "quarantine";
-const FOLDERS: [&str; 4] = [OUTBOX, INBOX, TMP, QUARANTINE];
+const FOLDERS: [&str; 5] = [OUTBOX, INBOX, TMP, QUARANTINE, ledger::FOLDER];
 /// What the making of a home may leave behind when it is killed: all of it can be made again.
 const FILES_OF_MAKING: [&str; 4] = [LOCK, IDENTITY, "identity.new", "packhorse.toml.new"];
 
@@ -55,7 +56,7 @@ pub enum HomeError {
     #[error("the home {} is not finished (packhorse.toml is missing): run the `packhorse init` or `packhorse restore` that makes it, or put packhorse.toml back from a backup", .0.display())]
     HalfMade(PathBuf),
     /// A home with bundles in it has lost its configuration.
-    #[error("the home {} has lost its packhorse.toml but holds bundles; put the file back from a backup", .0.display())]
+    #[error("the home {} has lost its packhorse.toml but holds bundles or their books; put the file back from a backup", .0.display())]
     ConfigLost(PathBuf),
     /// A new home was to be made where there is one.
     #[error("{} is a home already: use it, or choose another folder with --home DIR", .0.display())]
@@ -197,6 +198,11 @@ impl Home {
         self.folder.join(TMP)
     }
 
+    /// The folder of the bundle queue's books.
+    pub fn ledger(&self) -> PathBuf {
+        self.folder.join(ledger::FOLDER)
+    }
+
     /// The folder of files that were refused.
     pub fn quarantine(&self) -> PathBuf {
         self.folder.join(QUARANTINE)
@@ -268,7 +274,10 @@ impl Found {
         if names.iter().any(|name| name == CONFIG) {
             return Ok(Self::Home);
         }
-        let ours = |name: &&String| FOLDERS.contains(&name.as_str()) || FILES_OF_MAKING.contains(&name.as_str());
+        let ours = |name: &&String| {
+            let of_ledger = ledger::FILES.contains(&name.as_str()) || name.starts_with(ledger::DAMAGED);
+            FOLDERS.contains(&name.as_str()) || FILES_OF_MAKING.contains(&name.as_str()) || of_ledger
+        };
         if let Some(other) = names.iter().find(|name| !ours(name)) {
             return Ok(Self::Other(other.clone()));
         }

@@ -29,7 +29,7 @@ fn a_home_that_was_made_can_be_opened() {
     let home = Home::open(&folder).unwrap();
     assert_eq!(home, made);
     assert_eq!(home.identity(), &me());
-    for inner in [home.outbox(), home.inbox(), home.tmp(), home.quarantine()] {
+    for inner in [home.outbox(), home.inbox(), home.tmp(), home.quarantine(), home.ledger()] {
         assert!(inner.is_dir() && inner.starts_with(home.folder()));
     }
     let database = home.database(&home.config().unwrap());
@@ -139,4 +139,18 @@ fn a_making_that_is_broken_off_can_be_made_again() {
         create(&folder).unwrap();
         assert_eq!(Home::open(&folder).unwrap().identity(), &me());
     });
+}
+
+#[test]
+fn a_home_with_a_ledger_that_has_lost_its_configuration_is_still_known_as_one() {
+    let (_outer, folder) = somewhere();
+    let home = create(&folder).unwrap();
+    for name in ["ledger.lock", "ledger.generation"] {
+        fs::write(folder.join(name), "").unwrap();
+    }
+    fs::create_dir(folder.join("ledger.damaged-20261121T073000Z")).unwrap();
+    fs::write(home.ledger().join("db"), "books").unwrap();
+    fs::remove_file(folder.join(CONFIG)).unwrap();
+    assert!(matches!(Home::open(&folder), Err(HomeError::ConfigLost(_))));
+    assert!(matches!(create(&folder), Err(HomeError::ConfigLost(_))));
 }

@@ -84,8 +84,7 @@ impl Link {
         if !nack {
             return;
         }
-        out.go_back();
-        self.incoming.owe_ack = true;
+        self.resend();
     }
 }
 

@@ -292,6 +292,17 @@ impl Link {
         self.outgoing.acked_cut()
     }
 
+    /// The last bundle of the current epoch that the peer has acknowledged; 0 before the first.
+    pub fn acknowledged_sequence(&self) -> Sequence {
+        self.outgoing.acked
+    }
+
+    /// The bundles of the current epoch after that which hold nothing: nobody acknowledges an acknowledgement.
+    pub fn sealed_empty(&self) -> impl Iterator<Item = Sequence> {
+        let after = self.outgoing.acked.next();
+        self.outgoing.history.range(after..).filter(|(_, sealed)| !sealed.content).map(|(sequence, _)| *sequence)
+    }
+
     /// How many sealed bundles with content the peer has not acknowledged, without those that later ones replace.
     pub fn unacknowledged(&self) -> u64 {
         let after = self.outgoing.acked.next();

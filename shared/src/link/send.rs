@@ -79,6 +79,13 @@ impl Link {
         }
     }
 
+    /// Goes back to what the peer has acknowledged, because it asks for that or because a bundle was discarded here: the
+    /// next one builds on it, under a new number, and goes out even if it holds nothing.
+    pub fn resend(&mut self) {
+        self.outgoing.go_back();
+        self.incoming.owe_ack = true;
+    }
+
     /// Takes the next sequence number for a bundle that ends at `cut`. The state must be stored before the bundle can
     /// leave, or the number could be used twice.
     pub fn seal(&mut self, id: BundleId, contents: Contents, due: Due, outlook: Outlook, now: WallTime) -> Header {

@@ -154,6 +154,11 @@ impl Link {
         self.incoming.owe_ack = true;
     }
 
+    /// The bundles of the current epoch that later ones replace.
+    pub fn superseded(&self) -> impl Iterator<Item = Sequence> {
+        self.outgoing.history.iter().filter(|(_, sealed)| sealed.superseded).map(|(sequence, _)| *sequence)
+    }
+
     /// Whether the file is one of ours that later bundles have replaced, which are sealed: it may be taken away once
     /// they are where it is.
     pub fn is_obsolete(&self, name: &BundleName) -> bool {

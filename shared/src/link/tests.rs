@@ -310,3 +310,20 @@ fn passing_over_records_that_do_not_concern_the_peer_keeps_the_floor_until_all_w
     hub.link.skip_to(Cut(30), Reach::Rest);
     assert_eq!((hub.link.sent(), hub.link.floor()), (Cut(30), Cut(30)));
 }
+
+#[test]
+fn a_discarded_bundle_is_sent_again_under_a_new_number_and_the_later_ones_are_overtaken() {
+    let (mut hub, mut remote) = End::pair();
+    let (discarded, later) = (hub.content(), hub.content());
+    hub.link.resend();
+    assert_eq!((hub.link.sent(), hub.link.floor()), (Cut(7), Cut(7)));
+    assert_eq!(hub.link.due_without_content(), Due::Acknowledgement, "it goes out even if it holds nothing");
+    let again = hub.content();
+    assert!(again.sequence > later.sequence && again.base == Base::default() && again.id != discarded.id);
+    assert_eq!(remote.receive(&later, true), Verdict::Wait);
+    assert_eq!(remote.receive(&again, true), Verdict::Apply);
+    assert_eq!(remote.receive(&later, true), Verdict::Old);
+    let answer = remote.quiet_run().unwrap();
+    hub.receive(&answer, false);
+    assert_eq!((hub.link.unacknowledged(), hub.link.acknowledged_sequence()), (0, again.sequence));
+}

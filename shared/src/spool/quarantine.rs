@@ -1,8 +1,8 @@
 //! Files that were refused, each with the reason beside it.
 //!
 //! Owns `quarantine/`: `NAME` and `NAME.reason`. Invariants: a file is there only with its reason, and nothing that
-//! is there is overwritten. Leaves to people when such files are deleted, and to the links that the sender is asked
-//! for the bundle again.
+//! is there is overwritten. Leaves to people when such files are deleted or looked at again, and to the links
+//! that the sender is asked for the bundle again.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -59,6 +59,41 @@ impl Spool<'_> {
     pub fn quarantined(&self) -> Result<Vec<Quarantined>, SpoolError> {
         let files = list(&self.quarantine, check_kept)?;
         Ok(files.into_iter().map(|file| Quarantined { why: read_why(&file.path), file }).collect())
+    }
+
+    /// Moves a file from quarantine back into the inbox, durably, under the name that it had there; why it was refused
+    /// is forgotten last.
+    pub fn return_to_inbox(&self, kept: &str, name: &str) -> Result<PathBuf, SpoolError> {
+        check_kept(kept)?;
+        check_complete(name)?;
+        let (from, to) = (self.quarantine.join(kept), self.inbox.join(name));
+        self.need_folder(&self.inbox)?;
+        let moved = match (from.symlink_metadata(), to.symlink_metadata()) {
+            (Ok(_), Err(_)) => self.disk.sync_file(&from).and_then(|()| publish(self.disk, &from, &to)),
+            (Ok(_), Ok(_)) => Err(io::ErrorKind::AlreadyExists.into()),
+            // An earlier run was cut off between the move and the last sync.
+            (Err(error), Ok(_)) if error.kind() == io::ErrorKind::NotFound => self.sync_both(&from, &to),
+            (Err(error), _) => Err(error),
+        };
+        moved
+            .and_then(|()| self.forget_why(&from))
+            .map_err(SpoolError::at(format!("move \"{kept}\" from quarantine into the inbox"), &self.quarantine))?;
+        Ok(to)
+    }
+
+    /// Takes a file out of quarantine, with its reason; success if it is not there.
+    pub fn remove_from_quarantine(&self, kept: &str) -> Result<(), SpoolError> {
+        check_kept(kept)?;
+        let path = self.quarantine.join(kept);
+        let removed = self.disk.remove(&path).and_then(|()| self.forget_why(&path));
+        removed.map_err(SpoolError::at(format!("remove \"{kept}\" from quarantine"), &self.quarantine))
+    }
+
+    /// The file is gone first, durably: it must never lie here without its reason.
+    fn forget_why(&self, place: &Path) -> io::Result<()> {
+        self.disk.sync_folder(&self.quarantine)?;
+        self.disk.remove(&reason_path(place))?;
+        self.disk.sync_folder(&self.quarantine)
     }
 
     /// A file that is not where it was may have been moved by a run that was cut off before the last sync.

@@ -255,3 +255,45 @@ fn quarantine_fails_cleanly_and_never_holds_a_file_without_its_reason() {
         assert_eq!(whys, ["older", "newer"]);
     });
 }
+
+#[test]
+fn a_refused_file_goes_back_into_the_inbox_whatever_fails_and_never_over_another() {
+    sweep(|disk| {
+        let (_outer, home) = home();
+        let spool = Spool::new(&home, &OsDisk);
+        let from = home.inbox().join(NAME);
+        for content in ["first", "second"] {
+            fs::write(&from, content).unwrap();
+            spool.quarantine(&from, NAME, "it is cut short", NOW).unwrap();
+        }
+        let kept = format!("{NAME}.1");
+        let result = Spool::new(&home, disk).return_to_inbox(&kept, NAME);
+        assert_eq!(result.is_err(), disk.struck());
+        assert_eq!(copies(home.folder(), "second").len(), 1);
+        assert!(spool.quarantined().unwrap().iter().all(|one| one.why.is_some()));
+        assert_eq!(spool.return_to_inbox(&kept, NAME).unwrap(), from);
+        assert_eq!((fs::read(&from).unwrap(), names(&spool.inbox().unwrap())), (b"second".to_vec(), vec![NAME]));
+        assert!(!home.quarantine().join(format!("{kept}.reason")).exists());
+        assert!(matches!(spool.return_to_inbox(NAME, NAME), Err(SpoolError::Failed { .. })));
+        assert_eq!((fs::read(&from).unwrap(), spool.quarantined().unwrap().len()), (b"second".to_vec(), 1));
+    });
+}
+
+#[test]
+fn a_refused_file_goes_with_its_reason_whatever_fails() {
+    sweep(|disk| {
+        let (_outer, home) = home();
+        let spool = Spool::new(&home, &OsDisk);
+        let from = home.inbox().join(NAME);
+        fs::write(&from, "content").unwrap();
+        spool.quarantine(&from, NAME, "it is cut short", NOW).unwrap();
+        let result = Spool::new(&home, disk).remove_from_quarantine(NAME);
+        assert_eq!(result.is_err(), disk.struck());
+        assert!(spool.quarantined().unwrap().iter().all(|one| one.why.is_some()));
+        spool.remove_from_quarantine(NAME).unwrap();
+        assert_eq!(fs::read_dir(home.quarantine()).unwrap().count(), 0);
+        for path in ["../inbox/x", "a/b", "", "x.reason"] {
+            assert!(spool.remove_from_quarantine(path).is_err() && spool.return_to_inbox(path, NAME).is_err());
+        }
+    });
+}

@@ -1,0 +1,41 @@
+//! `packhorse queue`: the bundles on their way, and what a person can do about them.
+
+mod choose;
+mod discard;
+mod list;
+mod retry;
+mod show;
+mod told;
+
+use std::path::Path;
+
+use clap::{Args, Subcommand};
+
+use crate::failure::{Exit, Failure};
+
+/// Look into the queue of bundles, and have one tried or sent again
+#[derive(Args)]
+pub struct Queue {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    List(list::List),
+    Show(show::Show),
+    Retry(retry::Retry),
+    Discard(discard::Discard),
+}
+
+impl Queue {
+    /// Runs the command.
+    pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
+        match self.command {
+            Command::List(list) => list.run(home),
+            Command::Show(show) => show.run(home),
+            Command::Retry(retry) => retry.run(home),
+            Command::Discard(discard) => discard.run(home),
+        }
+    }
+}
