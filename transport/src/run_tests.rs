@@ -22,7 +22,7 @@ fn both_ways_small_first_in_few_calls() {
     let names = |files: &[crate::FileName]| files.iter().map(|name| name.as_str().to_owned()).collect::<BTreeSet<_>>();
     assert_eq!(names(&link.sent_files), out.keys().cloned().collect());
     assert_eq!(names(&link.received_files), incoming.keys().cloned().collect());
-    assert!(link.listed && link.failed.is_empty());
+    assert!(link.lying.is_some() && link.failed.is_empty());
     assert_eq!((scene.on_relay("alice/down"), scene.local("inbox")), (out, incoming));
     assert!(scene.on_relay("alice/up").is_empty() && scene.local("outbox/alice").is_empty());
     // Dial, marker, two listings, two puts, two gets, one removal of both.
