@@ -7,6 +7,7 @@ mod support;
 mod capture;
 mod chinook;
 mod commands;
+mod forget;
 mod regressions;
 mod shape;
 mod steps;

@@ -331,3 +331,18 @@ fn a_package_made_again_replaces_the_old_installation() {
     assert_eq!(scene.sql("hq", "SELECT phone FROM contacts WHERE id = 1"), "new laptop");
     scene.same("contacts", "hq", "new");
 }
+
+/// What an earlier `transfer` fetched is acknowledged by the call that applies it.
+#[test]
+fn what_was_fetched_before_is_answered_by_the_sync_that_applies_it() {
+    let scene = Scene::hub("CREATE TABLE t (k TEXT PRIMARY KEY, v)");
+    scene.remote("alice");
+    scene.sql("hq", "INSERT INTO t VALUES ('a', 1)");
+    scene.sync("hq");
+    scene.packhorse("alice", &["transfer"]).expect(0);
+    scene.sync("alice");
+    let up = scene.path("relay").join("alice").join("up");
+    assert!(
+        std::fs::read_dir(up).unwrap().any(|file| file.unwrap().path().extension().is_some_and(|end| end == "bundle"))
+    );
+}

@@ -48,15 +48,28 @@ impl Sync {
         let applied = apply::receive(&mut node)?;
         let mut exit = moved.worse(applied);
         sealed?;
-        if transfer.report.links.iter().any(|link| link.received.files > 0) && moved != Exit::OutOfTime {
+        if matches!(moved, Exit::Done | Exit::Attention) {
             bundle::seal(&mut node, Urgency::Now, &[])?;
-            let again = relay::transfer(&mut node, self.budget.map(left))?;
-            exit = exit.worse(relay::conclude(&mut node, &again));
+            if has_more_to_send(&node)? {
+                let again = relay::transfer(&mut node, self.budget.map(left))?;
+                exit = exit.worse(relay::conclude(&mut node, &again));
+            }
         }
         exit = exit.worse(relay::tell_refused(&mut node)?);
         conclude(exit);
         Ok(exit)
     }
+}
+
+/// Whether what was applied (by this run, of what this or an earlier one fetched) is to be answered.
+fn has_more_to_send(node: &Node) -> Result<bool, Failure> {
+    let spool = node.spool();
+    for peer in spool.peers()? {
+        if !spool.outbox(&peer)?.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn conclude(exit: Exit) {
