@@ -26,8 +26,8 @@ pub(super) const MANIFEST: &str = "manifest";
 /// How deep values that are not known here may nest.
 const DEPTH_MAX: usize = 32;
 
-/// The most epochs that a header names on either of its lists.
-const EPOCHS_MAX: usize = 64;
+/// The most lives that a header names on either of its lists.
+const LIVES_MAX: usize = 64;
 
 /// What a container is for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -151,9 +151,9 @@ struct OnWire {
     #[serde(default, skip_serializing_if = "is_default")]
     horizon: u64,
     #[serde(default, skip_serializing_if = "is_default")]
-    past: Vec<Epoch>,
+    lives: Vec<BundleId>,
     #[serde(default, skip_serializing_if = "is_default")]
-    refused: Vec<Epoch>,
+    refused: Vec<BundleId>,
     #[serde(default, skip_serializing_if = "is_default")]
     nack: bool,
     #[serde(default, skip_serializing_if = "is_default")]
@@ -259,7 +259,7 @@ impl Manifest {
             link: header.map(link_to_wire),
             complete: header.and_then(complete_to_wire),
             horizon: header.map_or(0, |header| header.horizon.seconds()),
-            past: header.map(|header| header.past.clone()).unwrap_or_default(),
+            lives: header.map(|header| header.lives.clone()).unwrap_or_default(),
             refused: header.map(|header| header.refused.clone()).unwrap_or_default(),
             nack: header.is_some_and(|header| header.nack),
             ask: header.map_or(0, |header| header.ask),
@@ -317,7 +317,7 @@ impl OnWire {
     }
 
     fn says_of_a_link(&self) -> bool {
-        let lists = self.past.len() + self.refused.len();
+        let lists = self.lives.len() + self.refused.len();
         self.nack || self.probe || self.ask > 0 || self.complete.is_some() || self.horizon > 0 || lists > 0
     }
 
@@ -325,8 +325,8 @@ impl OnWire {
         let (epoch, sequence, id, (base, base_id), ack, clock) = *link;
         let out_of_range = || unusable("a number in its header is out of range");
         let reading = |seconds| Horizon::from_seconds(seconds).ok_or_else(out_of_range);
-        if self.past.len().max(self.refused.len()) > EPOCHS_MAX {
-            return Err(unusable("its header names too many epochs"));
+        if self.lives.len().max(self.refused.len()) > LIVES_MAX {
+            return Err(unusable("its header names too many lives"));
         }
         let header = Header {
             epoch,
@@ -340,7 +340,7 @@ impl OnWire {
             clock,
             complete_to: self.complete.map_or(Ok(clock), |seconds| reading(seconds).map(Horizon::reading))?,
             horizon: reading(self.horizon)?,
-            past: self.past.clone(),
+            lives: self.lives.clone(),
             refused: self.refused.clone(),
         };
         check_ranges(&header).ok_or_else(out_of_range)?;
@@ -353,9 +353,6 @@ fn check_ranges(header: &Header) -> Option<()> {
     let ack = header.ack.unwrap_or(Ack { epoch: Epoch(0), sequence: Sequence(0), id: None });
     for number in [header.epoch.0, header.sequence.0, header.base.sequence.0, header.ask, ack.epoch.0, ack.sequence.0] {
         stored(number)?;
-    }
-    for epoch in header.past.iter().chain(&header.refused) {
-        stored(epoch.0)?;
     }
     (header.sequence > Sequence(0) && header.clock <= Reading::MAX).then_some(())
 }

@@ -4,7 +4,7 @@ use super::tests::manifest;
 use super::*;
 use crate::clock::{Reading, WallTime};
 use crate::horizon::Horizon;
-use crate::id::{Epoch, NodeId, Sequence};
+use crate::id::{BundleId, Epoch, NodeId, Sequence};
 use crate::link::{Base, Header};
 
 /// What is complete is told in whole seconds, earlier rather than later.
@@ -29,7 +29,7 @@ fn a_manifest_comes_back_in_every_shape() {
     let header = told.header.as_mut().unwrap();
     header.complete_to = Reading::at(WallTime(1_795_253_000_000));
     header.horizon = Horizon::before(Reading::at(WallTime(1_795_252_000_000)));
-    (header.past, header.refused) = (vec![Epoch(1), Epoch(2)], vec![Epoch(7)]);
+    (header.lives, header.refused) = (vec![BundleId(1), BundleId(u64::MAX)], vec![BundleId(7)]);
     told.addressee = Addressee::Installation(NodeId(u64::MAX));
     let unmet = Manifest { addressee: Addressee::PackageOf(Epoch(5)), ..manifest() };
     for manifest in [full, plain, told, unmet, Manifest { kind: Kind::Package, header: None, ..manifest() }] {
@@ -49,9 +49,9 @@ fn numbers_out_of_range_are_refused() {
     assert!(with(&|header| header.sequence = Sequence(0)).is_err());
     assert!(with(&|header| header.epoch = Epoch(1 << 63)).is_err());
     assert!(with(&|header| header.clock = Reading(Reading::MAX.0 + 1)).is_err());
-    assert!(with(&|header| header.past = vec![Epoch(1 << 63)]).is_err());
-    assert!(with(&|header| header.refused = vec![Epoch(1); 65]).is_err());
-    assert!(with(&|header| header.refused = vec![Epoch(1); 64]).is_ok());
+    assert!(with(&|header| header.lives = vec![BundleId(1); 65]).is_err());
+    assert!(with(&|header| header.refused = vec![BundleId(1); 65]).is_err());
+    assert!(with(&|header| header.refused = vec![BundleId(1); 64]).is_ok());
     assert!(Manifest { header: None, ..manifest() }.to_bytes().is_err());
     assert!(Manifest { kind: Kind::Package, ..manifest() }.to_bytes().is_err());
 }

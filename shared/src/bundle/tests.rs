@@ -27,7 +27,7 @@ pub(super) fn manifest() -> Manifest {
         clock: Reading::at(WallTime(1_795_253_400_123)),
         complete_to: Reading::at(WallTime(1_795_253_400_123)),
         horizon: Horizon::NONE,
-        past: Vec::new(),
+        lives: Vec::new(),
         refused: Vec::new(),
     };
     Manifest {

@@ -50,14 +50,15 @@ impl Link {
         }
         // The peer has not seen this epoch yet; what it saw must have been ours.
         let ours = out.past.get(&ack.epoch).is_some_and(|past| !contradicts(&ack, past.next, &past.history));
-        if ours { Word::Applied(Sequence(0)) } else { Word::AheadOfUs }
+        if ours || out.lost.contains(&ack.epoch) { Word::Applied(Sequence(0)) } else { Word::AheadOfUs }
     }
 
     /// We come from a backup: a later epoch of whole records, and a request for everything.
     fn start_over(&mut self, ack: Option<Ack>, asked: bool, now: WallTime) {
-        if let Some(ack) = ack {
-            self.outgoing.epoch = self.outgoing.epoch.max(ack.epoch);
+        if let Some(ack) = ack.filter(|ack| ack.epoch > self.outgoing.epoch) {
+            self.outgoing.lose(ack.epoch);
         }
+        self.outgoing.lives.start_over();
         self.ask = self.ask.max(self.answered).max(now.0) + 1;
         if asked {
             self.outgoing_everything(now);

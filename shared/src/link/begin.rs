@@ -1,8 +1,8 @@
 //! How a link begins: with a package, at either end, and anew with another package.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Ack, Base, Extent, Incoming, Link, Outgoing, Role, Sealed, Sight, Standing, Sweep};
+use super::{Ack, Base, Extent, Incoming, Link, Lives, Outgoing, Role, Sealed, Sight, Standing, Sweep};
 use crate::clock::{Reading, WallTime};
 use crate::id::{Cut, Epoch, Sequence};
 
@@ -32,6 +32,8 @@ impl Link {
             quiet_runs: 0,
             extent: Extent::Changes,
             past: BTreeMap::new(),
+            lost: BTreeSet::new(),
+            lives: Lives::default(),
             sweep: Sweep::Done,
             sight: Sight::default(),
         };

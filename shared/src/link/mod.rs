@@ -11,6 +11,8 @@
 mod acknowledge;
 mod begin;
 mod exchanged;
+#[cfg(test)]
+mod exchanged_tests;
 mod lineage;
 mod receive;
 mod send;
@@ -23,7 +25,7 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +37,7 @@ use crate::id::{BundleId, Cut, Epoch, Sequence};
 pub use begin::Beginning;
 pub use exchanged::{Beyond, Forgettable};
 pub use lineage::Lineage;
+use lineage::Lives;
 pub use receive::Verdict;
 pub use send::{Contents, Due, Outlook};
 use supersede::Sight;
@@ -97,10 +100,10 @@ pub struct Header {
     pub complete_to: Reading,
     /// The sender's horizon.
     pub horizon: Horizon,
-    /// The sender's earlier epochs, latest last; told by the bundles with which an epoch begins.
-    pub past: Vec<Epoch>,
-    /// The epochs of the receiver's that the sender refuses: a copy of the receiver speaks in turn with it.
-    pub refused: Vec<Epoch>,
+    /// The sender's lives, latest last; told by the bundles with which an epoch begins.
+    pub lives: Vec<BundleId>,
+    /// The lives of the receiver's that the sender refuses: those of a copy that speaks in turn with it.
+    pub refused: Vec<BundleId>,
 }
 
 /// Which end of the link the peer is.
@@ -189,6 +192,11 @@ struct Outgoing {
     quiet_runs: u32,
     extent: Extent,
     past: BTreeMap<Epoch, Past>,
+    /// Epochs of ours that the backup from which we come does not know of.
+    #[serde(default)]
+    lost: BTreeSet<Epoch>,
+    #[serde(default)]
+    lives: Lives,
     /// Records without stamps are still to be sent whole before the rest.
     #[serde(default)]
     sweep: Sweep,
@@ -351,6 +359,14 @@ impl Outgoing {
         self.history.get(&self.acked).map_or(Cut(0), |sealed| sealed.cut)
     }
 
+    /// Takes account of an epoch that we began and do not know of: what was acknowledged in it tells nothing any more.
+    fn lose(&mut self, epoch: Epoch) {
+        self.lost.insert(epoch);
+        while self.lost.len() > PAST_MAX {
+            self.lost.pop_first();
+        }
+    }
+
     /// Starts a later epoch, whose bundles hold whole records after `cut`.
     fn start_epoch(&mut self, now: WallTime, cut: Cut, extent: Extent) {
         let past = Past { next: self.next, history: std::mem::take(&mut self.history) };
@@ -358,7 +374,8 @@ impl Outgoing {
         while self.past.len() > PAST_MAX {
             self.past.pop_first();
         }
-        self.epoch = Epoch(self.epoch.next().0.max(now.0 / 1000));
+        let latest = self.lost.last().copied().unwrap_or_default().max(self.epoch);
+        self.epoch = Epoch(latest.next().0.max(now.0 / 1000));
         self.next = Sequence(1);
         self.base = Base::default();
         self.sent = cut;

@@ -43,9 +43,7 @@ impl Link {
         let incoming = &mut self.incoming;
         if incoming.last.is_none_or(|last| last.epoch != header.epoch) {
             incoming.applied = [(header.base.sequence, header.base.id)].into();
-            if let Some(last) = incoming.last {
-                incoming.lineage.follow(last.epoch, &header.past);
-            }
+            incoming.lineage.follow(&header.lives);
         }
         incoming.last = Some(Ack { epoch: header.epoch, sequence: header.sequence, id: Some(header.id) });
         incoming.applied.insert(header.sequence, Some(header.id));

@@ -90,6 +90,7 @@ impl Link {
     /// leave, or the number could be used twice.
     pub fn seal(&mut self, id: BundleId, contents: Contents, due: Due, outlook: Outlook, now: WallTime) -> Header {
         let Contents { cut, reach, content, sweep } = contents;
+        self.outgoing.lives.seal(id);
         let header = self.header(id, reach, due, outlook);
         let out = &mut self.outgoing;
         if reach == Reach::Rest {
@@ -134,8 +135,8 @@ impl Link {
             clock: outlook.clock,
             complete_to,
             horizon: outlook.horizon,
-            past: if begins { out.past.keys().copied().collect() } else { Vec::new() },
-            refused: self.refused_epochs(),
+            lives: if begins { out.lives.had().to_vec() } else { Vec::new() },
+            refused: self.refused_lives(),
         }
     }
 

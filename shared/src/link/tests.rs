@@ -41,6 +41,24 @@ impl End {
         self.link.seal(BundleId(self.ids), contents, Due::Nothing, self.outlook(), self.now)
     }
 
+    /// The bundle that a run sends for this reason, whatever else there is.
+    pub(super) fn quiet_run_with(&mut self, due: Due) -> Header {
+        self.seal(false, due)
+    }
+
+    /// A bundle of the records without stamps, up to here.
+    pub(super) fn swept(&mut self, sweep: Sweep) {
+        self.ids += 1;
+        let contents = Contents { cut: self.link.sent(), reach: Reach::Part, content: true, sweep };
+        self.link.seal(BundleId(self.ids), contents, Due::Nothing, self.outlook(), self.now);
+    }
+
+    /// A copy of this end, some milliseconds later.
+    pub(super) fn copied(&self, later: u64) -> Self {
+        let (link, now) = (self.link.clone(), WallTime(self.now.0 + later));
+        Self { link, cut: self.cut, ids: self.ids + 10_000 + later, now }
+    }
+
     /// As at a node without other links.
     fn outlook(&self) -> Outlook {
         let clock = Reading::at(self.now);

@@ -1,0 +1,154 @@
+//! How far stamps may be forgotten, who is no longer waited for, and copies that speak in turn.
+
+use super::tests::End;
+use super::*;
+use crate::id::LinkId;
+
+fn reading(millis: u64) -> Reading {
+    Reading::at(WallTime(millis))
+}
+
+/// A link whose peer has sent everything up to here.
+fn complete_to(millis: u64) -> Link {
+    Link::new(Role::Remote, WallTime(1_000), Cut(3), reading(millis), Epoch(0))
+}
+
+#[test]
+fn the_horizon_is_the_lowest_of_all_links_and_below_what_is_held() {
+    let links = [complete_to(9_500), complete_to(7_500)];
+    assert_eq!(Forgettable::of(&links, None).horizon.reading(), reading(7_000));
+    assert_eq!(Forgettable::of(&links, Some(reading(5_000))).horizon.reading(), reading(4_000));
+    assert_eq!(Forgettable::of(&[], None), Forgettable { horizon: Horizon::NONE, cut: Cut(0) });
+}
+
+#[test]
+fn only_what_an_accepted_bundle_acknowledged_is_forgotten() {
+    let (mut hub, mut remote) = End::pair();
+    let bundle = hub.content();
+    remote.receive(&bundle, true);
+    let _lost = remote.content();
+    let overheard = remote.content();
+    hub.receive(&overheard, true);
+    assert_eq!(hub.link.acked(), hub.cut, "the waiting bundle acknowledges");
+    assert_eq!(Forgettable::of([&hub.link], None).cut, Cut(0), "but what came before it may not have seen that");
+}
+
+#[test]
+fn a_node_answers_for_what_came_over_its_other_links() {
+    let links = [complete_to(9_500), complete_to(7_500), complete_to(8_500)];
+    let numbered = || (1..).map(LinkId).zip(&links);
+    let beyond = Beyond::of(numbered(), None);
+    let clock = reading(10_500);
+    assert_eq!(beyond.complete_to(clock, LinkId(1)), reading(7_000));
+    assert_eq!(beyond.complete_to(clock, LinkId(2)), reading(8_000), "a peer need not wait for itself");
+    assert_eq!(Beyond::of(numbered(), Some(reading(3_000))).complete_to(clock, LinkId(2)), reading(2_000));
+    assert_eq!(Beyond::default().complete_to(clock, LinkId(2)), clock, "a node with one link answers for itself alone");
+}
+
+#[test]
+fn a_part_says_no_more_of_what_is_complete_than_the_bundle_that_it_builds_on() {
+    let (mut hub, mut remote) = End::pair();
+    let whole = hub.content();
+    assert_eq!(whole.complete_to, whole.clock);
+    let (part, last) = (hub.part(), hub.content());
+    assert_eq!((part.complete_to, last.complete_to), (whole.clock, last.clock));
+    remote.receive(&whole, true);
+    remote.receive(&part, true);
+    assert_eq!(remote.link.complete_to(), whole.clock);
+}
+
+#[test]
+fn a_silent_peer_expires_once_and_its_next_word_has_everything_exchanged() {
+    let (mut hub, mut remote) = End::pair();
+    let began = hub.now;
+    assert!(!hub.link.expire(WallTime(began.0 + 500), 500));
+    assert!(hub.link.expire(WallTime(began.0 + 501), 500));
+    assert!(!hub.link.expire(WallTime(began.0 + 900), 500), "it is told once");
+    assert_eq!(Forgettable::of([&hub.link], None).cut, Cut(0));
+    let other = complete_to(9_000);
+    assert_eq!(Forgettable::of([&hub.link, &other], None).horizon.reading(), reading(9_000));
+    let word = remote.content();
+    assert_eq!(hub.receive(&word, true), Verdict::Apply);
+    assert_eq!((hub.link.standing(), hub.link.extent()), (Standing::Open, Extent::Everything));
+    let answer = hub.content();
+    assert!(answer.ask > 0 && answer.epoch > word.epoch);
+}
+
+#[test]
+fn everything_begins_with_the_records_without_stamps_where_anybody_has_dropped_some() {
+    let (mut hub, mut remote) = End::pair();
+    remote.link.ask = 5;
+    let mut request = remote.quiet_run_with(Due::Acknowledgement);
+    request.horizon = Horizon::before(reading(5_000));
+    hub.receive(&request, false);
+    assert_eq!(hub.link.sweep(Horizon::NONE), Sweep::Begin, "the peer has dropped some");
+    let half = Sweep::After(SweepPlace(vec![1]));
+    hub.swept(half.clone());
+    assert_eq!((hub.link.sweep(Horizon::NONE), hub.link.acked()), (half, Cut(0)));
+    hub.link.resend();
+    assert_eq!(hub.link.sweep(Horizon::NONE), Sweep::Begin, "nothing of it was acknowledged");
+    let (mut plain, mut other) = End::pair();
+    other.link.ask = 5;
+    let request = other.quiet_run_with(Due::Acknowledgement);
+    plain.receive(&request, false);
+    assert_eq!(plain.link.sweep(Horizon::NONE), Sweep::Done, "both ends hold the same of them");
+}
+
+/// Lets the peer's bundle in, and the answer to it.
+fn speak(hub: &mut End, copy: &mut End) -> bool {
+    let bundle = copy.content();
+    if hub.link.is_fork(&bundle) {
+        return false;
+    }
+    hub.receive(&bundle, true);
+    let answer = hub.content();
+    copy.receive(&answer, true);
+    true
+}
+
+#[test]
+fn a_copy_that_speaks_in_turn_is_refused_and_the_other_line_goes_on() {
+    let (mut hub, mut original) = End::pair();
+    assert!(speak(&mut hub, &mut original));
+    let mut copy = original.copied(5_000);
+    assert!(speak(&mut hub, &mut original));
+    let turns: Vec<bool> =
+        (0..24).map(|turn| speak(&mut hub, if turn % 2 == 0 { &mut copy } else { &mut original })).collect();
+    let refused = turns.iter().position(|heard| !heard).expect("one of them is refused");
+    assert!(refused <= 10, "{turns:?}");
+    let goes_on = turns.iter().skip(refused).step_by(2).all(|heard| !heard)
+        && turns.iter().skip(refused + 1).step_by(2).all(|heard| *heard);
+    assert!(goes_on, "{turns:?}");
+}
+
+#[test]
+fn whoever_is_restored_from_a_backup_once_or_twice_is_no_copy() {
+    let (mut hub, mut remote) = End::pair();
+    for _ in 0..2 {
+        assert!(speak(&mut hub, &mut remote));
+    }
+    let backup = remote.copied(0);
+    for times in 0..3 {
+        remote = backup.copied(10_000 * (times + 1));
+        for _ in 0..5 {
+            assert!(speak(&mut hub, &mut remote), "restored {times} times");
+        }
+    }
+}
+
+#[test]
+fn a_node_that_hears_that_it_is_refused_falls_silent() {
+    let (mut hub, mut remote) = End::pair();
+    let backup = remote.link.clone();
+    let bundle = remote.content();
+    hub.receive(&bundle, true);
+    remote.link = backup;
+    let answer = hub.content();
+    remote.receive(&answer, true);
+    let first = remote.content();
+    assert_eq!(first.lives, [first.id], "it has started over");
+    let mut refusal = hub.content();
+    refusal.refused = vec![first.id];
+    remote.receive(&refusal, true);
+    assert_eq!(remote.link.standing(), Standing::Refused);
+}
