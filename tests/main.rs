@@ -7,6 +7,7 @@ mod support;
 mod capture;
 mod chinook;
 mod commands;
+mod mirror;
 mod regressions;
 mod shape;
 mod travel;

@@ -1,0 +1,89 @@
+//! What of the final state the schedule leaves open, and what it does not.
+//!
+//! An edit that was made at a node after a backup of it, which was put back later, lives on only if a bundle had carried
+//! it away by then. Whether one had depends on a patience that the two worlds do not share. Such an edit is in *doubt*;
+//! what it wrote may differ between the worlds unless a later edit, which is in no doubt, wrote over it. Everything else
+//! is the same, to the last field; and all nodes of one world are the same in any case.
+//!
+//! So is an edit whose record was then deleted at the same node. The model keeps what it wrote; the real crates find the
+//! row gone, and capture stores no values. If an edit elsewhere brings the record back, it comes without that one, unless
+//! a bundle had carried it away before.
+
+use super::tables::{COLUMNS, Edit, NodeNumber, Place};
+
+/// An edit that was made in both worlds.
+struct Made {
+    node: NodeNumber,
+    place: Place,
+    kind: Kind,
+    /// The step, and the time of its stamp.
+    step: u64,
+    now: u64,
+    in_doubt: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Making,
+    Write(usize),
+    Deletion,
+}
+
+/// Every edit, in the order in which they were made.
+#[derive(Default)]
+pub struct Edits {
+    made: Vec<Made>,
+}
+
+/// How far a record may differ between the worlds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// In these fields.
+    Fields([bool; COLUMNS]),
+    /// Whether it is there at all.
+    Existence,
+}
+
+impl Edits {
+    /// Notes an edit.
+    pub fn note(&mut self, node: NodeNumber, place: Place, edit: &Edit, step: u64, now: u64) {
+        let kind = match edit {
+            Edit::Insert(_) => Kind::Making,
+            Edit::Update(column, _) => Kind::Write(*column),
+            Edit::Delete => Kind::Deletion,
+        };
+        if kind == Kind::Deletion {
+            let written = self.made.iter_mut().filter(|made| (made.node, made.place) == (node, place));
+            written.filter(|made| matches!(made.kind, Kind::Write(_))).for_each(|made| made.in_doubt = true);
+        }
+        self.made.push(Made { node, place, kind, step, now, in_doubt: false });
+    }
+
+    /// A node is put back to what it was in this step.
+    pub fn forget(&mut self, node: NodeNumber, since: u64) {
+        let lost = self.made.iter_mut().filter(|made| made.node == node && made.step > since);
+        lost.for_each(|made| made.in_doubt = true);
+    }
+
+    /// What may differ of a record.
+    pub fn doubt(&self, place: Place) -> Doubt {
+        // By stamp: the node breaks ties, and of one node's edits the last one is later.
+        let latest = |fits: &dyn Fn(Kind) -> bool| {
+            let fitting = self.made.iter().filter(|made| made.place == place && fits(made.kind));
+            fitting.max_by_key(|made| (made.now, made.node))
+        };
+        let in_doubt = |made: Option<&Made>| made.is_some_and(|made| made.in_doubt);
+        let was_deleted = latest(&|kind| kind == Kind::Deletion).is_some();
+        let mut about = self.made.iter().filter(|made| made.place == place);
+        // Who edits a record has all of it: if such an edit lives on, so does the record.
+        let nothing_is_sure = in_doubt(latest(&|kind| kind == Kind::Making)) && about.all(|made| made.in_doubt);
+        // Whether a record that was deleted lives is decided by its latest change.
+        if nothing_is_sure || was_deleted && in_doubt(latest(&|_| true)) {
+            return Doubt::Existence;
+        }
+        Doubt::Fields(std::array::from_fn(|column| {
+            let last = latest(&|kind| kind == Kind::Write(column) || kind == Kind::Making);
+            last.is_some_and(|made| made.in_doubt && made.kind != Kind::Making)
+        }))
+    }
+}
