@@ -89,6 +89,8 @@ impl Receiver<'_> {
                 received.old += 1;
             }
             Verdict::Wait => {
+                // What it says may open a later epoch of ours, by which it could not be known any more.
+                link.node = Some(manifest.node);
                 link.state.overheard(&header, self.world.clock.now());
                 replica.save_link(link)?;
                 kept_waiting.insert(link.id);
