@@ -52,10 +52,6 @@ impl Edits {
             Edit::Update(column, _) => Kind::Write(*column),
             Edit::Delete => Kind::Deletion,
         };
-        if kind == Kind::Deletion {
-            let written = self.made.iter_mut().filter(|made| (made.node, made.place) == (node, place));
-            written.filter(|made| matches!(made.kind, Kind::Write(_))).for_each(|made| made.in_doubt = true);
-        }
         self.made.push(Made { node, place, kind, step, now, in_doubt: false });
     }
 
@@ -65,6 +61,18 @@ impl Edits {
         lost.for_each(|made| made.in_doubt = true);
     }
 
+    /// A node is put back to what it was in this step, and has told nobody of what it did since.
+    pub fn erase(&mut self, node: NodeNumber, since: u64) {
+        self.made.retain(|made| made.node != node || made.step <= since);
+    }
+
+    /// Whether an edit may live on in one world and not in the other.
+    fn is_open(&self, made: &Made) -> bool {
+        let same = |other: &&Made| (other.node, other.place) == (made.node, made.place) && other.step > made.step;
+        let is_write = matches!(made.kind, Kind::Write(_));
+        made.in_doubt || is_write && self.made.iter().filter(same).any(|other| other.kind == Kind::Deletion)
+    }
+
     /// What may differ of a record.
     pub fn doubt(&self, place: Place) -> Doubt {
         // By stamp: the node breaks ties, and of one node's edits the last one is later.
@@ -72,18 +80,18 @@ impl Edits {
             let fitting = self.made.iter().filter(|made| made.place == place && fits(made.kind));
             fitting.max_by_key(|made| (made.now, made.node))
         };
-        let in_doubt = |made: Option<&Made>| made.is_some_and(|made| made.in_doubt);
+        let in_doubt = |made: Option<&Made>| made.is_some_and(|made| self.is_open(made));
         let was_deleted = latest(&|kind| kind == Kind::Deletion).is_some();
         let mut about = self.made.iter().filter(|made| made.place == place);
         // Who edits a record has all of it: if such an edit lives on, so does the record.
-        let nothing_is_sure = in_doubt(latest(&|kind| kind == Kind::Making)) && about.all(|made| made.in_doubt);
+        let nothing_is_sure = in_doubt(latest(&|kind| kind == Kind::Making)) && about.all(|made| self.is_open(made));
         // Whether a record that was deleted lives is decided by its latest change.
         if nothing_is_sure || was_deleted && in_doubt(latest(&|_| true)) {
             return Doubt::Existence;
         }
         Doubt::Fields(std::array::from_fn(|column| {
             let last = latest(&|kind| kind == Kind::Write(column) || kind == Kind::Making);
-            last.is_some_and(|made| made.in_doubt && made.kind != Kind::Making)
+            last.is_some_and(|made| self.is_open(made) && made.kind != Kind::Making)
         }))
     }
 }

@@ -246,7 +246,10 @@ impl Driver {
     fn put_back(&mut self, node: NodeNumber) {
         let Some(since) = self.backups.get(&node).copied() else { return };
         match self.plan.since {
-            Since::Lost => drop(self.backups.remove(&node)),
+            Since::Lost => {
+                self.backups.remove(&node);
+                self.edits.erase(node, since);
+            }
             Since::CarriedAway => self.settle().expect("both worlds come to rest"),
             Since::InDoubt => self.edits.forget(node, since),
         }

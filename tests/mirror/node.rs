@@ -196,6 +196,8 @@ impl RealNode {
         let replica = &mut self.opened().replica;
         let received =
             Receiver { world: seams.world(), spool: &spool, node: &name }.receive(replica).expect("received");
+        let refused = received.quarantined.iter().find(|(_, why)| !why.contains("the digest in its name"));
+        assert_eq!(refused, None, "only what is damaged is refused");
         assert!(received.left_alone.is_empty(), "{received:?}");
         let tally = replica.tally().expect("a tally");
         assert_eq!(tally.unharvested, 0, "applying is not captured");
