@@ -210,7 +210,7 @@ impl RealNode {
         let texts = statement.query_map([], |row| row.get::<_, String>(0)).expect("the notices");
         let number = |text: String| {
             let words: Vec<&str> = text.split(' ').collect();
-            let is_revival = words.first() == Some(&"parent") && text.contains("deleted elsewhere but is kept");
+            let is_revival = words.first() == Some(&"parent") && text.contains(" refers to it");
             assert!(is_revival, "a notice of another kind: {text}");
             words[1].parse().expect("a number")
         };

@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 
 use packhorse_shared::change::{EXISTENCE, RecordChange, TableChanges};
 use packhorse_shared::clock::WallTime;
-use packhorse_shared::id::TableId;
+use packhorse_shared::id::{Cut, TableId};
 use packhorse_shared::replica::{MergeTransaction, Result, TableShape};
 use packhorse_shared::value::Key;
 
@@ -95,7 +95,7 @@ impl Placer<'_> {
         for (table, changes, record) in refused {
             self.give_up(table, changes, record, &mut undos)?;
         }
-        self.take_back_orphans(undos)
+        self.mend_references(undos)
     }
 
     /// The table here that a table's changes are for. What this database lacks is held until it has it.
@@ -191,7 +191,9 @@ impl Placer<'_> {
     fn retry_held(&mut self) -> Result<()> {
         let before = self.placed;
         for held in self.transaction.held()? {
-            let arrival = Arrival { link: held.link, ..self.arrival };
+            // What another sender has seen says nothing of the one that sent this.
+            let seen = if held.link == self.arrival.link { self.arrival.seen } else { Cut(0) };
+            let arrival = Arrival { link: held.link, seen, ..self.arrival };
             let here = std::mem::replace(&mut self.arrival, arrival);
             self.placed.held = 0;
             let done = self.round(std::slice::from_ref(&held.change));

@@ -22,7 +22,9 @@ use crate::change::TableChanges;
 use crate::clock::{Clock, Reading, Stamp, WallTime};
 use crate::id::{Cut, LinkId, NodeId, TableId};
 use crate::marks::{Marks, Roster};
-use crate::replica::{Conflict, Held, MergeTransaction, Placement, Present, Remains, Result, StoredLink, TableShape};
+use crate::replica::{
+    Conflict, Held, MergeTransaction, Missing, Placement, Present, Remains, Result, StoredLink, TableShape,
+};
 use crate::value::{Key, Value};
 
 /// A write transaction that has begun with nothing unharvested; rolled back when dropped without commit.
@@ -160,14 +162,21 @@ impl<'a> SqliteMerge<'a> {
         })?)
     }
 
-    fn try_missing(&self, entry: &Entry, key: &Key, since: Cut) -> Outcome<Vec<String>> {
+    fn try_missing(&self, entry: &Entry, key: &Key) -> Outcome<Vec<Missing>> {
         let mut missing = Vec::new();
-        for (parent, sql) in &entry.sql.orphaned {
+        for (to, sql) in &entry.sql.orphaned {
+            let Some(parent) = self.catalogue.named(&to.table) else { continue };
             let mut statement = self.writer.prepare_cached(sql)?;
-            let after = bind_from(&mut statement, 1, &key.0)?;
-            statement.raw_bind_parameter(after, since.0 as i64)?;
-            let reference: Option<String> = statement.raw_query().next()?.map(|row| row.get(0)).transpose()?;
-            missing.extend(reference.map(|reference| format!("{parent} {reference}")));
+            let width = parent.shape.keys.len();
+            let read = |row: &rusqlite::Row<'_>| key_at(row, 0, width);
+            let Some(key) = statement.query_row(params_from_iter(&key.0), read).optional()? else { continue };
+            let left = parent.metadata.all_remains(self.writer, &key, &self.roster)?;
+            let latest = left.into_iter().max_by_key(|(_, remains)| remains.dead.map(|dead| dead.stamp));
+            let Some((birth, remains)) = latest else { continue };
+            let columns =
+                to.columns.iter().filter_map(|(here, _)| entry.shape.columns.get(entry.shape.position(here)?));
+            let by = columns.map(|column| column.id).collect();
+            missing.push(Missing { table: parent.shape.id, key, birth, remains, by });
         }
         Ok(missing)
     }
@@ -344,8 +353,8 @@ impl MergeTransaction for SqliteMerge<'_> {
         self.said(self.entry(table).and_then(drop))
     }
 
-    fn missing_parents(&mut self, table: &TableShape, key: &Key, since: Cut) -> Result<Vec<String>> {
-        self.said(self.entry(table).and_then(|entry| self.try_missing(entry, key, since)))
+    fn missing_parents(&mut self, table: &TableShape, key: &Key) -> Result<Vec<Missing>> {
+        self.said(self.entry(table).and_then(|entry| self.try_missing(entry, key)))
     }
 
     fn living_child(

@@ -117,6 +117,24 @@ impl Metadata {
         Ok(Some(Remains::unpack(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?, roster)?))
     }
 
+    /// What is left of every record that bore this key, by birth.
+    pub fn all_remains(
+        &self,
+        connection: &Connection,
+        key: &Key,
+        roster: &Roster,
+    ) -> Outcome<Vec<(Option<Stamp>, Remains)>> {
+        let mut statement = connection.prepare_cached(&self.find_all_remains)?;
+        let mut rows = statement.query(params_from_iter(&key.0))?;
+        let mut all = Vec::new();
+        while let Some(row) = rows.next()? {
+            let birth = unpack_birth(row.get_ref(0)?.as_blob_or_null().map_err(rusqlite::Error::from)?, roster)?;
+            let bytes = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+            all.push((birth, Remains::unpack(bytes, roster)?));
+        }
+        Ok(all)
+    }
+
     /// Whether anything under this key was buried after this cut.
     pub fn buried_after(&self, connection: &Connection, key: &Key, cut: Cut) -> Outcome<bool> {
         let mut statement = connection.prepare_cached(&self.find_all_remains)?;
