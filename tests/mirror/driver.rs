@@ -215,7 +215,7 @@ impl Driver {
         let peers = peers(node, self.plan.nodes).len();
         let fates = (0..peers).map(|_| self.random_fate()).collect();
         let arrival = if self.dice.percent(25) { Arrival::LaterHalfFirst } else { Arrival::Together };
-        self.both_run(Run { node, fates, arrival, step: self.step });
+        self.both_run(&Run { node, fates, arrival, step: self.step });
     }
 
     fn random_fate(&mut self) -> Fate {
@@ -228,12 +228,11 @@ impl Driver {
         }
     }
 
-    fn both_run(&mut self, run: Run) -> bool {
+    fn both_run(&mut self, run: &Run) {
         self.tell(&|| format!("{run:?}"));
-        self.model.run(&run, self.seams.now());
-        let sealed = self.real.run(&run, &self.seams);
+        self.model.run(run, self.seams.now());
+        self.real.run(run, &self.seams);
         self.seams.advance(1);
-        sealed
     }
 
     fn back_up(&mut self, node: NodeNumber) {
@@ -275,25 +274,34 @@ impl Driver {
         }
     }
 
-    /// Runs without faults until nothing is under way.
+    /// Runs without faults until nothing is under way: in the real world as long as it takes, in the model, which does
+    /// not tell, long enough.
     fn settle(&mut self) -> Result<(), String> {
-        let mut quiet = 0;
-        for round in 0..ROUNDS_MAX {
+        let (mut quiet, mut round) = (0, 0);
+        while quiet < 2 || round < ROUNDS_OF_MODEL {
+            if round > ROUNDS_MAX {
+                let complaints: Vec<String> = self.real.nodes.iter_mut().flat_map(|node| node.complaints()).collect();
+                return Err(format!("the real nodes do not come to rest; {complaints:?}"));
+            }
             // What was delayed comes now.
             self.step += 100;
             self.seams.advance(1 + self.dice.below(2_000));
             let mut sealed = false;
             for node in 0..self.plan.nodes {
                 let fates = vec![Fate::Arrives; peers(node, self.plan.nodes).len()];
-                sealed |= self.both_run(Run { node, fates, arrival: Arrival::Together, step: self.step });
+                let run = Run { node, fates, arrival: Arrival::Together, step: self.step };
+                self.model.run(&run, self.seams.now());
+                sealed |= quiet < 2 && self.real.run(&run, &self.seams);
+                self.seams.advance(1);
             }
-            quiet = if sealed || !self.real.is_calm() { 0 } else { quiet + 1 };
-            if quiet > 1 && round > ROUNDS_OF_MODEL {
-                return Ok(());
-            }
+            quiet = match quiet {
+                2.. => quiet,
+                _ if sealed || !self.real.is_calm() => 0,
+                _ => quiet + 1,
+            };
+            round += 1;
         }
-        let complaints: Vec<String> = self.real.nodes.iter_mut().flat_map(|node| node.complaints()).collect();
-        Err(format!("the real nodes do not come to rest; {complaints:?}"))
+        Ok(())
     }
 }
 
