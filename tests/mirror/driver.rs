@@ -123,7 +123,7 @@ impl Driver {
         }
         self.backups.clear();
         self.last_words();
-        if let Err(wrong) = self.settle() {
+        if let Err(wrong) = self.settle().and_then(|()| self.lost_word()) {
             return vec![wrong];
         }
         judge(&self.model, &mut self.real, &self.edits)
@@ -272,6 +272,19 @@ impl Driver {
                 None => {}
             }
         }
+    }
+
+    /// When all is quiet, one more edit, and the line loses what tells of it: nothing else is said that could show the gap.
+    fn lost_word(&mut self) -> Result<(), String> {
+        self.begin_step();
+        let node = self.dice.below(self.plan.nodes as u64) as usize;
+        let place = self.both(node).0.into_keys().next();
+        if let Some(place) = place {
+            self.edit(node, place, Edit::Update(1, Cell::Text(format!("{node}.lost"))));
+            let fates = vec![Fate::Lost; peers(node, self.plan.nodes).len()];
+            self.both_run(&Run { node, fates, arrival: Arrival::Together, step: self.step });
+        }
+        self.settle()
     }
 
     /// Runs without faults until nothing is under way: in the real world as long as it takes, in the model, which does

@@ -1,6 +1,6 @@
 //! The two worlds: the same nodes as the model has them and as the real crates do, each with a relay of its own.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use super::dice::Dice;
@@ -90,6 +90,8 @@ pub struct RealWorld {
     relay: Relay<Parcel>,
     folder: PathBuf,
     bundle_max: u64,
+    /// What each node has sent since it was last put back, by the part of the name that says which bundle it is.
+    sent: BTreeMap<(NodeNumber, String), String>,
     /// As in the model.
     pub revived: BTreeSet<i64>,
 }
@@ -98,7 +100,7 @@ impl RealWorld {
     /// A hub that holds these rows, in an empty folder.
     pub fn new(folder: PathBuf, genesis: &Rows, bundle_max: u64, seams: &Seams) -> Self {
         let nodes = vec![RealNode::hub(folder.join("0"), genesis, seams)];
-        Self { nodes, relay: Relay::new(), folder, bundle_max, revived: BTreeSet::new() }
+        Self { nodes, relay: Relay::new(), folder, bundle_max, sent: BTreeMap::new(), revived: BTreeSet::new() }
     }
 
     /// Adds a remote that starts from a package made now.
@@ -118,7 +120,13 @@ impl RealWorld {
             if parcels.is_empty() && !self.relay.holds(run.node, peer) {
                 node.quiet_run(peer);
             }
-            parcels.into_iter().for_each(|parcel| self.relay.post(run.node, peer, parcel, *fate, run.step));
+            for parcel in parcels {
+                let number = parcel.name.rsplitn(3, '.').last().unwrap_or_default().to_owned();
+                let before = self.sent.insert((run.node, number), parcel.name.clone());
+                let is_same = before.as_ref().is_none_or(|before| *before == parcel.name);
+                assert!(is_same, "{} bears a number that {before:?} has", parcel.name);
+                self.relay.post(run.node, peer, parcel, *fate, run.step);
+            }
         }
         for batch in self.relay.fetch(run.node, run.step, run.arrival) {
             let received = node.receive(batch, seams);
@@ -144,6 +152,7 @@ impl RealWorld {
     pub fn put_back(&mut self, node: NodeNumber) {
         let from = self.backup(node);
         self.nodes[node].put_back(&from);
+        self.sent.retain(|(sender, _), _| *sender != node);
     }
 
     fn backup(&self, node: NodeNumber) -> PathBuf {
