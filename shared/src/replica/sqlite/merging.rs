@@ -13,6 +13,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, params, params_from_ite
 use super::SqliteReplica;
 use super::catalogue::{Catalogue, Entry};
 use super::fault::{Fault, Outcome};
+use super::missing;
 use super::search;
 use super::silence::without_triggers;
 use super::state::{self, Progress};
@@ -160,25 +161,6 @@ impl<'a> SqliteMerge<'a> {
         Ok(statement.query_row(params_from_iter(&key.0), |row| {
             (0..columns).map(|at| row.get_ref(at).map(owned)).collect::<rusqlite::Result<_>>()
         })?)
-    }
-
-    fn try_missing(&self, entry: &Entry, key: &Key) -> Outcome<Vec<Missing>> {
-        let mut missing = Vec::new();
-        for (to, sql) in &entry.sql.orphaned {
-            let Some(parent) = self.catalogue.named(&to.table) else { continue };
-            let mut statement = self.writer.prepare_cached(sql)?;
-            let width = parent.shape.keys.len();
-            let read = |row: &rusqlite::Row<'_>| key_at(row, 0, width);
-            let Some(key) = statement.query_row(params_from_iter(&key.0), read).optional()? else { continue };
-            let left = parent.metadata.all_remains(self.writer, &key, &self.roster)?;
-            let latest = left.into_iter().max_by_key(|(_, remains)| remains.dead.map(|dead| dead.stamp));
-            let Some((birth, remains)) = latest else { continue };
-            let columns =
-                to.columns.iter().filter_map(|(here, _)| entry.shape.columns.get(entry.shape.position(here)?));
-            let by = columns.map(|column| column.id).collect();
-            missing.push(Missing { table: parent.shape.id, key, birth, remains, by });
-        }
-        Ok(missing)
     }
 
     fn try_child(&self, table: &TableShape, key: &Key, dying: &BTreeSet<(TableId, Key)>) -> Outcome<Option<String>> {
@@ -354,7 +336,8 @@ impl MergeTransaction for SqliteMerge<'_> {
     }
 
     fn missing_parents(&mut self, table: &TableShape, key: &Key) -> Result<Vec<Missing>> {
-        self.said(self.entry(table).and_then(|entry| self.try_missing(entry, key)))
+        let find = |entry: &Entry| missing::find(self.writer, self.catalogue, entry, key, &self.roster);
+        self.said(self.entry(table).and_then(find))
     }
 
     fn living_child(

@@ -9,6 +9,7 @@ mod fault;
 mod harvest;
 mod merging;
 mod metadata;
+mod missing;
 mod names;
 mod open;
 mod packing;
