@@ -20,6 +20,8 @@ struct Made {
     step: u64,
     now: u64,
     in_doubt: bool,
+    /// Its node was put back to before it after everybody had heard of it.
+    only_elsewhere: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -52,7 +54,7 @@ impl Edits {
             Edit::Update(column, _) => Kind::Write(*column),
             Edit::Delete => Kind::Deletion,
         };
-        self.made.push(Made { node, place, kind, step, now, in_doubt: false });
+        self.made.push(Made { node, place, kind, step, now, in_doubt: false, only_elsewhere: false });
     }
 
     /// A node is put back to what it was in this step.
@@ -66,9 +68,23 @@ impl Edits {
         self.made.retain(|made| made.node != node || made.step <= since);
     }
 
+    /// A node is put back to what it was in this step, and everybody has heard of what it did since.
+    pub fn leave_to_others(&mut self, node: NodeNumber, since: u64) {
+        let told = self.made.iter_mut().filter(|made| made.node == node && made.step > since);
+        told.for_each(|made| made.only_elsewhere = true);
+    }
+
+    /// Whether the application deleted a record at every one of so many nodes.
+    pub fn deleted_everywhere(&self, place: Place, nodes: usize) -> bool {
+        let deletes =
+            |node| self.made.iter().any(|made| (made.node, made.place, made.kind) == (node, place, Kind::Deletion));
+        (0..nodes).all(deletes)
+    }
+
     /// Whether an edit may live on in one world and not in the other.
     fn is_open(&self, made: &Made) -> bool {
-        let same = |other: &&Made| (other.node, other.place) == (made.node, made.place) && other.step > made.step;
+        let by_one_who_counts = |other: &&Made| other.node == made.node || made.only_elsewhere;
+        let same = |other: &&Made| other.place == made.place && other.step > made.step && by_one_who_counts(other);
         let is_write = matches!(made.kind, Kind::Write(_));
         made.in_doubt || is_write && self.made.iter().filter(same).any(|other| other.kind == Kind::Deletion)
     }

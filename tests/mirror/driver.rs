@@ -249,7 +249,10 @@ impl Driver {
                 self.backups.remove(&node);
                 self.edits.erase(node, since);
             }
-            Since::CarriedAway => self.settle().expect("both worlds come to rest"),
+            Since::CarriedAway => {
+                self.settle().expect("both worlds come to rest");
+                self.edits.leave_to_others(node, since);
+            }
             Since::InDoubt => self.edits.forget(node, since),
         }
         self.tell(&|| format!("node {node} is put back to step {since}"));

@@ -230,7 +230,6 @@ impl RealNode {
         }
         for (what, sql, good) in [
             ("held", "SELECT count(*) FROM _packhorse_held", "0"),
-            ("dangling", "SELECT count(*) FROM pragma_foreign_key_check", "0"),
             ("integrity", "SELECT group_concat(integrity_check) FROM pragma_integrity_check", "ok"),
         ] {
             let found: String =

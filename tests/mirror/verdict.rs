@@ -13,8 +13,12 @@ pub fn judge(model: &ModelWorld, real: &mut RealWorld, edits: &Edits) -> Vec<Str
     let mut wrong: Vec<String> = real.nodes.iter_mut().flat_map(|node| node.complaints()).collect();
     wrong.extend(unlike("the model's nodes", &expected));
     wrong.extend(unlike("the real nodes", &found));
-    wrong.extend(dangling("the model", &expected[0]));
-    wrong.extend(dangling("the real hub", &found[0]));
+    wrong.extend(dangling(&expected[0]).map(|(child, _)| format!("{child:?} of the model refers to nobody")));
+    for (child, parent) in dangling(&found[0]) {
+        if !edits.deleted_everywhere((Table::Parent, parent), found.len()) {
+            wrong.push(format!("{child:?} of the real nodes refers to parent {parent}, which is nowhere"));
+        }
+    }
     let revived: BTreeSet<i64> = model.revived.union(&real.revived).copied().collect();
     for place in places(&expected[0], &found[0]) {
         let (expected, found) = (expected[0].get(&place), found[0].get(&place));
@@ -53,10 +57,10 @@ fn unlike(whose: &str, rows: &[Rows]) -> Vec<String> {
     all.into_iter().filter(differs).map(tell).collect()
 }
 
-fn dangling(whose: &str, rows: &Rows) -> Vec<String> {
-    let is_lost = |(_, values): &(&Place, &[Cell; COLUMNS])| match &values[0] {
-        Cell::Number(parent) => !rows.contains_key(&(Table::Parent, *parent)),
-        Cell::Text(_) => false,
+fn dangling(rows: &Rows) -> impl Iterator<Item = (Place, i64)> {
+    let lost = |(place, values): (&Place, &[Cell; COLUMNS])| match values[0] {
+        Cell::Number(parent) if !rows.contains_key(&(Table::Parent, parent)) => Some((*place, parent)),
+        _ => None,
     };
-    rows.iter().filter(is_lost).map(|(place, _)| format!("{place:?} of {whose} refers to nobody")).collect()
+    rows.iter().filter_map(lost)
 }
