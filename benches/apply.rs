@@ -136,7 +136,7 @@ fn update(connection: &Connection, edits: &TableChanges) {
 fn apply(replica: &mut SqliteReplica, edits: &TableChanges) -> u64 {
     let now = OsClock.now();
     let mut transaction = replica.begin_merge(now, Reading(0)).expect("a transaction");
-    let arrival = Arrival { link: LinkId(1), cut: transaction.cut(), seen: Cut(0) };
+    let arrival = Arrival { link: LinkId(1), cut: transaction.cut(), seen: Cut(0), sender: NodeId(0) };
     let placed = place(&mut *transaction, std::slice::from_ref(edits), arrival, now).expect("a merge");
     transaction.commit().expect("a commit");
     placed.records

@@ -6,7 +6,7 @@
 
 use packhorse_shared::change::{FieldChange, RecordChange};
 use packhorse_shared::clock::Stamp;
-use packhorse_shared::id::{ColumnId, Cut, LinkId};
+use packhorse_shared::id::{ColumnId, Cut, LinkId, NodeId};
 use packhorse_shared::marks::{Mark, Marks};
 use packhorse_shared::replica::{Remains, RemainsField};
 
@@ -19,6 +19,8 @@ pub struct Arrival {
     pub cut: Cut,
     /// The cut of ours up to which its sender had seen our changes.
     pub seen: Cut,
+    /// Its sender.
+    pub sender: NodeId,
 }
 
 impl Arrival {
@@ -135,10 +137,9 @@ pub fn send_whole(marks: &mut Marks, columns: &[ColumnId], cut: Cut) {
 mod tests {
     use super::*;
     use packhorse_shared::clock::Reading;
-    use packhorse_shared::id::NodeId;
     use packhorse_shared::value::{Key, Value};
 
-    const ARRIVAL: Arrival = Arrival { link: LinkId(2), cut: Cut(50), seen: Cut(10) };
+    const ARRIVAL: Arrival = Arrival { link: LinkId(2), cut: Cut(50), seen: Cut(10), sender: NodeId(2) };
 
     fn stamp(reading: u64, node: u64) -> Stamp {
         Stamp { reading: Reading(reading), node: NodeId(node) }

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use packhorse_shared::change::TableChanges;
-use packhorse_shared::id::NodeName;
+use packhorse_shared::id::{NodeId, NodeName};
 use packhorse_shared::link::{Header, Verdict};
 use packhorse_shared::replica::{Replica, StoredLink};
 use packhorse_shared::seam::World;
@@ -117,13 +117,13 @@ impl Receiver<'_> {
             Err(unfit) => return self.set_aside(replica, link, bundle, unfit, received),
         };
         let now = self.world.clock.now();
-        let seen = link.state.seen_by(header);
+        let (seen, sender) = (link.state.seen_by(header), link.node.unwrap_or(NodeId(0)));
         let mut accepted = link.clone();
         accepted.state.accept(header, !changes.is_empty(), now);
         // A sender's clock is later than its stamps; whoever says otherwise must not get its stamps before our edits.
         let observed = changes.iter().map(TableChanges::latest_reading).fold(header.clock, Ord::max);
         let mut transaction = replica.begin_merge(now, observed)?;
-        let arrival = Arrival { link: link.id, cut: transaction.cut(), seen };
+        let arrival = Arrival { link: link.id, cut: transaction.cut(), seen, sender };
         let placed = place(&mut *transaction, &changes, arrival, now)?;
         transaction.save_link(&accepted)?;
         transaction.commit()?;

@@ -135,9 +135,10 @@ impl Placer<'_> {
         };
         let reference = undo.change.fields.iter().find(sent).map(|field| field.stamp);
         let Some(reference) = reference else { return Will::Nobodys };
+        let own = reference.node == self.arrival.sender;
         match missing.remains.dead {
-            Some(dead) if dead.cut <= self.arrival.seen && reference > dead.stamp => Will::Knowing,
-            // Whoever made it cannot have known, and whoever passed it on has decided already.
+            Some(dead) if dead.cut <= self.arrival.seen && reference > dead.stamp && own => Will::Knowing,
+            // Who passed it on has decided already, but may not have had the values to bring anything back.
             Some(dead) if dead.cut <= self.arrival.seen => Will::Nobodys,
             _ => Will::Unknowing,
         }
