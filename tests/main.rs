@@ -8,6 +8,7 @@ mod capture;
 mod chinook;
 mod commands;
 mod forget;
+mod mirror;
 mod regressions;
 mod shape;
 mod steps;

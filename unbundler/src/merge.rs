@@ -7,7 +7,7 @@
 use packhorse_shared::change::{FieldChange, RecordChange};
 use packhorse_shared::clock::{Reading, Stamp};
 use packhorse_shared::horizon::Horizon;
-use packhorse_shared::id::{ColumnId, Cut, LinkId};
+use packhorse_shared::id::{ColumnId, Cut, LinkId, NodeId};
 use packhorse_shared::marks::{Mark, Marks};
 use packhorse_shared::replica::{Remains, RemainsField};
 
@@ -26,6 +26,8 @@ pub struct Arrival {
     pub theirs: Horizon,
     /// Everything made up to here on the sender's side had come before.
     pub had: Reading,
+    /// Its sender.
+    pub sender: NodeId,
 }
 
 impl Arrival {
@@ -82,6 +84,8 @@ pub enum Field {
     Ours,
     /// Ours, over a change made without seeing it.
     OursOverBlind,
+    /// Ours, over an older one of a sender that had seen ours: it has lost ours since.
+    OursLost,
 }
 
 impl Field {
@@ -103,6 +107,7 @@ pub fn field(ours: Option<Mark>, theirs: Stamp, arrival: &Arrival) -> Field {
         (true, true) => Field::Theirs,
         (true, false) => Field::TheirsOverUnseen,
         (false, false) if theirs < ours.stamp && theirs > Stamp::ZERO => Field::OursOverBlind,
+        (false, true) if theirs < ours.stamp => Field::OursLost,
         (false, _) => Field::Ours,
     }
 }
@@ -180,13 +185,13 @@ pub fn send_whole(marks: &mut Marks, columns: &[ColumnId], cut: Cut, horizon: Ho
 #[cfg(test)]
 mod tests {
     use super::*;
-    use packhorse_shared::id::NodeId;
     use packhorse_shared::value::{Key, Value};
 
     const ARRIVAL: Arrival = Arrival {
         link: LinkId(2),
         cut: Cut(50),
         seen: Cut(10),
+        sender: NodeId(2),
         horizon: Horizon::NONE,
         theirs: Horizon::NONE,
         had: Reading(0),
@@ -218,7 +223,14 @@ mod tests {
         assert_eq!(field(Some(ours(5, 10)), stamp(6, 2), &ARRIVAL), Field::Theirs);
         assert_eq!(field(Some(ours(5, 11)), stamp(6, 2), &ARRIVAL), Field::TheirsOverUnseen);
         assert_eq!(field(Some(ours(7, 11)), stamp(6, 2), &ARRIVAL), Field::OursOverBlind);
-        assert_eq!(field(Some(ours(7, 9)), stamp(6, 2), &ARRIVAL), Field::Ours);
+        assert_eq!(field(Some(ours(7, 9)), stamp(7, 1), &ARRIVAL), Field::Ours);
+    }
+
+    #[test]
+    fn who_sends_what_is_older_than_what_it_had_seen_has_lost_it() {
+        assert_eq!(field(Some(ours(7, 9)), stamp(6, 2), &ARRIVAL), Field::OursLost);
+        assert_eq!(field(Some(ours(7, 9)), Stamp::ZERO, &ARRIVAL), Field::OursLost);
+        assert_eq!(field(Some(ours(7, 11)), Stamp::ZERO, &ARRIVAL), Field::Ours);
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use packhorse_shared::change::TableChanges;
-use packhorse_shared::id::NodeName;
+use packhorse_shared::id::{NodeId, NodeName};
 use packhorse_shared::link::{Header, Standing, Verdict};
 use packhorse_shared::replica::{Replica, StoredLink};
 use packhorse_shared::seam::{Step, World};
@@ -98,6 +98,8 @@ impl Receiver<'_> {
                 received.old.push(bundle.file.clone());
             }
             Verdict::Wait => {
+                // What it says may open a later epoch of ours, by which it could not be known any more.
+                link.node = Some(manifest.node);
                 link.state.overheard(&header, self.world.clock.now());
                 replica.save_link(link)?;
                 self.reached(Step::WaitingNoted, &bundle.file)?;
@@ -125,16 +127,15 @@ impl Receiver<'_> {
             Err(unfit) => return self.set_aside(replica, link, bundle, unfit, received),
         };
         let now = self.world.clock.now();
-        let seen = link.state.seen_by(header);
+        let (seen, sender) = (link.state.seen_by(header), link.node.unwrap_or(NodeId(0)));
         let mut accepted = link.clone();
         accepted.state.accept(header, !changes.is_empty(), now);
         // A sender's clock is later than its stamps; whoever says otherwise must not get its stamps before our edits.
         let observed = changes.iter().map(TableChanges::latest_reading).fold(header.clock, Ord::max);
         let had = link.state.complete_to();
         let mut transaction = replica.begin_merge(now, observed)?;
-        let horizon = transaction.horizon()?;
-        let theirs = accepted.state.peer_horizon();
-        let arrival = Arrival { link: link.id, cut: transaction.cut(), seen, horizon, theirs, had };
+        let (horizon, theirs) = (transaction.horizon()?, accepted.state.peer_horizon());
+        let arrival = Arrival { link: link.id, cut: transaction.cut(), seen, sender, horizon, theirs, had };
         let placed = place(&mut *transaction, &changes, arrival, now)?;
         transaction.save_link(&accepted)?;
         self.reached(Step::ApplyUncommitted, &bundle.file)?;

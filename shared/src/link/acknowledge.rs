@@ -34,6 +34,9 @@ impl Link {
         match word {
             Word::AheadOfUs => self.start_over(header.ack, asked, now),
             Word::Applied(_) if asked => self.outgoing_everything(now),
+            // A peer that has less than it acknowledged before comes from a backup. Its old bases are forgotten here, so
+            // that nothing but a new start reaches it.
+            Word::Applied(sequence) if sequence < self.outgoing.acked => self.outgoing_everything(now),
             Word::Applied(sequence) => self.progress(sequence, header.nack),
         }
     }

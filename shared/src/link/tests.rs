@@ -244,6 +244,27 @@ fn a_known_sequence_with_another_id_shows_a_backup_too() {
 }
 
 #[test]
+fn a_peer_that_has_less_than_it_acknowledged_is_sent_everything_anew() {
+    let (mut hub, mut remote) = End::pair();
+    let backup = remote.link.clone();
+    for _ in 0..2 {
+        let bundle = hub.content();
+        remote.receive(&bundle, true);
+    }
+    let answer = remote.quiet_run().unwrap();
+    hub.receive(&answer, false);
+    assert_eq!(hub.link.unacknowledged(), 0);
+    // Its number is used again, but what bears it is lost, so that neither end sees the contradiction.
+    remote.link = backup;
+    assert_eq!(remote.content().sequence, answer.sequence);
+    let next = remote.content();
+    assert_eq!(hub.receive(&next, true), Verdict::Wait);
+    assert_eq!((hub.link.extent(), hub.link.sent()), (Extent::Everything, Cut(0)));
+    let anew = hub.content();
+    assert_eq!(remote.receive(&anew, true), Verdict::Apply);
+}
+
+#[test]
 fn a_package_made_again_is_a_later_epoch_and_no_backup() {
     let (mut hub, mut remote) = End::pair();
     let bundle = hub.content();

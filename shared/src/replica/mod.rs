@@ -17,7 +17,7 @@ use std::path::Path;
 use crate::change::{RecordChange, TableChanges};
 use crate::clock::{Reading, Stamp, WallTime};
 use crate::horizon::Horizon;
-use crate::id::{Cut, Epoch, LinkId, NetworkId, NodeId, NodeName, TableId};
+use crate::id::{ColumnId, Cut, Epoch, LinkId, NetworkId, NodeId, NodeName, TableId};
 use crate::link::{Forgettable, Link, Sweep};
 use crate::marks::Marks;
 use crate::value::{Key, Value};
@@ -233,6 +233,21 @@ pub enum Placement {
     Refused(String),
 }
 
+/// A record that another one refers to and that does not stand in its table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Missing {
+    /// Its table.
+    pub table: TableId,
+    /// Its key.
+    pub key: Key,
+    /// Its birth, as in [`ChangedRecord::birth`].
+    pub birth: Option<Stamp>,
+    /// What is left of it.
+    pub remains: Remains,
+    /// The columns of the other record by which it refers to it.
+    pub by: Vec<ColumnId>,
+}
+
 /// A received change that waits for what refuses it to change.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Held {
@@ -303,8 +318,8 @@ pub trait MergeTransaction {
     /// Forgets what was left of a record that stands again.
     fn unbury(&mut self, table: &TableShape, key: &Key, birth: Option<Stamp>) -> Result<()>;
 
-    /// What the record under a key refers to by foreign keys and was deleted here after a cut, each as "table key".
-    fn missing_parents(&mut self, table: &TableShape, key: &Key, since: Cut) -> Result<Vec<String>>;
+    /// What the record under a key refers to by foreign keys and does not stand here although something is left of it.
+    fn missing_parents(&mut self, table: &TableShape, key: &Key) -> Result<Vec<Missing>>;
 
     /// A living record that refers to this one and is not among those `dying`, as "table key", if there is any.
     fn living_child(

@@ -98,8 +98,9 @@ impl Placer<'_> {
         let mut marks = Marks::default();
         for field in &remains.fields {
             let stamp = field.mark.map_or(Stamp::ZERO, |mark| mark.stamp);
-            let came_now = field.mark.is_some_and(|mark| mark.cut == self.arrival.cut);
-            let via = if came_now { self.arrival.link } else { LinkId::LOCAL };
+            // What was held came by another link than the bundle in whose transaction it is placed.
+            let came_now = field.mark.filter(|mark| mark.cut == self.arrival.cut);
+            let via = came_now.map_or(LinkId::LOCAL, |mark| mark.via);
             marks.set(field.column, Mark { stamp, cut: self.arrival.cut, via });
         }
         if known.is_some() && !record.whole {

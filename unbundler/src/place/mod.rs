@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 use packhorse_shared::change::{EXISTENCE, RecordChange, TableChanges};
 use packhorse_shared::clock::{Reading, WallTime};
 use packhorse_shared::horizon::Horizon;
-use packhorse_shared::id::TableId;
+use packhorse_shared::id::{Cut, TableId};
 use packhorse_shared::replica::{MergeTransaction, Result, TableShape};
 use packhorse_shared::value::Key;
 
@@ -96,7 +96,7 @@ impl Placer<'_> {
         for (table, changes, record) in refused {
             self.give_up(table, changes, record, &mut undos)?;
         }
-        self.take_back_orphans(undos)
+        self.mend_references(undos)
     }
 
     /// The table here that a table's changes are for. What this database lacks is held until it has it.
@@ -194,9 +194,13 @@ impl Placer<'_> {
     fn retry_held(&mut self) -> Result<()> {
         let before = self.placed;
         for held in self.transaction.held()? {
-            // What is held keeps the horizon below its stamps, and had not come before.
-            let theirs = if held.link == self.arrival.link { self.arrival.theirs } else { Horizon::NONE };
-            let arrival = Arrival { link: held.link, had: Reading(0), theirs, ..self.arrival };
+            // What another sender has seen or forgotten says nothing of the one that sent this. What is held keeps the
+            // horizon below its stamps, and had not come before.
+            let (seen, theirs) = match held.link == self.arrival.link {
+                true => (self.arrival.seen, self.arrival.theirs),
+                false => (Cut(0), Horizon::NONE),
+            };
+            let arrival = Arrival { link: held.link, had: Reading(0), seen, theirs, ..self.arrival };
             let here = std::mem::replace(&mut self.arrival, arrival);
             self.placed.held = 0;
             let done = self.round(std::slice::from_ref(&held.change));

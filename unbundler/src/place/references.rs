@@ -3,10 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use packhorse_shared::change::{RecordChange, TableChanges};
+use packhorse_shared::change::{FieldChange, RecordChange, TableChanges};
 use packhorse_shared::clock::Stamp;
-use packhorse_shared::id::TableId;
-use packhorse_shared::replica::{Placement, Present, Remains, Result, TableShape};
+use packhorse_shared::id::{LinkId, TableId};
+use packhorse_shared::marks::{Mark, Marks};
+use packhorse_shared::replica::{ColumnShape, Missing, Placement, Present, Remains, Result, TableShape};
 use packhorse_shared::value::{Key, Value};
 
 use super::column::{Column, column_of};
@@ -106,17 +107,78 @@ impl Placer<'_> {
         Ok(standing.is_some_and(|present| !self.arrival.is_same(present.birth, Some(birth))))
     }
 
-    /// What refers to a record that was deleted here, unseen by whoever referred to it, waits until that comes back: its
-    /// own end will bring it back. Who had seen the deletion means the reference as it is.
-    pub(super) fn take_back_orphans(&mut self, undos: Vec<Undo<'_>>) -> Result<()> {
+    /// What refers to a record that was deleted here. If its sender did not know of that, its own end will bring that
+    /// record back, and until then it waits; if it did know, it means the reference as it is. If the reference does not
+    /// come from the sender, nobody else may notice: the record is brought back here.
+    pub(super) fn mend_references(&mut self, undos: Vec<Undo<'_>>) -> Result<()> {
         for undo in undos {
-            let missing = self.transaction.missing_parents(undo.table, &undo.change.key, self.arrival.seen)?;
-            let Some(parent) = missing.first() else { continue };
-            if self.take_back(&undo)? == Taken::NotBack {
+            let missing = self.transaction.missing_parents(undo.table, &undo.change.key)?;
+            if missing.is_empty() {
                 continue;
             }
-            self.placed.records = self.placed.records.saturating_sub(1);
-            self.hold(undo.of, undo.change, &format!("it refers to {parent}, which was deleted here"))?;
+            let standing = self.transaction.find(undo.table, &undo.change.key)?;
+            let marks = standing.map(|present| present.marks).unwrap_or_default();
+            let judged: Vec<_> = missing.iter().map(|missing| (missing, self.will(missing, &undo, &marks))).collect();
+            if let Some((waits_for, _)) = judged.iter().find(|(_, will)| *will == Will::Unknowing) {
+                self.wait_for(waits_for, &undo)?;
+                continue;
+            }
+            let child = format!("{} {}", undo.table.name, undo.change.key);
+            for (parent, _) in judged.iter().filter(|(_, will)| *will == Will::Nobodys) {
+                self.bring_back(parent, &child)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn will(&self, missing: &Missing, undo: &Undo<'_>, marks: &Marks) -> Will {
+        let sent = |field: &&FieldChange| {
+            let column = column_of(undo.table, undo.of, field).map(Column::id);
+            let column = column.filter(|column| missing.by.contains(column));
+            column.is_some_and(|column| marks.get(column).is_none_or(|mark| mark.stamp == field.stamp))
+        };
+        let reference = undo.change.fields.iter().find(sent).map(|field| field.stamp);
+        let Some(reference) = reference else { return Will::Nobodys };
+        let own = reference.node == self.arrival.sender;
+        match missing.remains.dead {
+            Some(dead) if dead.cut <= self.arrival.seen && reference > dead.stamp && own => Will::Knowing,
+            // Who passed it on has decided already, but may not have had the values to bring anything back.
+            Some(dead) if dead.cut <= self.arrival.seen => Will::Nobodys,
+            _ => Will::Unknowing,
+        }
+    }
+
+    fn wait_for(&mut self, missing: &Missing, undo: &Undo<'_>) -> Result<()> {
+        if self.take_back(undo)? == Taken::NotBack {
+            return Ok(());
+        }
+        let tables = self.transaction.tables();
+        let parent = tables.iter().find(|table| table.id == missing.table).map_or("", |table| table.name.as_str());
+        self.placed.records = self.placed.records.saturating_sub(1);
+        self.hold(undo.of, undo.change, &format!("it refers to {parent} {}, which was deleted here", missing.key))
+    }
+
+    /// Brings back what a living record refers to: a decision made here, and so a new edit of every field. Where not all
+    /// of its values are known (the end that deleted has none) another end has to.
+    fn bring_back(&mut self, parent: &Missing, child: &str) -> Result<()> {
+        let tables = self.transaction.tables();
+        let Some(table) = tables.iter().find(|table| table.id == parent.table) else { return Ok(()) };
+        let value = |(at, column): (usize, &ColumnShape)| Some((at, parent.remains.get(column.id)?.value.clone()));
+        let fields: Option<Vec<_>> = table.columns.iter().enumerate().map(value).collect();
+        let Some(fields) = fields else { return Ok(()) };
+        if self.transaction.insert(table, &parent.key, &fields)? != Placement::Placed {
+            return Ok(());
+        }
+        let mark = Mark { stamp: self.transaction.tick(), cut: self.arrival.cut, via: LinkId::LOCAL };
+        let present = Present { birth: parent.birth, marks: Marks::of_all(mark) };
+        self.transaction.unbury(table, &parent.key, parent.birth)?;
+        self.transaction.mark(table, &parent.key, &present)?;
+        self.placed.revived += 1;
+        let text = format!("{} {} was deleted but is brought back: {child} refers to it", table.name, parent.key);
+        self.transaction.note(&text, self.now)?;
+        let child = format!("{} {}", table.name, parent.key);
+        for parent in self.transaction.missing_parents(table, &parent.key)? {
+            self.bring_back(&parent, &child)?;
         }
         Ok(())
     }
@@ -140,6 +202,17 @@ impl Placer<'_> {
         }
         Ok(Taken::Back)
     }
+}
+
+/// Who stands behind a reference to a record that was deleted here.
+#[derive(PartialEq, Eq)]
+enum Will {
+    /// The sender, who knew of the deletion.
+    Knowing,
+    /// The sender, who did not.
+    Unknowing,
+    /// Nobody who would bring that record back.
+    Nobodys,
 }
 
 /// What became of a change that was to be taken back.

@@ -29,8 +29,9 @@ pub(super) struct TableSql {
     pub unmarked: [String; 2],
     /// How many records of either kind changed last at each cut after one, in order of cuts.
     pub counts: [String; 2],
-    /// For each foreign key: the parent table, and what the record under a key refers to if that was deleted here.
-    pub orphaned: Vec<(String, String)>,
+    /// For each foreign key: the key of what the record under a key refers to, if that does not stand but something is
+    /// left of it.
+    pub orphaned: Vec<(Parent, String)>,
     /// For each foreign key: the parent table, and the keys of the records that refer to the parent's record under a key.
     children: Vec<(String, String)>,
     keys: Vec<String>,
@@ -88,6 +89,11 @@ impl Catalogue {
     /// The entry at a place given by this catalogue.
     pub fn at(&self, place: usize) -> &Entry {
         &self.entries[place]
+    }
+
+    /// The entry of a table by its name, as the schema writes it.
+    pub fn named(&self, table: &str) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.shape.name == table)
     }
 
     /// The place of the table with this number.
@@ -238,32 +244,31 @@ fn unmarked(name: &str, marks: &str, keys: &[String], values: &str) -> [String; 
     })
 }
 
-/// What a record refers to by a foreign key, if that was deleted here after a cut. A NULL in the reference refers to nothing; a
-/// parent that was never here is dangling at its origin too, and is left alone.
+/// The key of what a record refers to by a foreign key, if that does not stand but something is left of it. A NULL in the
+/// reference refers to nothing; a parent that was never here is dangling at its origin too, and is left alone.
 fn orphaned(
     shape: &TableShape,
     parent: &Parent,
     keys_of: &dyn Fn(&str) -> Option<Vec<String>>,
-) -> Option<(String, String)> {
+) -> Option<(Parent, String)> {
     let parent_keys = keys_of(&parent.table)?;
     let here = |key: &String| parent.columns.iter().find(|(_, there)| there.eq_ignore_ascii_case(key));
     let matching: Option<Vec<String>> =
         parent_keys.iter().map(|key| here(key).map(|(here, _)| format!("c.{}", quoted(here)))).collect();
     let reference = matching.filter(|reference| reference.len() == parent.columns.len())?;
     let keys: Vec<String> = shape.keys.iter().map(|key| format!("c.{}", quoted(key))).collect();
-    let told = reference.iter().map(|column| format!("quote({column})")).collect::<Vec<_>>().join(" || ', ' || ");
     let buried = joined(reference.len(), " AND ", |at| format!("r.k{} = {}", at + 1, reference[at]));
     let sql = format!(
-        "SELECT {told} FROM {} c WHERE {} AND NOT EXISTS (SELECT 1 FROM {} p WHERE {}) \
-         AND EXISTS (SELECT 1 FROM {} r WHERE {buried} AND r.cut > ?{})",
+        "SELECT {} FROM {} c WHERE {} AND NOT EXISTS (SELECT 1 FROM {} p WHERE {}) \
+         AND EXISTS (SELECT 1 FROM {} r WHERE {buried})",
+        reference.join(", "),
         quoted(&shape.name),
         key_condition(&keys, 1),
         quoted(&parent.table),
         joins(parent),
-        remains_table(&parent.table),
-        keys.len() + 1
+        remains_table(&parent.table)
     );
-    Some((parent.table.clone(), sql))
+    Some((parent.clone(), sql))
 }
 
 /// The keys of the records of `shape` that refer to the parent's record under a key, without that record itself.

@@ -14,6 +14,7 @@ use super::SqliteReplica;
 use super::catalogue::{Catalogue, Entry};
 use super::fault::{Fault, Outcome};
 use super::holding;
+use super::missing;
 use super::search;
 use super::silence::without_triggers;
 use super::state::{self, Progress};
@@ -24,7 +25,7 @@ use crate::horizon::Horizon;
 use crate::id::{Cut, LinkId, NodeId, TableId};
 use crate::marks::{Marks, Roster};
 use crate::replica::{
-    Buried, Conflict, Held, MergeTransaction, Placement, Present, Remains, Result, StoredLink, TableShape,
+    Buried, Conflict, Held, MergeTransaction, Missing, Placement, Present, Remains, Result, StoredLink, TableShape,
 };
 use crate::value::{Key, Value};
 
@@ -161,18 +162,6 @@ impl<'a> SqliteMerge<'a> {
         Ok(statement.query_row(params_from_iter(&key.0), |row| {
             (0..columns).map(|at| row.get_ref(at).map(owned)).collect::<rusqlite::Result<_>>()
         })?)
-    }
-
-    fn try_missing(&self, entry: &Entry, key: &Key, since: Cut) -> Outcome<Vec<String>> {
-        let mut missing = Vec::new();
-        for (parent, sql) in &entry.sql.orphaned {
-            let mut statement = self.writer.prepare_cached(sql)?;
-            let after = bind_from(&mut statement, 1, &key.0)?;
-            statement.raw_bind_parameter(after, since.0 as i64)?;
-            let reference: Option<String> = statement.raw_query().next()?.map(|row| row.get(0)).transpose()?;
-            missing.extend(reference.map(|reference| format!("{parent} {reference}")));
-        }
-        Ok(missing)
     }
 
     fn try_child(&self, table: &TableShape, key: &Key, dying: &BTreeSet<(TableId, Key)>) -> Outcome<Option<String>> {
@@ -323,8 +312,9 @@ impl MergeTransaction for SqliteMerge<'_> {
         self.said(self.entry(table).and_then(drop))
     }
 
-    fn missing_parents(&mut self, table: &TableShape, key: &Key, since: Cut) -> Result<Vec<String>> {
-        self.said(self.entry(table).and_then(|entry| self.try_missing(entry, key, since)))
+    fn missing_parents(&mut self, table: &TableShape, key: &Key) -> Result<Vec<Missing>> {
+        let find = |entry: &Entry| missing::find(self.writer, self.catalogue, entry, key, &self.roster);
+        self.said(self.entry(table).and_then(find))
     }
 
     fn living_child(

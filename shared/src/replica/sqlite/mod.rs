@@ -11,6 +11,7 @@ mod harvest;
 mod holding;
 mod merging;
 mod metadata;
+mod missing;
 mod names;
 mod open;
 mod packing;
