@@ -35,8 +35,8 @@ impl Link {
             Word::AheadOfUs => self.start_over(header.ack, asked, now),
             Word::Applied(_) if asked => self.outgoing_everything(now),
             // A peer that has less than it acknowledged before comes from a backup. Its old bases are forgotten here, so
-            // that nothing but a new start reaches it.
-            Word::Applied(sequence) if sequence < self.outgoing.acked => self.outgoing_everything(now),
+            // that nothing but a new start reaches it; and it may hold what was deleted and forgotten since.
+            Word::Applied(sequence) if sequence < self.outgoing.acked => self.exchange_everything(now),
             Word::Applied(sequence) => self.progress(sequence, header.nack),
         }
     }
@@ -72,7 +72,15 @@ impl Link {
         }
     }
 
-    pub(super) fn outgoing_everything(&mut self, now: WallTime) {
+    /// Sends everything and asks for everything, without having been asked.
+    pub(super) fn exchange_everything(&mut self, now: WallTime) {
+        self.ask = self.ask.max(self.answered).max(now.0) + 1;
+        // Whoever is asked asks back, which is being answered already.
+        self.answered = self.ask;
+        self.outgoing_everything(now);
+    }
+
+    fn outgoing_everything(&mut self, now: WallTime) {
         self.outgoing.start_epoch(now, Cut(0), Extent::Everything);
         self.outgoing.begin_sweep();
         self.incoming.owe_ack = true;

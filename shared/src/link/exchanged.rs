@@ -92,8 +92,7 @@ impl Link {
     pub(super) fn reopen(&mut self, now: WallTime) {
         if self.standing == Standing::Expired {
             self.standing = Standing::Open;
-            self.ask = self.ask.max(self.answered).max(now.0) + 1;
-            self.outgoing_everything(now);
+            self.exchange_everything(now);
         }
     }
 }

@@ -5,11 +5,12 @@
 //! that the sender is asked for the bundle again.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use super::name::{check_complete, check_kept};
 use super::{Spool, SpoolError, SpoolFile, list};
+use crate::bundle::ShortDigest;
 use crate::clock::WallTime;
 use crate::config::one_line;
 use crate::seam::{Step, publish, write_durably};
@@ -41,6 +42,12 @@ impl Spool<'_> {
             Ok(meta) => meta.len(),
             Err(error) => return self.finish_move(from, name, error).map_err(failed),
         };
+        // A run that was killed before it took the file off the relay fetches it once more: it is kept once.
+        let kept = self.places(name).take_while(|place| place.symlink_metadata().is_ok()).find(|kept| same(from, kept));
+        if let Some(kept) = kept {
+            self.disk.remove(from).map_err(failed)?;
+            return Ok(kept);
+        }
         let Some(place) = self.places(name).find(|place| place.symlink_metadata().is_err()) else {
             return Err(failed(io::ErrorKind::AlreadyExists.into()));
         };
@@ -109,6 +116,13 @@ impl Spool<'_> {
         let numbered = (1..SAME_NAME_MAX).map(move |number| self.quarantine.join(format!("{name}.{number}")));
         std::iter::once(self.quarantine.join(name)).chain(numbered)
     }
+}
+
+/// Whether two files hold the same. What cannot be read is not known to.
+fn same(one: &Path, other: &Path) -> bool {
+    let digest = |path: &Path| File::open(path).and_then(|file| ShortDigest::of(BufReader::new(file))).ok();
+    let length = |path: &Path| path.symlink_metadata().map(|about| about.len()).ok();
+    length(one) == length(other) && digest(one).is_some_and(|found| digest(other) == Some(found))
 }
 
 fn reason_path(place: &Path) -> PathBuf {

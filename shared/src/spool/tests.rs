@@ -186,11 +186,12 @@ fn the_longest_name_can_be_kept_and_listed_more_than_once() {
     let (_outer, home) = home();
     let spool = Spool::new(&home, &OsDisk);
     let long = "x".repeat(FILE_NAME_MAX);
-    for _ in 0..3 {
-        fs::write(home.inbox().join(&long), "x").unwrap();
+    for content in ["x", "y", "z", "y"] {
+        fs::write(home.inbox().join(&long), content).unwrap();
         spool.quarantine(&home.inbox().join(&long), &long, "why", NOW).unwrap();
     }
-    assert_eq!(spool.quarantined().unwrap().len(), 3);
+    assert_eq!(spool.quarantined().unwrap().len(), 3, "what is there already is kept once");
+    assert!(spool.inbox().unwrap().is_empty());
 }
 
 #[test]
