@@ -107,7 +107,7 @@ pub fn select(snapshot: &dyn Snapshot, tables: &[TableShape], owed: Owed, portio
     Ok(Selection { tables, oldest, upto, reach })
 }
 
-/// Selects the next portion of the records without marks, whole, for a peer that asked for everything; tells how far that
+/// Selects the next portion of the records before every cut, whole, for a peer that asked for everything; tells how far that
 /// has come. The link's cut stays where it is.
 pub fn sweep(
     snapshot: &dyn Snapshot,
@@ -120,7 +120,7 @@ pub fn sweep(
     let (mut records, mut bytes) = (0, 0);
     let reached = snapshot.sweep(tables, from, &mut |at, record| {
         let Some(selector) = selectors.get_mut(at) else { return Ok(ControlFlow::Continue(())) };
-        let whole = selector.unmarked(record)?;
+        let whole = selector.whole(record)?;
         records += 1;
         bytes += whole.size();
         selector.chosen.push((owed.since, whole));
@@ -218,15 +218,21 @@ impl<'a> Selector<'a> {
         Ok(Some(RecordChange { key: record.key().clone(), birth: record.birth(), dead: None, whole, fields }))
     }
 
-    /// A record without marks, whole.
-    fn unmarked(&self, record: &dyn ChangedRecord) -> Result<RecordChange> {
-        let marks = Marks::default();
-        let mut fields =
-            (0..self.table.columns.len()).map(|at| self.field(record, &marks, at)).collect::<Result<Vec<_>>>()?;
+    /// A record that lies before every cut, whole.
+    fn whole(&self, record: &dyn ChangedRecord) -> Result<RecordChange> {
+        let unmarked = Marks::default();
+        let marks = match record.life() {
+            Life::Present(marks) => marks,
+            Life::Absent(_) => &unmarked,
+        };
+        let all = 0..self.table.columns.len();
+        let mut fields = all.map(|at| self.field(record, marks, at)).collect::<Result<Vec<_>>>()?;
         if fields.is_empty() {
-            fields.push(FieldChange { column: 0, value: Value::Null, stamp: self.unmarked, refers_to: None });
+            let mark = marks.get(packhorse_shared::id::ColumnId::EXISTENCE);
+            let stamp = mark.map_or(self.unmarked, |mark| mark.stamp);
+            fields.push(FieldChange { column: 0, value: Value::Null, stamp, refers_to: None });
         }
-        Ok(RecordChange { key: record.key().clone(), birth: None, dead: None, whole: true, fields })
+        Ok(RecordChange { key: record.key().clone(), birth: record.birth(), dead: None, whole: true, fields })
     }
 
     /// A record that has only a key travels as the stamp of its making.

@@ -16,6 +16,8 @@ use packhorse_shared::replica::{Remains, RemainsField};
 pub struct Arrival {
     /// The link that brought it.
     pub link: LinkId,
+    /// The link over which its changes need not go back.
+    pub via: LinkId,
     /// The cut that its changes take here.
     pub cut: Cut,
     /// The cut of ours up to which its sender had seen our changes.
@@ -33,7 +35,7 @@ pub struct Arrival {
 impl Arrival {
     /// The mark of a change that it brought.
     pub fn mark(&self, stamp: Stamp) -> Mark {
-        Mark { stamp, cut: self.cut, via: self.link }
+        Mark { stamp, cut: self.cut, via: self.via }
     }
 
     /// Whether a record here and one of the sender's, under one key, are the same. Two births are if they are equal; who
@@ -189,6 +191,7 @@ mod tests {
 
     const ARRIVAL: Arrival = Arrival {
         link: LinkId(2),
+        via: LinkId(2),
         cut: Cut(50),
         seen: Cut(10),
         sender: NodeId(2),

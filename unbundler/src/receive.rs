@@ -135,7 +135,8 @@ impl Receiver<'_> {
         let had = link.state.complete_to();
         let mut transaction = replica.begin_merge(now, observed)?;
         let (horizon, theirs) = (transaction.horizon()?, accepted.state.peer_horizon());
-        let arrival = Arrival { link: link.id, cut: transaction.cut(), seen, sender, horizon, theirs, had };
+        let (cut, via) = (transaction.cut(), link.id);
+        let arrival = Arrival { link: link.id, via, cut, seen, sender, horizon, theirs, had };
         let placed = place(&mut *transaction, &changes, arrival, now)?;
         transaction.save_link(&accepted)?;
         self.reached(Step::ApplyUncommitted, &bundle.file)?;

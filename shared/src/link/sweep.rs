@@ -1,8 +1,8 @@
-//! Going through the records that have no stamps, for a peer that asked for everything.
+//! Going through the records that lie before every cut, for a peer that asked for everything.
 //!
-//! A record without marks has not changed since capture began, or its stamps lie below the horizon and were dropped.
-//! Where nobody has dropped any, both ends hold the same of these. Otherwise a peer that comes from an old backup may
-//! not: such records are sent whole, stamped at the horizon, before the rest of everything. Owns how far that has come.
+//! They came with the package, or have not changed since capture began, or their stamps lie below the horizon and were
+//! dropped. Where nobody has dropped any, both ends hold the same of these. Otherwise a peer that comes from an old backup
+//! may not: such records are sent whole, stamped at the horizon where they have no stamp, before the rest of everything. Owns how far that has come.
 //! Invariant: until the sweep is done the link's cut stays where the epoch began, so that nothing is forgotten meanwhile.
 
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{Link, Outgoing};
 use crate::horizon::Horizon;
 
-/// How far the records without stamps have been gone through.
+/// How far the records before every cut have been gone through.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Sweep {
     /// There is nothing to go through (any more).

@@ -165,7 +165,7 @@ pub trait Snapshot {
     /// The node's horizon in it.
     fn horizon(&self) -> Horizon;
 
-    /// Shows the records of these tables that have no marks, in the order of tables and keys, from a place on, until
+    /// Shows the records of these tables that lie before every cut, in the order of tables and keys, from a place on, until
     /// `show` has enough; tells the place reached.
     fn sweep(&self, tables: &[TableShape], from: &Sweep, show: &mut ShowSwept<'_>) -> Result<Sweep>;
 

@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 use packhorse_shared::change::{EXISTENCE, RecordChange, TableChanges};
 use packhorse_shared::clock::{Reading, WallTime};
 use packhorse_shared::horizon::Horizon;
-use packhorse_shared::id::{Cut, TableId};
+use packhorse_shared::id::{Cut, LinkId, TableId};
 use packhorse_shared::replica::{MergeTransaction, Result, TableShape};
 use packhorse_shared::value::Key;
 
@@ -200,7 +200,9 @@ impl Placer<'_> {
                 true => (self.arrival.seen, self.arrival.theirs),
                 false => (Cut(0), Horizon::NONE),
             };
-            let arrival = Arrival { link: held.link, had: Reading(0), seen, theirs, ..self.arrival };
+            // It may have waited through a return to a backup, and its sender have changed its mind: it is told.
+            let via = LinkId::LOCAL;
+            let arrival = Arrival { link: held.link, via, had: Reading(0), seen, theirs, ..self.arrival };
             let here = std::mem::replace(&mut self.arrival, arrival);
             self.placed.held = 0;
             let done = self.round(std::slice::from_ref(&held.change));

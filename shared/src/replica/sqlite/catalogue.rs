@@ -25,8 +25,9 @@ pub(super) struct TableSql {
     pub changed: String,
     /// Remains later than a cut: key, birth, remains.
     pub remains: String,
-    /// Records without marks, in the order of keys, from the first on or from a key on: key, values.
-    pub unmarked: [String; 2],
+    /// Records that lie before every cut, in the order of keys, from the first on or from a key on: key, birth, marks (NULL
+    /// if there are none), values.
+    pub before_all_cuts: [String; 2],
     /// How many records of either kind changed last at each cut after one, in order of cuts.
     pub counts: [String; 2],
     /// For each foreign key: the key of what the record under a key refers to, if that does not stand but something is
@@ -198,7 +199,7 @@ impl TableSql {
                 keys.first().map_or("rowid", String::as_str)
             ),
             remains: format!("SELECT {our_key}, m.birth, m.remains FROM {remains} m WHERE m.cut > ?1 AND m.cut <= ?2"),
-            unmarked: unmarked(&name, &marks, &keys, &values),
+            before_all_cuts: before_all_cuts(&name, &marks, &keys, &values),
             counts: [&marks, &remains]
                 .map(|table| format!("SELECT cut, count(*) FROM {table} WHERE cut > ?1 GROUP BY cut ORDER BY cut")),
             orphaned: shape.parents.iter().filter_map(|parent| orphaned(shape, parent, keys_of)).collect(),
@@ -229,8 +230,9 @@ impl TableSql {
     }
 }
 
-/// The records that have no marks: all, and those after a key. (Row values compare as the key's own index does.)
-fn unmarked(name: &str, marks: &str, keys: &[String], values: &str) -> [String; 2] {
+/// The records that lie before every cut, without marks or with those of a package: all, and those after a key. (Row values
+/// compare as the key's own index does.)
+fn before_all_cuts(name: &str, marks: &str, keys: &[String], values: &str) -> [String; 2] {
     let own = joined(keys.len(), ", ", |at| format!("t.{}", keys[at]));
     let whole = joined(keys.len(), " AND ", |at| format!("t.{} IS NOT NULL", keys[at]));
     let matches = joined(keys.len(), " AND ", |at| format!("m.k{} = t.{}", at + 1, keys[at]));
@@ -238,8 +240,8 @@ fn unmarked(name: &str, marks: &str, keys: &[String], values: &str) -> [String; 
     let later = format!(" AND ({own}) > ({holes})");
     ["", later.as_str()].map(|later| {
         format!(
-            "SELECT {own}{values} FROM {name} t WHERE {whole}{later} \
-             AND NOT EXISTS (SELECT 1 FROM {marks} m WHERE {matches}) ORDER BY {own}"
+            "SELECT {own}, m.birth, m.marks{values} FROM {name} t LEFT JOIN {marks} m ON {matches} \
+             WHERE {whole}{later} AND ifnull(m.cut, 0) = 0 ORDER BY {own}"
         )
     })
 }

@@ -67,8 +67,8 @@ struct Pass<'a> {
 
 impl Pass<'_> {
     fn run(&self, writer: &mut Connection) -> Outcome<u64> {
-        let (mut after, mut dropped) = (Cut(0), 0);
-        while after < self.what.cut {
+        let (mut after, mut dropped) = (None, 0);
+        while after < Some(self.what.cut) {
             let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let (rows, reached) = self.portion(&transaction, after)?;
             for (key, birth) in &rows {
@@ -81,20 +81,20 @@ impl Pass<'_> {
             if !rows.is_empty() {
                 self.steps.reached(Step::StampsForgotten)?;
             }
-            (after, dropped) = (reached, dropped + rows.len() as u64);
+            (after, dropped) = (Some(reached), dropped + rows.len() as u64);
         }
         Ok(dropped)
     }
 
-    /// The rows of the next cuts that can be dropped, and the last of these cuts.
-    fn portion(&self, connection: &Connection, after: Cut) -> Outcome<(Vec<Droppable>, Cut)> {
+    /// The rows of the next cuts that can be dropped, and the last of these cuts. What came with a package lies at cut 0.
+    fn portion(&self, connection: &Connection, after: Option<Cut>) -> Outcome<(Vec<Droppable>, Cut)> {
         let sql = match self.kind {
             Kind::Remains => self.entry.metadata.remains_by_cut(),
             Kind::Marks => self.entry.metadata.marks_by_cut(),
         };
         let mut statement = connection.prepare_cached(sql)?;
-        let mut rows = statement.query(params![after.0 as i64, self.what.cut.0 as i64])?;
-        let (mut droppable, mut reached) = (Vec::new(), after);
+        let mut rows = statement.query(params![after.map_or(-1, |after| after.0 as i64), self.what.cut.0 as i64])?;
+        let (mut droppable, mut reached) = (Vec::new(), after.unwrap_or_default());
         while let Some(row) = rows.next()? {
             let width = self.entry.shape.keys.len();
             let cut = Cut(row.get::<_, i64>(width + 2)? as u64);

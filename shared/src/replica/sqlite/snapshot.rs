@@ -71,7 +71,7 @@ impl<'a> SqliteSnapshot<'a> {
         Ok(())
     }
 
-    /// Shows a table's records without marks after a key; the place reached if `show` had enough.
+    /// Shows a table's records before all cuts after a key; the place reached if `show` had enough.
     fn sweep_table(
         &self,
         entry: &Entry,
@@ -81,12 +81,10 @@ impl<'a> SqliteSnapshot<'a> {
         let mut statement = self.reader.prepare_cached(sweeping::sql(entry, after))?;
         let mut rows = sweeping::rows(&mut statement, after)?;
         while let Some(row) = rows.next()? {
-            let key = entry.metadata.key(row)?;
-            let place = sweeping::after(&entry.shape, &key)?;
-            let said = Said::Present(Marks::default());
-            let first_value = entry.shape.keys.len();
-            let record = Record { key, birth: None, said, row, first_value, path: &self.path };
-            if show(&record)?.is_break() {
+            let place = sweeping::after(&entry.shape, &entry.metadata.key(row)?)?;
+            let packed = row.get_ref(entry.shape.keys.len() + 1)?.as_blob_or_null().map_err(rusqlite::Error::from)?;
+            let marks = packed.map(|packed| Marks::unpack(packed, &self.roster)).transpose()?.unwrap_or_default();
+            if show(&self.record(entry, row, Said::Present(marks), 2)?)?.is_break() {
                 return Ok(Some(place));
             }
         }
@@ -142,17 +140,15 @@ impl<'a> SqliteSnapshot<'a> {
     }
 
     fn show(&self, entry: &Entry, row: &Row<'_>, said: Said, show: &mut Show<'_>) -> Outcome<()> {
+        Ok(show(&self.record(entry, row, said, 3)?)?)
+    }
+
+    /// The record of a row: its key, its birth, and its values after so many columns that follow the key.
+    fn record<'r>(&'r self, entry: &Entry, row: &'r Row<'r>, said: Said, between: usize) -> Outcome<Record<'r>> {
         let keys = entry.shape.keys.len();
         let birth = row.get_ref(keys)?.as_blob_or_null().map_err(rusqlite::Error::from)?;
-        let record = Record {
-            key: entry.metadata.key(row)?,
-            birth: unpack_birth(birth, &self.roster)?,
-            said,
-            row,
-            first_value: keys + 3,
-            path: &self.path,
-        };
-        Ok(show(&record)?)
+        let (key, birth) = (entry.metadata.key(row)?, unpack_birth(birth, &self.roster)?);
+        Ok(Record { key, birth, said, row, first_value: keys + between, path: &self.path })
     }
 }
 

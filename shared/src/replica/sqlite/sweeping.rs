@@ -1,4 +1,4 @@
-//! Going through the records that have no marks (see [`crate::link::Sweep`]).
+//! Going through the records that lie before every cut (see [`crate::link::Sweep`]).
 //!
 //! Owns the form of a place in the sweep. The cost follows the records gone through, a portion at a time, by the key's own
 //! index.
@@ -61,6 +61,6 @@ pub(super) fn rows<'s>(statement: &'s mut Statement<'_>, after: Option<&Key>) ->
 
 /// The statement for that query.
 pub(super) fn sql<'e>(entry: &'e Entry, after: Option<&Key>) -> &'e str {
-    let [first, later] = &entry.sql.unmarked;
+    let [first, later] = &entry.sql.before_all_cuts;
     if after.is_some() { later } else { first }
 }
