@@ -39,10 +39,10 @@ impl Arrival {
     }
 
     /// Whether a record here and one of the sender's, under one key, are the same. Two births are if they are equal; who
-    /// has none may have dropped one below its horizon.
+    /// has none may have dropped one below its horizon, or have the record from a sender that had.
     pub fn is_same(&self, ours: Option<Stamp>, theirs: Option<Stamp>) -> bool {
         match (ours, theirs) {
-            (None, Some(birth)) => self.horizon.covers(birth),
+            (None, Some(birth)) => self.horizon.max(self.theirs).covers(birth),
             (Some(birth), None) => self.theirs.covers(birth),
             (ours, theirs) => ours == theirs,
         }

@@ -69,14 +69,15 @@ impl Placer<'_> {
 
     /// Everything said of the record had come before, and what became of it was forgotten here: it was deleted. A whole
     /// one stands at its sender (a bundle that was late, or a node that comes from an old backup), who is told again, as
-    /// of the horizon.
+    /// of the horizon at least.
     fn stay_deleted(&mut self, table: &TableShape, record: &RecordChange, known: Option<Buried>) -> Result<Step> {
         if !record.whole {
             return Ok(Step::Nothing);
         }
         let Buried { birth, mut remains } =
             known.unwrap_or_else(|| Buried { birth: record.birth, remains: Remains::default() });
-        remains.dead = Some(Mark { stamp: self.arrival.horizon.stamp(), cut: self.arrival.cut, via: LinkId::LOCAL });
+        let stamp = remains.dead.map(|dead| dead.stamp).max(Some(self.arrival.horizon.stamp()));
+        remains.dead = stamp.map(|stamp| Mark { stamp, cut: self.arrival.cut, via: LinkId::LOCAL });
         self.transaction.bury(table, &record.key, birth, &remains)?;
         Ok(Step::Done)
     }
