@@ -171,7 +171,8 @@ impl Sealer<'_> {
         let portion = Portion { records: RECORDS_AT_ONCE, bytes: self.bundle_max };
         let clock = snapshot.clock();
         let horizon = snapshot.horizon();
-        let outlook = Outlook { clock, complete_to: self.beyond.complete_to(clock, share.link.id), horizon };
+        let complete_to = self.beyond.complete_to(clock, share.link.id);
+        let outlook = Outlook { clock, complete_to, horizon: snapshot.births() };
         let (selection, sweep) = match share.link.state.sweep(horizon) {
             Sweep::Done => (select(&*snapshot, &share.tables, share.owed(), portion)?, Sweep::Done),
             from => sweep(&*snapshot, &share.tables, share.owed(), &from, portion)?,

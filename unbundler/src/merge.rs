@@ -24,8 +24,8 @@ pub struct Arrival {
     pub seen: Cut,
     /// Our horizon: what a field without a mark counts as stamped with.
     pub horizon: Horizon,
-    /// The sender's horizon.
-    pub theirs: Horizon,
+    /// Up to where births may be missing, here or at the sender.
+    pub births: Horizon,
     /// Everything made up to here on the sender's side had come before.
     pub had: Reading,
     /// Its sender.
@@ -39,11 +39,10 @@ impl Arrival {
     }
 
     /// Whether a record here and one of the sender's, under one key, are the same. Two births are if they are equal; who
-    /// has none may have dropped one below its horizon, or have the record from a sender that had.
+    /// has none may have dropped one.
     pub fn is_same(&self, ours: Option<Stamp>, theirs: Option<Stamp>) -> bool {
         match (ours, theirs) {
-            (None, Some(birth)) => self.horizon.max(self.theirs).covers(birth),
-            (Some(birth), None) => self.theirs.covers(birth),
+            (None, Some(birth)) | (Some(birth), None) => self.births.covers(birth),
             (ours, theirs) => ours == theirs,
         }
     }
@@ -196,7 +195,7 @@ mod tests {
         seen: Cut(10),
         sender: NodeId(2),
         horizon: Horizon::NONE,
-        theirs: Horizon::NONE,
+        births: Horizon::NONE,
         had: Reading(0),
     };
 

@@ -134,9 +134,9 @@ impl Receiver<'_> {
         let observed = changes.iter().map(TableChanges::latest_reading).fold(header.clock, Ord::max);
         let had = link.state.complete_to();
         let mut transaction = replica.begin_merge(now, observed)?;
-        let (horizon, theirs) = (transaction.horizon()?, accepted.state.peer_horizon());
+        let (horizon, births) = (transaction.horizon()?, transaction.births(header.horizon)?);
         let (cut, via) = (transaction.cut(), link.id);
-        let arrival = Arrival { link: link.id, via, cut, seen, sender, horizon, theirs, had };
+        let arrival = Arrival { link: link.id, via, cut, seen, sender, horizon, births, had };
         let placed = place(&mut *transaction, &changes, arrival, now)?;
         transaction.save_link(&accepted)?;
         self.reached(Step::ApplyUncommitted, &bundle.file)?;

@@ -67,11 +67,6 @@ fn before(reading: Reading) -> Reading {
 }
 
 impl Link {
-    /// The latest horizon that the peer told of.
-    pub fn peer_horizon(&self) -> Horizon {
-        self.incoming.horizon
-    }
-
     /// Everything made up to here on the peer's side has come.
     pub fn complete_to(&self) -> Reading {
         self.incoming.complete_to

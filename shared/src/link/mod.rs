@@ -98,7 +98,7 @@ pub struct Header {
     /// Everything made up to here on the sender's side (by itself or by nodes behind it) has been sent, once this bundle
     /// and what it builds on are applied.
     pub complete_to: Reading,
-    /// The sender's horizon.
+    /// Up to here the sender may have dropped stamps and births, or have records from a node that had.
     pub horizon: Horizon,
     /// The sender's lives, latest last; told by the bundles with which an epoch begins.
     pub lives: Vec<BundleId>,

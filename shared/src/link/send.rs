@@ -36,7 +36,7 @@ pub struct Outlook {
     pub clock: Reading,
     /// Everything made up to here on its side is in its database.
     pub complete_to: Reading,
-    /// Its horizon.
+    /// Up to where births may be missing in its database.
     pub horizon: Horizon,
 }
 

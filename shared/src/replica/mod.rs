@@ -165,6 +165,9 @@ pub trait Snapshot {
     /// The node's horizon in it.
     fn horizon(&self) -> Horizon;
 
+    /// Up to where births may be missing in it: the node's horizon, or that of one which sent it records without.
+    fn births(&self) -> Horizon;
+
     /// Shows the records of these tables that lie before every cut, in the order of tables and keys, from a place on, until
     /// `show` has enough; tells the place reached.
     fn sweep(&self, tables: &[TableShape], from: &Sweep, show: &mut ShowSwept<'_>) -> Result<Sweep>;
@@ -296,6 +299,9 @@ pub trait MergeTransaction {
 
     /// The node's horizon.
     fn horizon(&mut self) -> Result<Horizon>;
+
+    /// Up to where births may be missing here, now that something comes from a node where they may be up to `theirs`.
+    fn births(&mut self, theirs: Horizon) -> Result<Horizon>;
 
     /// Every value of a record that stands, in the order of [`TableShape::columns`].
     fn values(&mut self, table: &TableShape, key: &Key) -> Result<Vec<Value>>;

@@ -17,7 +17,6 @@ use std::collections::BTreeSet;
 
 use packhorse_shared::change::{EXISTENCE, RecordChange, TableChanges};
 use packhorse_shared::clock::{Reading, WallTime};
-use packhorse_shared::horizon::Horizon;
 use packhorse_shared::id::{Cut, LinkId, TableId};
 use packhorse_shared::replica::{MergeTransaction, Result, TableShape};
 use packhorse_shared::value::Key;
@@ -194,15 +193,12 @@ impl Placer<'_> {
     fn retry_held(&mut self) -> Result<()> {
         let before = self.placed;
         for held in self.transaction.held()? {
-            // What another sender has seen or forgotten says nothing of the one that sent this. What is held keeps the
-            // horizon below its stamps, and had not come before.
-            let (seen, theirs) = match held.link == self.arrival.link {
-                true => (self.arrival.seen, self.arrival.theirs),
-                false => (Cut(0), Horizon::NONE),
-            };
+            // What another sender has seen says nothing of the one that sent this. What is held keeps the horizon below its
+            // stamps, and had not come before.
+            let seen = if held.link == self.arrival.link { self.arrival.seen } else { Cut(0) };
             // It may have waited through a return to a backup, and its sender have changed its mind: it is told.
             let via = LinkId::LOCAL;
-            let arrival = Arrival { link: held.link, via, had: Reading(0), seen, theirs, ..self.arrival };
+            let arrival = Arrival { link: held.link, via, had: Reading(0), seen, ..self.arrival };
             let here = std::mem::replace(&mut self.arrival, arrival);
             self.placed.held = 0;
             let done = self.round(std::slice::from_ref(&held.change));

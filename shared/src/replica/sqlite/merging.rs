@@ -264,6 +264,17 @@ impl MergeTransaction for SqliteMerge<'_> {
         self.said(state::horizon(self.writer))
     }
 
+    fn births(&mut self, theirs: Horizon) -> Result<Horizon> {
+        let raise = || {
+            let ours = state::births(self.writer)?;
+            if theirs > ours {
+                state::set_births(self.writer, theirs)?;
+            }
+            Ok(ours.max(theirs))
+        };
+        self.said(raise())
+    }
+
     fn values(&mut self, table: &TableShape, key: &Key) -> Result<Vec<Value>> {
         self.said(self.entry(table).and_then(|entry| self.try_values(entry, key)))
     }

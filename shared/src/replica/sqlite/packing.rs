@@ -53,7 +53,7 @@ impl SqliteReplica {
         self.writer.execute_batch("ROLLBACK")?;
         begun.map_err(at_source)?;
         let progress = copy.progress()?;
-        let horizon = state::horizon(&copy.connection)?;
+        let (horizon, births) = (state::horizon(&copy.connection)?, state::births(&copy.connection)?);
         let mut copied = Copied { cut: progress.cut, clock: progress.clock.latest(), records: 0, skipped: Vec::new() };
         copy.schema("table", &mut copied.skipped)?;
         for table in tables {
@@ -65,6 +65,7 @@ impl SqliteReplica {
         copy.metadata(self.identity, progress.clock.latest(), tables, &self.catalogue)?;
         // What has no marks here has none there.
         state::set_horizon(&copy.connection, horizon)?;
+        state::set_births(&copy.connection, births)?;
         copy.finish()?;
         Ok(copied)
     }

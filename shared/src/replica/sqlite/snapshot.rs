@@ -28,16 +28,19 @@ pub(super) struct SqliteSnapshot<'a> {
     roster: Roster,
     progress: Progress,
     horizon: Horizon,
+    births: Horizon,
 }
 
 impl<'a> SqliteSnapshot<'a> {
     /// Takes over a read transaction that has begun.
     pub fn begun(reader: &'a Connection, path: &Path, catalogue: &'a Catalogue) -> Result<Self> {
-        let load = || Ok((state::roster(reader)?, Progress::load(reader)?, state::horizon(reader)?));
+        let load = || {
+            let (roster, progress) = (state::roster(reader)?, Progress::load(reader)?);
+            let (horizon, births) = (state::horizon(reader)?, state::births(reader)?);
+            Ok(Self { reader, path: path.to_owned(), catalogue, roster, progress, horizon, births })
+        };
         match load() {
-            Ok((roster, progress, horizon)) => {
-                Ok(Self { reader, path: path.to_owned(), catalogue, roster, progress, horizon })
-            }
+            Ok(begun) => Ok(begun),
             Err(fault) => {
                 end(reader);
                 Err(Fault::at(fault, path, "be read"))
@@ -192,6 +195,10 @@ impl Snapshot for SqliteSnapshot<'_> {
 
     fn horizon(&self) -> Horizon {
         self.horizon
+    }
+
+    fn births(&self) -> Horizon {
+        self.births
     }
 
     fn sweep(&self, tables: &[TableShape], from: &Sweep, show: &mut ShowSwept<'_>) -> Result<Sweep> {

@@ -130,6 +130,17 @@ pub(super) fn set_horizon(connection: &Connection, horizon: Horizon) -> Outcome<
     set(connection, "horizon", horizon.reading().0 as i64)
 }
 
+/// Up to where births may be missing here: our own horizon, or that of a node which sent us records without birth.
+pub(super) fn births(connection: &Connection) -> Outcome<Horizon> {
+    let reading = get(connection, "births")?.unwrap_or(0);
+    Ok(Horizon::before(Reading(reading as u64)).max(horizon(connection)?))
+}
+
+/// Raises that.
+pub(super) fn set_births(connection: &Connection, births: Horizon) -> Outcome<()> {
+    set(connection, "births", births.reading().0 as i64)
+}
+
 /// The latest epoch of any link that was removed: one under the same name begins later.
 pub(super) fn last_removed_epoch(connection: &Connection) -> Outcome<Epoch> {
     Ok(Epoch(get(connection, "last_removed_epoch")?.unwrap_or(0) as u64))
