@@ -9,6 +9,7 @@ mod chinook;
 mod commands;
 mod forget;
 mod mirror;
+mod numbers;
 mod regressions;
 mod shape;
 mod steps;

@@ -191,7 +191,7 @@ impl<'a> Selector<'a> {
     fn consider(&mut self, record: &dyn ChangedRecord) -> Result<()> {
         let change = match record.life() {
             Life::Present(marks) => self.present(record, marks)?,
-            Life::Absent(remains) => self.absent(record, remains),
+            Life::Absent(remains) => self.absent(record, remains)?,
         };
         self.chosen.extend(change.map(|change| (record.cut(), change)));
         Ok(())
@@ -259,7 +259,7 @@ impl<'a> Selector<'a> {
     }
 
     /// Edits travel even if the record has since been deleted: elsewhere a later edit may bring it back.
-    fn absent(&self, record: &dyn ChangedRecord, remains: &Remains) -> Option<RecordChange> {
+    fn absent(&self, record: &dyn ChangedRecord, remains: &Remains) -> Result<Option<RecordChange>> {
         let dead = remains.dead.filter(|mark| self.owed.includes(*mark)).map(|mark| mark.stamp);
         let mut fields = Vec::new();
         for field in &remains.fields {
@@ -267,11 +267,13 @@ impl<'a> Selector<'a> {
             let position = self.table.columns.iter().position(|column| column.id == field.column);
             let is_existence = field.column == packhorse_shared::id::ColumnId::EXISTENCE;
             let Some(column) = position.or(is_existence.then_some(0)) else { continue };
-            fields.push(FieldChange { column, value: field.value.clone(), stamp: mark.stamp, refers_to: None });
+            let refers_to = self.referred_birth(column, &field.value)?;
+            fields.push(FieldChange { column, value: field.value.clone(), stamp: mark.stamp, refers_to });
         }
         fields.sort_by_key(|field| field.column);
         let (key, birth) = (record.key().clone(), record.birth());
-        (dead.is_some() || !fields.is_empty()).then_some(RecordChange { key, birth, dead, whole: false, fields })
+        let is_owed = dead.is_some() || !fields.is_empty();
+        Ok(is_owed.then_some(RecordChange { key, birth, dead, whole: false, fields }))
     }
 
     /// Sorts the records and names only the columns that occur: a bundle with one changed field names one column.

@@ -30,6 +30,8 @@ pub struct Arrival {
     pub had: Reading,
     /// Its sender.
     pub sender: NodeId,
+    /// Whether this end decides identity, as a hub does for its remotes.
+    pub decides: bool,
 }
 
 impl Arrival {
@@ -194,6 +196,7 @@ mod tests {
         cut: Cut(50),
         seen: Cut(10),
         sender: NodeId(2),
+        decides: true,
         horizon: Horizon::NONE,
         births: Horizon::NONE,
         had: Reading(0),

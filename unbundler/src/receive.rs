@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use packhorse_shared::change::TableChanges;
 use packhorse_shared::id::{NodeId, NodeName};
-use packhorse_shared::link::{Header, Standing, Verdict};
+use packhorse_shared::link::{Header, Role, Standing, Verdict};
 use packhorse_shared::replica::{Replica, StoredLink};
 use packhorse_shared::seam::{Step, World};
 use packhorse_shared::spool::Spool;
@@ -135,8 +135,8 @@ impl Receiver<'_> {
         let had = link.state.complete_to();
         let mut transaction = replica.begin_merge(now, observed)?;
         let (horizon, births) = (transaction.horizon()?, transaction.births(header.horizon)?);
-        let (cut, via) = (transaction.cut(), link.id);
-        let arrival = Arrival { link: link.id, via, cut, seen, sender, horizon, births, had };
+        let (cut, via, decides) = (transaction.cut(), link.id, link.state.role() == Role::Remote);
+        let arrival = Arrival { link: link.id, via, cut, seen, sender, decides, horizon, births, had };
         let placed = place(&mut *transaction, &changes, arrival, now)?;
         transaction.save_link(&accepted)?;
         self.reached(Step::ApplyUncommitted, &bundle.file)?;

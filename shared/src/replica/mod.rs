@@ -10,7 +10,7 @@ mod remains;
 mod shape;
 pub mod sqlite;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -172,7 +172,7 @@ pub trait Snapshot {
     /// `show` has enough; tells the place reached.
     fn sweep(&self, tables: &[TableShape], from: &Sweep, show: &mut ShowSwept<'_>) -> Result<Sweep>;
 
-    /// The birth of the record under a key, if it was made since capture began.
+    /// The birth of the record under a key, or of the one that stood there last, if it was made since capture began.
     fn birth_of(&self, table: &str, key: &Key) -> Result<Option<Stamp>>;
 }
 
@@ -226,6 +226,18 @@ pub struct Buried {
     /// What is left.
     pub remains: Remains,
 }
+
+/// What a record is known by in a table with assigned keys.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Residence {
+    /// Its number.
+    pub key: Key,
+    /// Its birth, as in [`ChangedRecord::birth`].
+    pub birth: Option<Stamp>,
+}
+
+/// Where records are now that had to give up their number.
+pub type Moves = BTreeMap<(TableId, Residence), Residence>;
 
 /// What became of a write that a constraint could refuse.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -334,6 +346,15 @@ pub trait MergeTransaction {
         key: &Key,
         dying: &BTreeSet<(TableId, Key)>,
     ) -> Result<Option<String>>;
+
+    /// A number that no record of a table with assigned keys has or had; None if there is none left.
+    fn free_number(&mut self, table: &TableShape) -> Result<Option<i64>>;
+
+    /// Where records are that had to give up their number.
+    fn moves(&mut self) -> Result<Moves>;
+
+    /// Notes that a record has another number from now on.
+    fn note_move(&mut self, table: &TableShape, from: &Residence, to: &Residence) -> Result<()>;
 
     /// Keeps a change that cannot be placed now.
     fn hold(&mut self, link: LinkId, change: &TableChanges, reason: &str, now: WallTime) -> Result<()>;

@@ -12,6 +12,16 @@ use super::references::{Before, Undo};
 use super::{Placer, Step};
 use crate::merge;
 
+/// What is known of a record that does not stand.
+pub(super) struct Gathered {
+    /// The birth under which it is kept.
+    pub birth: Option<Stamp>,
+    /// What was known before.
+    pub known: Option<Remains>,
+    /// What is known now.
+    pub remains: Remains,
+}
+
 impl Placer<'_> {
     pub(super) fn absent<'t>(
         &mut self,
@@ -21,16 +31,13 @@ impl Placer<'_> {
         occupied: bool,
         undos: &mut Vec<Undo<'t>>,
     ) -> Result<Step> {
-        let known = self.known_remains(table, record)?;
-        let birth = known.as_ref().map_or(record.birth, |known| known.birth);
+        let gathered = self.gathered(table, of, record)?;
+        let Gathered { birth, known, remains } = gathered;
         // Below the horizon it may be another record that lies here under its number, unless that waits for the rest of it.
-        let is_known = known.as_ref().is_some_and(|known| birth == record.birth || known.remains.living());
+        let is_known = known.as_ref().is_some_and(|known| birth == record.birth || known.living());
         if !is_known && self.arrival.is_forgotten(record) {
-            return self.stay_deleted(table, record, known);
+            return self.stay_deleted(table, record, birth, known);
         }
-        let known = known.map(|known| known.remains);
-        let mut remains = known.clone().unwrap_or_default();
-        merge::gather(&mut remains, record, |field| column_of(table, of, field).map(Column::id), &self.arrival);
         if known.as_ref() == Some(&remains) {
             return Ok(Step::Nothing);
         }
@@ -40,7 +47,7 @@ impl Placer<'_> {
             return Ok(Step::Done);
         }
         if occupied {
-            return Ok(Step::Refused(format!("another record stands under {} in this database", record.key)));
+            return Ok(Step::NumberTaken);
         }
         let fields = values_of(table, &remains);
         if let Some(reason) = self.mistaken(table, of, record, &fields)? {
@@ -54,6 +61,21 @@ impl Placer<'_> {
         self.transaction.mark(table, &record.key, &present)?;
         undos.push(Undo { table, change: record, of, birth, before: Before::Absent(known) });
         Ok(Step::Done)
+    }
+
+    /// What is known here of a record that does not stand, with what came of it now.
+    pub(super) fn gathered(
+        &mut self,
+        table: &TableShape,
+        of: &TableChanges,
+        record: &RecordChange,
+    ) -> Result<Gathered> {
+        let known = self.known_remains(table, record)?;
+        let birth = known.as_ref().map_or(record.birth, |known| known.birth);
+        let known = known.map(|known| known.remains);
+        let mut remains = known.clone().unwrap_or_default();
+        merge::gather(&mut remains, record, |field| column_of(table, of, field).map(Column::id), &self.arrival);
+        Ok(Gathered { birth, known, remains })
     }
 
     /// What is left here of the record: under its birth, or, below the horizon, where births are not told apart, the
@@ -70,12 +92,17 @@ impl Placer<'_> {
     /// Everything said of the record had come before, and what became of it was forgotten here: it was deleted. A whole
     /// one stands at its sender (a bundle that was late, or a node that comes from an old backup), who is told again, as
     /// of the horizon at least.
-    fn stay_deleted(&mut self, table: &TableShape, record: &RecordChange, known: Option<Buried>) -> Result<Step> {
+    fn stay_deleted(
+        &mut self,
+        table: &TableShape,
+        record: &RecordChange,
+        birth: Option<Stamp>,
+        known: Option<Remains>,
+    ) -> Result<Step> {
         if !record.whole {
             return Ok(Step::Nothing);
         }
-        let Buried { birth, mut remains } =
-            known.unwrap_or_else(|| Buried { birth: record.birth, remains: Remains::default() });
+        let mut remains = known.unwrap_or_default();
         let stamp = remains.dead.map(|dead| dead.stamp).max(Some(self.arrival.horizon.stamp()));
         remains.dead = stamp.map(|stamp| Mark { stamp, cut: self.arrival.cut, via: LinkId::LOCAL });
         self.transaction.bury(table, &record.key, birth, &remains)?;
@@ -112,7 +139,7 @@ impl Placer<'_> {
     }
 }
 
-fn values_of(table: &TableShape, remains: &Remains) -> Vec<(usize, Value)> {
+pub(super) fn values_of(table: &TableShape, remains: &Remains) -> Vec<(usize, Value)> {
     let value = |(at, id): (usize, ColumnId)| remains.get(id).map(|field| (at, field.value.clone()));
     table.columns.iter().map(|column| column.id).enumerate().filter_map(value).collect()
 }

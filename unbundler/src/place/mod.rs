@@ -5,11 +5,12 @@
 //! in a circle; and at the end what must be so of the whole: no record refers to one that was deleted here. Invariant:
 //! a change is placed whole or held whole, and one that is held never stops the rest.
 //!
-//! `standing` has the changes of records that stand in their table, `absent` those of records that do not,
-//! `references` what foreign keys ask for.
+//! `standing` has the changes of records that stand in their table, `absent` those of records that do not, `moved` those
+//! of records whose number was given to another, `references` what foreign keys ask for.
 
 mod absent;
 mod column;
+mod moved;
 mod references;
 mod standing;
 
@@ -18,7 +19,7 @@ use std::collections::BTreeSet;
 use packhorse_shared::change::{EXISTENCE, RecordChange, TableChanges};
 use packhorse_shared::clock::{Reading, WallTime};
 use packhorse_shared::id::{Cut, LinkId, TableId};
-use packhorse_shared::replica::{MergeTransaction, Result, TableShape};
+use packhorse_shared::replica::{MergeTransaction, Moves, Result, TableShape};
 use packhorse_shared::value::Key;
 
 use crate::merge::Arrival;
@@ -44,6 +45,8 @@ enum Step {
     Nothing,
     /// The database or another record stands in the way.
     Refused(String),
+    /// Another record stands under its number.
+    NumberTaken,
     /// A living child stands in the way of a deletion.
     HasChild(String),
 }
@@ -60,6 +63,8 @@ pub struct Placer<'a> {
     held: Option<Vec<TableChanges>>,
     /// Records that die together: none of them keeps another alive.
     dying: BTreeSet<(TableId, Key)>,
+    /// Numbers that are out of date.
+    moves: Moves,
 }
 
 /// Places everything that a bundle brought, then tries what is held once more.
@@ -69,14 +74,25 @@ pub fn place(
     arrival: Arrival,
     now: WallTime,
 ) -> Result<Placed> {
-    let mut placer =
-        Placer { transaction, arrival, now, placed: Placed::default(), held: None, dying: BTreeSet::new() };
-    placer.round(bundle)?;
+    let moves = transaction.moves()?;
+    let (placed, dying) = (Placed::default(), BTreeSet::new());
+    let mut placer = Placer { transaction, arrival, now, placed, held: None, dying, moves };
+    placer.changes(bundle)?;
     placer.retry_held()?;
     Ok(placer.placed)
 }
 
 impl Placer<'_> {
+    /// Places changes; tells whether any of them spoke of a number that is out of date.
+    fn changes(&mut self, changes: &[TableChanges]) -> Result<bool> {
+        let Some(sorted) = self.sort(changes)? else { return self.round(changes).map(|()| false) };
+        self.round(&sorted.current)?;
+        let via = std::mem::replace(&mut self.arrival.via, LinkId::LOCAL);
+        let done = self.round(&sorted.redirected);
+        self.arrival.via = via;
+        done.map(|()| true)
+    }
+
     fn round(&mut self, bundle: &[TableChanges]) -> Result<()> {
         let tables = self.transaction.tables();
         let mut work: Vec<(&TableShape, &TableChanges, &RecordChange)> = Vec::new();
@@ -142,7 +158,7 @@ impl Placer<'_> {
             match self.record(item, undos)? {
                 Step::Done => self.placed.records += 1,
                 Step::Nothing => {}
-                Step::Refused(_) | Step::HasChild(_) => refused.push(item),
+                Step::Refused(_) | Step::NumberTaken | Step::HasChild(_) => refused.push(item),
             }
         }
         Ok(refused)
@@ -174,6 +190,7 @@ impl Placer<'_> {
             Step::Done => self.placed.records += 1,
             Step::Nothing => {}
             Step::Refused(reason) => self.hold(of, record, &reason)?,
+            Step::NumberTaken => self.give_number(table, of, record)?,
             Step::HasChild(child) => self.revive(table, record, &child)?,
         }
         Ok(())
@@ -201,10 +218,11 @@ impl Placer<'_> {
             let arrival = Arrival { link: held.link, via, had: Reading(0), seen, ..self.arrival };
             let here = std::mem::replace(&mut self.arrival, arrival);
             self.placed.held = 0;
-            let done = self.round(std::slice::from_ref(&held.change));
+            let done = self.changes(std::slice::from_ref(&held.change));
             self.arrival = here;
-            done?;
-            if self.placed.held == 0 {
+            // Under its new number it is held anew, if it is.
+            let redirected = done?;
+            if redirected || self.placed.held == 0 {
                 self.transaction.release(held.id)?;
             }
         }

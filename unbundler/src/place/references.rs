@@ -88,23 +88,24 @@ impl Placer<'_> {
         fields: &[(usize, Value)],
     ) -> Result<Option<String>> {
         for field in &record.fields {
-            let (Some(birth), Some(Column::Field(at, _))) = (field.refers_to, column_of(table, of, field)) else {
-                continue;
-            };
+            let Some(Column::Field(at, _)) = column_of(table, of, field) else { continue };
             let parent = table.columns.get(at).and_then(|column| column.refers_to.as_deref());
             let (Some(parent), true) = (parent, fields.contains(&(at, field.value.clone()))) else { continue };
-            if self.is_another(parent, &field.value, birth)? {
+            if self.is_another(parent, &field.value, field.refers_to)? {
                 return Ok(Some(format!("it refers to {parent} {}, which is another record here", field.value)));
             }
         }
         Ok(None)
     }
 
-    fn is_another(&mut self, parent: &str, number: &Value, birth: Stamp) -> Result<bool> {
+    fn is_another(&mut self, parent: &str, number: &Value, birth: Option<Stamp>) -> Result<bool> {
+        if !matches!(number, Value::Integer(_)) {
+            return Ok(false);
+        }
         let tables = self.transaction.tables();
         let Some(parent) = tables.iter().find(|table| table.name == parent) else { return Ok(false) };
         let standing = self.transaction.find(parent, &Key(vec![number.clone()]))?;
-        Ok(standing.is_some_and(|present| !self.arrival.is_same(present.birth, Some(birth))))
+        Ok(standing.is_some_and(|present| !self.arrival.is_same(present.birth, birth)))
     }
 
     /// What refers to a record that was deleted here. If its sender did not know of that, its own end will bring that

@@ -15,6 +15,7 @@ use super::catalogue::{Catalogue, Entry};
 use super::fault::{Fault, Outcome};
 use super::holding;
 use super::missing;
+use super::moves;
 use super::search;
 use super::silence::without_triggers;
 use super::state::{self, Progress};
@@ -25,7 +26,8 @@ use crate::horizon::Horizon;
 use crate::id::{Cut, LinkId, NodeId, TableId};
 use crate::marks::{Marks, Roster};
 use crate::replica::{
-    Buried, Conflict, Held, MergeTransaction, Missing, Placement, Present, Remains, Result, StoredLink, TableShape,
+    Buried, Conflict, Held, MergeTransaction, Missing, Moves, Placement, Present, Remains, Residence, Result,
+    StoredLink, TableShape,
 };
 use crate::value::{Key, Value};
 
@@ -335,6 +337,18 @@ impl MergeTransaction for SqliteMerge<'_> {
         dying: &BTreeSet<(TableId, Key)>,
     ) -> Result<Option<String>> {
         self.said(self.try_child(table, key, dying))
+    }
+
+    fn free_number(&mut self, table: &TableShape) -> Result<Option<i64>> {
+        self.said(self.entry(table).and_then(|entry| moves::free_number(self.writer, entry)))
+    }
+
+    fn moves(&mut self) -> Result<Moves> {
+        self.said(moves::all(self.writer, &self.roster))
+    }
+
+    fn note_move(&mut self, table: &TableShape, from: &Residence, to: &Residence) -> Result<()> {
+        self.said(moves::note(self.writer, table.id, from, to, &self.roster))
     }
 
     fn hold(&mut self, link: LinkId, change: &TableChanges, reason: &str, now: WallTime) -> Result<()> {

@@ -202,7 +202,7 @@ impl Metadata {
 }
 
 /// The stored form of a birth: NULL (or empty, where it is part of a key) for a record older than capture.
-fn pack_birth(birth: Option<Stamp>, roster: &Roster) -> Outcome<Option<Vec<u8>>> {
+pub(super) fn pack_birth(birth: Option<Stamp>, roster: &Roster) -> Outcome<Option<Vec<u8>>> {
     let Some(stamp) = birth else { return Ok(None) };
     let mut bytes = Vec::with_capacity(10);
     pack_stamp(&mut bytes, stamp, roster)?;

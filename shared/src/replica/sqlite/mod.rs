@@ -12,6 +12,7 @@ mod holding;
 mod merging;
 mod metadata;
 mod missing;
+mod moves;
 mod names;
 mod open;
 mod packing;

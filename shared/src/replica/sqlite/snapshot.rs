@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, Row, params_from_iter};
 
 use super::catalogue::{Catalogue, Entry};
 use super::fault::{Fault, Outcome};
@@ -105,6 +105,20 @@ impl<'a> SqliteSnapshot<'a> {
             }
         }
         Ok(Sweep::Done)
+    }
+
+    /// A record that was deleted is still the one that was meant.
+    fn try_birth_of(&self, entry: &Entry, key: &Key) -> Outcome<Option<Stamp>> {
+        let stands = || {
+            let mut statement = self.reader.prepare_cached(&entry.sql.exists)?;
+            Ok::<bool, Fault>(statement.exists(params_from_iter(&key.0))?)
+        };
+        let birth = entry.metadata.birth(self.reader, key, &self.roster)?;
+        if birth.is_some() || stands()? {
+            return Ok(birth);
+        }
+        let left = entry.metadata.all_remains(self.reader, key, &self.roster)?;
+        Ok(left.into_iter().max_by_key(|left| left.remains.dead.map(|dead| dead.stamp)).and_then(|left| left.birth))
     }
 
     fn try_boundary(&self, tables: &[TableShape], since: Cut, records: u64) -> Outcome<Cut> {
@@ -208,7 +222,7 @@ impl Snapshot for SqliteSnapshot<'_> {
     fn birth_of(&self, table: &str, key: &Key) -> Result<Option<Stamp>> {
         let entry = self.catalogue.entries().iter().find(|entry| entry.shape.name == table);
         let Some(entry) = entry else { return Ok(None) };
-        entry.metadata.birth(self.reader, key, &self.roster).map_err(|fault| fault.at(&self.path, "be read"))
+        self.try_birth_of(entry, key).map_err(|fault| fault.at(&self.path, "be read"))
     }
 }
 
