@@ -61,9 +61,11 @@ impl Arrival {
         stamps.all(|stamp| self.had_come(stamp))
     }
 
-    /// Whether everything said of a record lies below our horizon, so that other nodes would take it for a deleted one.
-    pub fn is_below_horizon(&self, change: &RecordChange) -> bool {
-        change.fields.iter().all(|field| self.is_below(field.stamp))
+    /// Whether everything said of a record lies below our horizon and some of it had not come before: its sender was silent
+    /// for so long that nobody waited for it, and others would take it for a deleted one.
+    pub fn is_late(&self, change: &RecordChange) -> bool {
+        let mut stamps = change.fields.iter().map(|field| field.stamp);
+        stamps.clone().all(|stamp| self.is_below(stamp)) && stamps.any(|stamp| stamp.reading > self.had)
     }
 
     fn is_below(&self, stamp: Stamp) -> bool {

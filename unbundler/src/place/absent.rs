@@ -118,8 +118,8 @@ impl Placer<'_> {
         remains: &Remains,
         known: Option<&Remains>,
     ) -> Present {
-        if self.arrival.is_below_horizon(record) {
-            // Made by a peer that was silent for very long: under its own stamps others would take it for a deleted one.
+        if self.arrival.is_late(record) {
+            // Under its own stamps others would take it for a deleted one.
             let mark = Mark { stamp: self.transaction.tick(), cut: self.arrival.cut, via: LinkId::LOCAL };
             return Present { birth: self.arrival.horizon.birth(record.birth), marks: Marks::of_all(mark) };
         }
