@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Ack, Extent, Header, Link, Sealed};
 use crate::clock::WallTime;
-use crate::id::{Cut, Sequence};
+use crate::id::{Cut, Epoch, Sequence};
 
 /// What an acknowledgement says of our own past.
 enum Word {
@@ -33,7 +33,7 @@ impl Link {
         }
         match word {
             Word::AheadOfUs => self.start_over(header.ack, asked, now),
-            Word::Applied(_) if asked => self.outgoing_everything(now),
+            Word::Applied(_) if asked => self.outgoing_everything(now, Epoch(0)),
             Word::Applied(sequence) => self.progress(sequence, header.nack),
         }
     }
@@ -55,21 +55,20 @@ impl Link {
 
     /// We come from a backup: a later epoch of whole records, and a request for everything.
     fn start_over(&mut self, ack: Option<Ack>, asked: bool, now: WallTime) {
-        if let Some(ack) = ack {
-            self.outgoing.epoch = self.outgoing.epoch.max(ack.epoch);
-        }
+        let after = ack.map_or(Epoch(0), |ack| ack.epoch);
         self.ask = self.ask.max(self.answered).max(now.0) + 1;
         if asked {
-            self.outgoing_everything(now);
+            self.outgoing_everything(now, after);
         } else {
             let acked = self.outgoing.acked_cut();
-            self.outgoing.start_epoch(now, acked, Extent::Records);
+            self.outgoing.start_epoch(now, after, acked, Extent::Records);
             self.incoming.owe_ack = true;
         }
     }
 
-    pub(super) fn outgoing_everything(&mut self, now: WallTime) {
-        self.outgoing.start_epoch(now, Cut(0), Extent::Everything);
+    /// Everything is sent again, in an epoch later than ours and than `after`.
+    pub(super) fn outgoing_everything(&mut self, now: WallTime, after: Epoch) {
+        self.outgoing.start_epoch(now, after, Cut(0), Extent::Everything);
         self.outgoing.begin_sweep();
         self.incoming.owe_ack = true;
     }

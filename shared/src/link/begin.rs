@@ -63,7 +63,7 @@ impl Link {
     /// Opens a later epoch at `cut`: what a package made now holds counts as sent. Earlier epochs stay known; the new
     /// installation's bundles start afresh, and nothing that it makes is stamped before `clock`.
     pub fn repack(&mut self, now: WallTime, cut: Cut, clock: Reading) {
-        self.outgoing.start_epoch(now, cut, Extent::Changes);
+        self.outgoing.start_epoch(now, Epoch(0), cut, Extent::Changes);
         self.incoming = Incoming { complete_to: clock, ..Incoming::default() };
         self.package = Some(self.outgoing.epoch);
         self.begun = now;

@@ -8,7 +8,7 @@
 use super::{Link, Standing};
 use crate::clock::{Reading, WallTime};
 use crate::horizon::Horizon;
-use crate::id::{Cut, LinkId};
+use crate::id::{Cut, Epoch, LinkId};
 
 /// What a node may forget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +93,7 @@ impl Link {
         if self.standing == Standing::Expired {
             self.standing = Standing::Open;
             self.ask = self.ask.max(self.answered).max(now.0) + 1;
-            self.outgoing_everything(now);
+            self.outgoing_everything(now, Epoch(0));
         }
     }
 }

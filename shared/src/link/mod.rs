@@ -351,14 +351,15 @@ impl Outgoing {
         self.history.get(&self.acked).map_or(Cut(0), |sealed| sealed.cut)
     }
 
-    /// Starts a later epoch, whose bundles hold whole records after `cut`.
-    fn start_epoch(&mut self, now: WallTime, cut: Cut, extent: Extent) {
+    /// Starts an epoch later than this one and than `after` (one that the peer knows, of a past which is not ours any
+    /// more or never was), whose bundles hold whole records after `cut`.
+    fn start_epoch(&mut self, now: WallTime, after: Epoch, cut: Cut, extent: Extent) {
         let past = Past { next: self.next, history: std::mem::take(&mut self.history) };
         self.past.insert(self.epoch, past);
         while self.past.len() > PAST_MAX {
             self.past.pop_first();
         }
-        self.epoch = Epoch(self.epoch.next().0.max(now.0 / 1000));
+        self.epoch = Epoch(self.epoch.max(after).next().0.max(now.0 / 1000));
         self.next = Sequence(1);
         self.base = Base::default();
         self.sent = cut;
