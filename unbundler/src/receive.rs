@@ -85,7 +85,6 @@ impl Receiver<'_> {
             Err(unfit) => return self.set_aside(replica, link, bundle, unfit, received),
         };
         if link.state.is_fork(&header) {
-            replica.save_link(link)?;
             return self.set_aside(replica, link, bundle, Unfit::Refuse(intake::told_of_fork(link)), received);
         }
         match link.state.judge(&header) {
@@ -166,6 +165,9 @@ impl Receiver<'_> {
                 return Err(UnbundlerError::File { doing: "read", path: bundle.path.clone(), source });
             }
             Unfit::Refuse(why) => {
+                link.state.refused_one();
+                replica.save_link(link)?;
+                self.reached(Step::SenderAsked, &bundle.file)?;
                 self.spool.quarantine(&bundle.path, &bundle.file, &why, self.world.clock.now())?;
                 received.quarantined.push((bundle.file.clone(), why));
             }

@@ -62,6 +62,12 @@ impl Link {
         returns || lineage.refused.contains(&header.epoch)
     }
 
+    /// Takes account of a bundle that was refused: its sender learns of it by the next one that lies in the mailbox, so
+    /// one is due though there may be nothing else to say.
+    pub fn refused_one(&mut self) {
+        self.incoming.owe_ack = true;
+    }
+
     /// The peer's epochs that are refused.
     pub(super) fn refused_epochs(&self) -> Vec<Epoch> {
         self.incoming.lineage.refused.iter().copied().collect()
