@@ -7,7 +7,7 @@ use crate::support::{Scene, files, text};
 
 /// A hub, and a package restored as alice and as twin; neither has spoken.
 fn twice() -> Scene {
-    let scene = Scene::hub(crm::SCHEMA);
+    let scene = crm::hub();
     scene.remote("alice");
     restore(&scene, "alice.rdb", "twin");
     scene

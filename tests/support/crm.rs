@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use super::{Run, Scene, files};
+use super::{Run, Scene, files, sqlite};
 
 /// Records under numbers, which are made at the hub alone, and records under text keys that refer to them.
-pub const SCHEMA: &str = "
+const SCHEMA: &str = "
 CREATE TABLE firms (id INTEGER PRIMARY KEY, name TEXT, city TEXT);
 CREATE TABLE people (code TEXT PRIMARY KEY, firm INTEGER REFERENCES firms(id), name TEXT, phone TEXT);
 INSERT INTO firms SELECT value, 'firm ' || value, 'city ' || value FROM generate_series(1, 12);
@@ -14,9 +14,19 @@ INSERT INTO people SELECT 'p' || value, value, 'name ' || value, 'phone ' || val
 /// More than any of these tests needs: what does not come to rest by then never does.
 const ROUNDS_MAX: usize = 16;
 
+/// A hub without a remote.
+#[track_caller]
+pub fn hub() -> Scene {
+    let scene = Scene::in_memory();
+    sqlite(&scene.path("hq.db"), SCHEMA);
+    scene.init();
+    scene
+}
+
 /// A hub and alice, who have heard of each other.
+#[track_caller]
 pub fn pair() -> Scene {
-    let scene = Scene::hub(SCHEMA);
+    let scene = hub();
     scene.remote("alice");
     scene.sql("alice", "UPDATE people SET phone = 'first' WHERE code = 'p9'");
     scene.settle("alice");
