@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use crate::support::crm::{self, call, come_to_rest, remembered, set};
+use crate::support::crm::{self, call, come_to_rest, hub_link, remembered, set};
 use crate::support::{Scene, files};
 
 /// A hub with alice and bob, who have heard of each other. Bob keeps the hub's horizon moving.
@@ -16,13 +16,6 @@ fn three() -> Scene {
     }
     come_to_rest(&scene, "alice");
     scene
-}
-
-/// The hub's link to a remote.
-fn hub_link(scene: &Scene, remote: &str) -> serde_json::Value {
-    let status = scene.packhorse("hq", &["status", "--json"]).expect(0).json();
-    let links = status["links"].as_array().unwrap().clone();
-    links.into_iter().find(|link| link["node"] == remote).unwrap()
 }
 
 /// Bob and the hub go on for a second.

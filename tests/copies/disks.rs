@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::clone;
 use super::packages::is_refused;
 use crate::support::Scene;
-use crate::support::crm::{self, call, come_to_rest, link};
+use crate::support::crm::{self, call, come_to_rest, hub_link, link};
 
 /// More turns than it takes the hub to notice.
 const TURNS_MAX: usize = 12;
@@ -56,7 +56,7 @@ fn in_turn<'n>(scene: &Scene, order: [&'n str; 2], had: &mut BTreeMap<String, St
 /// The refused one is told in its next call, and the other ends equal to the hub, with all that the hub ever had.
 #[track_caller]
 fn one_goes_on(scene: &Scene, refused: &str, had: &BTreeMap<String, String>) {
-    let status = link(scene, "hq");
+    let status = hub_link(scene, "alice");
     assert_eq!(status["state"], "attention", "{status}");
     assert!(status["advice"].as_str().unwrap().contains("packhorse remote pack alice"), "{status}");
     is_refused(scene, refused);

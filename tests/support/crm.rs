@@ -52,10 +52,22 @@ pub fn call(scene: &Scene, node: &str) -> Run {
     run
 }
 
-/// A node's only link as its status tells of it.
+/// A remote's link to the hub as its status tells of it.
 #[track_caller]
-pub fn link(scene: &Scene, node: &str) -> Value {
-    scene.packhorse(node, &["status", "--json"]).expect(0).json()["links"][0].clone()
+pub fn link(scene: &Scene, remote: &str) -> Value {
+    status(scene, remote)["links"][0].clone()
+}
+
+/// The hub's link to a remote of this name.
+#[track_caller]
+pub fn hub_link(scene: &Scene, name: &str) -> Value {
+    let links = status(scene, "hq")["links"].as_array().cloned().unwrap_or_default();
+    links.into_iter().find(|link| link["node"] == name).expect("a link to it")
+}
+
+#[track_caller]
+fn status(scene: &Scene, node: &str) -> Value {
+    scene.packhorse(node, &["status", "--json"]).expect(0).json()
 }
 
 /// Syncs a hub and its remote (the home of which is `remote`) until they are equal and nothing is on its way.
@@ -87,8 +99,8 @@ fn at_rest(scene: &Scene, remote: &str) {
 }
 
 fn why_restless(scene: &Scene, remote: &str) -> Option<String> {
-    for node in [remote, "hq"] {
-        let link = link(scene, node);
+    let name = status(scene, remote)["node"].clone();
+    for (node, link) in [(remote, link(scene, remote)), ("hq", hub_link(scene, name.as_str()?))] {
         let waits = [&link["pending_changes"], &link["unacknowledged"], &link["held"], &link["outbox"]["bundles"]];
         if waits.iter().any(|count| **count != 0) {
             return Some(format!("{node} has something to say: {link}"));
