@@ -44,7 +44,7 @@ impl Link {
         if incoming.last.is_none_or(|last| last.epoch != header.epoch) {
             incoming.applied = [(header.base.sequence, header.base.id)].into();
             if let Some(last) = incoming.last {
-                incoming.lineage.follow(last.epoch, &header.past);
+                incoming.lineage.follow(last.epoch, header.epoch, &header.past);
             }
         }
         incoming.last = Some(Ack { epoch: header.epoch, sequence: header.sequence, id: Some(header.id) });
