@@ -11,7 +11,7 @@ use crate::support::Scene;
 
 /// What of a node a backup is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
+pub enum Part {
     Database,
     Home,
     Both,
@@ -28,7 +28,7 @@ impl Part {
 }
 
 /// Copies parts of a node over those of another, or to where there is none.
-fn copy(scene: &Scene, from: &str, to: &str, part: Part) {
+pub fn copy(scene: &Scene, from: &str, to: &str, part: Part) {
     if part.has_database() {
         for ending in ["", "-wal", "-shm"] {
             let file = |node: &str| scene.path(&format!("{node}.db{ending}"));

@@ -3,6 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
+use crate::copies::{Part, copy};
 use crate::support::crm::{self, call, come_to_rest, hub_link, remembered, set};
 use crate::support::{Scene, files};
 
@@ -110,4 +111,25 @@ fn what_an_expired_remote_brings_back_is_not_lost_in_silence() {
     assert_eq!(scene.sql("hq", lost), "'p1'|phone|of hq|hers\n'p5'|phone|phone 5|hers");
     let notices = scene.sql("hq", "SELECT text FROM _packhorse_notices ORDER BY 1");
     assert_eq!(notices.lines().count(), 2, "{notices}");
+}
+
+/// It comes back from a backup of the time before the hub ceased to wait for it.
+#[test]
+fn an_expired_remote_that_comes_from_a_backup_ends_equal() {
+    let scene = three();
+    copy(&scene, "alice", "kept", Part::Both);
+    scene.sql("alice", "INSERT INTO people VALUES ('hers', 1, 'hers', 'hers'); DELETE FROM people WHERE code = 'p6'");
+    scene.sql("hq", "UPDATE people SET phone = 'of hq' WHERE code = 'p1'; DELETE FROM people WHERE code = 'p2'");
+    come_to_rest(&scene, "alice");
+    expires(&scene);
+    scene.sql("hq", "UPDATE people SET phone = 'later' WHERE code = 'p3'; DELETE FROM people WHERE code = 'p9'");
+    all_is_forgotten(&scene);
+    copy(&scene, "kept", "alice", Part::Both);
+    scene.sql("alice", "UPDATE people SET phone = 'again' WHERE code = 'p7'");
+    come_to_rest(&scene, "alice");
+    call(&scene, "bob");
+    come_to_rest(&scene, "bob");
+    let phone = |code: &str| scene.sql("hq", &format!("SELECT phone FROM people WHERE code = '{code}'"));
+    assert_eq!(["hers", "p1", "p3", "p7"].map(phone), ["hers", "of hq", "later", "again"]);
+    assert_eq!(["p2", "p6", "p9"].map(phone), ["", "", ""], "what was deleted does not come back");
 }

@@ -5,10 +5,11 @@
 //! be everywhere; so must what is made after the restore.
 
 use std::thread;
+use std::time::Duration;
 
 use super::{Part, copy};
-use crate::support::{Scene, text};
 use crate::support::crm::{self, call, come_to_rest};
+use crate::support::{Scene, text};
 
 const PARTS: [Part; 3] = [Part::Database, Part::Home, Part::Both];
 
@@ -162,6 +163,47 @@ fn what_was_forgotten_meanwhile_neither_comes_back_nor_is_undone() {
         (&["alice"], &["hq"]),
     ];
     all(pairs.into_iter().flat_map(|(early, late)| every_part(early, late, Memory::Forgotten)));
+}
+
+/// The hub has forgotten what it is told of again, in many parts, and what its two laptops are told of it.
+#[test]
+fn a_hub_with_two_laptops_heals_in_parts() {
+    let scene = crm::pair();
+    scene.remote("bob");
+    scene.sql("bob", "UPDATE people SET phone = 'first' WHERE code = 'p12'");
+    for node in ["bob", "hq", "bob", "hq"] {
+        call(&scene, node);
+    }
+    for node in ["hq", "alice", "bob"] {
+        crm::set(&scene, node, "bundle_max", "200 B");
+    }
+    come_to_rest(&scene, "alice");
+    copy(&scene, "hq", "kept", Part::Both);
+    acknowledged(&scene);
+    scene.sql("bob", "INSERT INTO people VALUES ('of bob', 1, 'bob', 'bob'); DELETE FROM people WHERE code = 'p12'");
+    for node in ["bob", "hq", "alice", "hq"] {
+        call(&scene, node);
+    }
+    while crm::remembered(&scene, "hq") > 2 {
+        thread::sleep(Duration::from_millis(1100));
+        scene.sql("bob", "UPDATE people SET phone = phone || '.' WHERE code = 'p9'");
+        scene.sql("alice", "UPDATE people SET name = name || '.' WHERE code = 'p9'");
+        for node in ["alice", "bob", "hq", "alice", "bob", "hq"] {
+            call(&scene, node);
+        }
+    }
+    copy(&scene, "kept", "hq", Part::Both);
+    afterwards(&scene);
+    for _ in 0..6 {
+        for node in ["bob", "hq", "alice"] {
+            call(&scene, node);
+        }
+    }
+    come_to_rest(&scene, "alice");
+    come_to_rest(&scene, "bob");
+    come_to_rest(&scene, "alice");
+    what_was_acknowledged_is_there(&scene);
+    assert_eq!([person(&scene, "hq", "of bob"), person(&scene, "hq", "p12")], ["bob", ""]);
 }
 
 /// A laptop was set up anew; the database that its backup holds is of the time before.
