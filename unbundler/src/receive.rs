@@ -89,7 +89,7 @@ impl Receiver<'_> {
         }
         match link.state.judge(&header) {
             Verdict::Old => {
-                link.state.dropped_old();
+                link.state.dropped_old(&header, self.world.clock.now());
                 replica.save_link(link)?;
                 self.reached(Step::OldNoted, &bundle.file)?;
                 self.spool.remove_from_inbox(&bundle.file)?;
