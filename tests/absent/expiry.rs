@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::copies::{Part, copy};
 use crate::support::crm::{self, call, come_to_rest, hub_link, remembered, set};
-use crate::support::{Scene, files};
+use crate::support::{Scene, files, text};
 
 /// A hub with alice and bob, who have heard of each other. Bob keeps the hub's horizon moving.
 fn three() -> Scene {
@@ -132,4 +132,19 @@ fn an_expired_remote_that_comes_from_a_backup_ends_equal() {
     let phone = |code: &str| scene.sql("hq", &format!("SELECT phone FROM people WHERE code = '{code}'"));
     assert_eq!(["hers", "p1", "p3", "p7"].map(phone), ["hers", "of hq", "later", "again"]);
     assert_eq!(["p2", "p6", "p9"].map(phone), ["", "", ""], "what was deleted does not come back");
+}
+
+#[test]
+fn a_package_made_again_for_an_expired_remote_gives_it_its_time() {
+    let scene = three();
+    expires(&scene);
+    let package = scene.path("new.rdb");
+    let (package, database) = (text(&package), scene.database("anna"));
+    scene.packhorse("hq", &["remote", "pack", "alice", "-o", package, "--no-passphrase"]).expect(0);
+    set(&scene, "hq", "expire_after", "3 s");
+    assert!(!call(&scene, "hq").err.contains("was silent for"));
+    set(&scene, "hq", "expire_after", "1 h");
+    scene.packhorse("anna", &["restore", package, "--database", text(&database)]).expect(0);
+    scene.sql("anna", "UPDATE people SET phone = 'anna' WHERE code = 'p1'");
+    come_to_rest(&scene, "anna");
 }
