@@ -88,13 +88,18 @@ fn what_an_expired_remote_brings_back_is_not_lost_in_silence() {
     scene.packhorse("alice", &["bundle", "--now"]).expect(0);
     expires(&scene);
     scene.sql("hq", "UPDATE people SET phone = 'of hq' WHERE code IN ('p1', 'p3')");
-    scene.sql("hq", "DELETE FROM people WHERE code IN ('p2', 'p4', 'p9'); DELETE FROM firms WHERE id = 10");
+    scene.sql("hq", "DELETE FROM people WHERE code IN ('p2', 'p4', 'p9'); DELETE FROM firms WHERE id IN (10, 11)");
     scene.sql("hq", "INSERT INTO firms VALUES (20, 'new', ''); UPDATE firms SET name = 'changed' WHERE id = 2");
     all_is_forgotten(&scene);
     scene.sql("alice", "UPDATE people SET phone = 'late' WHERE code IN ('p4', 'p7')");
     scene.sql("alice", "INSERT INTO people VALUES ('late', 2, 'late', 'late'); DELETE FROM people WHERE code = 'p8'");
+    scene.sql("alice", "INSERT INTO people VALUES ('child', 11, 'child', 'child')");
     call(&scene, "alice");
-    scene.packhorse("hq", &["sync"]).expect(3).says("2 fields were changed at both ends").says("2 records were deleted");
+    scene
+        .packhorse("hq", &["sync"])
+        .expect(3)
+        .says("2 fields were changed at both ends")
+        .says("2 records were deleted");
     come_to_rest(&scene, "alice");
     call(&scene, "bob");
     come_to_rest(&scene, "bob");
@@ -105,7 +110,7 @@ fn what_an_expired_remote_brings_back_is_not_lost_in_silence() {
     assert_eq!(["p3", "p6"].map(phone), ["of hq", "phone 6"], "nor whether who deleted it knew the latest of it");
     assert_eq!(["p2", "p4"].map(phone), ["hers", "late"], "deleted here, edited there");
     assert_eq!(phone("p9"), "", "deleted here, and there merely old");
-    assert_eq!(scene.sql("hq", "SELECT name FROM firms WHERE id IN (2, 10, 20)"), "changed\nnew");
+    assert_eq!(scene.sql("hq", "SELECT name FROM firms WHERE id IN (2, 10, 11, 20)"), "changed\nfirm 11\nnew");
     assert_eq!(hub_link(&scene, "alice")["conflicts"], 2);
     let lost = "SELECT record, col, kept, lost FROM _packhorse_conflicts ORDER BY 1";
     assert_eq!(scene.sql("hq", lost), "'p1'|phone|of hq|hers\n'p5'|phone|phone 5|hers");

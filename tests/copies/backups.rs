@@ -44,8 +44,14 @@ fn person(scene: &Scene, node: &str, code: &str) -> String {
 /// Work that both ends have acknowledged, of all kinds, at both.
 fn acknowledged(scene: &Scene) {
     scene.sql("hq", "INSERT INTO firms VALUES (20, 'new', ''); UPDATE firms SET name = 'changed' WHERE id = 2");
-    scene.sql("hq", "DELETE FROM firms WHERE id IN (10, 11); UPDATE people SET phone = 'of hq' WHERE code IN ('p4', 'p11')");
-    scene.sql("alice", "INSERT INTO people VALUES ('new', 1, 'new', 'new'); DELETE FROM people WHERE code IN ('p3', 'p10')");
+    scene.sql(
+        "hq",
+        "DELETE FROM firms WHERE id IN (10, 11); UPDATE people SET phone = 'of hq' WHERE code IN ('p4', 'p11')",
+    );
+    scene.sql(
+        "alice",
+        "INSERT INTO people VALUES ('new', 1, 'new', 'new'); DELETE FROM people WHERE code IN ('p3', 'p10')",
+    );
     scene.sql("alice", "UPDATE people SET phone = 'changed' WHERE code = 'p2'");
 }
 
@@ -155,13 +161,8 @@ fn both_heal_at_once_from_backups_of_different_age() {
 
 #[test]
 fn what_was_forgotten_meanwhile_neither_comes_back_nor_is_undone() {
-    let pairs: [(Nodes, Nodes); 5] = [
-        (&["alice"], &[]),
-        (&["hq"], &[]),
-        (&["hq", "alice"], &[]),
-        (&["hq"], &["alice"]),
-        (&["alice"], &["hq"]),
-    ];
+    let pairs: [(Nodes, Nodes); 5] =
+        [(&["alice"], &[]), (&["hq"], &[]), (&["hq", "alice"], &[]), (&["hq"], &["alice"]), (&["alice"], &["hq"])];
     all(pairs.into_iter().flat_map(|(early, late)| every_part(early, late, Memory::Forgotten)));
 }
 
@@ -220,7 +221,11 @@ fn a_database_of_an_earlier_installation_is_refused_beside_the_home_of_the_later
     copy(&scene, "anna", "anna-kept", Part::Both);
     copy(&scene, "old", "anna", Part::Database);
     for command in ["sync", "status", "bundle", "apply"] {
-        scene.packhorse("anna", &[command]).expect(2).says("belongs to another database than").says("use the right home");
+        scene
+            .packhorse("anna", &[command])
+            .expect(2)
+            .says("belongs to another database than")
+            .says("use the right home");
     }
     copy(&scene, "anna-kept", "anna", Part::Database);
     scene.sql("anna", "UPDATE people SET phone = 'newer' WHERE code = 'p1'");

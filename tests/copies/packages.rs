@@ -21,9 +21,7 @@ fn restore(scene: &Scene, package: &str, name: &str) {
 
 #[track_caller]
 fn pack(scene: &Scene, package: &str) {
-    scene
-        .packhorse("hq", &["remote", "pack", "alice", "-o", text(&scene.path(package)), "--no-passphrase"])
-        .expect(0);
+    scene.packhorse("hq", &["remote", "pack", "alice", "-o", text(&scene.path(package)), "--no-passphrase"]).expect(0);
 }
 
 fn edit(scene: &Scene, node: &str, code: &str) {
