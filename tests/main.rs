@@ -4,9 +4,11 @@
 
 mod support;
 
+mod absent;
 mod capture;
 mod chinook;
 mod commands;
+mod copies;
 mod forget;
 mod mirror;
 mod numbers;

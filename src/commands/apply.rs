@@ -84,4 +84,8 @@ fn tell_placed(name: &str, placed: &Placed) {
         let kept = count(placed.revived, "record was", "records were");
         note(&format!("{from}: {kept} deleted there but kept, because others refer to them"));
     }
+    if placed.kept > 0 {
+        let kept = count(placed.kept, "record was", "records were");
+        note(&format!("{from}: {kept} deleted there but kept, because nobody knows any more what has changed since"));
+    }
 }

@@ -10,7 +10,7 @@ use packhorse_shared::bundle::BundleName;
 use packhorse_shared::id::NodeName;
 use packhorse_shared::link::{Role, Standing};
 use packhorse_shared::replica::{Replica, StoredLink, Tally};
-use packhorse_shared::spool::{Spool, SpoolFile};
+use packhorse_shared::spool::{Quarantined, Spool, SpoolFile};
 use serde::Serialize;
 
 use crate::failure::{Exit, Failure};
@@ -66,6 +66,13 @@ struct Pile {
     bytes: u64,
 }
 
+/// What lies in quarantine of one sender's.
+#[derive(Clone, Default)]
+struct Aside {
+    bundles: u64,
+    why: Option<String>,
+}
+
 impl Status {
     /// Runs the command.
     pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
@@ -83,13 +90,14 @@ impl Status {
 fn look(node: &mut Node) -> Result<Told, Failure> {
     let tally = node.replica.tally()?;
     let spool = node.spool();
-    let (inbox, quarantined) = (by_sender(&spool.inbox()?), by_sender(&quarantined(&spool)?));
+    let (inbox, aside) = (by_sender(&spool.inbox()?), aside_by_sender(&spool)?);
     let mut links = Vec::new();
     for share in node.shares()? {
         let peer = &share.link.peer;
         let outbox = pile(&spool.outbox(peer)?);
-        let at = |piles: &BTreeMap<NodeName, Pile>| piles.get(peer).copied().unwrap_or_default();
-        links.push(look_at_link(node, &share, tally, outbox, at(&inbox), at(&quarantined))?);
+        let inbox = inbox.get(peer).copied().unwrap_or_default();
+        let aside = aside.get(peer).cloned().unwrap_or_default();
+        links.push(look_at_link(node, &share, tally, outbox, inbox, &aside)?);
     }
     let database = node.replica.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
     Ok(Told { node: node.name().to_string(), database, accepting: true, links })
@@ -101,13 +109,13 @@ fn look_at_link(
     tally: Tally,
     outbox: Pile,
     inbox: Pile,
-    quarantined: Pile,
+    aside: &Aside,
 ) -> Result<LinkTold, Failure> {
     let link = &share.link;
     let pending = pending(&*node.replica.glance()?, &share.tables, share.owed())?;
     let (held, conflicts) = (node.replica.held(link.id)?, node.replica.conflicts(link.id)?);
     let oldest = [pending.oldest, tally.oldest_unharvested].into_iter().flatten().min();
-    let advice = standing_advice(node, link).or_else(|| advice(node, held, conflicts, quarantined.bundles));
+    let advice = standing_advice(node, link).or_else(|| advice(node, held, conflicts, aside));
     Ok(LinkTold {
         node: link.peer.to_string(),
         role: link.state.role(),
@@ -119,7 +127,7 @@ fn look_at_link(
         inbox,
         held,
         conflicts,
-        quarantined: quarantined.bundles,
+        quarantined: aside.bundles,
         last_sent: link.state.last_sealed().and_then(timestamp),
         last_received: link.state.last_accepted().and_then(timestamp),
         oldest_unsent: oldest.and_then(timestamp),
@@ -139,12 +147,13 @@ fn standing_advice(node: &Node, link: &StoredLink) -> Option<String> {
     }
 }
 
-fn advice(node: &Node, held: u64, conflicts: u64, quarantined: u64) -> Option<String> {
-    if quarantined > 0 {
-        let files = count(quarantined, "bundle", "bundles");
+fn advice(node: &Node, held: u64, conflicts: u64, aside: &Aside) -> Option<String> {
+    if aside.bundles > 0 {
+        let files = count(aside.bundles, "bundle", "bundles");
+        let why = aside.why.as_deref().unwrap_or("the reason cannot be read");
         let folder = node.home.folder().join("quarantine");
         return Some(format!(
-            "{files} could not be read: `packhorse queue show NAME` tells why; they lie in {}",
+            "{files} in quarantine, the last because {why} (`packhorse queue show NAME` tells more; they lie in {})",
             folder.display()
         ));
     }
@@ -161,8 +170,16 @@ fn pile(files: &[SpoolFile]) -> Pile {
     Pile { bundles: files.len() as u64, bytes: files.iter().map(|file| file.size).sum() }
 }
 
-fn quarantined(spool: &Spool<'_>) -> Result<Vec<SpoolFile>, Failure> {
-    Ok(spool.quarantined()?.into_iter().map(|quarantined| quarantined.file).collect())
+/// What was set aside of each sender's, and why the last of it was.
+fn aside_by_sender(spool: &Spool<'_>) -> Result<BTreeMap<NodeName, Aside>, Failure> {
+    let mut by_sender: BTreeMap<NodeName, Aside> = BTreeMap::new();
+    for Quarantined { file, why } in spool.quarantined()? {
+        let Some(sender) = sender(&file.name) else { continue };
+        let aside = by_sender.entry(sender).or_default();
+        aside.bundles += 1;
+        aside.why = why.or(aside.why.take());
+    }
+    Ok(by_sender)
 }
 
 fn by_sender(files: &[SpoolFile]) -> BTreeMap<NodeName, Pile> {

@@ -1,5 +1,6 @@
 //! What the tests stand on: a folder of their own, the binary under test, and other programs that write databases.
 
+pub mod crm;
 mod refusal;
 pub mod volume;
 

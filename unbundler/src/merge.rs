@@ -136,6 +136,9 @@ pub enum Fate {
     Lives,
     /// It was deleted there, but something here or with it is later: it lives, and goes back whole.
     Outlives,
+    /// It was deleted there by a peer that was silent for so long that nobody waited for it, and what has become of it
+    /// here since then is forgotten: it lives, and goes back whole.
+    OutlivesUnseen,
     /// It was deleted there, later than anything known of it.
     Dies(Stamp),
 }
@@ -146,8 +149,13 @@ pub fn fate(marks: &Marks, change: &RecordChange, arrival: &Arrival) -> Fate {
     let Some(dead) = change.dead.filter(|dead| !arrival.had_come(*dead)) else { return Fate::Lives };
     let incoming = change.fields.iter().map(|field| field.stamp);
     let latest = marks.latest_stamp().into_iter().chain(incoming).max();
-    let outlives = latest.is_some_and(|latest| latest > dead) || arrival.is_below(dead);
-    if outlives { Fate::Outlives } else { Fate::Dies(dead) }
+    if latest.is_some_and(|latest| latest > dead) {
+        Fate::Outlives
+    } else if arrival.is_below(dead) {
+        Fate::OutlivesUnseen
+    } else {
+        Fate::Dies(dead)
+    }
 }
 
 /// Adds to what is left of a record what came of it. `column` translates a field's column; one that is not known here

@@ -85,12 +85,11 @@ impl Receiver<'_> {
             Err(unfit) => return self.set_aside(replica, link, bundle, unfit, received),
         };
         if link.state.is_fork(&header) {
-            replica.save_link(link)?;
             return self.set_aside(replica, link, bundle, Unfit::Refuse(intake::told_of_fork(link)), received);
         }
         match link.state.judge(&header) {
             Verdict::Old => {
-                link.state.dropped_old();
+                link.state.dropped_old(&header, self.world.clock.now());
                 replica.save_link(link)?;
                 self.reached(Step::OldNoted, &bundle.file)?;
                 self.spool.remove_from_inbox(&bundle.file)?;
@@ -168,6 +167,9 @@ impl Receiver<'_> {
                 return Err(UnbundlerError::File { doing: "read", path: bundle.path.clone(), source });
             }
             Unfit::Refuse(why) => {
+                link.state.refused_one();
+                replica.save_link(link)?;
+                self.reached(Step::SenderAsked, &bundle.file)?;
                 self.spool.quarantine(&bundle.path, &bundle.file, &why, self.world.clock.now())?;
                 received.quarantined.push((bundle.file.clone(), why));
             }

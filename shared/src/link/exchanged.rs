@@ -75,7 +75,7 @@ impl Link {
     /// Marks a link as expired whose peer has been silent for longer than `expire_after` milliseconds; true if it is
     /// now and was not.
     pub fn expire(&mut self, now: WallTime, expire_after: u64) -> bool {
-        let heard = self.last_accepted.unwrap_or(self.begun);
+        let heard = self.last_accepted.map_or(self.begun, |at| at.max(self.begun));
         let expires = self.standing == Standing::Open && now.0.saturating_sub(heard.0) > expire_after;
         if expires {
             self.standing = Standing::Expired;
@@ -87,7 +87,60 @@ impl Link {
     pub(super) fn reopen(&mut self, now: WallTime) {
         if self.standing == Standing::Expired {
             self.standing = Standing::Open;
+            self.begun = now;
             self.exchange_everything(now);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::tests::End;
+
+    const AFTER: u64 = 10_000;
+
+    /// Two that have exchanged something, of which the first no longer waits for the second.
+    fn expired() -> (End, End) {
+        let (mut hub, mut remote) = End::pair();
+        let bundle = remote.content();
+        hub.receive(&bundle, true);
+        assert!(!hub.link.expire(hub.now, AFTER));
+        hub.now.0 += AFTER + 1;
+        assert!(hub.link.expire(hub.now, AFTER) && !hub.link.expire(hub.now, AFTER));
+        hub.receive(&bundle, true);
+        assert_eq!(hub.link.standing(), Standing::Expired, "what is doubled does not come from it now");
+        (hub, remote)
+    }
+
+    #[test]
+    fn an_expired_peer_that_comes_from_a_backup_opens_the_link_by_an_old_number() {
+        let (mut hub, _) = expired();
+        let (_, mut restored) = End::pair();
+        restored.ids += 1_000;
+        let bundle = restored.content();
+        assert_eq!(hub.receive(&bundle, true), crate::link::Verdict::Old);
+        assert_eq!(hub.link.standing(), Standing::Open);
+        assert!(!hub.link.expire(hub.now, AFTER), "it has its time again");
+    }
+
+    #[test]
+    fn an_expired_peer_opens_the_link_by_a_bundle_that_has_to_wait_once() {
+        let (mut hub, mut remote) = expired();
+        remote.content();
+        let later = remote.content();
+        assert_eq!(hub.receive(&later, true), crate::link::Verdict::Wait);
+        assert_eq!(hub.link.standing(), Standing::Open);
+        hub.now.0 += AFTER + 1;
+        assert!(hub.link.expire(hub.now, AFTER));
+        hub.receive(&later, true);
+        assert_eq!(hub.link.standing(), Standing::Expired);
+    }
+
+    #[test]
+    fn a_package_made_again_gives_an_expired_remote_its_time() {
+        let (mut hub, _) = expired();
+        hub.link.repack(hub.now, Cut(5), Reading::at(hub.now));
+        assert!(!hub.link.expire(hub.now, AFTER));
     }
 }

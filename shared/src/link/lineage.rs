@@ -2,19 +2,18 @@
 //!
 //! A copied disk gives two nodes one installation id. Each of them takes the acknowledgements of what the other sent for
 //! the sign that it comes from a backup, and starts over. A restored backup does that once, and what it replaces never
-//! speaks again; two copies do it in turn. So whoever starts over begins another *life*, named by the first bundle of it,
-//! and tells the lives that it has had. Owns the memory of the peer's lives that were pushed aside by one which does not
-//! descend from them. Invariant: whoever speaks again after having been pushed aside is refused, and nothing of the line
+//! speaks again, unless the wrong backup was restored first and then the right one; two copies push each other aside in
+//! turn. So whoever starts over begins another *life*, named by the first bundle of it, and tells the lives that it has
+//! had. Owns the memory of the peer's lives that were pushed aside by one which does not descend from them. Invariant:
+//! whoever returns after having been pushed aside by one that had returned itself is refused, and nothing of the line
 //! that goes on is. Pure.
-
-use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
 use super::{Header, Link, Standing};
-use crate::id::{BundleId, Epoch};
+use crate::id::BundleId;
 
-/// How many lives or epochs are remembered on each list.
+/// How many lives are remembered on each list; the oldest is forgotten.
 const REMEMBERED_MAX: usize = 16;
 
 /// The lives that this end of a link has had; the first, which began with the link, has no name.
@@ -50,45 +49,90 @@ pub struct Lineage {
     /// The life that speaks; None for the first.
     current: Option<BundleId>,
     /// Lives that spoke and were pushed aside by one that does not descend from them.
-    displaced: BTreeSet<BundleId>,
-    /// Lives of a line that spoke again after that, and the epochs in which it did.
-    refused: BTreeSet<BundleId>,
-    refused_epochs: BTreeSet<Epoch>,
+    displaced: Vec<BundleId>,
+    /// Lives of lines that were pushed aside, and pushed aside another in their turn.
+    #[serde(default)]
+    returned: Vec<BundleId>,
+    /// Lives of a line that did so after another had.
+    refused: Vec<BundleId>,
+}
+
+/// How a life stands to the one that was accepted last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Succession {
+    /// It is the same, or descends from it.
+    Descends,
+    /// It pushes it aside.
+    PushesAside,
+    /// It pushes it aside, and was pushed aside itself.
+    Returns,
 }
 
 impl Lineage {
+    /// `lives` are those of a sender, of which the last one speaks.
+    fn succession(&self, lives: &[BundleId]) -> Succession {
+        if self.current.is_none_or(|current| lives.contains(&current)) {
+            Succession::Descends
+        } else if lives.iter().any(|life| self.displaced.contains(life)) {
+            Succession::Returns
+        } else {
+            Succession::PushesAside
+        }
+    }
+
+    fn has_returned(&self) -> bool {
+        self.current.is_some_and(|current| self.returned.contains(&current))
+    }
+
     /// Takes account of an epoch's first bundle that is about to be accepted.
     pub(super) fn follow(&mut self, lives: &[BundleId]) {
-        if let Some(current) = self.current.filter(|current| !lives.contains(current)) {
-            remember(&mut self.displaced, [current]);
+        let succession = self.succession(lives);
+        let of_returned = succession == Succession::Descends && self.has_returned();
+        if of_returned || succession == Succession::Returns {
+            remember(&mut self.returned, lives.last().copied());
+        }
+        if succession != Succession::Descends {
+            remember(&mut self.displaced, self.current);
         }
         self.current = lives.last().copied();
     }
+
+    /// Whether a later epoch is of a copy; its line is refused from then on.
+    fn refuses(&mut self, lives: &[BundleId]) -> bool {
+        let succession = self.succession(lives);
+        let is_of_refused = lives.iter().any(|life| self.refused.contains(life));
+        let in_turn = succession == Succession::Returns && self.has_returned();
+        let refuses = in_turn || (is_of_refused && succession != Succession::Descends);
+        if refuses {
+            remember(&mut self.refused, lives.last().copied());
+        }
+        refuses
+    }
 }
 
-fn remember<T: Ord>(list: &mut BTreeSet<T>, new: impl IntoIterator<Item = T>) {
-    list.extend(new);
-    while list.len() > REMEMBERED_MAX {
-        list.pop_first();
-    }
+fn remember(list: &mut Vec<BundleId>, life: Option<BundleId>) {
+    list.extend(life.filter(|life| !list.contains(life)));
+    let more = list.len().saturating_sub(REMEMBERED_MAX);
+    list.drain(..more);
 }
 
 impl Link {
     /// Whether a bundle comes from a copy of the peer that speaks in turn with the peer itself; its line is refused from
     /// then on.
     pub fn is_fork(&mut self, header: &Header) -> bool {
-        let lineage = &mut self.incoming.lineage;
-        let was_pushed_aside = |life: &BundleId| lineage.displaced.contains(life) || lineage.refused.contains(life);
-        if header.lives.iter().any(was_pushed_aside) {
-            remember(&mut lineage.refused, header.lives.iter().copied());
-            remember(&mut lineage.refused_epochs, [header.epoch]);
-        }
-        lineage.refused_epochs.contains(&header.epoch)
+        let is_later = self.incoming.last.is_some_and(|last| header.epoch > last.epoch);
+        is_later && self.incoming.lineage.refuses(&header.lives)
+    }
+
+    /// Takes account of a bundle that was refused: its sender learns of it by the next one that lies in the mailbox, so
+    /// one is due though there may be nothing else to say.
+    pub fn refused_one(&mut self) {
+        self.incoming.owe_ack = true;
     }
 
     /// The peer's lives that are refused.
     pub(super) fn refused_lives(&self) -> Vec<BundleId> {
-        self.incoming.lineage.refused.iter().copied().collect()
+        self.incoming.lineage.refused.clone()
     }
 
     /// Takes the peer's word that another installation has this one's place.
@@ -99,5 +143,74 @@ impl Link {
     /// Whether the peer refuses the very line that this node is.
     pub(super) fn is_refused_by(&self, header: &Header) -> bool {
         self.outgoing.lives.had().iter().any(|life| header.refused.contains(life))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lives(of: &[u64]) -> Vec<BundleId> {
+        of.iter().copied().map(BundleId).collect()
+    }
+
+    /// What is accepted of a peer.
+    #[derive(Default)]
+    struct Peer(Lineage);
+
+    impl Peer {
+        /// Whether a sender that has had these lives is accepted.
+        fn accepts(&mut self, of: &[u64]) -> bool {
+            let lives = lives(of);
+            let accepts = !self.0.refuses(&lives);
+            if accepts {
+                self.0.follow(&lives);
+            }
+            accepts
+        }
+    }
+
+    #[test]
+    fn two_copies_that_push_each_other_aside_in_turn_are_told_apart_and_one_goes_on() {
+        let mut peer = Peer::default();
+        assert!(peer.accepts(&[2]), "one of them");
+        assert!(peer.accepts(&[3]), "the other, or a backup of it");
+        assert!(peer.accepts(&[2, 4]), "the one again");
+        assert!(!peer.accepts(&[3, 5]), "the other again");
+        assert!(!peer.accepts(&[3, 5, 6]), "and whatever it begins from then on");
+        assert!(peer.accepts(&[2, 4]) && peer.accepts(&[2, 4, 7]));
+        assert_eq!(peer.0.refused, lives(&[5, 6]));
+    }
+
+    #[test]
+    fn what_both_had_before_the_disk_was_copied_does_not_count_against_the_one_that_goes_on() {
+        let mut peer = Peer::default();
+        assert!(peer.accepts(&[1]) && peer.accepts(&[1, 2]) && peer.accepts(&[1, 3]) && peer.accepts(&[1, 2, 4]));
+        assert!(!peer.accepts(&[1, 3, 5]));
+        assert!(peer.accepts(&[1, 2, 4]) && peer.accepts(&[1, 2, 4, 6]));
+        assert!(lives(&[1, 2, 4, 6]).iter().all(|life| !peer.0.refused.contains(life)));
+    }
+
+    #[test]
+    fn lives_that_the_one_begins_in_between_hide_nothing() {
+        let mut peer = Peer::default();
+        assert!(peer.accepts(&[2]) && peer.accepts(&[3]) && peer.accepts(&[2, 4]));
+        assert!(peer.accepts(&[2, 4, 5]));
+        assert!(!peer.accepts(&[3, 6]));
+    }
+
+    #[test]
+    fn a_backup_that_is_restored_again_and_again_is_no_copy() {
+        let mut peer = Peer::default();
+        assert!((2..40).all(|life| peer.accepts(&[life])));
+    }
+
+    #[test]
+    fn after_the_wrong_backup_the_right_one_can_be_restored() {
+        let mut peer = Peer::default();
+        assert!(peer.accepts(&[2]), "a first restore, after which there is a backup of life 2");
+        assert!(peer.accepts(&[3]), "an older one");
+        assert!(peer.accepts(&[2, 4]), "and the right one");
+        assert!(peer.accepts(&[5]) && peer.accepts(&[2, 4, 6]), "all of it once more");
     }
 }

@@ -255,7 +255,7 @@ pub struct Link {
     /// The epoch of the hub's that the remote's package opened.
     #[serde(default)]
     package: Option<Epoch>,
-    /// When the link began, here.
+    /// When the link began here, or was opened again after it had expired.
     #[serde(default)]
     begun: WallTime,
     #[serde(default)]

@@ -67,14 +67,24 @@ impl Link {
         self.heard((self.outgoing.epoch, self.outgoing.acked) != known);
     }
 
-    /// Takes account of an old bundle: its sender has not heard of our progress, so it is told again.
-    pub fn dropped_old(&mut self) {
+    /// Takes account of an old bundle: its sender has not heard of our progress, so it is told again. One that is not
+    /// merely late or doubled is of a sender that comes from a backup.
+    pub fn dropped_old(&mut self, header: &Header, now: WallTime) {
         self.incoming.owe_ack = true;
+        let is_current = self.incoming.last.is_some_and(|last| last.epoch == header.epoch);
+        if !(is_current && self.incoming.applied.get(&header.sequence) == Some(&Some(header.id))) {
+            self.reopen(now);
+        }
     }
 
     /// Takes account of what a bundle that has to wait acknowledges.
     pub fn overheard(&mut self, header: &Header, now: WallTime) {
+        let before = self.incoming.heard;
         self.acknowledged(header, now);
+        // One that waits is met in every run, and is news once.
+        if self.incoming.heard != before {
+            self.reopen(now);
+        }
     }
 
     /// Takes account of a run that ended with bundles waiting; after a patience of a few runs the sender is asked to

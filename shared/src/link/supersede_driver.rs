@@ -122,7 +122,7 @@ impl World {
                         *known = (*known).max(cut);
                     }
                 }
-                Verdict::Old => self.remote.link.dropped_old(),
+                Verdict::Old => self.remote.link.dropped_old(&header, self.remote.now),
                 Verdict::Wait => {
                     waits = true;
                     self.inbox.push((header, name, content));

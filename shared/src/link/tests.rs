@@ -12,7 +12,7 @@ fn beginning(epoch: Epoch) -> Beginning {
 pub(super) struct End {
     pub(super) link: Link,
     pub(super) cut: Cut,
-    ids: u64,
+    pub(super) ids: u64,
     pub(super) now: WallTime,
 }
 
@@ -74,7 +74,7 @@ impl End {
         let verdict = self.link.judge(header);
         match verdict {
             Verdict::Apply => self.link.accept(header, content, self.now),
-            Verdict::Old => self.link.dropped_old(),
+            Verdict::Old => self.link.dropped_old(header, self.now),
             Verdict::Wait => {
                 self.link.overheard(header, self.now);
                 self.link.run_ended_waiting();

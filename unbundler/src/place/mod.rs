@@ -34,8 +34,10 @@ pub struct Placed {
     pub held: u64,
     /// Fields over which there is a conflict.
     pub conflicts: u64,
-    /// Records that were kept although deleted elsewhere.
+    /// Records that were kept although deleted elsewhere, because others refer to them.
     pub revived: u64,
+    /// Records that were kept although deleted elsewhere, because what was remembered of them then is forgotten.
+    pub kept: u64,
 }
 
 /// What became of one record's change.

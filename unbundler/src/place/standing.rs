@@ -31,8 +31,11 @@ impl Placer<'_> {
         let before = present.clone();
         let here = self.told_at_horizon(table, record)?;
         let (fields, conflicts) = self.winners(table, of, record, &mut present, &here);
-        if fate == Fate::Outlives {
+        if fate != Fate::Lives {
             merge::send_whole(&mut present.marks, &table.column_ids(), self.arrival.cut, self.arrival.horizon);
+        }
+        if fate == Fate::OutlivesUnseen {
+            self.note_kept(table, record)?;
         }
         if present == before && conflicts.is_empty() {
             return Ok(Step::Nothing);
@@ -126,6 +129,15 @@ impl Placer<'_> {
             self.placed.conflicts += u64::from(new);
         }
         Ok(())
+    }
+
+    fn note_kept(&mut self, table: &TableShape, record: &RecordChange) -> Result<()> {
+        self.placed.kept += 1;
+        let text = format!(
+            "{} {} was deleted elsewhere before all that is remembered here, and is kept: delete it again if it is to go",
+            table.name, record.key
+        );
+        self.transaction.note(&text, self.now)
     }
 
     fn delete(
