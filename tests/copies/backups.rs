@@ -231,3 +231,24 @@ fn a_database_of_an_earlier_installation_is_refused_beside_the_home_of_the_later
     scene.sql("anna", "UPDATE people SET phone = 'newer' WHERE code = 'p1'");
     come_to_rest(&scene, "anna");
 }
+
+/// The first that the hub hears of alice after its restore has to wait for a bundle that it has had before.
+#[test]
+fn a_hub_that_comes_from_the_time_before_it_met_its_laptop_knows_it_all_the_same() {
+    let scene = crm::hub();
+    scene.remote("alice");
+    copy(&scene, "hq", "kept", Part::Both);
+    for turn in 0..3 {
+        scene.sql("alice", &format!("UPDATE people SET phone = 'turn {turn}' WHERE code = 'p{turn}1'"));
+        scene.sql("hq", &format!("UPDATE firms SET name = 'turn {turn}' WHERE id = {}", turn + 1));
+        scene.settle("alice");
+    }
+    copy(&scene, "kept", "hq", Part::Both);
+    for turn in 0..3 {
+        scene.sql("alice", &format!("UPDATE people SET name = 'turn {turn}' WHERE code = 'p{}'", turn + 1));
+        scene.packhorse("alice", &["bundle", "--now"]).expect(0);
+    }
+    come_to_rest(&scene, "alice");
+    assert_eq!([firm(&scene, "hq", 3), person(&scene, "hq", "p11")], ["turn 2", "turn 1"]);
+    assert_eq!(crm::hub_link(&scene, "alice")["quarantined"], 0, "nothing of hers is refused");
+}

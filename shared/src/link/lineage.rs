@@ -11,9 +11,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Header, Link, Standing};
-use crate::id::BundleId;
+use crate::id::{BundleId, Epoch, Sequence};
 
-/// How many lives are remembered on each list; the oldest is forgotten.
+/// How many are remembered on each list; the oldest is forgotten.
 const REMEMBERED_MAX: usize = 16;
 
 /// The lives that this end of a link has had; the first, which began with the link, has no name.
@@ -53,8 +53,9 @@ pub struct Lineage {
     /// Lives of lines that were pushed aside, and pushed aside another in their turn.
     #[serde(default)]
     returned: Vec<BundleId>,
-    /// Lives of a line that did so after another had.
+    /// Lives of a line that did so after another had, and the epochs in which it did.
     refused: Vec<BundleId>,
+    refused_epochs: Vec<Epoch>,
 }
 
 /// How a life stands to the one that was accepted last.
@@ -97,21 +98,21 @@ impl Lineage {
         self.current = lives.last().copied();
     }
 
-    /// Whether a later epoch is of a copy; its line is refused from then on.
-    fn refuses(&mut self, lives: &[BundleId]) -> bool {
-        let succession = self.succession(lives);
+    /// Whether the sender of an epoch's first bundle is of a line that is refused, or from now on is: in a later epoch it
+    /// returns in turn.
+    fn refuses(&mut self, lives: &[BundleId], epoch: Epoch, is_later: bool) -> bool {
         let is_of_refused = lives.iter().any(|life| self.refused.contains(life));
-        let in_turn = succession == Succession::Returns && self.has_returned();
-        let refuses = in_turn || (is_of_refused && succession != Succession::Descends);
-        if refuses {
+        let in_turn = is_later && self.has_returned() && self.succession(lives) == Succession::Returns;
+        if is_of_refused || in_turn {
             remember(&mut self.refused, lives.last().copied());
+            remember(&mut self.refused_epochs, Some(epoch));
         }
-        refuses
+        is_of_refused || in_turn
     }
 }
 
-fn remember(list: &mut Vec<BundleId>, life: Option<BundleId>) {
-    list.extend(life.filter(|life| !list.contains(life)));
+fn remember<T: PartialEq>(list: &mut Vec<T>, new: Option<T>) {
+    list.extend(new.filter(|new| !list.contains(new)));
     let more = list.len().saturating_sub(REMEMBERED_MAX);
     list.drain(..more);
 }
@@ -120,8 +121,13 @@ impl Link {
     /// Whether a bundle comes from a copy of the peer that speaks in turn with the peer itself; its line is refused from
     /// then on.
     pub fn is_fork(&mut self, header: &Header) -> bool {
-        let is_later = self.incoming.last.is_some_and(|last| header.epoch > last.epoch);
-        is_later && self.incoming.lineage.refuses(&header.lives)
+        let Some(last) = self.incoming.last else { return false };
+        let lineage = &mut self.incoming.lineage;
+        // Only an epoch's first bundle tells the lives. The other line may begin an epoch under the same number.
+        match header.base.sequence {
+            Sequence(0) => lineage.refuses(&header.lives, header.epoch, header.epoch > last.epoch),
+            _ => header.epoch != last.epoch && lineage.refused_epochs.contains(&header.epoch),
+        }
     }
 
     /// Takes account of a bundle that was refused: its sender learns of it by the next one that lies in the mailbox, so
@@ -162,7 +168,7 @@ mod tests {
         /// Whether a sender that has had these lives is accepted.
         fn accepts(&mut self, of: &[u64]) -> bool {
             let lives = lives(of);
-            let accepts = !self.0.refuses(&lives);
+            let accepts = !self.0.refuses(&lives, Epoch(1), true);
             if accepts {
                 self.0.follow(&lives);
             }
@@ -180,6 +186,10 @@ mod tests {
         assert!(!peer.accepts(&[3, 5, 6]), "and whatever it begins from then on");
         assert!(peer.accepts(&[2, 4]) && peer.accepts(&[2, 4, 7]));
         assert_eq!(peer.0.refused, lives(&[5, 6]));
+        assert!(
+            peer.0.refuses(&lives(&[3, 5]), Epoch(1), false) && !peer.0.refuses(&lives(&[3]), Epoch(1), false),
+            "an earlier epoch is old"
+        );
     }
 
     #[test]

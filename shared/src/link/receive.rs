@@ -31,11 +31,12 @@ impl Link {
         if known { Verdict::Apply } else { Verdict::Wait }
     }
 
-    /// Whether a bundle of an installation that was not met before comes from the latest package, which opened our
-    /// current epoch: it has applied the start of that or more. (A later epoch is one that a backup of ours does not
-    /// know of.)
+    /// Whether a bundle of an installation that was not met before comes from the latest package: it has applied the
+    /// start of the epoch which that opened, or more. (Ours may be a later one, begun since we come from a backup; a
+    /// later one of its is one that a backup of ours does not know of.)
     pub fn is_of_latest_package(&self, header: &Header) -> bool {
-        header.ack.is_some_and(|ack| ack.epoch >= self.outgoing.epoch)
+        let opened = self.package.unwrap_or(self.outgoing.epoch);
+        header.ack.is_some_and(|ack| ack.epoch >= opened)
     }
 
     /// Takes account of a bundle that was applied; belongs in the transaction that applied it.
