@@ -279,3 +279,30 @@ fn a_child_made_by_one_who_had_not_heard_brings_its_parent_back() {
     }
     scene.same("parents", "hq", "alice");
 }
+
+#[test]
+fn a_harvest_that_is_killed_at_any_step_loses_no_value_and_leaves_none_behind() {
+    let rows = 3_000;
+    for step in [
+        "harvest-chunk-committed",
+        "harvest-chunk-committed:2",
+        "harvest-unpublished",
+        "harvest-published",
+        "log-cleared",
+    ] {
+        let scene = pair(&format!(
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, v, w); INSERT INTO t SELECT value, 'old', 0 FROM generate_series(1, {rows})"
+        ));
+        scene.sql("alice", "UPDATE t SET v = 'edited ' || id; DELETE FROM t");
+        let mut command = scene.command();
+        command.arg("--home").arg(scene.home("alice")).args(["bundle", "--now"]);
+        let run = scene.run(command.env("PACKHORSE_FAULT", format!("{step}=kill")));
+        assert_eq!(run.code, -1, "{step}: {run:#?}");
+        harvest(&scene, "alice");
+        assert_eq!(waiting(&scene, "alice", "t"), "1", "only that of the log's last row; {step}");
+        scene.sql("hq", "UPDATE t SET w = 1");
+        arrives(&scene, &["t"]);
+        let told = format!("SELECT count(*) = {rows} FROM t WHERE v = 'edited ' || id AND w = 1");
+        assert_eq!(scene.sql("alice", &told), "1", "{step}");
+    }
+}
