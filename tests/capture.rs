@@ -5,6 +5,7 @@
 mod columns;
 mod init;
 mod keys;
+mod last_values;
 mod migrations;
 mod names;
 mod references;

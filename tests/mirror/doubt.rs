@@ -5,9 +5,11 @@
 //! what it wrote may differ between the worlds unless a later edit, which is in no doubt, wrote over it. Everything else
 //! is the same, to the last field; and all nodes of one world are the same in any case.
 //!
-//! So is an edit whose record was then deleted at the same node. The model keeps what it wrote; the real crates find the
-//! row gone, and capture stores no values. If an edit elsewhere brings the record back, it comes without that one, unless
-//! a bundle had carried it away before.
+//! So are the edits of a record that was deleted before a node was put back. Once everybody has heard of a deletion the
+//! real crates forget it, and the values that went with it; the model keeps them for ever. If the node that comes from the
+//! backup has the record still, and edits it, the record comes back with what that node has of it.
+
+use std::collections::BTreeSet;
 
 use super::tables::{COLUMNS, Edit, NodeNumber, Place};
 
@@ -20,8 +22,15 @@ struct Made {
     step: u64,
     now: u64,
     in_doubt: bool,
-    /// Its node was put back to before it after everybody had heard of it.
-    only_elsewhere: bool,
+    /// Its record was deleted before a node was put back that had been on line since its backup.
+    may_be_forgotten: bool,
+}
+
+impl Made {
+    /// Whether it may live on in one world and not in the other.
+    fn is_open(&self) -> bool {
+        self.in_doubt || self.may_be_forgotten
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -54,7 +63,7 @@ impl Edits {
             Edit::Update(column, _) => Kind::Write(*column),
             Edit::Delete => Kind::Deletion,
         };
-        self.made.push(Made { node, place, kind, step, now, in_doubt: false, only_elsewhere: false });
+        self.made.push(Made { node, place, kind, step, now, in_doubt: false, may_be_forgotten: false });
     }
 
     /// A node is put back to what it was in this step.
@@ -68,25 +77,12 @@ impl Edits {
         self.made.retain(|made| made.node != node || made.step <= since);
     }
 
-    /// A node is put back to what it was in this step, and everybody has heard of what it did since.
-    pub fn leave_to_others(&mut self, node: NodeNumber, since: u64) {
-        let told = self.made.iter_mut().filter(|made| made.node == node && made.step > since);
-        told.for_each(|made| made.only_elsewhere = true);
-    }
-
-    /// Whether the application deleted a record at every one of so many nodes.
-    pub fn deleted_everywhere(&self, place: Place, nodes: usize) -> bool {
-        let deletes =
-            |node| self.made.iter().any(|made| (made.node, made.place, made.kind) == (node, place, Kind::Deletion));
-        (0..nodes).all(deletes)
-    }
-
-    /// Whether an edit may live on in one world and not in the other.
-    fn is_open(&self, made: &Made) -> bool {
-        let by_one_who_counts = |other: &&Made| other.node == made.node || made.only_elsewhere;
-        let same = |other: &&Made| other.place == made.place && other.step > made.step && by_one_who_counts(other);
-        let is_write = matches!(made.kind, Kind::Write(_));
-        made.in_doubt || is_write && self.made.iter().filter(same).any(|other| other.kind == Kind::Deletion)
+    /// A node is put back that has been on line since: what was deleted may be forgotten.
+    pub fn forget_the_dead(&mut self) {
+        let deletions = self.made.iter().filter(|made| made.kind == Kind::Deletion);
+        let dead: BTreeSet<Place> = deletions.map(|made| made.place).collect();
+        let of_dead = self.made.iter_mut().filter(|made| dead.contains(&made.place));
+        of_dead.filter(|made| matches!(made.kind, Kind::Write(_))).for_each(|made| made.may_be_forgotten = true);
     }
 
     /// What may differ of a record.
@@ -96,18 +92,18 @@ impl Edits {
             let fitting = self.made.iter().filter(|made| made.place == place && fits(made.kind));
             fitting.max_by_key(|made| (made.now, made.node))
         };
-        let in_doubt = |made: Option<&Made>| made.is_some_and(|made| self.is_open(made));
+        let in_doubt = |made: Option<&Made>| made.is_some_and(Made::is_open);
         let was_deleted = latest(&|kind| kind == Kind::Deletion).is_some();
         let mut about = self.made.iter().filter(|made| made.place == place);
         // Who edits a record has all of it: if such an edit lives on, so does the record.
-        let nothing_is_sure = in_doubt(latest(&|kind| kind == Kind::Making)) && about.all(|made| self.is_open(made));
+        let nothing_is_sure = in_doubt(latest(&|kind| kind == Kind::Making)) && about.all(Made::is_open);
         // Whether a record that was deleted lives is decided by its latest change.
         if nothing_is_sure || was_deleted && in_doubt(latest(&|_| true)) {
             return Doubt::Existence;
         }
         Doubt::Fields(std::array::from_fn(|column| {
             let last = latest(&|kind| kind == Kind::Write(column) || kind == Kind::Making);
-            last.is_some_and(|made| self.is_open(made) && made.kind != Kind::Making)
+            last.is_some_and(|made| made.is_open() && made.kind != Kind::Making)
         }))
     }
 }

@@ -254,9 +254,12 @@ impl Driver {
             }
             Since::CarriedAway => {
                 self.settle().expect("both worlds come to rest");
-                self.edits.leave_to_others(node, since);
+                self.edits.forget_the_dead();
             }
-            Since::InDoubt => self.edits.forget(node, since),
+            Since::InDoubt => {
+                self.edits.forget(node, since);
+                self.edits.forget_the_dead();
+            }
         }
         self.tell(&|| format!("node {node} is put back to step {since}"));
         self.model.put_back(node);

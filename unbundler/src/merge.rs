@@ -89,8 +89,6 @@ pub enum Field {
     Ours,
     /// Ours, over a change made without seeing it.
     OursOverBlind,
-    /// Ours, over an older one of a sender that had seen ours: it has lost ours since.
-    OursLost,
 }
 
 impl Field {
@@ -112,7 +110,6 @@ pub fn field(ours: Option<Mark>, theirs: Stamp, arrival: &Arrival) -> Field {
         (true, true) => Field::Theirs,
         (true, false) => Field::TheirsOverUnseen,
         (false, false) if theirs < ours.stamp && theirs > Stamp::ZERO => Field::OursOverBlind,
-        (false, true) if theirs < ours.stamp => Field::OursLost,
         (false, _) => Field::Ours,
     }
 }
@@ -239,13 +236,6 @@ mod tests {
         assert_eq!(field(Some(ours(5, 11)), stamp(6, 2), &ARRIVAL), Field::TheirsOverUnseen);
         assert_eq!(field(Some(ours(7, 11)), stamp(6, 2), &ARRIVAL), Field::OursOverBlind);
         assert_eq!(field(Some(ours(7, 9)), stamp(7, 1), &ARRIVAL), Field::Ours);
-    }
-
-    #[test]
-    fn who_sends_what_is_older_than_what_it_had_seen_has_lost_it() {
-        assert_eq!(field(Some(ours(7, 9)), stamp(6, 2), &ARRIVAL), Field::OursLost);
-        assert_eq!(field(Some(ours(7, 9)), Stamp::ZERO, &ARRIVAL), Field::OursLost);
-        assert_eq!(field(Some(ours(7, 11)), Stamp::ZERO, &ARRIVAL), Field::Ours);
     }
 
     #[test]

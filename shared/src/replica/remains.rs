@@ -26,8 +26,8 @@ pub struct RemainsField {
 pub struct Remains {
     /// Its deletion, if it was deleted.
     pub dead: Option<Mark>,
-    /// The fields whose values are known, by ascending column. The end that deleted has none: a deleted row leaves no
-    /// values to read.
+    /// The fields whose values are known, by ascending column: of a record that was deleted here or came whole, all; of one
+    /// that was evicted or deleted unseen, none.
     pub fields: Vec<RemainsField>,
 }
 

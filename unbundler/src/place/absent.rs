@@ -1,7 +1,6 @@
 //! The changes of a record that does not stand in its table: deleted here, come only in part, or not known yet.
 
 use packhorse_shared::change::{RecordChange, TableChanges};
-use packhorse_shared::clock::Stamp;
 use packhorse_shared::id::{ColumnId, LinkId};
 use packhorse_shared::marks::{Mark, Marks};
 use packhorse_shared::replica::{Buried, Placement, Present, Remains, Result, TableShape};
@@ -125,7 +124,7 @@ impl Placer<'_> {
         }
         let mut marks = Marks::default();
         for field in &remains.fields {
-            let stamp = field.mark.map_or(Stamp::ZERO, |mark| mark.stamp);
+            let stamp = field.mark.map_or(self.arrival.horizon.stamp(), |mark| mark.stamp);
             // What was held came by another link than the bundle in whose transaction it is placed.
             let came_now = field.mark.filter(|mark| mark.cut == self.arrival.cut);
             let via = came_now.map_or(LinkId::LOCAL, |mark| mark.via);

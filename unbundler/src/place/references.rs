@@ -160,7 +160,7 @@ impl Placer<'_> {
     }
 
     /// Brings back what a living record refers to: a decision made here, and so a new edit of every field. Where not all
-    /// of its values are known (the end that deleted has none) another end has to.
+    /// of its values are known (a record that was evicted or deleted unseen leaves none) another end has to.
     fn bring_back(&mut self, parent: &Missing, child: &str) -> Result<()> {
         let tables = self.transaction.tables();
         let Some(table) = tables.iter().find(|table| table.id == parent.table) else { return Ok(()) };

@@ -91,12 +91,6 @@ impl Placer<'_> {
             if let (Column::Field(at, _), true) = (column, verdict.is_conflict()) {
                 conflicts.push((field, at, verdict));
             }
-            if let (merge::Field::OursLost, Some(ours)) = (verdict, present.marks.get(column.id())) {
-                // An application that deletes a record leaves nothing of what its node had received of it, and the record
-                // may have come back without that: it is sent once more.
-                let again = Mark { stamp: ours.stamp, cut: self.arrival.cut, via: LinkId::LOCAL };
-                present.marks.set(column.id(), again);
-            }
             if verdict.is_theirs() {
                 present.marks.set(column.id(), self.arrival.mark(field.stamp));
                 if let Column::Field(at, _) = column {

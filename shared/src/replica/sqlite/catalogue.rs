@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 
+use super::capture::{LastValues, listed};
 use super::fault::Outcome;
 use super::metadata::Metadata;
 use super::names::{joined, marks_table, quoted, quoted_list, remains_table};
@@ -45,6 +46,7 @@ pub(super) struct Entry {
     pub shape: TableShape,
     pub metadata: Metadata,
     pub sql: TableSql,
+    pub last: LastValues,
     /// The default of each column of the shape, as SQL.
     pub defaults: Vec<String>,
 }
@@ -128,8 +130,7 @@ fn captures(connection: &Connection) -> Outcome<BTreeMap<i64, Vec<ColumnId>>> {
     let mut captures = BTreeMap::new();
     while let Some(row) = rows.next()? {
         let list: String = row.get(1)?;
-        let columns = list.split(',').filter_map(|id| id.parse().ok()).map(ColumnId).collect();
-        captures.insert(row.get(0)?, columns);
+        captures.insert(row.get(0)?, listed(&list));
     }
     Ok(captures)
 }
@@ -173,7 +174,8 @@ impl Entry {
             known.and_then(|known| known.default.clone()).unwrap_or_else(|| "NULL".to_owned())
         };
         let defaults = shape.columns.iter().map(default).collect();
-        Self { shape, metadata, sql, defaults }
+        let last = LastValues::of(&shape);
+        Self { shape, metadata, sql, last, defaults }
     }
 }
 

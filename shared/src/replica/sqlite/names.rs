@@ -28,6 +28,12 @@ pub(super) fn remains_table(table: &str) -> String {
     quoted(&format!("{PREFIX}t_{table}"))
 }
 
+/// The quoted name of the table that holds the last values of a synced table's records that were deleted since the last
+/// harvest.
+pub(super) fn last_table(table: &str) -> String {
+    quoted(&format!("{PREFIX}d_{table}"))
+}
+
 /// `k1, k2, ..., kN`: the key columns of our own tables.
 pub(super) fn key_names(count: usize) -> String {
     joined(count, ", ", |at| format!("k{}", at + 1))

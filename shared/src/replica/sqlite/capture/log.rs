@@ -16,6 +16,8 @@ pub(in super::super) enum Op {
     Update,
     /// It was deleted.
     Delete,
+    /// It got another key, which is a deletion under this one. The update that did it is logged beside.
+    Moved,
     /// It stood when an insertion under its key began: if the insertion follows, it was replaced.
     Held,
     /// It held a UNIQUE key that another record was about to take: it may have been evicted.
@@ -29,6 +31,7 @@ impl Op {
             Self::Insert => "I",
             Self::Update => "U",
             Self::Delete => "D",
+            Self::Moved => "M",
             Self::Held => "R",
             Self::Suspect => "S",
         }
@@ -36,9 +39,8 @@ impl Op {
 
     /// The operation that a letter stands for.
     pub fn from_letter(letter: &str) -> Option<Self> {
-        [Self::Insert, Self::Update, Self::Delete, Self::Held, Self::Suspect]
-            .into_iter()
-            .find(|op| op.letter() == letter)
+        let all = [Self::Insert, Self::Update, Self::Delete, Self::Moved, Self::Held, Self::Suspect];
+        all.into_iter().find(|op| op.letter() == letter)
     }
 }
 

@@ -3,9 +3,11 @@
 //! The order in which SQLite fires several triggers is undefined, so no trigger relies on another's row standing
 //! before or after its own.
 
-use super::super::names::{PREFIX, quoted, quoted_list};
+use super::super::names::{PREFIX, last_table, quoted, quoted_list};
 use super::super::schema::{Candidate, CandidateColumn, UniqueIndex};
+use super::last::last_column;
 use super::log::{Op, WORD_BITS, mask_names, mask_words};
+use crate::id::ColumnId;
 
 /// The wall clock in milliseconds, in words that SQLite 3.35 knows. Without an argument it need not be parsed.
 const NOW: &str = "CAST((julianday() - 2440587.5) * 86400000.0 AS INTEGER)";
@@ -17,18 +19,23 @@ pub(in super::super) struct Trigger {
     pub sql: String,
 }
 
-/// Every capture trigger of a table, logging under `capture`.
-pub(in super::super) fn triggers_of(table: &Candidate, unique: &[UniqueIndex], capture: i64) -> Vec<Trigger> {
-    let writer = Writer { table, capture };
+/// Every capture trigger of a table, logging under `capture`; `columns` are the numbers of its columns.
+pub(in super::super) fn triggers_of(
+    table: &Candidate,
+    unique: &[UniqueIndex],
+    columns: &[ColumnId],
+    capture: i64,
+) -> Vec<Trigger> {
+    let writer = Writer { table, columns, capture };
     let mut triggers = vec![
         writer.trigger("insert", "AFTER INSERT", "", &[writer.log("NEW", Op::Insert)]),
-        writer.trigger("delete", "AFTER DELETE", "", &[writer.log("OLD", Op::Delete)]),
+        writer.trigger("delete", "AFTER DELETE", "", &writer.log_deletion(Op::Delete)),
         writer.trigger("update", "AFTER UPDATE", "", &[writer.log_update()]),
         writer.trigger(
             "rekey",
             &format!("AFTER {}", writer.update_of_key()),
             &writer.key_changed(),
-            &[writer.log("OLD", Op::Delete), writer.log("NEW", Op::Insert)],
+            &[writer.log_deletion(Op::Moved), vec![writer.log("NEW", Op::Insert)]].concat(),
         ),
         writer.guard_insert(unique),
         writer.guard_rekey(),
@@ -41,6 +48,7 @@ pub(in super::super) fn triggers_of(table: &Candidate, unique: &[UniqueIndex], c
 
 struct Writer<'a> {
     table: &'a Candidate,
+    columns: &'a [ColumnId],
     capture: i64,
 }
 
@@ -70,6 +78,21 @@ impl Writer<'_> {
             self.capture,
             op.letter()
         )
+    }
+
+    /// Logs a deletion, and keeps the last values under its row's id: inside a trigger `last_insert_rowid()` is that of
+    /// the trigger's own last insertion, whatever the application's statement and other triggers insert. A row that was
+    /// left under that id by a log emptied by hand must not fail the application's write.
+    fn log_deletion(&self, op: Op) -> Vec<String> {
+        let mut statements = vec![self.log("OLD", op)];
+        if !self.table.columns.is_empty() {
+            let places: String = self.columns.iter().map(|&column| format!(", {}", last_column(column))).collect();
+            let values: String =
+                self.table.columns.iter().map(|column| format!(", OLD.{}", quoted(&column.name))).collect();
+            let last = last_table(&self.table.name);
+            statements.push(format!("INSERT OR REPLACE INTO {last} (id{places}) VALUES (last_insert_rowid(){values})"));
+        }
+        statements
     }
 
     /// Logs an update under the old key with the mask of what changed. There is no WHEN: an edit of a column that was

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use super::super::capture::Op;
 use crate::clock::WallTime;
 use crate::id::ColumnId;
+use crate::replica::KeyKind;
 
 /// The columns that a log row says changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,35 +22,83 @@ pub(in super::super) enum Touched {
 /// One log row about the record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in super::super) struct Entry {
+    /// The row's id.
+    pub row: i64,
     pub op: Op,
     pub touched: Touched,
     pub at: WallTime,
+}
+
+/// Which fields of a record took a value, and when.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in super::super) struct Taken {
+    /// Every field did at this time (a birth, or a replacement).
+    pub all: Option<WallTime>,
+    /// These did, later than that.
+    pub fields: BTreeMap<ColumnId, WallTime>,
+}
+
+impl Taken {
+    fn of_all(at: WallTime) -> Self {
+        Self { all: Some(at), fields: BTreeMap::new() }
+    }
+
+    /// When a field took its value, if it did.
+    pub fn when(&self, column: ColumnId) -> Option<WallTime> {
+        self.fields.get(&column).copied().or(self.all)
+    }
+
+    /// Whether no field did.
+    pub fn is_nothing(&self) -> bool {
+        self.all.is_none() && self.fields.is_empty()
+    }
+
+    /// When the last one did.
+    pub fn latest(&self) -> Option<WallTime> {
+        self.fields.values().copied().chain(self.all).max()
+    }
+}
+
+/// The end of a record that was there before the last harvest.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in super::super) struct Death {
+    /// When it was deleted.
+    pub at: WallTime,
+    /// The log row of its deletion, with which its last values are kept; none if it went without a trace.
+    pub row: Option<i64>,
+    /// What was done to it since the last harvest, before its deletion.
+    pub taken: Taken,
+}
+
+impl Death {
+    /// That of a record that went without a trace: what became of its fields before is not known.
+    pub fn unseen(at: WallTime) -> Self {
+        Self { at, ..Self::default() }
+    }
 }
 
 /// What happened to a record since the last harvest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in super::super) struct Edits {
     /// The record that stood under the key before was deleted.
-    pub died: Option<WallTime>,
+    pub died: Option<Death>,
     /// A new record was made under the key, and stands.
     pub born: Option<WallTime>,
-    /// Every field took a value at this time (a birth, or a replacement).
-    pub all: Option<WallTime>,
-    /// These fields took a value, later than that.
-    pub fields: BTreeMap<ColumnId, WallTime>,
+    /// What was done to the record that stands.
+    pub taken: Taken,
     /// Whether a record stands under the key now.
     pub stands: bool,
 }
 
 /// Tells what the rows come to. `stands`: whether the table holds the key at the end of the log.
-pub(in super::super) fn coalesce(entries: &[Entry], stands: bool) -> Edits {
-    let mut walk = Walk::default();
-    for (at, entry) in entries.iter().enumerate() {
+pub(in super::super) fn coalesce(entries: &[Entry], stands: bool, key_kind: KeyKind) -> Edits {
+    let mut walk = Walk { key_kind, edits: Edits::default(), alive: None, suspect: None };
+    for (at, entry) in entries.iter().enumerate().filter(|(at, _)| !is_echo(entries, *at)) {
         walk.step(entry, replaces(entries, at));
     }
     let last = entries.last().map_or(WallTime(0), |entry| entry.at);
     if walk.alive == Some(true) && !stands || walk.suspect.is_some() && walk.alive.is_none() && !stands {
-        walk.die(walk.suspect.unwrap_or(last));
+        walk.die(walk.suspect.unwrap_or(last), None);
     } else if walk.alive == Some(false) && stands {
         walk.insert(last);
     }
@@ -71,8 +120,24 @@ fn replaces(entries: &[Entry], at: usize) -> bool {
         }
 }
 
-#[derive(Default)]
+/// Whether a row is logged by a statement that says more with another row: the deletion that a replacement reports when
+/// recursive triggers are on, and the update that changes a key, where it comes before the deletion under the old one.
+/// What such an update changed besides is the other key's.
+fn is_echo(entries: &[Entry], at: usize) -> bool {
+    let mut rest = entries.iter().enumerate().skip(at).filter(|(_, entry)| entry.op != Op::Suspect);
+    let (Some((_, entry)), Some((next_at, next))) = (rest.next(), rest.next()) else { return false };
+    let is_update_beside = |other: &Entry| other.op == Op::Update && other.at == next.at;
+    match (entry.op, next.op) {
+        (Op::Delete, Op::Insert) => replaces(entries, next_at),
+        (Op::Update, Op::Moved) => {
+            entry.at == next.at && !rest.next().is_some_and(|(_, after)| is_update_beside(after))
+        }
+        _ => false,
+    }
+}
+
 struct Walk {
+    key_kind: KeyKind,
     edits: Edits,
     /// Whether a record stands, once something was said of it.
     alive: Option<bool>,
@@ -85,7 +150,7 @@ impl Walk {
             Op::Insert if replaces => self.replace(entry.at),
             Op::Insert => self.insert(entry.at),
             Op::Update => self.update(entry),
-            Op::Delete => self.die(entry.at),
+            Op::Delete | Op::Moved => self.die(entry.at, Some(entry.row)),
             Op::Held => self.alive = self.alive.or(Some(true)),
             Op::Suspect => self.suspect = Some(entry.at),
         }
@@ -95,21 +160,17 @@ impl Walk {
         let stood = self.alive == Some(true) || self.alive.is_none() && self.suspect.is_some();
         if stood && self.edits.born.is_none() {
             // It stood, and went without a trace before this one came.
-            self.edits.died = self.edits.died.or(self.suspect).or(Some(at));
+            self.edits.died.get_or_insert_with(|| Death::unseen(self.suspect.unwrap_or(at)));
         }
-        self.edits.born = Some(at);
-        self.edits.all = Some(at);
-        self.edits.fields.clear();
-        self.alive = Some(true);
+        // Under a natural key it is the same record again.
+        if self.key_kind == KeyKind::Assigned || self.edits.died.is_none() {
+            self.edits.born = Some(at);
+        }
+        self.replace(at);
     }
 
     fn replace(&mut self, at: WallTime) {
-        // A deletion reported on the way of a replacement was none.
-        if self.alive == Some(false) && self.edits.died == Some(at) {
-            self.edits.died = None;
-        }
-        self.edits.all = Some(at);
-        self.edits.fields.clear();
+        self.edits.taken = Taken::of_all(at);
         self.alive = Some(true);
     }
 
@@ -120,22 +181,21 @@ impl Walk {
         }
         self.alive = Some(true);
         match &entry.touched {
-            Touched::All => {
-                self.edits.all = Some(entry.at);
-                self.edits.fields.clear();
-            }
-            Touched::Some(columns) => self.edits.fields.extend(columns.iter().map(|&column| (column, entry.at))),
+            Touched::All => self.edits.taken = Taken::of_all(entry.at),
+            Touched::Some(columns) => self.edits.taken.fields.extend(columns.iter().map(|&column| (column, entry.at))),
         }
     }
 
-    fn die(&mut self, at: WallTime) {
+    fn die(&mut self, at: WallTime, row: Option<i64>) {
+        let was_dead = self.alive == Some(false);
         let was_born_here = self.edits.born.take().is_some();
-        if !was_born_here {
-            self.edits.died = self.edits.died.or(Some(at));
-        }
-        self.edits.all = None;
-        self.edits.fields.clear();
+        let taken = std::mem::take(&mut self.edits.taken);
         self.alive = Some(false);
+        // Of the records that had one number, the first is the one that others know.
+        let is_another = self.key_kind == KeyKind::Assigned && self.edits.died.is_some();
+        if !was_dead && !was_born_here && !is_another {
+            self.edits.died = Some(Death { at, row, taken });
+        }
     }
 }
 
@@ -145,6 +205,7 @@ mod tests {
 
     fn rows(script: &str) -> Vec<Entry> {
         let letter = |at: usize, c: char| Entry {
+            row: at as i64,
             op: Op::from_letter(&c.to_string()).unwrap(),
             touched: if c == 'U' { Touched::Some(vec![ColumnId(1)]) } else { Touched::All },
             at: WallTime(10 + at as u64),
@@ -154,8 +215,8 @@ mod tests {
 
     /// (died, born, all fields, single fields)
     fn shape(script: &str, stands: bool) -> (bool, bool, bool, usize) {
-        let edits = coalesce(&rows(script), stands);
-        (edits.died.is_some(), edits.born.is_some(), edits.all.is_some(), edits.fields.len())
+        let edits = coalesce(&rows(script), stands, KeyKind::Assigned);
+        (edits.died.is_some(), edits.born.is_some(), edits.taken.all.is_some(), edits.taken.fields.len())
     }
 
     #[test]
@@ -200,8 +261,8 @@ mod tests {
         for script in ["RDI", "RSDI", "RDSI", "RSSDI"] {
             let mut entries = rows(script);
             entries.iter_mut().for_each(|entry| entry.at = WallTime(5));
-            let edits = coalesce(&entries, true);
-            assert_eq!((edits.died, edits.born, edits.all), (None, None, Some(WallTime(5))), "{script}");
+            let edits = coalesce(&entries, true, KeyKind::Assigned);
+            assert_eq!((edits.died, edits.born, edits.taken.all), (None, None, Some(WallTime(5))), "{script}");
         }
         // Ignored by the application first, deleted and inserted later, the same rows are what they look like.
         assert_eq!(shape("RDI", true), (true, true, true, 0));
@@ -228,9 +289,67 @@ mod tests {
         assert_eq!(shape("SI", true), (true, true, true, 0));
     }
 
+    /// All rows of one statement.
+    fn at_once(script: &str) -> Vec<Entry> {
+        rows(script).into_iter().map(|entry| Entry { at: WallTime(5), ..entry }).collect()
+    }
+
+    /// (log row of the last values, all fields taken before it, single ones)
+    fn death(script: &str, kind: KeyKind) -> Option<(Option<i64>, bool, usize)> {
+        let died = coalesce(&rows(script), false, kind).died?;
+        Some((died.row, died.taken.all.is_some(), died.taken.fields.len()))
+    }
+
+    #[test]
+    fn the_last_values_are_those_of_the_record_that_others_know() {
+        let assigned = |script| death(script, KeyKind::Assigned);
+        assert_eq!(assigned("D"), Some((Some(0), false, 0)));
+        assert_eq!(assigned("UD"), Some((Some(1), false, 1)));
+        assert_eq!(assigned("M"), Some((Some(0), false, 0)));
+        assert_eq!(assigned("RID"), Some((Some(2), true, 0)));
+        assert_eq!(assigned("RIUD"), Some((Some(3), true, 1)));
+        assert_eq!(assigned("UDIUD"), Some((Some(1), false, 1)));
+        assert_eq!(assigned("DD"), Some((Some(0), false, 0)));
+        assert_eq!(assigned("ID"), None);
+        // Evicted without a trace, and its number given again: whose values the deletion has is another record.
+        assert_eq!(assigned("SID"), Some((None, false, 0)));
+        assert_eq!(assigned("US"), Some((None, false, 1)));
+    }
+
+    #[test]
+    fn under_a_natural_key_what_was_made_again_is_the_same_record() {
+        let natural = |script| death(script, KeyKind::Natural);
+        assert_eq!(natural("UDID"), Some((Some(3), true, 0)));
+        assert_eq!(natural("DIUD"), Some((Some(3), true, 1)));
+        assert_eq!(natural("SID"), Some((Some(2), true, 0)));
+        assert_eq!(natural("ID"), None);
+        let stands = coalesce(&rows("DI"), true, KeyKind::Natural);
+        assert_eq!((stands.taken.all, stands.stands), (Some(WallTime(11)), true));
+    }
+
+    #[test]
+    fn an_update_that_changes_the_key_is_no_edit_of_what_stood_under_the_old_one() {
+        let taken =
+            |entries: &[Entry]| coalesce(entries, false, KeyKind::Assigned).died.map(|died| died.taken.fields.len());
+        assert_eq!(taken(&at_once("UM")), Some(0));
+        assert_eq!(taken(&at_once("MU")), Some(0));
+        // The first is an edit, whichever order the other two come in, and however fast they follow it.
+        assert_eq!(taken(&at_once("UUM")), Some(1));
+        assert_eq!(taken(&at_once("UMU")), Some(1));
+        assert_eq!(taken(&at_once("UD")), Some(1));
+    }
+
+    #[test]
+    fn a_record_made_and_replaced_under_recursive_triggers_keeps_its_birth() {
+        let mut entries = at_once("IRDI");
+        entries[0].at = WallTime(4);
+        let edits = coalesce(&entries, true, KeyKind::Assigned);
+        assert_eq!((edits.died, edits.born, edits.taken.all), (None, Some(WallTime(4)), Some(WallTime(5))));
+    }
+
     #[test]
     fn the_last_edit_of_a_field_gives_its_time() {
-        let edits = coalesce(&rows("UU"), true);
-        assert_eq!(edits.fields.get(&ColumnId(1)), Some(&WallTime(11)));
+        let edits = coalesce(&rows("UU"), true, KeyKind::Assigned);
+        assert_eq!(edits.taken.fields.get(&ColumnId(1)), Some(&WallTime(11)));
     }
 }

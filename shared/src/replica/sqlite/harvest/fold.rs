@@ -4,11 +4,12 @@
 //! every stamp of the record; run again after a kill, the same edits give the same marks, because what an unfinished
 //! run left bears a cut that is not published.
 
-use super::coalesce::Edits;
+use super::coalesce::{Death, Edits};
 use crate::clock::{Reading, Stamp, WallTime};
-use crate::id::{Cut, LinkId, NodeId};
+use crate::id::{ColumnId, Cut, LinkId, NodeId};
 use crate::marks::{Mark, Marks};
-use crate::replica::{KeyKind, Present, Remains, TableShape};
+use crate::replica::{KeyKind, Present, Remains, RemainsField, TableShape};
+use crate::value::Value;
 
 /// Makes the stamps of one harvest.
 #[derive(Debug)]
@@ -69,30 +70,49 @@ pub(in super::super) struct Folded {
 }
 
 /// Folds the edits into what is known of the key. `buried_already`: this harvest, cut short before, wrote the tombstone.
+/// `last`: the values that the record that died had, as far as they are known.
 pub(in super::super) fn fold(
     table: &TableShape,
     known: Option<Present>,
     buried_already: bool,
     edits: &Edits,
+    last: Vec<(ColumnId, Value)>,
     stamper: &mut Stamper,
 ) -> Folded {
     let birth = known.as_ref().and_then(|present| present.birth);
     let made_by_this_harvest = birth.is_some_and(|birth| stamper.has_made(birth));
     let assigned = table.key_kind == KeyKind::Assigned;
-    let died = match edits.died {
-        Some(at) => Some(at),
+    let died = match edits.died.clone() {
+        Some(death) => Some(death),
         // A birth under a number whose record was known means that the known one went unseen.
-        None if assigned && !made_by_this_harvest && known.is_some() => edits.born,
+        None if assigned && !made_by_this_harvest && known.is_some() => edits.born.map(Death::unseen),
         None => None,
     };
     // Who stood before the one that this harvest, cut short, has marked was buried with the same step.
-    let bury = died.filter(|_| (assigned || !edits.stands) && !buried_already && !made_by_this_harvest);
-    let bury = bury.map(|at| (birth, Remains::tombstone(stamper.mark(at))));
+    // Under a natural key it may have been made again since, and has died once more.
+    let is_news = |death: &Death| !buried_already || (!assigned && death.taken.all.is_some());
+    let bury = died.filter(|death| (assigned || !edits.stands) && is_news(death) && !made_by_this_harvest);
+    let bury = bury.map(|death| (birth, remains_of(&death, known.as_ref(), last, stamper)));
     if !edits.stands {
         return Folded { bury, marks: MarksChange::Drop, unbury: false };
     }
     let marks = marks_of_standing(table, known, made_by_this_harvest, edits, stamper);
     Folded { bury, unbury: !assigned && marks != MarksChange::Keep, marks }
+}
+
+/// What is left of a record that was deleted here: its last values, with the marks that they had or that the edits before
+/// the deletion give them. Edits travel even if the record has since been deleted.
+fn remains_of(death: &Death, known: Option<&Present>, last: Vec<(ColumnId, Value)>, stamper: &mut Stamper) -> Remains {
+    // The clock may have been set back between an edit and the deletion, which is the later of the two.
+    let mut remains = Remains::tombstone(stamper.mark(death.taken.latest().map_or(death.at, |at| at.max(death.at))));
+    for (column, value) in last {
+        let mark = match death.taken.when(column) {
+            Some(at) => Some(stamper.mark(at)),
+            None => known.and_then(|known| known.marks.get(column)),
+        };
+        remains.set(RemainsField { column, mark, value });
+    }
+    remains
 }
 
 fn marks_of_standing(
@@ -102,7 +122,7 @@ fn marks_of_standing(
     edits: &Edits,
     stamper: &mut Stamper,
 ) -> MarksChange {
-    if edits.all.is_none() && edits.fields.is_empty() {
+    if edits.taken.is_nothing() {
         return MarksChange::Keep;
     }
     let born = edits.born.filter(|_| table.key_kind == KeyKind::Assigned);
@@ -111,10 +131,10 @@ fn marks_of_standing(
         (_, Some(at)) => Present { birth: Some(stamper.birth(at)), marks: Marks::default() },
         (known, None) => known.unwrap_or(Present { birth: None, marks: Marks::default() }),
     };
-    if let Some(at) = edits.all {
+    if let Some(at) = edits.taken.all {
         present.marks = Marks::of_all(stamper.mark(at));
     }
-    for (&column, &at) in &edits.fields {
+    for (&column, &at) in &edits.taken.fields {
         present.marks.set(column, stamper.mark(at));
     }
     present.marks.fold(&table.column_ids());
@@ -123,6 +143,7 @@ fn marks_of_standing(
 
 #[cfg(test)]
 mod tests {
+    use super::super::coalesce::Taken;
     use super::*;
     use crate::id::{ColumnId, TableId};
     use crate::replica::ColumnShape;
@@ -152,8 +173,20 @@ mod tests {
         }
     }
 
+    fn all(at: u64) -> Taken {
+        Taken { all: Some(WallTime(at)), ..Taken::default() }
+    }
+
+    fn death(at: u64, taken: Taken) -> Option<Death> {
+        Some(Death { at: WallTime(at), row: Some(3), taken })
+    }
+
+    fn of_first(at: u64) -> Taken {
+        Taken { fields: [(ColumnId(1), WallTime(at))].into(), ..Taken::default() }
+    }
+
     fn born(at: u64) -> Edits {
-        Edits { born: Some(WallTime(at)), all: Some(WallTime(at)), stands: true, ..Edits::default() }
+        Edits { born: Some(WallTime(at)), taken: all(at), stands: true, ..Edits::default() }
     }
 
     #[test]
@@ -167,7 +200,7 @@ mod tests {
     #[test]
     fn an_assigned_key_gives_a_birth_and_a_natural_one_none() {
         for (kind, has_birth) in [(KeyKind::Assigned, true), (KeyKind::Natural, false)] {
-            let folded = fold(&table(kind), None, false, &born(200), &mut stamper());
+            let folded = fold(&table(kind), None, false, &born(200), Vec::new(), &mut stamper());
             let MarksChange::Put(present) = folded.marks else { panic!("{folded:?}") };
             assert_eq!(present.birth.is_some(), has_birth);
             assert_eq!(folded.bury, None);
@@ -178,7 +211,7 @@ mod tests {
     fn records_made_in_one_millisecond_have_births_of_their_own() {
         let (mut stamper, mut births) = (stamper(), std::collections::BTreeSet::new());
         for at in [200, 200, 150, 200] {
-            let folded = fold(&table(KeyKind::Assigned), None, false, &born(at), &mut stamper);
+            let folded = fold(&table(KeyKind::Assigned), None, false, &born(at), Vec::new(), &mut stamper);
             let MarksChange::Put(present) = folded.marks else { panic!() };
             births.insert(present.birth);
             assert!(present.birth.map(|birth| birth.reading) <= Some(stamper.latest));
@@ -190,8 +223,8 @@ mod tests {
     fn a_number_given_again_buries_the_old_birth_and_has_a_new_one() {
         let old = Stamp { reading: Reading(9), node: NodeId(3) };
         let known = Present { birth: Some(old), marks: Marks::default() };
-        let edits = Edits { died: Some(WallTime(150)), ..born(200) };
-        let folded = fold(&table(KeyKind::Assigned), Some(known), false, &edits, &mut stamper());
+        let edits = Edits { died: death(150, Taken::default()), ..born(200) };
+        let folded = fold(&table(KeyKind::Assigned), Some(known), false, &edits, Vec::new(), &mut stamper());
         assert_eq!(folded.bury.map(|bury| bury.0), Some(Some(old)));
         let MarksChange::Put(present) = folded.marks else { panic!() };
         assert_ne!(present.birth, Some(old));
@@ -199,8 +232,8 @@ mod tests {
 
     #[test]
     fn the_same_under_a_natural_key_is_an_edit_of_every_field() {
-        let edits = Edits { died: Some(WallTime(150)), ..born(200) };
-        let folded = fold(&table(KeyKind::Natural), None, false, &edits, &mut stamper());
+        let edits = Edits { died: death(150, Taken::default()), ..born(200) };
+        let folded = fold(&table(KeyKind::Natural), None, false, &edits, Vec::new(), &mut stamper());
         assert_eq!(folded.bury, None);
         assert!(matches!(folded.marks, MarksChange::Put(_)));
     }
@@ -208,13 +241,13 @@ mod tests {
     #[test]
     fn run_again_after_a_kill_it_comes_to_the_same_result() {
         for kind in [KeyKind::Assigned, KeyKind::Natural] {
-            let first = fold(&table(kind), None, false, &born(200), &mut stamper());
+            let first = fold(&table(kind), None, false, &born(200), Vec::new(), &mut stamper());
             let MarksChange::Put(present) = first.marks.clone() else { panic!() };
-            let second = fold(&table(kind), Some(present), false, &born(200), &mut stamper());
+            let second = fold(&table(kind), Some(present), false, &born(200), Vec::new(), &mut stamper());
             assert_eq!(first, second);
         }
-        let died = Edits { died: Some(WallTime(150)), ..Edits::default() };
-        let again = fold(&table(KeyKind::Assigned), None, true, &died, &mut stamper());
+        let died = Edits { died: death(150, Taken::default()), ..Edits::default() };
+        let again = fold(&table(KeyKind::Assigned), None, true, &died, Vec::new(), &mut stamper());
         assert_eq!(again.bury, None);
     }
 
@@ -222,22 +255,74 @@ mod tests {
     fn a_number_given_again_after_a_harvest_was_cut_short_is_another_record() {
         let old = Stamp { reading: Reading(9), node: NodeId(7) };
         let known = Present { birth: Some(old), marks: Marks::default() };
-        let edited = Edits { fields: [(ColumnId(1), WallTime(150))].into(), stands: true, ..Edits::default() };
-        let first = fold(&table(KeyKind::Assigned), Some(known), false, &edited, &mut stamper());
+        let edited = Edits { taken: of_first(150), stands: true, ..Edits::default() };
+        let first = fold(&table(KeyKind::Assigned), Some(known), false, &edited, Vec::new(), &mut stamper());
         let MarksChange::Put(marked) = first.marks else { panic!() };
-        let given_again = Edits { died: Some(WallTime(160)), ..born(200) };
-        let second = fold(&table(KeyKind::Assigned), Some(marked), false, &given_again, &mut stamper());
+        let given_again = Edits { died: death(160, Taken::default()), ..born(200) };
+        let second = fold(&table(KeyKind::Assigned), Some(marked), false, &given_again, Vec::new(), &mut stamper());
         assert_eq!(second.bury.as_ref().map(|bury| bury.0), Some(Some(old)));
         let MarksChange::Put(present) = second.marks else { panic!() };
         assert_ne!(present.birth, Some(old));
-        let again = fold(&table(KeyKind::Assigned), Some(present.clone()), false, &given_again, &mut stamper());
+        let again =
+            fold(&table(KeyKind::Assigned), Some(present.clone()), false, &given_again, Vec::new(), &mut stamper());
         assert_eq!((again.bury, again.marks), (None, MarksChange::Put(present)));
     }
 
     #[test]
     fn nothing_but_over_logging_changes_nothing() {
         let edits = Edits { stands: true, ..Edits::default() };
-        let folded = fold(&table(KeyKind::Assigned), None, false, &edits, &mut stamper());
+        let folded = fold(&table(KeyKind::Assigned), None, false, &edits, Vec::new(), &mut stamper());
         assert_eq!(folded, Folded { bury: None, marks: MarksChange::Keep, unbury: false });
+    }
+
+    fn values() -> Vec<(ColumnId, Value)> {
+        vec![(ColumnId(1), Value::Integer(1)), (ColumnId(2), Value::Null)]
+    }
+
+    fn known(at: u64) -> Present {
+        let stamp = Stamp { reading: Reading(at), node: NodeId(3) };
+        let mark = Mark { stamp, cut: Cut(2), via: LinkId(4) };
+        let mut marks = Marks::default();
+        marks.set(ColumnId(2), mark);
+        Present { birth: Some(stamp), marks }
+    }
+
+    #[test]
+    fn a_deletion_keeps_the_last_values_with_the_marks_that_they_had() {
+        let edits = Edits { died: death(200, of_first(150)), ..Edits::default() };
+        let mut stamper = stamper();
+        let folded = fold(&table(KeyKind::Assigned), Some(known(9)), false, &edits, values(), &mut stamper);
+        let Some((birth, remains)) = folded.bury else { panic!() };
+        assert_eq!((birth, folded.marks), (known(9).birth, MarksChange::Drop));
+        let marks: Vec<_> = remains.fields.iter().map(|field| field.mark).collect();
+        // The edit that had not been harvested is one, as it would be of a record that stands.
+        assert_eq!(marks, [Some(stamper.mark(WallTime(150))), known(9).marks.get(ColumnId(2))]);
+        assert_eq!(remains.fields[0].value, Value::Integer(1));
+        assert_eq!(remains.dead, Some(stamper.mark(WallTime(200))));
+        let untouched = Edits { died: death(200, Taken::default()), ..Edits::default() };
+        let folded = fold(&table(KeyKind::Assigned), None, false, &untouched, values(), &mut stamper);
+        let Some((None, remains)) = folded.bury else { panic!() };
+        assert!(remains.fields.len() == 2 && remains.fields.iter().all(|field| field.mark.is_none()));
+    }
+
+    #[test]
+    fn a_deletion_is_never_earlier_than_the_edits_before_it() {
+        for (edited, deleted) in [(300, 200), (20, 10), (9_000, 9_001)] {
+            let edits = Edits { died: death(deleted, of_first(edited)), ..Edits::default() };
+            let folded = fold(&table(KeyKind::Assigned), None, false, &edits, values(), &mut stamper());
+            let Some((_, remains)) = folded.bury else { panic!() };
+            assert!(!remains.living(), "{remains:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_made_again_under_a_natural_key_after_a_harvest_was_cut_short_dies_with_its_values() {
+        let edits = Edits { died: death(200, all(180)), ..Edits::default() };
+        let folded = fold(&table(KeyKind::Natural), None, true, &edits, values(), &mut stamper());
+        let Some((None, remains)) = folded.bury else { panic!() };
+        assert!(remains.fields.iter().all(|field| field.mark == Some(stamper().mark(WallTime(180)))));
+        let only_deleted = Edits { died: death(200, Taken::default()), ..Edits::default() };
+        let folded = fold(&table(KeyKind::Natural), None, true, &only_deleted, values(), &mut stamper());
+        assert_eq!(folded.bury, None);
     }
 }

@@ -13,18 +13,24 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::catalogue::Catalogue;
+use super::catalogue::{Catalogue, Entry};
 use super::fault::Outcome;
 use super::open::Journal;
 use super::state::{self, Progress};
 use crate::clock::WallTime;
-use crate::replica::Harvested;
+use crate::id::ColumnId;
+use crate::replica::{Harvested, KeyKind};
 use crate::seam::{Step, Steps};
+use crate::value::Value;
+use coalesce::Edits;
 use fold::{Folded, MarksChange, Stamper, fold};
 use read::{LogReader, Work};
 
 /// How many records are written under one hold of the write lock: some ten milliseconds.
 const RECORDS_PER_LOCK: usize = 2_000;
+
+/// How many bytes of deleted records' last values are kept under one hold of the write lock, and in memory.
+const BYTES_PER_LOCK: u64 = 4 << 20;
 
 /// How many log rows are cleared away under one hold of the write lock.
 const ROWS_PER_LOCK: i64 = 20_000;
@@ -40,7 +46,7 @@ pub(super) fn harvest(
 ) -> Outcome<Harvested> {
     let progress = Progress::load(writer)?;
     let Some(last) = last_row(writer, progress.harvested_to)? else {
-        clear_away(writer, progress.harvested_to, steps)?;
+        clear_away(writer, catalogue, progress.harvested_to, steps)?;
         return Ok(Harvested::default());
     };
     let (floor, latest) = (progress.floor, progress.clock.latest());
@@ -55,7 +61,7 @@ pub(super) fn harvest(
     steps.reached(Step::HarvestUnpublished)?;
     publish(writer, progress, &stamper, last)?;
     steps.reached(Step::HarvestPublished)?;
-    clear_away(writer, last, steps)?;
+    clear_away(writer, catalogue, last, steps)?;
     Ok(harvested)
 }
 
@@ -75,17 +81,21 @@ fn publish(writer: &mut Connection, mut progress: Progress, stamper: &Stamper, l
 }
 
 /// Clears away what was harvested, except its last row: that keeps the log's ids rising. Ids that began anew would count
-/// as harvested.
-fn clear_away(writer: &Connection, harvested_to: i64, steps: &dyn Steps) -> Outcome<()> {
-    let first = "SELECT min(id) FROM _packhorse_log";
-    while let Some(first) = writer.prepare_cached(first)?.query_row([], |row| row.get::<_, Option<i64>>(0))? {
+/// as harvested. Last values go with their rows.
+fn clear_away(writer: &mut Connection, catalogue: &Catalogue, harvested_to: i64, steps: &dyn Steps) -> Outcome<()> {
+    loop {
+        let first = writer.prepare_cached("SELECT min(id) FROM _packhorse_log")?.query_row([], |row| row.get(0))?;
+        let Some(first): Option<i64> = first else { return Ok(()) };
         let before = harvested_to.min(first + ROWS_PER_LOCK);
-        if writer.prepare_cached("DELETE FROM _packhorse_log WHERE id < ?1")?.execute([before])? == 0 {
-            break;
+        if before <= first {
+            return Ok(());
         }
+        let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        catalogue.entries().iter().try_for_each(|entry| entry.last.clear(&transaction, before))?;
+        transaction.prepare_cached("DELETE FROM _packhorse_log WHERE id < ?1")?.execute([before])?;
+        transaction.commit()?;
         steps.reached(Step::LogCleared)?;
     }
-    Ok(())
 }
 
 struct Run<'a> {
@@ -126,31 +136,62 @@ impl Run<'_> {
     }
 
     fn write(&mut self, works: Vec<Work>) -> Outcome<()> {
-        for chunk in works.chunks(RECORDS_PER_LOCK) {
-            let transaction = self.writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let mut roster = state::roster(&transaction)?;
-            state::enlist(&transaction, &mut roster, self.stamper.node)?;
-            self.stamper.cut = self.stamper.cut.next();
-            for work in chunk {
-                let entry = self.catalogue.at(work.table);
-                let (metadata, key) = (&entry.metadata, &work.key);
-                let known = metadata.marks(&transaction, key, &roster)?;
-                let buried = known.is_none() && metadata.buried_after(&transaction, key, self.stamper.published)?;
-                let folded = fold(&entry.shape, known, buried, &work.edits, &mut self.stamper);
-                self.harvested.records += u64::from(folded.bury.is_some() || folded.marks != MarksChange::Keep);
-                store(&transaction, entry, work, folded, &roster)?;
-            }
-            state::store_clock(&transaction, self.stamper.latest)?;
-            transaction.commit()?;
+        let mut left = works.as_slice();
+        while !left.is_empty() {
+            let done = self.write_chunk(left)?;
+            left = left.get(done..).unwrap_or_default();
             self.steps.reached(Step::HarvestChunkCommitted)?;
         }
         Ok(())
     }
+
+    /// Writes what fits under one hold of the write lock; tells how many records that was.
+    fn write_chunk(&mut self, works: &[Work]) -> Outcome<usize> {
+        let transaction = self.writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut roster = state::roster(&transaction)?;
+        state::enlist(&transaction, &mut roster, self.stamper.node)?;
+        self.stamper.cut = self.stamper.cut.next();
+        let (mut done, mut bytes) = (0, 0);
+        for work in works.iter().take(RECORDS_PER_LOCK) {
+            let entry = self.catalogue.at(work.table);
+            let (metadata, key) = (&entry.metadata, &work.key);
+            let known = metadata.marks(&transaction, key, &roster)?;
+            let buried = known.is_none() && metadata.buried_after(&transaction, key, self.stamper.published)?;
+            let last = last_values(&transaction, self.catalogue, entry, &work.edits)?;
+            bytes += last.iter().map(|(_, value)| value.size()).sum::<u64>();
+            let folded = fold(&entry.shape, known, buried, &work.edits, last, &mut self.stamper);
+            self.harvested.records += u64::from(folded.bury.is_some() || folded.marks != MarksChange::Keep);
+            store(&transaction, entry, work, folded, &roster)?;
+            done += 1;
+            if bytes > BYTES_PER_LOCK {
+                break;
+            }
+        }
+        state::store_clock(&transaction, self.stamper.latest)?;
+        transaction.commit()?;
+        Ok(done)
+    }
+}
+
+/// The last values of the record that died, if one did and they are needed: under a natural key that stands again it was
+/// none.
+fn last_values(
+    connection: &Connection,
+    catalogue: &Catalogue,
+    entry: &Entry,
+    edits: &Edits,
+) -> Outcome<Vec<(ColumnId, Value)>> {
+    let row = edits.died.as_ref().and_then(|death| death.row);
+    let Some(row) = row.filter(|_| !edits.stands || entry.shape.key_kind == KeyKind::Assigned) else {
+        return Ok(Vec::new());
+    };
+    let captured = |capture, column| catalogue.captured_columns(capture).is_some_and(|known| known.contains(&column));
+    entry.last.find(connection, row, captured)
 }
 
 fn store(
     connection: &Connection,
-    entry: &super::catalogue::Entry,
+    entry: &Entry,
     work: &Work,
     folded: Folded,
     roster: &crate::marks::Roster,

@@ -32,7 +32,7 @@ pub(super) struct LogReader<'a> {
 }
 
 /// Columns of the query before the mask.
-const BEFORE_MASK: usize = 4;
+const BEFORE_MASK: usize = 5;
 
 impl<'a> LogReader<'a> {
     pub fn new(connection: &'a Connection, catalogue: &'a Catalogue) -> Outcome<Self> {
@@ -51,7 +51,7 @@ impl<'a> LogReader<'a> {
         let keys = key_names(self.keys);
         let masks = mask_names(self.words).join(", l.");
         let mut statement = self.connection.prepare(&format!(
-            "SELECT c.tbl, l.tbl, l.op, l.at, l.{masks}, {keys} FROM _packhorse_log l \
+            "SELECT c.tbl, l.tbl, l.op, l.at, l.id, l.{masks}, {keys} FROM _packhorse_log l \
              JOIN _packhorse_captures c ON c.id = l.tbl WHERE l.id > ?1 AND l.id <= ?2 ORDER BY c.tbl, {keys}, l.id"
         ))?;
         let mut rows = statement.query([after, upto])?;
@@ -83,9 +83,10 @@ impl<'a> LogReader<'a> {
         show: &mut dyn FnMut(Work) -> Outcome<()>,
     ) -> Outcome<()> {
         let Some((table, key, entries)) = group else { return Ok(()) };
-        let mut statement = self.connection.prepare_cached(&self.catalogue.at(table).sql.exists)?;
+        let entry = self.catalogue.at(table);
+        let mut statement = self.connection.prepare_cached(&entry.sql.exists)?;
         let stands = statement.query_row(params_from_iter(&key.0), |_| Ok(())).optional()?.is_some();
-        show(Work { table, key, edits: coalesce(&entries, stands) })
+        show(Work { table, key, edits: coalesce(&entries, stands, entry.shape.key_kind) })
     }
 
     fn entry(&self, row: &Row<'_>, table: usize, key: &Key) -> Outcome<Entry> {
@@ -94,7 +95,7 @@ impl<'a> LogReader<'a> {
             Op::from_letter(&letter).ok_or_else(|| Fault::Damaged(format!("the log holds an operation {letter:?}")))?;
         let touched = if op == Op::Update { self.touched(row, table, key)? } else { Touched::All };
         let at = WallTime(u64::try_from(row.get::<_, Option<i64>>(3)?.unwrap_or(0)).unwrap_or(0));
-        Ok(Entry { op, touched, at })
+        Ok(Entry { row: row.get(4)?, op, touched, at })
     }
 
     fn touched(&self, row: &Row<'_>, table: usize, key: &Key) -> Outcome<Touched> {
