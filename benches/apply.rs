@@ -139,7 +139,8 @@ fn apply(replica: &mut SqliteReplica, edits: &TableChanges) -> u64 {
     let mut transaction = replica.begin_merge(now, Reading(0)).expect("a transaction");
     let (horizon, had) = (Horizon::NONE, Reading(0));
     let (link, cut, seen, sender) = (LinkId(1), transaction.cut(), Cut(0), NodeId(0));
-    let arrival = Arrival { link, via: link, cut, seen, sender, decides: false, horizon, births: horizon, had };
+    let arrival =
+        Arrival { link, via: link, cut, seen, sender, decides: false, horizon, births: horizon, had, told: had };
     let placed = place(&mut *transaction, std::slice::from_ref(edits), arrival, now).expect("a merge");
     transaction.commit().expect("a commit");
     placed.records

@@ -68,13 +68,11 @@ impl Packer<'_> {
         let beyond = beyond(replica)?;
         let written = replica.copy_for_remote(now, &database, &tables).map_err(BundlerError::from).and_then(|copied| {
             self.reached(Step::PackageDatabaseMade, order)?;
-            let link = self.opened_link(replica, order.remote, now, &copied)?;
-            let start = LinkStart {
-                epoch: link.state.epoch(),
-                clock: copied.clock,
-                complete_to: beyond.complete_to(copied.clock, link.id),
-                relays: order.relays.clone(),
-            };
+            let mut link = self.opened_link(replica, order.remote, now, &copied)?;
+            let complete_to = beyond.complete_to(copied.clock, link.id);
+            link.state.tell(complete_to);
+            let start =
+                LinkStart { epoch: link.state.epoch(), clock: copied.clock, complete_to, relays: order.relays.clone() };
             let bytes = self.write(replica, order, &copied, &start, &database)?;
             Ok((copied, link, bytes))
         });

@@ -118,6 +118,26 @@ fn what_an_expired_remote_brings_back_is_not_lost_in_silence() {
     assert_eq!(notices.lines().count(), 2, "{notices}");
 }
 
+/// Made after the last that the hub waited for, and before the hub told bob that everything of that time had come.
+#[test]
+fn what_an_expired_remote_did_before_others_forgot_reaches_them_too() {
+    let scene = three();
+    expires(&scene);
+    come_to_rest(&scene, "bob");
+    thread::sleep(Duration::from_millis(1100));
+    scene.sql("alice", "UPDATE people SET phone = 'between' WHERE code = 'p1'");
+    scene.sql("alice", "DELETE FROM people WHERE code = 'p2'; INSERT INTO people VALUES ('new', 1, 'new', 'new')");
+    thread::sleep(Duration::from_millis(1100));
+    scene.sql("hq", "UPDATE firms SET name = 'told' WHERE id = 1");
+    for node in ["hq", "bob", "alice", "hq", "bob", "hq"] {
+        call(&scene, node);
+    }
+    come_to_rest(&scene, "alice");
+    come_to_rest(&scene, "bob");
+    let phone = |code: &str| scene.sql("bob", &format!("SELECT phone FROM people WHERE code = '{code}'"));
+    assert_eq!(["p1", "p2", "new"].map(phone), ["between", "", "new"]);
+}
+
 /// It comes back from a backup of the time before the hub ceased to wait for it.
 #[test]
 fn an_expired_remote_that_comes_from_a_backup_ends_equal() {

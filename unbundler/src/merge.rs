@@ -28,6 +28,8 @@ pub struct Arrival {
     pub births: Horizon,
     /// Everything made up to here on the sender's side had come before.
     pub had: Reading,
+    /// Others were told that everything up to here had come from everywhere.
+    pub told: Reading,
     /// Its sender.
     pub sender: NodeId,
     /// Whether this end decides identity, as a hub does for its remotes.
@@ -61,11 +63,19 @@ impl Arrival {
         stamps.all(|stamp| self.had_come(stamp))
     }
 
-    /// Whether everything said of a record lies below our horizon and some of it had not come before: its sender was silent
-    /// for so long that nobody waited for it, and others would take it for a deleted one.
-    pub fn is_late(&self, change: &RecordChange) -> bool {
-        let mut stamps = change.fields.iter().map(|field| field.stamp);
-        stamps.clone().all(|stamp| self.is_below(stamp)) && stamps.any(|stamp| stamp.reading > self.had)
+    /// Whether a change had not come before although others were told that everything of its time had, so that they would
+    /// take it for known: its sender was silent for so long that nobody waited for it.
+    pub fn is_late(&self, stamp: Stamp) -> bool {
+        stamp.reading > self.had && self.is_past(stamp)
+    }
+
+    /// Whether everything said of a record is of such a time.
+    pub fn is_all_past(&self, change: &RecordChange) -> bool {
+        change.fields.iter().all(|field| self.is_past(field.stamp))
+    }
+
+    fn is_past(&self, stamp: Stamp) -> bool {
+        self.is_below(stamp) || stamp.reading <= self.told
     }
 
     fn is_below(&self, stamp: Stamp) -> bool {
@@ -207,6 +217,7 @@ mod tests {
         horizon: Horizon::NONE,
         births: Horizon::NONE,
         had: Reading(0),
+        told: Reading(0),
     };
 
     fn stamp(reading: u64, node: u64) -> Stamp {

@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use packhorse_shared::change::TableChanges;
+use packhorse_shared::clock::Reading;
 use packhorse_shared::id::{NodeId, NodeName};
 use packhorse_shared::link::{Header, Role, Standing, Verdict};
 use packhorse_shared::replica::{Replica, StoredLink};
@@ -131,11 +132,13 @@ impl Receiver<'_> {
         accepted.state.accept(header, !changes.is_empty(), now);
         // A sender's clock is later than its stamps; whoever says otherwise must not get its stamps before our edits.
         let observed = changes.iter().map(TableChanges::latest_reading).fold(header.clock, Ord::max);
+        let others = replica.links()?.into_iter().filter(|other| other.id != link.id);
+        let told = others.map(|other| other.state.told()).max().unwrap_or(Reading(0));
         let had = link.state.complete_to();
         let mut transaction = replica.begin_merge(now, observed)?;
         let (horizon, births) = (transaction.horizon()?, transaction.births(header.horizon)?);
         let (cut, via, decides) = (transaction.cut(), link.id, link.state.role() == Role::Remote);
-        let arrival = Arrival { link: link.id, via, cut, seen, sender, decides, horizon, births, had };
+        let arrival = Arrival { link: link.id, via, cut, seen, sender, decides, horizon, births, had, told };
         let placed = place(&mut *transaction, &changes, arrival, now)?;
         transaction.save_link(&accepted)?;
         self.reached(Step::ApplyUncommitted, &bundle.file)?;

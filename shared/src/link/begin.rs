@@ -36,6 +36,7 @@ impl Link {
             lives: Lives::default(),
             sweep: Sweep::Done,
             sight: Sight::default(),
+            told: Reading(0),
         };
         Self {
             role,

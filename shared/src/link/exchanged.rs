@@ -72,6 +72,16 @@ impl Link {
         self.incoming.complete_to
     }
 
+    /// The peer was told that everything made up to here on our side had been sent.
+    pub fn told(&self) -> Reading {
+        self.outgoing.told
+    }
+
+    /// Takes account of what a bundle or a package tells the peer of that.
+    pub fn tell(&mut self, complete_to: Reading) {
+        self.outgoing.told = self.outgoing.told.max(complete_to);
+    }
+
     /// Marks a link as expired whose peer has been silent for longer than `expire_after` milliseconds; true if it is
     /// now and was not.
     pub fn expire(&mut self, now: WallTime, expire_after: u64) -> bool {

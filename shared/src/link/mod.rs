@@ -202,6 +202,9 @@ struct Outgoing {
     sweep: Sweep,
     #[serde(default)]
     sight: Sight,
+    /// The latest reading that the peer was told everything had been sent up to.
+    #[serde(default)]
+    told: Reading,
 }
 
 /// The direction from the peer to this node.

@@ -109,6 +109,7 @@ impl Link {
         if content {
             out.quiet_runs = 0;
         }
+        self.tell(complete_to);
         self.incoming.nack = false;
         self.incoming.owe_ack = false;
         self.last_sealed = Some(now);

@@ -1,6 +1,7 @@
 //! The changes of a record that does not stand in its table: deleted here, come only in part, or not known yet.
 
 use packhorse_shared::change::{RecordChange, TableChanges};
+use packhorse_shared::clock::Stamp;
 use packhorse_shared::id::{ColumnId, LinkId};
 use packhorse_shared::marks::{Mark, Marks};
 use packhorse_shared::replica::{Buried, Placement, Present, Remains, Result, TableShape};
@@ -117,7 +118,8 @@ impl Placer<'_> {
         remains: &Remains,
         known: Option<&Remains>,
     ) -> Present {
-        if self.arrival.is_late(record) {
+        let has_late = record.fields.iter().any(|field| self.arrival.is_late(field.stamp));
+        if self.arrival.is_all_past(record) && (has_late || known.is_some()) {
             // Under its own stamps others would take it for a deleted one.
             let mark = Mark { stamp: self.transaction.tick(), cut: self.arrival.cut, via: LinkId::LOCAL };
             return Present { birth: self.arrival.horizon.birth(record.birth), marks: Marks::of_all(mark) };

@@ -71,9 +71,17 @@ impl Placer<'_> {
         if told { self.transaction.values(table, &record.key) } else { Ok(Vec::new()) }
     }
 
+    /// The mark of a change that stands. One that is late is new to everybody, and stamped anew.
+    fn mark(&mut self, stamp: Stamp) -> Mark {
+        if self.arrival.is_late(stamp) {
+            return Mark { stamp: self.transaction.tick(), cut: self.arrival.cut, via: LinkId::LOCAL };
+        }
+        self.arrival.mark(stamp)
+    }
+
     /// The incoming fields that stand, marked, and those that are in conflict whichever stands.
     fn winners<'c>(
-        &self,
+        &mut self,
         table: &TableShape,
         of: &TableChanges,
         record: &'c RecordChange,
@@ -92,7 +100,7 @@ impl Placer<'_> {
                 conflicts.push((field, at, verdict));
             }
             if verdict.is_theirs() {
-                present.marks.set(column.id(), self.arrival.mark(field.stamp));
+                present.marks.set(column.id(), self.mark(field.stamp));
                 if let Column::Field(at, _) = column {
                     fields.push((at, field.value.clone()));
                 }
@@ -148,7 +156,7 @@ impl Placer<'_> {
         let values = self.transaction.values(table, &record.key)?;
         let mut remains = remains_of(table, &present.marks, values);
         merge::gather(&mut remains, record, |field| column_of(table, of, field).map(Column::id), &self.arrival);
-        remains.dead = Some(self.arrival.mark(dead));
+        remains.dead = Some(self.mark(dead));
         if let Placement::Refused(reason) = self.transaction.delete(table, &record.key)? {
             return Ok(Step::Refused(reason));
         }
