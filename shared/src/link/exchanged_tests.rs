@@ -94,6 +94,22 @@ fn everything_begins_with_the_records_without_stamps_where_anybody_has_dropped_s
     assert_eq!(plain.link.sweep(Horizon::NONE), Sweep::Done, "both ends hold the same of them");
 }
 
+#[test]
+fn what_a_peer_has_forgotten_is_learned_from_bundles_that_are_old_or_have_to_wait() {
+    for waits in [false, true] {
+        let (mut hub, mut remote) = End::pair();
+        hub.link.outgoing.begin_sweep();
+        assert_eq!(hub.link.sweep(Horizon::NONE), Sweep::Done, "nobody has dropped anything");
+        let mut bundle = remote.content();
+        bundle.horizon = Horizon::before(reading(5_000));
+        match waits {
+            true => hub.link.overheard(&bundle, hub.now),
+            false => hub.link.dropped_old(&bundle, hub.now),
+        }
+        assert_eq!(hub.link.sweep(Horizon::NONE), Sweep::Begin);
+    }
+}
+
 /// Lets the peer's bundle in, and the answer to it.
 fn speak(hub: &mut End, copy: &mut End) -> bool {
     let bundle = copy.content();

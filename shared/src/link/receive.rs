@@ -59,7 +59,7 @@ impl Link {
         incoming.nack = false;
         incoming.owe_ack |= content || header.probe;
         incoming.complete_to = incoming.complete_to.max(header.complete_to);
-        incoming.horizon = incoming.horizon.max(header.horizon);
+        self.learn_horizon(header);
         self.last_accepted = Some(now);
         let known = (self.outgoing.epoch, self.outgoing.acked);
         self.acknowledged(header, now);
@@ -68,10 +68,16 @@ impl Link {
         self.heard((self.outgoing.epoch, self.outgoing.acked) != known);
     }
 
+    /// Whatever becomes of a bundle: before anything is answered to it, it must be known what its sender has forgotten.
+    fn learn_horizon(&mut self, header: &Header) {
+        self.incoming.horizon = self.incoming.horizon.max(header.horizon);
+    }
+
     /// Takes account of an old bundle: its sender has not heard of our progress, so it is told again. One that is not
     /// merely late or doubled is of a sender that comes from a backup.
     pub fn dropped_old(&mut self, header: &Header, now: WallTime) {
         self.incoming.owe_ack = true;
+        self.learn_horizon(header);
         let is_current = self.incoming.last.is_some_and(|last| last.epoch == header.epoch);
         if !(is_current && self.incoming.applied.get(&header.sequence) == Some(&Some(header.id))) {
             self.reopen(now);
@@ -81,6 +87,7 @@ impl Link {
     /// Takes account of what a bundle that has to wait acknowledges.
     pub fn overheard(&mut self, header: &Header, now: WallTime) {
         let before = self.incoming.heard;
+        self.learn_horizon(header);
         self.acknowledged(header, now);
         // One that waits is met in every run, and is news once.
         if self.incoming.heard != before {
