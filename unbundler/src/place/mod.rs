@@ -217,7 +217,9 @@ impl Placer<'_> {
             let seen = if held.link == self.arrival.link { self.arrival.seen } else { Cut(0) };
             // It may have waited through a return to a backup, and its sender have changed its mind: it is told.
             let via = LinkId::LOCAL;
-            let arrival = Arrival { link: held.link, via, had: Reading(0), seen, ..self.arrival };
+            // Nor can its birth have been dropped here, so that an old record's tombstone without one is not its own.
+            let births = self.arrival.horizon;
+            let arrival = Arrival { link: held.link, via, had: Reading(0), seen, births, ..self.arrival };
             let here = std::mem::replace(&mut self.arrival, arrival);
             self.placed.held = 0;
             let done = self.changes(std::slice::from_ref(&held.change));

@@ -109,6 +109,11 @@ impl Placer<'_> {
             return self.hold(of, record, &taken);
         }
         let gathered = self.gathered(table, of, record)?;
+        // One that was never here is new, and was given its number at both ends.
+        let was_here = gathered.known.is_some() || record.birth.is_none_or(|birth| self.arrival.births.covers(birth));
+        if !was_here {
+            return self.hold(of, record, &taken);
+        }
         let fields = super::absent::values_of(table, &gathered.remains);
         if let Some(reason) = self.mistaken(table, of, record, &fields)? {
             return self.hold(of, record, &reason);
