@@ -119,7 +119,8 @@ impl Placer<'_> {
         known: Option<&Remains>,
     ) -> Present {
         let has_late = record.fields.iter().any(|field| self.arrival.is_late(field.stamp));
-        if self.arrival.is_all_past(record) && (has_late || known.is_some()) {
+        let came_in_pieces = known.is_some_and(|known| known.dead.is_none());
+        if self.arrival.is_all_past(record) && (has_late || came_in_pieces) {
             // Under its own stamps others would take it for a deleted one.
             let mark = Mark { stamp: self.transaction.tick(), cut: self.arrival.cut, via: LinkId::LOCAL };
             return Present { birth: self.arrival.horizon.birth(record.birth), marks: Marks::of_all(mark) };

@@ -208,6 +208,15 @@ impl Placer<'_> {
         }
     }
 
+    /// Tries a held change once more; tells whether it spoke of a number that is out of date.
+    fn retry(&mut self, change: &TableChanges, arrival: Arrival) -> Result<bool> {
+        let here = std::mem::replace(&mut self.arrival, arrival);
+        self.placed.held = 0;
+        let redirected = self.changes(std::slice::from_ref(change));
+        self.arrival = here;
+        redirected
+    }
+
     /// Every change may have made room for what is held. What still has none stays as it is.
     fn retry_held(&mut self) -> Result<()> {
         let before = self.placed;
@@ -217,15 +226,15 @@ impl Placer<'_> {
             let seen = if held.link == self.arrival.link { self.arrival.seen } else { Cut(0) };
             // It may have waited through a return to a backup, and its sender have changed its mind: it is told.
             let via = LinkId::LOCAL;
-            // Nor can its birth have been dropped here, so that an old record's tombstone without one is not its own.
+            // Nor can its birth have been dropped here: an old record without one is taken for it only if it cannot be
+            // placed otherwise.
             let births = self.arrival.horizon;
-            let arrival = Arrival { link: held.link, via, had: Reading(0), seen, births, ..self.arrival };
-            let here = std::mem::replace(&mut self.arrival, arrival);
-            self.placed.held = 0;
-            let done = self.changes(std::slice::from_ref(&held.change));
-            self.arrival = here;
+            let wide = Arrival { link: held.link, via, had: Reading(0), seen, ..self.arrival };
+            let mut redirected = self.retry(&held.change, Arrival { births, ..wide })?;
+            if self.placed.held > 0 && wide.births != births {
+                redirected = self.retry(&held.change, wide)?;
+            }
             // Under its new number it is held anew, if it is.
-            let redirected = done?;
             if redirected || self.placed.held == 0 {
                 self.transaction.release(held.id)?;
             }

@@ -6,6 +6,7 @@
 //! what it says is taken for the new one, and goes back to it.
 
 use packhorse_shared::change::{FieldChange, RecordChange, TableChanges};
+use packhorse_shared::clock::Stamp;
 use packhorse_shared::id::LinkId;
 use packhorse_shared::marks::{Mark, Marks};
 use packhorse_shared::replica::{KeyKind, Placement, Present, Remains, Residence, Result, TableShape};
@@ -93,7 +94,7 @@ impl Placer<'_> {
         table: &TableShape,
         of: &TableChanges,
         field: &FieldChange,
-    ) -> Option<(Value, Option<packhorse_shared::clock::Stamp>)> {
+    ) -> Option<(Value, Option<Stamp>)> {
         let Some(Column::Field(at, _)) = column_of(table, of, field) else { return None };
         let parent = table.columns.get(at)?.refers_to.as_deref()?;
         let parent = tables.iter().find(|table| table.name == parent)?;
@@ -109,9 +110,10 @@ impl Placer<'_> {
             return self.hold(of, record, &taken);
         }
         let gathered = self.gathered(table, of, record)?;
-        // One that was never here is new, and was given its number at both ends.
-        let was_here = gathered.known.is_some() || record.birth.is_none_or(|birth| self.arrival.births.covers(birth));
-        if !was_here {
+        // One of the sender's own that was never here is new, and was given its number at both ends.
+        let is_unknown = gathered.known.is_none();
+        let is_of_sender = |birth: Stamp| birth.node == self.arrival.sender && !self.arrival.births.covers(birth);
+        if is_unknown && record.birth.is_some_and(is_of_sender) {
             return self.hold(of, record, &taken);
         }
         let fields = super::absent::values_of(table, &gathered.remains);
