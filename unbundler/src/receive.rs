@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use packhorse_shared::change::TableChanges;
 use packhorse_shared::clock::Reading;
-use packhorse_shared::id::{NodeId, NodeName};
+use packhorse_shared::id::{LinkId, NodeId, NodeName};
 use packhorse_shared::link::{Header, Role, Standing, Verdict};
 use packhorse_shared::replica::{Replica, StoredLink};
 use packhorse_shared::seam::{Step, World};
@@ -44,32 +44,48 @@ pub struct Receiver<'a> {
     pub node: &'a NodeName,
 }
 
+/// One run through the inbox.
+struct Pass {
+    received: Received,
+    /// The links of which something waits.
+    kept_waiting: BTreeSet<LinkId>,
+    /// How far each peer was told that everything had been sent.
+    told: Vec<(LinkId, Reading)>,
+}
+
+impl Pass {
+    fn told_to_others(&self, than: LinkId) -> Reading {
+        let others = self.told.iter().filter(|(link, _)| *link != than);
+        others.map(|(_, told)| *told).max().unwrap_or_default()
+    }
+}
+
 impl Receiver<'_> {
     /// Looks at every file in the inbox once.
     pub fn receive(&self, replica: &mut dyn Replica) -> Result<Received, UnbundlerError> {
-        let mut received = Received::default();
         let mut links = replica.links()?;
-        let mut kept_waiting = BTreeSet::new();
+        let told = links.iter().map(|link| (link.id, link.state.told())).collect();
+        let mut pass = Pass { received: Received::default(), kept_waiting: BTreeSet::new(), told };
         let (arrived, others) = intake::in_order(self.spool.inbox()?);
         let nameless = others.into_iter().map(|name| (name, "it does not bear a bundle's name".to_owned()));
-        received.left_alone.extend(nameless);
+        pass.received.left_alone.extend(nameless);
         let strangers = self.spool.strangers_in_inbox()?.into_iter();
-        received.left_alone.extend(strangers.map(|name| (name, "it is no bundle file".to_owned())));
+        pass.received.left_alone.extend(strangers.map(|name| (name, "it is no bundle file".to_owned())));
         for bundle in arrived {
             let link = links.iter_mut().find(|link| link.peer == bundle.name.from);
             match link.filter(|_| bundle.name.to == *self.node) {
-                Some(link) => self.one(replica, link, &bundle, &mut received, &mut kept_waiting)?,
-                None => received.left_alone.push((bundle.file.clone(), stranger(&bundle, self.node))),
+                Some(link) => self.one(replica, link, &bundle, &mut pass)?,
+                None => pass.received.left_alone.push((bundle.file.clone(), stranger(&bundle, self.node))),
             }
         }
-        for link in
-            links.iter_mut().filter(|link| link.state.standing() == Standing::Open && kept_waiting.contains(&link.id))
-        {
+        let waits =
+            |link: &&mut StoredLink| link.state.standing() == Standing::Open && pass.kept_waiting.contains(&link.id);
+        for link in links.iter_mut().filter(waits) {
             link.state.run_ended_waiting();
             replica.save_link(link)?;
             self.reached(Step::WaitingCounted, link.peer.as_str())?;
         }
-        Ok(received)
+        Ok(pass.received)
     }
 
     fn one(
@@ -77,16 +93,21 @@ impl Receiver<'_> {
         replica: &mut dyn Replica,
         link: &mut StoredLink,
         bundle: &Arrived,
-        received: &mut Received,
-        kept_waiting: &mut BTreeSet<packhorse_shared::id::LinkId>,
+        pass: &mut Pass,
     ) -> Result<(), UnbundlerError> {
         let here = replica.identity();
         let (manifest, header) = match intake::examine(bundle, self.node, here, link) {
             Ok(examined) => examined,
-            Err(unfit) => return self.set_aside(replica, link, bundle, unfit, received),
+            Err(unfit) => return self.set_aside(replica, link, bundle, unfit, &mut pass.received),
         };
         if link.state.is_fork(&header) {
-            return self.set_aside(replica, link, bundle, Unfit::Refuse(intake::told_of_fork(link)), received);
+            return self.set_aside(
+                replica,
+                link,
+                bundle,
+                Unfit::Refuse(intake::told_of_fork(link)),
+                &mut pass.received,
+            );
         }
         match link.state.judge(&header) {
             Verdict::Old => {
@@ -95,7 +116,7 @@ impl Receiver<'_> {
                 self.reached(Step::OldNoted, &bundle.file)?;
                 self.spool.remove_from_inbox(&bundle.file)?;
                 self.reached(Step::InboxCleared, &bundle.file)?;
-                received.old.push(bundle.file.clone());
+                pass.received.old.push(bundle.file.clone());
             }
             Verdict::Wait => {
                 // What it says may open a later epoch of ours, by which it could not be known any more.
@@ -103,12 +124,12 @@ impl Receiver<'_> {
                 link.state.overheard(&header, self.world.clock.now());
                 replica.save_link(link)?;
                 self.reached(Step::WaitingNoted, &bundle.file)?;
-                kept_waiting.insert(link.id);
-                received.waiting.push(bundle.file.clone());
+                pass.kept_waiting.insert(link.id);
+                pass.received.waiting.push(bundle.file.clone());
             }
             Verdict::Apply => {
                 link.node = Some(manifest.node);
-                return self.apply(replica, link, bundle, &header, received);
+                return self.apply(replica, link, bundle, &header, pass);
             }
         }
         Ok(())
@@ -120,11 +141,11 @@ impl Receiver<'_> {
         link: &mut StoredLink,
         bundle: &Arrived,
         header: &Header,
-        received: &mut Received,
+        pass: &mut Pass,
     ) -> Result<(), UnbundlerError> {
         let changes = match intake::read(&bundle.path) {
             Ok(changes) => changes,
-            Err(unfit) => return self.set_aside(replica, link, bundle, unfit, received),
+            Err(unfit) => return self.set_aside(replica, link, bundle, unfit, &mut pass.received),
         };
         let now = self.world.clock.now();
         let (seen, sender) = (link.state.seen_by(header), link.node.unwrap_or(NodeId(0)));
@@ -132,9 +153,7 @@ impl Receiver<'_> {
         accepted.state.accept(header, !changes.is_empty(), now);
         // A sender's clock is later than its stamps; whoever says otherwise must not get its stamps before our edits.
         let observed = changes.iter().map(TableChanges::latest_reading).fold(header.clock, Ord::max);
-        let others = replica.links()?.into_iter().filter(|other| other.id != link.id);
-        let told = others.map(|other| other.state.told()).max().unwrap_or(Reading(0));
-        let had = link.state.complete_to();
+        let (had, told) = (link.state.complete_to(), pass.told_to_others(link.id));
         let mut transaction = replica.begin_merge(now, observed)?;
         let (horizon, births) = (transaction.horizon()?, transaction.births(header.horizon)?);
         let (cut, via, decides) = (transaction.cut(), link.id, link.state.role() == Role::Remote);
@@ -147,7 +166,7 @@ impl Receiver<'_> {
         self.reached(Step::ApplyCommitted, &bundle.file)?;
         self.spool.remove_from_inbox(&bundle.file)?;
         self.reached(Step::InboxCleared, &bundle.file)?;
-        received.applied.push((bundle.file.clone(), placed));
+        pass.received.applied.push((bundle.file.clone(), placed));
         Ok(())
     }
 

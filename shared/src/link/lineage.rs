@@ -51,7 +51,6 @@ pub struct Lineage {
     /// Lives that spoke and were pushed aside by one that does not descend from them.
     displaced: Vec<BundleId>,
     /// Lives of lines that were pushed aside, and pushed aside another in their turn.
-    #[serde(default)]
     returned: Vec<BundleId>,
     /// Lives of a line that did so after another had, and the epochs in which it did.
     refused: Vec<BundleId>,

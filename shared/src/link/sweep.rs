@@ -2,8 +2,9 @@
 //!
 //! They came with the package, or have not changed since capture began, or their stamps lie below the horizon and were
 //! dropped. Where nobody has dropped any, both ends hold the same of these. Otherwise a peer that comes from an old backup
-//! may not: such records are sent whole, stamped at the horizon where they have no stamp, before the rest of everything. Owns how far that has come.
-//! Invariant: until the sweep is done the link's cut stays where the epoch began, so that nothing is forgotten meanwhile.
+//! may not: such records are sent whole, stamped at the horizon where they have no stamp, before the rest of everything.
+//! Owns how far that has come. Invariant: until the sweep is done the link's cut stays where the epoch began, so that
+//! nothing is forgotten meanwhile.
 
 use serde::{Deserialize, Serialize};
 
