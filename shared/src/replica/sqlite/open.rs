@@ -1,7 +1,8 @@
 //! Opening connections to the application's database without getting in its way.
 
+use std::cell::Cell;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
@@ -11,6 +12,10 @@ use crate::replica::ReplicaError;
 
 /// How long a statement waits for another program's lock.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
+
+/// How often it tries. SQLite's own wait sleeps up to 100 ms at a time, which finds no gap between the transactions of a
+/// program that writes without a pause.
+const LOCK_TRIED_EVERY: Duration = Duration::from_millis(2);
 
 /// How many prepared statements a connection keeps: some for each synced table.
 const STATEMENTS_KEPT: usize = 512;
@@ -39,8 +44,8 @@ fn open(path: &Path) -> Outcome<Connection> {
         return Err(Fault::Said(ReplicaError::Missing { path: path.to_owned() }));
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(LOCK_WAIT)?;
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_handler(Some(wait_for_lock))?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
     // Reading the schema is what tells a database from another file; an empty file is one without tables.
     connection.query_row("PRAGMA schema_version", [], |_| Ok(()))?;
@@ -48,6 +53,18 @@ fn open(path: &Path) -> Outcome<Connection> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     accept_old_quoting(&connection)?;
     Ok(connection)
+}
+
+/// Whether to try for a lock once more, after a moment; `tries` counts those made for it so far.
+fn wait_for_lock(tries: i32) -> bool {
+    thread_local!(static SINCE: Cell<Option<Instant>> = const { Cell::new(None) });
+    let now = Instant::now();
+    if tries == 0 {
+        SINCE.set(Some(now));
+    }
+    let waited = SINCE.get().map_or(Duration::ZERO, |since| now - since);
+    std::thread::sleep(LOCK_TRIED_EVERY);
+    waited < LOCK_WAIT
 }
 
 /// The application's schema may hold text in double quotes, which its own SQLite takes.
