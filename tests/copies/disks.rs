@@ -165,3 +165,26 @@ fn after_a_fork_a_new_package_sets_everything_right() {
     }
     come_to_rest(&scene, "anna");
 }
+
+/// The original fetches everything before the copy calls, so that the copy never hears of the hub.
+#[test]
+fn a_copy_that_never_gets_to_fetch_is_noticed_and_the_other_goes_on() {
+    let scene = copied();
+    let mut noticed = false;
+    for turn in 0..4 {
+        for node in ["alice", "twin"] {
+            call(&scene, "alice");
+            make(&scene, node, turn);
+            call(&scene, node);
+            noticed |= hub_notices(&scene);
+        }
+    }
+    assert!(noticed, "the hub notices nothing");
+    let status = hub_link(&scene, "alice");
+    assert!(status["advice"].as_str().unwrap().contains("packhorse remote pack alice"), "{status}");
+    for turn in 0..4 {
+        assert!(at_hub(&scene).contains_key(&format!("alice-{turn}")));
+    }
+    scene.sql("hq", "UPDATE firms SET name = 'of the hub' WHERE id = 1");
+    come_to_rest(&scene, "alice");
+}

@@ -12,5 +12,6 @@ pub mod merge;
 pub mod place;
 pub mod receive;
 pub mod restore;
+pub mod told;
 
 pub use error::UnbundlerError;

@@ -11,6 +11,8 @@ use packhorse_shared::id::{ColumnId, Cut, LinkId, NodeId};
 use packhorse_shared::marks::{Mark, Marks};
 use packhorse_shared::replica::{Remains, RemainsField};
 
+use crate::told::Told;
+
 /// Where an incoming bundle stands against what is here.
 #[derive(Clone, Copy, Debug)]
 pub struct Arrival {
@@ -28,8 +30,8 @@ pub struct Arrival {
     pub births: Horizon,
     /// Everything made up to here on the sender's side had come before.
     pub had: Reading,
-    /// Others were told that everything up to here had come from everywhere.
-    pub told: Reading,
+    /// Up to where peers were told that everything had come from everywhere.
+    pub told: Told,
     /// Its sender.
     pub sender: NodeId,
     /// Whether this end decides identity, as a hub does for its remotes.
@@ -75,7 +77,7 @@ impl Arrival {
     }
 
     fn is_past(&self, stamp: Stamp) -> bool {
-        self.is_below(stamp) || stamp.reading <= self.told
+        self.is_below(stamp) || stamp.reading <= self.told.to_others(self.link)
     }
 
     fn is_below(&self, stamp: Stamp) -> bool {
@@ -217,7 +219,7 @@ mod tests {
         horizon: Horizon::NONE,
         births: Horizon::NONE,
         had: Reading(0),
-        told: Reading(0),
+        told: Told::NOTHING,
     };
 
     fn stamp(reading: u64, node: u64) -> Stamp {

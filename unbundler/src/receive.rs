@@ -7,7 +7,6 @@
 use std::collections::BTreeSet;
 
 use packhorse_shared::change::TableChanges;
-use packhorse_shared::clock::Reading;
 use packhorse_shared::id::{LinkId, NodeId, NodeName};
 use packhorse_shared::link::{Header, Role, Standing, Verdict};
 use packhorse_shared::replica::{Replica, StoredLink};
@@ -18,6 +17,7 @@ use crate::error::UnbundlerError;
 use crate::intake::{self, Arrived, Unfit};
 use crate::merge::Arrival;
 use crate::place::{Placed, place};
+use crate::told::Told;
 
 /// What a run came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,21 +50,14 @@ struct Pass {
     /// The links of which something waits.
     kept_waiting: BTreeSet<LinkId>,
     /// How far each peer was told that everything had been sent.
-    told: Vec<(LinkId, Reading)>,
-}
-
-impl Pass {
-    fn told_to_others(&self, than: LinkId) -> Reading {
-        let others = self.told.iter().filter(|(link, _)| *link != than);
-        others.map(|(_, told)| *told).max().unwrap_or_default()
-    }
+    told: Told,
 }
 
 impl Receiver<'_> {
     /// Looks at every file in the inbox once.
     pub fn receive(&self, replica: &mut dyn Replica) -> Result<Received, UnbundlerError> {
         let mut links = replica.links()?;
-        let told = links.iter().map(|link| (link.id, link.state.told())).collect();
+        let told = Told::of(links.iter().map(|link| (link.id, link.state.told())));
         let mut pass = Pass { received: Received::default(), kept_waiting: BTreeSet::new(), told };
         let (arrived, others) = intake::in_order(self.spool.inbox()?);
         let nameless = others.into_iter().map(|name| (name, "it does not bear a bundle's name".to_owned()));
@@ -153,7 +146,7 @@ impl Receiver<'_> {
         accepted.state.accept(header, !changes.is_empty(), now);
         // A sender's clock is later than its stamps; whoever says otherwise must not get its stamps before our edits.
         let observed = changes.iter().map(TableChanges::latest_reading).fold(header.clock, Ord::max);
-        let (had, told) = (link.state.complete_to(), pass.told_to_others(link.id));
+        let (had, told) = (link.state.complete_to(), pass.told);
         let mut transaction = replica.begin_merge(now, observed)?;
         let (horizon, births) = (transaction.horizon()?, transaction.births(header.horizon)?);
         let (cut, via, decides) = (transaction.cut(), link.id, link.state.role() == Role::Remote);

@@ -5,7 +5,7 @@
 //! what its other remotes have not sent yet), and what it may forget must besides be acknowledged on every link, by
 //! bundles that were accepted. A peer that was silent for longer than `expire_after` no longer holds either. Pure.
 
-use super::{Link, Standing};
+use super::{Header, Link, Standing};
 use crate::clock::{Reading, WallTime};
 use crate::horizon::Horizon;
 use crate::id::{Cut, LinkId};
@@ -72,6 +72,14 @@ impl Link {
         self.incoming.complete_to
     }
 
+    /// What the peer made has come up to there; but while we ask for everything, since we come from a backup, what we
+    /// made ourselves and lost is still to come from it.
+    pub(super) fn learn_complete(&mut self, header: &Header) {
+        if header.ask >= self.ask {
+            self.incoming.complete_to = self.incoming.complete_to.max(header.complete_to);
+        }
+    }
+
     /// The peer was told that everything made up to here on our side had been sent.
     pub fn told(&self) -> Reading {
         self.outgoing.told
@@ -100,57 +108,5 @@ impl Link {
             self.begun = now;
             self.exchange_everything(now);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::link::tests::End;
-
-    const AFTER: u64 = 10_000;
-
-    /// Two that have exchanged something, of which the first no longer waits for the second.
-    fn expired() -> (End, End) {
-        let (mut hub, mut remote) = End::pair();
-        let bundle = remote.content();
-        hub.receive(&bundle, true);
-        assert!(!hub.link.expire(hub.now, AFTER));
-        hub.now.0 += AFTER + 1;
-        assert!(hub.link.expire(hub.now, AFTER) && !hub.link.expire(hub.now, AFTER));
-        hub.receive(&bundle, true);
-        assert_eq!(hub.link.standing(), Standing::Expired, "what is doubled does not come from it now");
-        (hub, remote)
-    }
-
-    #[test]
-    fn an_expired_peer_that_comes_from_a_backup_opens_the_link_by_an_old_number() {
-        let (mut hub, _) = expired();
-        let (_, mut restored) = End::pair();
-        restored.ids += 1_000;
-        let bundle = restored.content();
-        assert_eq!(hub.receive(&bundle, true), crate::link::Verdict::Old);
-        assert_eq!(hub.link.standing(), Standing::Open);
-        assert!(!hub.link.expire(hub.now, AFTER), "it has its time again");
-    }
-
-    #[test]
-    fn an_expired_peer_opens_the_link_by_a_bundle_that_has_to_wait_once() {
-        let (mut hub, mut remote) = expired();
-        remote.content();
-        let later = remote.content();
-        assert_eq!(hub.receive(&later, true), crate::link::Verdict::Wait);
-        assert_eq!(hub.link.standing(), Standing::Open);
-        hub.now.0 += AFTER + 1;
-        assert!(hub.link.expire(hub.now, AFTER));
-        hub.receive(&later, true);
-        assert_eq!(hub.link.standing(), Standing::Expired);
-    }
-
-    #[test]
-    fn a_package_made_again_gives_an_expired_remote_its_time() {
-        let (mut hub, _) = expired();
-        hub.link.repack(hub.now, Cut(5), Reading::at(hub.now));
-        assert!(!hub.link.expire(hub.now, AFTER));
     }
 }

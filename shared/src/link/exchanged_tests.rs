@@ -1,4 +1,4 @@
-//! How far stamps may be forgotten, who is no longer waited for, and copies that speak in turn.
+//! How far stamps may be forgotten, who is no longer waited for, and copies that speak beside each other.
 
 use super::tests::End;
 use super::*;
@@ -167,4 +167,109 @@ fn a_node_that_hears_that_it_is_refused_falls_silent() {
     refusal.refused = vec![first.id];
     remote.receive(&refusal, true);
     assert_eq!(remote.link.standing(), Standing::Refused);
+}
+
+const AFTER: u64 = 10_000;
+
+/// Two that have exchanged something, of which the first no longer waits for the second.
+fn expired() -> (End, End) {
+    let (mut hub, mut remote) = End::pair();
+    let bundle = remote.content();
+    hub.receive(&bundle, true);
+    assert!(!hub.link.expire(hub.now, AFTER));
+    hub.now.0 += AFTER + 1;
+    assert!(hub.link.expire(hub.now, AFTER) && !hub.link.expire(hub.now, AFTER));
+    hub.receive(&bundle, true);
+    assert_eq!(hub.link.standing(), Standing::Expired, "what is doubled does not come from it now");
+    (hub, remote)
+}
+
+#[test]
+fn an_expired_peer_that_comes_from_a_backup_opens_the_link_by_an_old_number() {
+    let (mut hub, _) = expired();
+    let (_, mut restored) = End::pair();
+    restored.ids += 1_000;
+    let bundle = restored.content();
+    assert_eq!(hub.receive(&bundle, true), Verdict::Old);
+    assert_eq!(hub.link.standing(), Standing::Open);
+    assert!(!hub.link.expire(hub.now, AFTER), "it has its time again");
+}
+
+#[test]
+fn an_expired_peer_opens_the_link_by_a_bundle_that_has_to_wait_once() {
+    let (mut hub, mut remote) = expired();
+    remote.content();
+    let later = remote.content();
+    assert_eq!(hub.receive(&later, true), Verdict::Wait);
+    assert_eq!(hub.link.standing(), Standing::Open);
+    hub.now.0 += AFTER + 1;
+    assert!(hub.link.expire(hub.now, AFTER));
+    hub.receive(&later, true);
+    assert_eq!(hub.link.standing(), Standing::Expired);
+}
+
+#[test]
+fn a_package_made_again_gives_an_expired_remote_its_time() {
+    let (mut hub, _) = expired();
+    hub.link.repack(hub.now, Cut(5), Reading::at(hub.now));
+    assert!(!hub.link.expire(hub.now, AFTER));
+}
+
+#[test]
+fn while_a_restored_node_asks_for_everything_nothing_counts_as_complete_before_the_answer() {
+    let (mut hub, mut remote) = End::pair();
+    let mut backup = hub.copied(1);
+    let lost = hub.content();
+    remote.receive(&lost, true);
+    let before = backup.link.complete_to();
+    for under_way in [remote.content(), remote.content()] {
+        backup.receive(&under_way, true);
+        assert_eq!(backup.link.complete_to(), before, "it may hold what the backup lost, and does not send it");
+    }
+    let request = backup.content();
+    remote.receive(&request, true);
+    let answer = remote.content();
+    assert_eq!(backup.receive(&answer, true), Verdict::Apply);
+    assert_eq!(backup.link.complete_to(), answer.complete_to);
+}
+
+/// A remote and a copy of its disk, whose first bundles since have just come to the hub in this order.
+fn side_by_side() -> (End, End, End) {
+    let (mut hub, mut remote) = End::pair();
+    hub.receive(&remote.content(), true);
+    let mut copy = remote.copied(500);
+    assert_eq!(hub.receive(&remote.content(), true), Verdict::Apply);
+    let stray = copy.content();
+    assert!(!hub.link.is_fork(&stray), "a restored backup's is just like it");
+    assert_eq!(hub.receive(&stray, true), Verdict::Old);
+    (hub, remote, copy)
+}
+
+#[test]
+fn a_copy_that_never_hears_of_the_hub_is_told_by_the_other_going_on() {
+    let (mut hub, mut remote, mut copy) = side_by_side();
+    let further = copy.content();
+    assert!(!hub.link.is_fork(&further));
+    assert_eq!(hub.receive(&remote.content(), true), Verdict::Apply);
+    assert!(hub.link.is_fork(&further) && hub.link.is_fork(&copy.content()));
+    let next = remote.content();
+    assert!(!hub.link.is_fork(&next));
+    assert_eq!(hub.receive(&next, true), Verdict::Apply);
+}
+
+#[test]
+fn what_was_under_way_when_a_backup_was_restored_makes_no_copy_of_it() {
+    let (mut hub, mut remote, mut restored) = side_by_side();
+    let late = remote.content();
+    restored.now.0 += 60_000;
+    let again = restored.content();
+    hub.receive(&again, true);
+    assert_eq!(hub.receive(&late, true), Verdict::Apply);
+    assert!(!hub.link.is_fork(&restored.content()));
+    let (mut hub, mut remote) = End::pair();
+    let (mut restored, late) = (remote.copied(60_000), remote.content());
+    assert_eq!(hub.receive(&restored.content(), true), Verdict::Apply);
+    assert_eq!(hub.receive(&late, true), Verdict::Old);
+    assert_eq!(hub.receive(&restored.content(), true), Verdict::Apply);
+    assert!(!hub.link.is_fork(&remote.content()));
 }

@@ -3,7 +3,8 @@
 //! A copied disk gives two nodes one installation id. Each of them takes the acknowledgements of what the other sent for
 //! the sign that it comes from a backup, and starts over. A restored backup does that once, and what it replaces never
 //! speaks again, unless the wrong backup was restored first and then the right one; two copies push each other aside in
-//! turn. So whoever starts over begins another *life*, named by the first bundle of it, and tells the lives that it has
+//! turn, or one of them never hears of us because the other fetches everything: then both go on in one epoch, side by
+//! side. So whoever starts over begins another *life*, named by the first bundle of it, and tells the lives that it has
 //! had. Owns the memory of the peer's lives that were pushed aside by one which does not descend from them. Invariant:
 //! whoever returns after having been pushed aside by one that had returned itself is refused, and nothing of the line
 //! that goes on is. Pure.
@@ -11,6 +12,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Header, Link, Standing};
+use crate::clock::Reading;
 use crate::id::{BundleId, Epoch, Sequence};
 
 /// How many are remembered on each list; the oldest is forgotten.
@@ -55,6 +57,23 @@ pub struct Lineage {
     /// Lives of a line that did so after another had, and the epochs in which it did.
     refused: Vec<BundleId>,
     refused_epochs: Vec<Epoch>,
+    /// The peer's clock when it sealed the latest bundle that was accepted.
+    #[serde(default)]
+    sealed: Reading,
+    #[serde(default)]
+    strays: Strays,
+}
+
+/// Bundles of an epoch that is known, but of a line in it that is not: under a known number, or built on one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+enum Strays {
+    #[default]
+    None,
+    /// The latest was sealed then, later than what had been accepted: a restored backup's, or a copy's that has not yet
+    /// heard of us since the disk was copied.
+    After(Reading),
+    /// What was sealed later still goes on with the line that is known: they are a copy's.
+    Beside,
 }
 
 /// How a life stands to the one that was accepted last.
@@ -95,6 +114,23 @@ impl Lineage {
             remember(&mut self.displaced, self.current);
         }
         self.current = lives.last().copied();
+        self.strays = Strays::None;
+    }
+
+    /// Takes account of a bundle that goes on with the line that is known.
+    pub(super) fn go_on(&mut self, sealed: Reading) {
+        if matches!(self.strays, Strays::After(stray) if sealed > stray) {
+            self.strays = Strays::Beside;
+        }
+        self.sealed = sealed;
+    }
+
+    /// Takes account of a bundle that does not. What was sealed before the latest that does is only late: of before a
+    /// backup was restored.
+    fn stray(&mut self, sealed: Reading) {
+        if self.strays != Strays::Beside && sealed > self.sealed {
+            self.strays = Strays::After(sealed);
+        }
     }
 
     /// Whether the sender of an epoch's first bundle is of a line that is refused, or from now on is: in a later epoch it
@@ -121,11 +157,29 @@ impl Link {
     /// then on.
     pub fn is_fork(&mut self, header: &Header) -> bool {
         let Some(last) = self.incoming.last else { return false };
+        if self.incoming.lineage.strays == Strays::Beside && self.is_stray(header) {
+            return true;
+        }
         let lineage = &mut self.incoming.lineage;
         // Only an epoch's first bundle tells the lives. The other line may begin an epoch under the same number.
         match header.base.sequence {
             Sequence(0) => lineage.refuses(&header.lives, header.epoch, header.epoch > last.epoch),
             _ => header.epoch != last.epoch && lineage.refused_epochs.contains(&header.epoch),
+        }
+    }
+
+    /// Whether a bundle of the current epoch bears a number, or builds on one, that is known under another id.
+    fn is_stray(&self, header: &Header) -> bool {
+        let incoming = &self.incoming;
+        let is_known_otherwise = |number: Sequence, id| incoming.applied.get(&number).is_some_and(|known| *known != id);
+        incoming.last.is_some_and(|last| last.epoch == header.epoch)
+            && (is_known_otherwise(header.sequence, Some(header.id))
+                || is_known_otherwise(header.base.sequence, header.base.id))
+    }
+
+    pub(super) fn watch_for_copies(&mut self, header: &Header) {
+        if self.is_stray(header) {
+            self.incoming.lineage.stray(header.clock);
         }
     }
 

@@ -46,6 +46,7 @@ impl Link {
             incoming.applied = [(header.base.sequence, header.base.id)].into();
             incoming.lineage.follow(&header.lives);
         }
+        incoming.lineage.go_on(header.clock);
         incoming.last = Some(Ack { epoch: header.epoch, sequence: header.sequence, id: Some(header.id) });
         incoming.applied.insert(header.sequence, Some(header.id));
         let base = header.base.sequence;
@@ -58,11 +59,11 @@ impl Link {
         incoming.waiting_runs = 0;
         incoming.nack = false;
         incoming.owe_ack |= content || header.probe;
-        incoming.complete_to = incoming.complete_to.max(header.complete_to);
         self.learn_horizon(header);
         self.last_accepted = Some(now);
         let known = (self.outgoing.epoch, self.outgoing.acked);
         self.acknowledged(header, now);
+        self.learn_complete(header);
         self.incoming.seen = self.seen_by(header);
         self.reopen(now);
         self.heard((self.outgoing.epoch, self.outgoing.acked) != known);
@@ -78,6 +79,7 @@ impl Link {
     pub fn dropped_old(&mut self, header: &Header, now: WallTime) {
         self.incoming.owe_ack = true;
         self.learn_horizon(header);
+        self.watch_for_copies(header);
         let is_current = self.incoming.last.is_some_and(|last| last.epoch == header.epoch);
         if !(is_current && self.incoming.applied.get(&header.sequence) == Some(&Some(header.id))) {
             self.reopen(now);
@@ -88,6 +90,7 @@ impl Link {
     pub fn overheard(&mut self, header: &Header, now: WallTime) {
         let before = self.incoming.heard;
         self.learn_horizon(header);
+        self.watch_for_copies(header);
         self.acknowledged(header, now);
         // One that waits is met in every run, and is news once.
         if self.incoming.heard != before {
