@@ -10,7 +10,7 @@ use std::io::{BufReader, BufWriter, Write};
 use std::path::Path;
 
 use packhorse_shared::bundle::{Addressee, BundleName, BundleReader, BundleWriter, Limits, Manifest};
-use packhorse_shared::clock::WallTime;
+use packhorse_shared::clock::{Reading, WallTime};
 use packhorse_shared::id::{BundleId, NodeName};
 use packhorse_shared::link::{Beyond, Contents, Due, Header, Outlook, Reach, Role, Standing, Sweep};
 use packhorse_shared::replica::{Replica, ReplicaError, StoredLink, TableShape};
@@ -169,9 +169,10 @@ impl Sealer<'_> {
     fn select_once(&self, replica: &mut dyn Replica, share: &Share, now: WallTime) -> Result<Chosen, ReplicaError> {
         let snapshot = replica.snapshot(now)?;
         let portion = Portion { records: RECORDS_AT_ONCE, bytes: self.bundle_max };
-        let clock = snapshot.clock();
+        let latest = snapshot.clock();
         let horizon = snapshot.horizon();
-        let complete_to = self.beyond.complete_to(clock, share.link.id);
+        let complete_to = self.beyond.complete_to(latest, share.link.id);
+        let clock = latest.max(Reading::at(now));
         let outlook = Outlook { clock, complete_to, horizon: snapshot.births() };
         let (selection, sweep) = match share.link.state.sweep(horizon) {
             Sweep::Done => (select(&*snapshot, &share.tables, share.owed(), portion)?, Sweep::Done),

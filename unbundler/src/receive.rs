@@ -144,8 +144,10 @@ impl Receiver<'_> {
         let (seen, sender) = (link.state.seen_by(header), link.node.unwrap_or(NodeId(0)));
         let mut accepted = link.clone();
         accepted.state.accept(header, !changes.is_empty(), now);
-        // A sender's clock is later than its stamps; whoever says otherwise must not get its stamps before our edits.
-        let observed = changes.iter().map(TableChanges::latest_reading).fold(header.clock, Ord::max);
+        // Our next edits must be later than all that came, and than what we take for exchanged or forgotten by it; the
+        // sender's clock itself may be years ahead.
+        let exchanged = header.complete_to.max(header.horizon.reading());
+        let observed = changes.iter().map(TableChanges::latest_reading).fold(exchanged, Ord::max);
         let (had, told) = (link.state.complete_to(), pass.told);
         let mut transaction = replica.begin_merge(now, observed)?;
         let (horizon, births) = (transaction.horizon()?, transaction.births(header.horizon)?);

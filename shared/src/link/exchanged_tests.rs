@@ -259,11 +259,12 @@ fn a_copy_that_never_hears_of_the_hub_is_told_by_the_other_going_on() {
 
 #[test]
 fn what_was_under_way_when_a_backup_was_restored_makes_no_copy_of_it() {
-    let (mut hub, mut remote, mut restored) = side_by_side();
+    let (mut hub, mut remote) = End::pair();
+    hub.receive(&remote.content(), true);
+    let mut restored = remote.copied(60_000);
+    hub.receive(&remote.content(), true);
     let late = remote.content();
-    restored.now.0 += 60_000;
-    let again = restored.content();
-    hub.receive(&again, true);
+    assert_eq!(hub.receive(&restored.content(), true), Verdict::Old);
     assert_eq!(hub.receive(&late, true), Verdict::Apply);
     assert!(!hub.link.is_fork(&restored.content()));
     let (mut hub, mut remote) = End::pair();

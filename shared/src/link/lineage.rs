@@ -69,10 +69,16 @@ pub struct Lineage {
 enum Strays {
     #[default]
     None,
-    /// The latest was sealed then, later than what had been accepted: a restored backup's, or a copy's that has not yet
-    /// heard of us since the disk was copied.
-    After(Reading),
-    /// What was sealed later still goes on with the line that is known: they are a copy's.
+    /// One was sealed later than what had been accepted: a restored backup's, or a copy's that has not yet heard of us
+    /// since the disk was copied.
+    After {
+        /// When it was.
+        sealed: Reading,
+        /// The numbers under which the bundles of the known line are ones that its sender does not know.
+        from: Sequence,
+        to: Sequence,
+    },
+    /// What was sealed later still builds on one of those: the strays are a copy's.
     Beside,
 }
 
@@ -117,19 +123,24 @@ impl Lineage {
         self.strays = Strays::None;
     }
 
-    /// Takes account of a bundle that goes on with the line that is known.
-    pub(super) fn go_on(&mut self, sealed: Reading) {
-        if matches!(self.strays, Strays::After(stray) if sealed > stray) {
-            self.strays = Strays::Beside;
+    /// Takes account of a bundle that is accepted.
+    pub(super) fn go_on(&mut self, header: &Header) {
+        if let Strays::After { sealed, from, to } = &mut self.strays
+            && (*from..=*to).contains(&header.base.sequence)
+        {
+            match header.clock > *sealed {
+                true => self.strays = Strays::Beside,
+                false => *to = header.sequence,
+            }
         }
-        self.sealed = sealed;
+        self.sealed = header.clock;
     }
 
-    /// Takes account of a bundle that does not. What was sealed before the latest that does is only late: of before a
-    /// backup was restored.
-    fn stray(&mut self, sealed: Reading) {
-        if self.strays != Strays::Beside && sealed > self.sealed {
-            self.strays = Strays::After(sealed);
+    /// Takes account of a bundle that is a stray from this number on. What was sealed before the latest that is none is
+    /// only late: of before a backup was restored.
+    fn stray(&mut self, sealed: Reading, from: Sequence, to: Sequence) {
+        if self.strays == Strays::None && sealed > self.sealed {
+            self.strays = Strays::After { sealed, from, to };
         }
     }
 
@@ -157,7 +168,7 @@ impl Link {
     /// then on.
     pub fn is_fork(&mut self, header: &Header) -> bool {
         let Some(last) = self.incoming.last else { return false };
-        if self.incoming.lineage.strays == Strays::Beside && self.is_stray(header) {
+        if self.incoming.lineage.strays == Strays::Beside && self.strays_from(header).is_some() {
             return true;
         }
         let lineage = &mut self.incoming.lineage;
@@ -168,18 +179,19 @@ impl Link {
         }
     }
 
-    /// Whether a bundle of the current epoch bears a number, or builds on one, that is known under another id.
-    fn is_stray(&self, header: &Header) -> bool {
+    /// The number that a bundle of the current epoch bears, or builds on, and that is known under another id.
+    fn strays_from(&self, header: &Header) -> Option<Sequence> {
         let incoming = &self.incoming;
-        let is_known_otherwise = |number: Sequence, id| incoming.applied.get(&number).is_some_and(|known| *known != id);
-        incoming.last.is_some_and(|last| last.epoch == header.epoch)
-            && (is_known_otherwise(header.sequence, Some(header.id))
-                || is_known_otherwise(header.base.sequence, header.base.id))
+        let numbers = [(header.base.sequence, header.base.id), (header.sequence, Some(header.id))];
+        let mut known_otherwise =
+            numbers.into_iter().filter(|(number, id)| incoming.applied.get(number).is_some_and(|known| known != id));
+        incoming.last.filter(|last| last.epoch == header.epoch)?;
+        known_otherwise.next().map(|(number, _)| number)
     }
 
     pub(super) fn watch_for_copies(&mut self, header: &Header) {
-        if self.is_stray(header) {
-            self.incoming.lineage.stray(header.clock);
+        if let (Some(from), Some(last)) = (self.strays_from(header), self.incoming.last) {
+            self.incoming.lineage.stray(header.clock, from, last.sequence);
         }
     }
 

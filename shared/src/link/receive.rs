@@ -46,7 +46,7 @@ impl Link {
             incoming.applied = [(header.base.sequence, header.base.id)].into();
             incoming.lineage.follow(&header.lives);
         }
-        incoming.lineage.go_on(header.clock);
+        incoming.lineage.go_on(header);
         incoming.last = Some(Ack { epoch: header.epoch, sequence: header.sequence, id: Some(header.id) });
         incoming.applied.insert(header.sequence, Some(header.id));
         let base = header.base.sequence;
