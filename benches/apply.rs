@@ -15,6 +15,7 @@ use packhorse_shared::seam::{OsClock, WallClock};
 use packhorse_shared::value::{Key, Value};
 use packhorse_unbundler::merge::Arrival;
 use packhorse_unbundler::place::place;
+use packhorse_unbundler::told::Told;
 use rusqlite::{Connection, params};
 use serde_json::json;
 use support::contacts::{self, Dice, Phase};
@@ -139,8 +140,8 @@ fn apply(replica: &mut SqliteReplica, edits: &TableChanges) -> u64 {
     let mut transaction = replica.begin_merge(now, Reading(0)).expect("a transaction");
     let (horizon, had) = (Horizon::NONE, Reading(0));
     let (link, cut, seen, sender) = (LinkId(1), transaction.cut(), Cut(0), NodeId(0));
-    let arrival =
-        Arrival { link, via: link, cut, seen, sender, decides: false, horizon, births: horizon, had, told: had };
+    let told = Told::of([(link, had)]);
+    let arrival = Arrival { link, via: link, cut, seen, sender, decides: false, horizon, births: horizon, had, told };
     let placed = place(&mut *transaction, std::slice::from_ref(edits), arrival, now).expect("a merge");
     transaction.commit().expect("a commit");
     placed.records

@@ -63,6 +63,7 @@ impl Link {
         }
         self.outgoing.lives.start_over();
         self.ask = self.ask.max(self.answered).max(now.0) + 1;
+        self.incoming.recovers_by = self.ask;
         if asked {
             self.outgoing_everything(now);
         } else {

@@ -72,10 +72,10 @@ impl Link {
         self.incoming.complete_to
     }
 
-    /// What the peer made has come up to there; but while we ask for everything, since we come from a backup, what we
-    /// made ourselves and lost is still to come from it.
+    /// What the peer made has come up to there; but before the answer of one that we asked for everything, since we come
+    /// from a backup, what we made ourselves and lost is still to come from it.
     pub(super) fn learn_complete(&mut self, header: &Header) {
-        if header.ask >= self.ask {
+        if header.ask >= self.incoming.recovers_by {
             self.incoming.complete_to = self.incoming.complete_to.max(header.complete_to);
         }
     }

@@ -228,6 +228,9 @@ struct Incoming {
     horizon: Horizon,
     #[serde(default)]
     lineage: Lineage,
+    /// The request whose answer brings back what we lost with a return to a backup; 0 if we never made one.
+    #[serde(default)]
+    recovers_by: u64,
 }
 
 /// How a link stands apart from its bundles.
