@@ -231,3 +231,22 @@ fn what_a_laptop_seals_without_a_line_is_superseded_in_its_outbox() {
     }
     comes_back(&scene);
 }
+
+/// The same for a request to send again: it lies there once, however often the hub looks meanwhile.
+#[test]
+fn an_absent_laptop_is_asked_once_for_what_was_lost() {
+    let scene = patient_pair();
+    let edit = |word: &str| {
+        scene.sql("alice", &format!("UPDATE contacts SET note = '{word}' WHERE name = 'name {}'", word.len()));
+        scene.sync("alice");
+    };
+    edit("lost");
+    files(&scene.path("relay/alice/up")).iter().for_each(|lost| fs::remove_file(lost).unwrap());
+    edit("not lost");
+    (0..12).for_each(|_| scene.sync("hq"));
+    assert_eq!(mailbox(&scene).len(), 1);
+    scene.sync("alice");
+    scene.sync("hq");
+    assert_eq!(scene.sql("hq", "SELECT note FROM contacts WHERE name = 'name 4'"), "lost");
+    comes_back(&scene);
+}

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use packhorse_shared::bundle::BundleName;
 use packhorse_shared::change::TableChanges;
 use packhorse_shared::clock::Reading;
 use packhorse_shared::id::{LinkId, NodeId, NodeName};
@@ -81,7 +82,9 @@ impl Receiver<'_> {
         let waits =
             |link: &&mut StoredLink| link.state.standing() == Standing::Open && pass.kept_waiting.contains(&link.id);
         for link in links.iter_mut().filter(waits) {
-            link.state.run_ended_waiting();
+            let outbox = self.spool.outbox(&link.peer)?;
+            let outbox: Vec<BundleName> = outbox.iter().filter_map(|file| file.name.parse().ok()).collect();
+            link.state.run_ended_waiting(&outbox);
             replica.save_link(link)?;
             self.reached(Step::WaitingCounted, link.peer.as_str())?;
         }
