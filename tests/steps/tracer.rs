@@ -115,6 +115,15 @@ pub fn told(scene: &Scene, node: &str, words: &[&str]) -> Vec<String> {
     lines.lines().filter_map(|line| Some(line.split_once(' ')?.1.trim_start().to_owned())).collect()
 }
 
+/// Runs the binary where a file cannot be opened.
+pub fn run_without(scene: &Scene, node: &str, words: &[&str], file: &Path) -> Run {
+    let mut command = Command::new("strace");
+    command.current_dir(scene.path("")).env_clear().stdin(Stdio::null());
+    command.args(["-f", "-qq", "-o", "/dev/null", "-e", "inject=openat:error=EIO", "-P"]).arg(file);
+    command.arg(BINARY).arg("--home").arg(scene.home(node)).args(words);
+    scene.run(&mut command).calm()
+}
+
 /// Runs the binary with a call that fails: it ends well or with a clear error, unless it was killed.
 pub fn run(scene: &Scene, node: &str, words: &[&str], inject: &Injected) -> Run {
     let log = scene.path("calls");

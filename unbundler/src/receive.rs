@@ -188,8 +188,10 @@ impl Receiver<'_> {
     ) -> Result<(), UnbundlerError> {
         match unfit {
             Unfit::LeaveAlone(why) => received.left_alone.push((bundle.file.clone(), why)),
+            // As long as it cannot, it counts as one that has not come: what builds on it waits, and its sender is asked.
             Unfit::Unreadable(source) => {
-                return Err(UnbundlerError::File { doing: "read", path: bundle.path.clone(), source });
+                let why = format!("it cannot be read now ({source}); the next run tries again");
+                received.left_alone.push((bundle.file.clone(), why));
             }
             Unfit::Refuse(why) => {
                 link.state.refused_one();
