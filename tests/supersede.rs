@@ -203,6 +203,29 @@ fn a_superseding_run_that_was_killed_in_between_is_completed_by_the_next() {
 }
 
 #[test]
+fn what_is_replaced_stays_in_the_outbox_until_all_that_replaces_it_is_there() {
+    let scene = pair();
+    let home = scene.home("hq");
+    let edit = |word: &str| scene.sql("hq", &format!("UPDATE contacts SET note = '{word}' WHERE id <= 5"));
+    let seal = || drop(scene.packhorse("hq", &["bundle", "--now"]).expect(0));
+    edit("first");
+    seal();
+    for step in ["bundle-drafted", "bundle-named", "bundle-numbered"] {
+        let old = scene.outbox("hq", "alice").remove(0);
+        edit(step);
+        let mut command = scene.command();
+        command.args(["--home", text(&home), "bundle", "--now"]).env("PACKHORSE_FAULT", format!("{step}=kill"));
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        assert!(!command.status().unwrap().success(), "{step}");
+        assert!(old.exists(), "{step}");
+        seal();
+        assert!(!old.exists() && scene.outbox("hq", "alice").len() == 1, "{step}");
+    }
+    scene.sync("hq");
+    comes_back(&scene);
+}
+
+#[test]
 fn a_hub_killed_at_any_moment_while_a_laptop_is_away_loses_nothing() {
     let scene = pair();
     let home = scene.home("hq");
