@@ -86,3 +86,25 @@ fn a_remote_that_has_not_been_heard_of_keeps_everybody_from_forgetting() {
     scene.same("t", "hq", "bob");
     assert_eq!(scene.sql("alice", "SELECT v FROM t WHERE id = 1"), "from bob, long ago");
 }
+
+/// Whoever placed it later would be told that it was forgotten.
+#[test]
+fn nothing_is_forgotten_from_what_is_held_on() {
+    let scene = Scene::hub("CREATE TABLE t (id TEXT PRIMARY KEY, a TEXT UNIQUE, b TEXT)");
+    scene.remote("alice");
+    for node in ["hq", "alice"] {
+        scene.sql(node, &format!("INSERT INTO t VALUES ('{node}', 'same', 'x'), ('of {node}', '{node}', 'x')"));
+    }
+    scene.sync("alice");
+    scene.packhorse("hq", &["sync"]).expect(3).says("1 change is held");
+    for round in 0..4 {
+        std::thread::sleep(std::time::Duration::from_millis(1100));
+        for node in ["alice", "hq"] {
+            scene.sql(node, &format!("UPDATE t SET b = '{round}' WHERE id = 'of {node}'"));
+            scene.packhorse(node, &["sync"]);
+        }
+    }
+    let sql = "SELECT coalesce((SELECT value FROM _packhorse_state WHERE name = 'horizon'), 0) >> 16 < since \
+               FROM _packhorse_held";
+    assert_eq!(scene.sql("hq", sql), "1");
+}

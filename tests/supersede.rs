@@ -203,6 +203,29 @@ fn a_superseding_run_that_was_killed_in_between_is_completed_by_the_next() {
 }
 
 #[test]
+fn what_is_replaced_stays_in_the_outbox_until_all_that_replaces_it_is_there() {
+    let scene = pair();
+    let home = scene.home("hq");
+    let edit = |word: &str| scene.sql("hq", &format!("UPDATE contacts SET note = '{word}' WHERE id <= 5"));
+    let seal = || drop(scene.packhorse("hq", &["bundle", "--now"]).expect(0));
+    edit("first");
+    seal();
+    for step in ["bundle-drafted", "bundle-named", "bundle-numbered"] {
+        let old = scene.outbox("hq", "alice").remove(0);
+        edit(step);
+        let mut command = scene.command();
+        command.args(["--home", text(&home), "bundle", "--now"]).env("PACKHORSE_FAULT", format!("{step}=kill"));
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        assert!(!command.status().unwrap().success(), "{step}");
+        assert!(old.exists(), "{step}");
+        seal();
+        assert!(!old.exists() && scene.outbox("hq", "alice").len() == 1, "{step}");
+    }
+    scene.sync("hq");
+    comes_back(&scene);
+}
+
+#[test]
 fn a_hub_killed_at_any_moment_while_a_laptop_is_away_loses_nothing() {
     let scene = pair();
     let home = scene.home("hq");
@@ -229,5 +252,24 @@ fn what_a_laptop_seals_without_a_line_is_superseded_in_its_outbox() {
         scene.packhorse("alice", &["bundle", "--now"]).expect(0);
         assert_eq!(scene.outbox("alice", "hq").len(), 1, "day {number}");
     }
+    comes_back(&scene);
+}
+
+/// The same for a request to send again: it lies there once, however often the hub looks meanwhile.
+#[test]
+fn an_absent_laptop_is_asked_once_for_what_was_lost() {
+    let scene = patient_pair();
+    let edit = |word: &str| {
+        scene.sql("alice", &format!("UPDATE contacts SET note = '{word}' WHERE name = 'name {}'", word.len()));
+        scene.sync("alice");
+    };
+    edit("lost");
+    files(&scene.path("relay/alice/up")).iter().for_each(|lost| fs::remove_file(lost).unwrap());
+    edit("not lost");
+    (0..12).for_each(|_| scene.sync("hq"));
+    assert_eq!(mailbox(&scene).len(), 1);
+    scene.sync("alice");
+    scene.sync("hq");
+    assert_eq!(scene.sql("hq", "SELECT note FROM contacts WHERE name = 'name 4'"), "lost");
     comes_back(&scene);
 }

@@ -186,6 +186,27 @@ fn three_nodes_agree_through_the_hub() {
     }
 }
 
+/// What the hub has of others bears their names in a package, too.
+#[test]
+fn a_remote_that_is_added_late_knows_whose_the_stamps_are_that_it_starts_with() {
+    let scene = pair();
+    scene.remote("bob");
+    scene.sql("alice", "UPDATE contacts SET phone = 'a' WHERE id = 1");
+    scene.sql("bob", "UPDATE contacts SET phone = 'b' WHERE id = 2");
+    ["alice", "bob", "hq"].iter().for_each(|node| scene.sync(node));
+    scene.remote("carol");
+    let nodes = "SELECT count(*) FROM _packhorse_nodes";
+    assert_eq!(scene.sql("carol", nodes), "4", "the hub, alice, bob, and herself");
+    scene.sql("carol", "UPDATE contacts SET name = 'c' WHERE id IN (1, 2)");
+    for node in ["carol", "hq", "alice", "bob"].repeat(3) {
+        scene.sync(node);
+    }
+    for node in ["alice", "bob", "carol"] {
+        scene.same("contacts", "hq", node);
+    }
+    assert_eq!(scene.sql("bob", "SELECT name || phone FROM contacts WHERE id <= 2"), "ca\ncb");
+}
+
 #[test]
 fn an_application_that_reads_and_writes_all_the_time_is_never_refused() {
     let scene = pair();

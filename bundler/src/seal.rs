@@ -14,7 +14,7 @@ use packhorse_shared::clock::{Reading, WallTime};
 use packhorse_shared::id::{BundleId, NodeName};
 use packhorse_shared::link::{Beyond, Contents, Due, Header, Outlook, Reach, Role, Standing, Sweep};
 use packhorse_shared::replica::{Replica, ReplicaError, StoredLink, TableShape};
-use packhorse_shared::seam::{Step, World};
+use packhorse_shared::seam::{Step, World, publish};
 use packhorse_shared::spool::Spool;
 
 use crate::error::BundlerError;
@@ -230,7 +230,7 @@ impl Sealer<'_> {
         self.reached(Step::BundleDrafted, "a bundle")?;
         let name = BundleName { from, to, epoch: header.epoch, sequence: header.sequence, digest: written.digest };
         let place = self.spool.fresh_tmp(&name.to_string())?;
-        disk.rename(&draft, &place).map_err(failed("rename", &draft))?;
+        publish(disk, &draft, &place).map_err(failed("rename", &draft))?;
         self.reached(Step::BundleNamed, &name.to_string())?;
         Ok((name, written))
     }

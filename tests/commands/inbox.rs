@@ -239,8 +239,26 @@ fn what_a_relay_damaged_goes_into_quarantine_and_comes_again() {
         let status = post.scene.packhorse("alice", &["status", "--json"]).json()["links"][0].clone();
         assert_eq!((&status["state"], &status["quarantined"]), (&"attention".into(), &1.into()));
         assert!(status["advice"].as_str().unwrap().contains("quarantine"), "{status}");
+        post.scene.packhorse("hq", &["sync"]).expect(0);
+        post.scene.packhorse("alice", &["sync"]).expect(0);
+        let came = post.scene.sql("alice", "SELECT a FROM t WHERE id = 1");
+        assert_eq!(came, "changed at the hub", "its sender was asked in the same call");
         post.converges();
     }
+}
+
+/// Nobody waits for the patience with a gap or with a lost last one.
+#[test]
+fn the_sender_of_a_bundle_in_quarantine_is_asked_again_by_the_next_call() {
+    let post = post();
+    post.put(&post.name.to_string(), &altered(&post.bytes));
+    fs::remove_file(post.scene.outbox("hq", "alice").remove(0)).unwrap();
+    post.apply().expect(3);
+    for node in ["alice", "hq", "alice"] {
+        post.scene.packhorse(node, &["sync"]).expect(0);
+    }
+    assert_eq!(post.scene.sql("alice", "SELECT a FROM t WHERE id = 1"), "changed at the hub");
+    post.converges();
 }
 
 fn altered(bytes: &[u8]) -> Vec<u8> {

@@ -2,7 +2,7 @@
 //! with a clear error or well; the next syncs bring both ends together.
 
 use super::scene::{Numbers, all, copy, heal, is_sound, make_movable};
-use super::tracer::{Injected, can_trace, every, run};
+use super::tracer::{Injected, can_trace, every, run, run_without};
 use crate::support::{Scene, files};
 
 const TABLE: &str = "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b TEXT);
@@ -81,6 +81,28 @@ fn a_sync_in_which_any_system_call_fails_is_healed_by_the_next() {
     sweep("alice", usize::MAX);
 }
 
+/// A bad sector under one bundle must not keep the others from being applied.
+#[test]
+fn a_bundle_that_cannot_be_read_now_is_told_and_holds_nothing_up() {
+    if !can_trace() {
+        return;
+    }
+    let scene = Scene::hub(TABLE);
+    for (id, node) in [(1, "alice"), (2, "bob")] {
+        scene.remote(node);
+        scene.sql(node, &format!("UPDATE t SET a = '{node}' WHERE id = {id}"));
+        scene.sync(node);
+    }
+    scene.packhorse("hq", &["transfer"]).expect(0);
+    let inbox = files(&scene.home("hq").join("inbox"));
+    let bad = inbox.iter().find(|file| file.to_string_lossy().contains("/alice.hq.")).expect("a bundle");
+    let run = run_without(&scene, "hq", &["apply"], bad).expect(3).says("it cannot be read now");
+    assert!(run.err.contains("was left in the inbox"), "{run:#?}");
+    assert_eq!(scene.sql("hq", "SELECT a FROM t WHERE id < 3"), "x\nbob");
+    scene.packhorse("hq", &["apply"]).expect(0);
+    assert_eq!(scene.sql("hq", "SELECT a FROM t WHERE id < 3"), "alice\nbob");
+}
+
 /// A held change of a link that is forgotten would be tried again for ever, for nobody.
 #[test]
 fn a_remote_that_is_removed_is_forgotten_whole_or_not_at_all() {
@@ -100,6 +122,8 @@ fn a_remote_that_is_removed_is_forgotten_whole_or_not_at_all() {
     let kept = "SELECT (SELECT count(*) FROM _packhorse_links) || (SELECT count(*) > 0 FROM _packhorse_held) || \
                 (SELECT count(*) > 0 FROM _packhorse_conflicts)";
     assert_eq!(scene.sql("hq", kept), "111");
+    scene.sql("hq", "UPDATE t SET b = 'not sent' WHERE id = 1");
+    scene.packhorse("hq", &["bundle", "--now"]).expect(0);
     let words = ["remote", "remove", "alice"];
     all(&every(&copy(&scene), "hq", &words), |inject| {
         let scene = copy(&scene);
@@ -111,5 +135,6 @@ fn a_remote_that_is_removed_is_forgotten_whole_or_not_at_all() {
         }
         assert_eq!(scene.sql("hq", kept), "000");
         assert_eq!(scene.packhorse("hq", &["remote", "list"]).expect(0).out, "");
+        assert_eq!(scene.outbox("hq", "alice"), Vec::<std::path::PathBuf>::new());
     });
 }

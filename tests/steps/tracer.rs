@@ -64,7 +64,7 @@ pub fn can_trace() -> bool {
 fn traced(scene: &Scene, node: &str, words: &[&str], log: &Path, inject: Option<&Injected>) -> Run {
     let mut command = Command::new("strace");
     command.current_dir(scene.path("")).env_clear().stdin(Stdio::null());
-    command.args(["-f", "-qq", "-o"]).arg(log).arg("-e").arg(format!("trace={}", CALLS.join(",")));
+    command.args(["-f", "-y", "-qq", "-o"]).arg(log).arg("-e").arg(format!("trace={}", CALLS.join(",")));
     if let Some(inject) = inject {
         command.arg("-e").arg(format!("inject={inject}"));
     }
@@ -105,6 +105,23 @@ fn calls(scene: &Scene, node: &str, words: &[&str]) -> Vec<(&'static str, usize,
         }
     }
     found
+}
+
+/// The calls of a run, in strace's words, without the process.
+pub fn told(scene: &Scene, node: &str, words: &[&str]) -> Vec<String> {
+    let log = scene.path("calls");
+    traced(scene, node, words, &log, None).calm();
+    let lines = std::fs::read_to_string(&log).expect("strace's log");
+    lines.lines().filter_map(|line| Some(line.split_once(' ')?.1.trim_start().to_owned())).collect()
+}
+
+/// Runs the binary where a file cannot be opened.
+pub fn run_without(scene: &Scene, node: &str, words: &[&str], file: &Path) -> Run {
+    let mut command = Command::new("strace");
+    command.current_dir(scene.path("")).env_clear().stdin(Stdio::null());
+    command.args(["-f", "-qq", "-o", "/dev/null", "-e", "inject=openat:error=EIO", "-P"]).arg(file);
+    command.arg(BINARY).arg("--home").arg(scene.home(node)).args(words);
+    scene.run(&mut command).calm()
 }
 
 /// Runs the binary with a call that fails: it ends well or with a clear error, unless it was killed.

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use packhorse_shared::bundle::BundleName;
 use packhorse_shared::change::TableChanges;
 use packhorse_shared::id::{LinkId, NodeId, NodeName};
 use packhorse_shared::link::{Header, Role, Standing, Verdict};
@@ -74,7 +75,9 @@ impl Receiver<'_> {
         let waits =
             |link: &&mut StoredLink| link.state.standing() == Standing::Open && pass.kept_waiting.contains(&link.id);
         for link in links.iter_mut().filter(waits) {
-            link.state.run_ended_waiting();
+            let outbox = self.spool.outbox(&link.peer)?;
+            let outbox: Vec<BundleName> = outbox.iter().filter_map(|file| file.name.parse().ok()).collect();
+            link.state.run_ended_waiting(&outbox);
             replica.save_link(link)?;
             self.reached(Step::WaitingCounted, link.peer.as_str())?;
         }
@@ -180,8 +183,10 @@ impl Receiver<'_> {
     ) -> Result<(), UnbundlerError> {
         match unfit {
             Unfit::LeaveAlone(why) => received.left_alone.push((bundle.file.clone(), why)),
+            // As long as it cannot, it counts as one that has not come: what builds on it waits, and its sender is asked.
             Unfit::Unreadable(source) => {
-                return Err(UnbundlerError::File { doing: "read", path: bundle.path.clone(), source });
+                let why = format!("it cannot be read now ({source}); the next run tries again");
+                received.left_alone.push((bundle.file.clone(), why));
             }
             Unfit::Refuse(why) => {
                 link.state.refused_one();

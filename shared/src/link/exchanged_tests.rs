@@ -34,6 +34,19 @@ fn only_what_an_accepted_bundle_acknowledged_is_forgotten() {
 }
 
 #[test]
+fn only_what_every_peer_has_is_forgotten() {
+    let (mut hub, mut remote) = End::pair();
+    let bundle = hub.content();
+    remote.receive(&bundle, true);
+    let answer = remote.content();
+    hub.receive(&answer, true);
+    assert_eq!(Forgettable::of([&hub.link], None).cut, hub.cut);
+    let other = complete_to(9_500);
+    assert_eq!(Forgettable::of([&hub.link, &other], None).cut, Cut(0));
+    assert_eq!(Forgettable::of([&other, &hub.link], None).cut, Cut(0));
+}
+
+#[test]
 fn a_node_answers_for_what_came_over_its_other_links() {
     let links = [complete_to(9_500), complete_to(7_500), complete_to(8_500)];
     let numbered = || (1..).map(LinkId).zip(&links);

@@ -14,6 +14,8 @@ mod exchanged;
 #[cfg(test)]
 mod exchanged_tests;
 mod lineage;
+#[cfg(test)]
+mod patience_tests;
 mod receive;
 mod send;
 mod supersede;

@@ -1,6 +1,7 @@
 //! The receiving side: whether a bundle is new, old or must wait for the one that it builds on.
 
 use super::{APPLIED_MAX, Ack, Base, Header, Link, PATIENCE_RUNS};
+use crate::bundle::BundleName;
 use crate::clock::WallTime;
 use crate::id::Cut;
 
@@ -99,8 +100,12 @@ impl Link {
     }
 
     /// Takes account of a run that ended with bundles waiting; after a patience of a few runs the sender is asked to
-    /// send again.
-    pub fn run_ended_waiting(&mut self) {
+    /// send again. `outbox`: what lies there for it. While the request has not been fetched, no other is made: a sender
+    /// that is away for months would find thousands.
+    pub fn run_ended_waiting<'a>(&mut self, outbox: impl IntoIterator<Item = &'a BundleName>) {
+        if self.request_lies(outbox) {
+            return;
+        }
         self.incoming.waiting_runs += 1;
         if self.incoming.waiting_runs >= PATIENCE_RUNS {
             self.ask_again();

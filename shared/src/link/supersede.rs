@@ -126,6 +126,13 @@ impl Link {
         (overdue && self.is_still(now, after)).then_some(Unfetched { sequences, runs })
     }
 
+    /// Whether a bundle in which the peer is asked to send again lies in the outbox, or lay in the mailbox at the last look.
+    pub(super) fn request_lies<'a>(&self, outbox: impl IntoIterator<Item = &'a BundleName>) -> bool {
+        let out = &self.outgoing;
+        let lying = &out.ours(outbox) | &out.sight.lying;
+        lying.iter().any(|sequence| out.history.get(sequence).is_some_and(|sealed| sealed.nack))
+    }
+
     /// Whether nothing was seen or heard lately of bundles on their way.
     fn is_still(&self, now: WallTime, after: u64) -> bool {
         let sight = &self.outgoing.sight;

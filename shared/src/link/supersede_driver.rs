@@ -130,7 +130,7 @@ impl World {
             }
         }
         if waits {
-            self.remote.link.run_ended_waiting();
+            self.remote.link.run_ended_waiting(&[]);
         }
         match self.remote.link.due_without_content() {
             Due::Nothing => {}

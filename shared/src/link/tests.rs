@@ -36,6 +36,7 @@ impl End {
     /// A bundle that ends a cut further on, with more to follow from the same selection.
     pub(super) fn part(&mut self) -> Header {
         self.ids += 1;
+        self.now.0 += 1_000;
         self.cut = self.cut.next();
         let contents = Contents { cut: self.cut, reach: Reach::Part, content: true, sweep: Sweep::Done };
         self.link.seal(BundleId(self.ids), contents, Due::Nothing, self.outlook(), self.now)
@@ -77,7 +78,7 @@ impl End {
             Verdict::Old => self.link.dropped_old(header, self.now),
             Verdict::Wait => {
                 self.link.overheard(header, self.now);
-                self.link.run_ended_waiting();
+                self.link.run_ended_waiting(&[]);
             }
         }
         verdict

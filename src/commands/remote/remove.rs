@@ -37,12 +37,13 @@ impl Remove {
             node.replica.remove_link(link.id)?;
             reached(Step::RemoteLinkForgotten, node.replica.path())?;
         }
-        if node.config.remotes.contains_key(&self.name) {
-            edit_file(WORLD.disk, &node.home.config_path(), |text| remove_remote(text, &self.name))?;
-        }
         let spool = node.spool();
         for file in spool.outbox(&self.name)? {
             spool.remove_from_outbox(&self.name, &file.name)?;
+        }
+        // Last: a run that was cut short is given again only while the remote has a name here.
+        if node.config.remotes.contains_key(&self.name) {
+            edit_file(WORLD.disk, &node.home.config_path(), |text| remove_remote(text, &self.name))?;
         }
         note(&format!(
             "removed {}; its database stays as it is, and what lies on the relay for it is yours to remove",

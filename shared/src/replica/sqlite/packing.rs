@@ -156,6 +156,8 @@ impl Copy {
         let nodes = state::roster(&self.connection)?;
         // The remote's own identity is made when the package is restored.
         state::create(&self.connection, Identity { network: hub.network, node: hub.node }, clock)?;
+        // What was prepared while a name found the main database's table would go on reading that one.
+        self.connection.flush_prepared_statement_cache();
         let mut roster = state::roster(&self.connection)?;
         let (found, _) = candidates(&self.connection)?;
         for candidate in found.iter().filter(|candidate| tables.contains(&candidate.name)) {
