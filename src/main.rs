@@ -14,6 +14,7 @@ mod look;
 mod node;
 mod relay;
 mod report;
+mod unlinked;
 mod wording;
 
 use std::process::ExitCode;

@@ -28,7 +28,8 @@ use crate::node::{Node, WORLD, reached};
 use crate::report::note;
 use crate::wording::{bytes, count};
 
-const DIAL: FolderDial<'static> = FolderDial { disk: WORLD.disk, steps: WORLD.steps };
+/// How relays are reached.
+pub const DIAL: FolderDial<'static> = FolderDial { disk: WORLD.disk, steps: WORLD.steps };
 
 struct NodeSpool<'a> {
     spool: &'a Spool<'a>,

@@ -34,9 +34,11 @@ impl Apply {
 pub fn receive(node: &mut Node) -> Result<Exit, Failure> {
     let (spool, name) = (node.spool(), node.name().clone());
     let before = node.stock()?;
-    let received = Receiver { world: WORLD, spool: &spool, node: &name }.receive(&mut node.replica)?;
+    let mut received = Received::default();
+    let outcome = Receiver { world: WORLD, spool: &spool, node: &name }.receive(&mut node.replica, &mut received);
     let exit = tell(&received);
     node.keep_books(Some(&before), |books, now| bookkeeping::received(books, &received, now));
+    outcome?;
     let expire_after = node.config.merge.expire_after;
     let forgotten = forget(&mut node.replica, WORLD.clock.now(), expire_after.as_millis())?;
     for peer in &forgotten.expired {

@@ -15,6 +15,7 @@ use crate::failure::{Exit, Failure};
 use crate::node::Node;
 use crate::relay;
 use crate::report::{note, result};
+use crate::unlinked;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -37,7 +38,7 @@ impl Sync {
         transfer::require_relay(&node)?;
         if node.replica.links()?.is_empty() {
             note("there are no links yet: make a remote's package with `packhorse remote pack`");
-            return Ok(Exit::Done);
+            return unlinked::tell(&mut node);
         }
         let started = Instant::now();
         let left = |span: Span| span.as_duration().saturating_sub(started.elapsed());
@@ -55,7 +56,7 @@ impl Sync {
                 exit = exit.worse(relay::conclude(&mut node, &again));
             }
         }
-        exit = exit.worse(relay::tell_refused(&mut node)?);
+        exit = exit.worse(relay::tell_refused(&mut node)?).worse(unlinked::tell(&mut node)?);
         conclude(exit);
         Ok(exit)
     }

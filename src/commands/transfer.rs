@@ -8,6 +8,7 @@ use packhorse_shared::config::Span;
 use crate::failure::{Exit, Failure};
 use crate::node::Node;
 use crate::relay;
+use crate::unlinked;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -29,7 +30,8 @@ impl Transfer {
         let (mut node, _lock) = Node::lock(home, "transfer")?;
         require_relay(&node)?;
         let moved = relay::transfer(&mut node, self.budget.map(|span| span.as_duration()))?;
-        Ok(relay::conclude(&mut node, &moved).worse(relay::tell_refused(&mut node)?))
+        let exit = relay::conclude(&mut node, &moved).worse(relay::tell_refused(&mut node)?);
+        Ok(exit.worse(unlinked::tell(&mut node)?))
     }
 }
 

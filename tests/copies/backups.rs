@@ -252,3 +252,90 @@ fn a_hub_that_comes_from_the_time_before_it_met_its_laptop_knows_it_all_the_same
     assert_eq!([firm(&scene, "hq", 3), person(&scene, "hq", "p11")], ["turn 2", "turn 1"]);
     assert_eq!(crm::hub_link(&scene, "alice")["quarantined"], 0, "nothing of hers is refused");
 }
+
+/// Alice deletes, and she and the hub have forgotten it when the hub is put back to what it was before; bob, who was away,
+/// never heard of it.
+#[test]
+fn a_deletion_that_only_one_laptop_has_seen_reaches_the_others_by_a_hub_that_lost_it() {
+    let scene = crm::pair();
+    scene.remote("bob");
+    for node in ["bob", "hq", "bob", "hq"] {
+        call(&scene, node);
+    }
+    come_to_rest(&scene, "alice");
+    copy(&scene, "hq", "kept", Part::Database);
+    scene.sql("alice", "DELETE FROM people WHERE code = 'p1'");
+    let nothing_reaches_bob = || {
+        for file in crate::support::files(&scene.path("relay/bob/down")) {
+            std::fs::remove_file(file).unwrap();
+        }
+    };
+    for turn in 0..4 {
+        for node in ["alice", "bob", "hq"] {
+            call(&scene, node);
+            nothing_reaches_bob();
+        }
+        thread::sleep(Duration::from_millis(1100));
+        scene.sql("bob", &format!("UPDATE people SET phone = 'turn {turn}' WHERE code = 'p2'"));
+        scene.sql("alice", &format!("UPDATE people SET phone = 'turn {turn}' WHERE code = 'p3'"));
+    }
+    copy(&scene, "kept", "hq", Part::Database);
+    for turn in 0..4 {
+        for node in ["hq", "alice", "bob"] {
+            scene.sql(node, &format!("UPDATE people SET phone = '{turn} {node}' WHERE code = 'p4'"));
+            call(&scene, node);
+        }
+        thread::sleep(Duration::from_millis(1100));
+    }
+    for node in ["hq", "alice", "bob", "hq", "alice", "bob", "hq"] {
+        call(&scene, node);
+    }
+    for laptop in ["alice", "bob", "alice"] {
+        come_to_rest(&scene, laptop);
+    }
+    assert_eq!(["hq", "alice", "bob"].map(|node| person(&scene, node, "p1")), ["", "", ""]);
+}
+
+/// Its laptop was set up anew meanwhile, by a package that the backup knows nothing of.
+#[test]
+fn a_hub_that_comes_from_the_time_before_a_new_package_knows_the_new_installation_all_the_same() {
+    for part in [Part::Database, Part::Both] {
+        let scene = crm::pair();
+        copy(&scene, "hq", "kept", part);
+        let package = scene.path("new.rdb");
+        let (package, database) = (text(&package), scene.database("anna"));
+        thread::sleep(Duration::from_millis(1100));
+        scene.packhorse("hq", &["remote", "pack", "alice", "-o", package, "--no-passphrase"]).expect(0);
+        scene.packhorse("anna", &["restore", package, "--database", text(&database)]).expect(0);
+        scene.sql("anna", "UPDATE people SET phone = 'new' WHERE code = 'p1'");
+        come_to_rest(&scene, "anna");
+        scene.sql("anna", "UPDATE people SET phone = 'newer' WHERE code = 'p2'");
+        copy(&scene, "kept", "hq", part);
+        scene.sql("hq", "UPDATE people SET phone = 'of hq' WHERE code = 'p3'");
+        for node in ["anna", "hq", "anna", "hq"] {
+            call(&scene, node);
+        }
+        come_to_rest(&scene, "anna");
+        assert_eq!(["p1", "p2", "p3"].map(|code| person(&scene, "hq", code)), ["new", "newer", "of hq"]);
+        scene.sql("alice", "UPDATE people SET phone = 'old' WHERE code = 'p1'");
+        call(&scene, "alice");
+        assert!(call(&scene, "hq").err.contains("another installation under the name"), "the old one stays refused");
+    }
+}
+
+/// The home knows of alice; the database does not, and must not say that all is well.
+#[test]
+fn a_hub_whose_database_comes_from_the_time_before_a_package_tells_what_lies_there_for_it() {
+    let scene = crm::hub();
+    copy(&scene, "hq", "kept", Part::Database);
+    scene.remote("alice");
+    come_to_rest(&scene, "alice");
+    scene.sql("alice", "UPDATE people SET phone = 'hers' WHERE code = 'p1'");
+    call(&scene, "alice");
+    copy(&scene, "kept", "hq", Part::Database);
+    for command in ["sync", "transfer"] {
+        let told = scene.packhorse("hq", &[command]).expect(3);
+        told.says("alice: 1 bundle of its on the relay").says("packhorse remote pack alice");
+    }
+    assert_eq!(person(&scene, "alice", "p1"), "hers");
+}

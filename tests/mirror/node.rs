@@ -197,8 +197,9 @@ impl RealNode {
         }
         let (spool, name) = (Spool::new(&self.home, seams.world().disk), self.name.clone());
         let replica = &mut self.opened().replica;
-        let received =
-            Receiver { world: seams.world(), spool: &spool, node: &name }.receive(replica).expect("received");
+        let mut received = Received::default();
+        let receiver = Receiver { world: seams.world(), spool: &spool, node: &name };
+        receiver.receive(replica, &mut received).expect("received");
         let refused = received.quarantined.iter().find(|(_, why)| !why.contains("the digest in its name"));
         assert_eq!(refused, None, "only what is damaged is refused");
         assert!(received.left_alone.is_empty(), "{received:?}");

@@ -113,12 +113,13 @@ fn way_out(link: &StoredLink) -> String {
     }
 }
 
-/// One installation speaks for a link: the first that was met after the latest package was made, and of that package.
+/// One installation speaks for a link: the first that was met after the latest package was made, and of that package; or,
+/// if we come from a backup, of the one that was made after that.
 fn refuse_other_installations(manifest: &Manifest, header: &Header, link: &StoredLink) -> Result<(), Unfit> {
     let name = &manifest.from;
     let way_out = way_out(link);
     match link.node {
-        Some(known) if known == manifest.node => Ok(()),
+        Some(known) if known == manifest.node || link.state.is_of_lost_package(header) => Ok(()),
         Some(_) => Err(Unfit::Refuse(format!(
             "it comes from another installation under the name \"{name}\" (a package was restored twice, or a disk was \
              copied); {way_out}"

@@ -46,8 +46,8 @@ pub struct Receiver<'a> {
 }
 
 /// One run through the inbox.
-struct Pass {
-    received: Received,
+struct Pass<'r> {
+    received: &'r mut Received,
     /// The links of which something waits.
     kept_waiting: BTreeSet<LinkId>,
     /// How far each peer was told that everything had been sent.
@@ -55,11 +55,11 @@ struct Pass {
 }
 
 impl Receiver<'_> {
-    /// Looks at every file in the inbox once.
-    pub fn receive(&self, replica: &mut dyn Replica) -> Result<Received, UnbundlerError> {
+    /// Looks at every file in the inbox once. `received`: what the run came to, also up to where an error ended it.
+    pub fn receive(&self, replica: &mut dyn Replica, received: &mut Received) -> Result<(), UnbundlerError> {
         let mut links = replica.links()?;
         let told = Told::of(links.iter().map(|link| (link.id, link.state.told())));
-        let mut pass = Pass { received: Received::default(), kept_waiting: BTreeSet::new(), told };
+        let mut pass = Pass { received, kept_waiting: BTreeSet::new(), told };
         let (arrived, others) = intake::in_order(self.spool.inbox()?);
         let nameless = others.into_iter().map(|name| (name, "it does not bear a bundle's name".to_owned()));
         pass.received.left_alone.extend(nameless);
@@ -81,7 +81,7 @@ impl Receiver<'_> {
             replica.save_link(link)?;
             self.reached(Step::WaitingCounted, link.peer.as_str())?;
         }
-        Ok(pass.received)
+        Ok(())
     }
 
     fn one(
@@ -89,21 +89,19 @@ impl Receiver<'_> {
         replica: &mut dyn Replica,
         link: &mut StoredLink,
         bundle: &Arrived,
-        pass: &mut Pass,
+        pass: &mut Pass<'_>,
     ) -> Result<(), UnbundlerError> {
         let here = replica.identity();
         let (manifest, header) = match intake::examine(bundle, self.node, here, link) {
             Ok(examined) => examined,
-            Err(unfit) => return self.set_aside(replica, link, bundle, unfit, &mut pass.received),
+            Err(unfit) => return self.set_aside(replica, link, bundle, unfit, pass.received),
         };
+        if link.node.is_some_and(|met| met != manifest.node) {
+            link.state.find_lost_package(&header);
+            link.node = Some(manifest.node);
+        }
         if link.state.is_fork(&header) {
-            return self.set_aside(
-                replica,
-                link,
-                bundle,
-                Unfit::Refuse(intake::told_of_fork(link)),
-                &mut pass.received,
-            );
+            return self.set_aside(replica, link, bundle, Unfit::Refuse(intake::told_of_fork(link)), pass.received);
         }
         match link.state.judge(&header) {
             Verdict::Old => {
@@ -137,11 +135,11 @@ impl Receiver<'_> {
         link: &mut StoredLink,
         bundle: &Arrived,
         header: &Header,
-        pass: &mut Pass,
+        pass: &mut Pass<'_>,
     ) -> Result<(), UnbundlerError> {
         let changes = match intake::read(&bundle.path) {
             Ok(changes) => changes,
-            Err(unfit) => return self.set_aside(replica, link, bundle, unfit, &mut pass.received),
+            Err(unfit) => return self.set_aside(replica, link, bundle, unfit, pass.received),
         };
         let now = self.world.clock.now();
         let (seen, sender) = (link.state.seen_by(header), link.node.unwrap_or(NodeId(0)));

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Ack, Base, Extent, Incoming, Link, Lives, Outgoing, Role, Sealed, Sight, Standing, Sweep};
+use super::{Ack, Base, Extent, Header, Incoming, Link, Lives, Outgoing, Role, Sealed, Sight, Standing, Sweep};
 use crate::clock::{Reading, WallTime};
 use crate::id::{Cut, Epoch, Sequence};
 
@@ -71,5 +71,21 @@ impl Link {
         self.package = Some(self.outgoing.epoch);
         self.begun = now;
         self.standing = Standing::Open;
+    }
+
+    /// Whether a bundle of another installation than the one that was met comes of a later package than any that we know
+    /// of: we come from a backup of the time before that was made.
+    pub fn is_of_lost_package(&self, header: &Header) -> bool {
+        let out = &self.outgoing;
+        let latest = self.package.unwrap_or(out.epoch);
+        let is_known =
+            |epoch| epoch <= latest || epoch == out.epoch || out.past.contains_key(&epoch) || out.lost.contains(&epoch);
+        self.role == Role::Remote && header.ack.is_some_and(|ack| !is_known(ack.epoch))
+    }
+
+    /// Takes account of such a package, by the first that comes of it.
+    pub fn find_lost_package(&mut self, header: &Header) {
+        self.package = header.ack.map(|ack| ack.epoch);
+        self.incoming = Incoming { complete_to: self.incoming.complete_to, ..Incoming::default() };
     }
 }

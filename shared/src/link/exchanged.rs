@@ -5,7 +5,7 @@
 //! what its other remotes have not sent yet), and what it may forget must besides be acknowledged on every link, by
 //! bundles that were accepted. A peer that was silent for longer than `expire_after` no longer holds either. Pure.
 
-use super::{Header, Link, Standing};
+use super::{Extent, Header, Link, Outgoing, Standing, Sweep};
 use crate::clock::{Reading, WallTime};
 use crate::horizon::Horizon;
 use crate::id::{Cut, LinkId};
@@ -72,12 +72,17 @@ impl Link {
         self.incoming.complete_to
     }
 
-    /// What the peer made has come up to there; but before the answer of one that we asked for everything, since we come
-    /// from a backup, what we made ourselves and lost is still to come from it.
+    /// What the peer made has come up to there. Not if we come from a backup, before the answer of a peer that we asked for
+    /// everything: what we made ourselves and lost is still to come from it. Nor before it has applied all that we have:
+    /// of what was deleted and forgotten there, it tells only then.
     pub(super) fn learn_complete(&mut self, header: &Header) {
-        if header.ask >= self.incoming.recovers_by {
-            self.incoming.complete_to = self.incoming.complete_to.max(header.complete_to);
+        if self.incoming.recovers_by > 0 {
+            if header.ask < self.incoming.recovers_by || !self.outgoing.has_exchanged_everything() {
+                return;
+            }
+            self.incoming.recovers_by = 0;
         }
+        self.incoming.complete_to = self.incoming.complete_to.max(header.complete_to);
     }
 
     /// The peer was told that everything made up to here on our side had been sent.
@@ -108,5 +113,13 @@ impl Link {
             self.begun = now;
             self.exchange_everything(now);
         }
+    }
+}
+
+impl Outgoing {
+    /// Whether the peer has acknowledged all of what it was sent to begin an epoch.
+    fn has_exchanged_everything(&self) -> bool {
+        let acked = self.history.get(&self.acked);
+        acked.is_some_and(|acked| acked.extent == Extent::Changes && acked.sweep == Sweep::Done)
     }
 }

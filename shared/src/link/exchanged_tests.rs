@@ -229,7 +229,7 @@ fn a_package_made_again_gives_an_expired_remote_its_time() {
 }
 
 #[test]
-fn while_a_restored_node_asks_for_everything_nothing_counts_as_complete_before_the_answer() {
+fn nothing_counts_as_complete_for_a_restored_node_before_everything_is_exchanged() {
     let (mut hub, mut remote) = End::pair();
     let mut backup = hub.copied(1);
     let lost = hub.content();
@@ -243,7 +243,16 @@ fn while_a_restored_node_asks_for_everything_nothing_counts_as_complete_before_t
     remote.receive(&request, true);
     let answer = remote.content();
     assert_eq!(backup.receive(&answer, true), Verdict::Apply);
-    assert_eq!(backup.link.complete_to(), answer.complete_to);
+    assert_eq!(
+        backup.link.complete_to(),
+        before,
+        "nor has it told what it deleted and forgot of all that the backup has"
+    );
+    let everything = backup.content();
+    remote.receive(&everything, true);
+    let last = remote.content();
+    assert_eq!(backup.receive(&last, true), Verdict::Apply);
+    assert_eq!(backup.link.complete_to(), last.complete_to);
 }
 
 /// A remote and a copy of its disk, whose first bundles since have just come to the hub in this order.

@@ -14,12 +14,12 @@ mod moved;
 mod references;
 mod standing;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use packhorse_shared::change::{EXISTENCE, RecordChange, TableChanges};
 use packhorse_shared::clock::{Reading, WallTime};
 use packhorse_shared::id::{Cut, LinkId, TableId};
-use packhorse_shared::replica::{MergeTransaction, Moves, Result, TableShape};
+use packhorse_shared::replica::{Held, MergeTransaction, Moves, Result, TableShape};
 use packhorse_shared::value::Key;
 
 use crate::merge::Arrival;
@@ -62,7 +62,7 @@ pub struct Placer<'a> {
     now: WallTime,
     placed: Placed,
     /// What is held, once it was looked at: a change that comes again is not held twice.
-    held: Option<Vec<TableChanges>>,
+    held: Option<BTreeMap<(String, Key), Vec<TableChanges>>>,
     /// Records that die together: none of them keeps another alive.
     dying: BTreeSet<(TableId, Key)>,
     /// Numbers that are out of date.
@@ -145,11 +145,12 @@ impl Placer<'_> {
         self.placed.held += 1;
         let held = match &mut self.held {
             Some(held) => held,
-            none => none.insert(self.transaction.held()?.into_iter().map(|held| held.change).collect()),
+            none => none.insert(by_record(self.transaction.held()?)),
         };
-        if !held.contains(&alone) {
+        let of_record = held.entry((of.table.clone(), record.key.clone())).or_default();
+        if !of_record.contains(&alone) {
             self.transaction.hold(self.arrival.link, &alone, reason, self.now)?;
-            held.push(alone);
+            of_record.push(alone);
         }
         Ok(())
     }
@@ -242,4 +243,14 @@ impl Placer<'_> {
         self.placed.held = before.held;
         Ok(())
     }
+}
+
+fn by_record(held: Vec<Held>) -> BTreeMap<(String, Key), Vec<TableChanges>> {
+    let mut by_record: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for Held { change, .. } in held {
+        if let Some(record) = change.records.first() {
+            by_record.entry((change.table.clone(), record.key.clone())).or_default().push(change);
+        }
+    }
+    by_record
 }
