@@ -147,7 +147,7 @@ struct OnWire {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     link: Option<LinkOnWire>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    complete: Option<u64>,
+    complete: Option<Reading>,
     #[serde(default, skip_serializing_if = "is_default")]
     horizon: u64,
     #[serde(default, skip_serializing_if = "is_default")]
@@ -300,9 +300,9 @@ fn link_to_wire(header: &Header) -> LinkOnWire {
     (epoch, sequence, id, (base.sequence, base.id), ack, clock)
 }
 
-/// What is complete up to the sender's clock, as at every node without other links, needs no word.
-fn complete_to_wire(header: &Header) -> Option<u64> {
-    (header.complete_to != header.clock).then(|| Horizon::before(header.complete_to).seconds())
+/// What is complete up to the sender's clock needs no word.
+fn complete_to_wire(header: &Header) -> Option<Reading> {
+    (header.complete_to != header.clock).then_some(header.complete_to)
 }
 
 impl OnWire {
@@ -338,7 +338,7 @@ impl OnWire {
             ask: self.ask,
             probe: self.probe,
             clock,
-            complete_to: self.complete.map_or(Ok(clock), |seconds| reading(seconds).map(Horizon::reading))?,
+            complete_to: self.complete.unwrap_or(clock),
             horizon: reading(self.horizon)?,
             lives: self.lives.clone(),
             refused: self.refused.clone(),
@@ -354,7 +354,8 @@ fn check_ranges(header: &Header) -> Option<()> {
     for number in [header.epoch.0, header.sequence.0, header.base.sequence.0, header.ask, ack.epoch.0, ack.sequence.0] {
         stored(number)?;
     }
-    (header.sequence > Sequence(0) && header.clock <= Reading::MAX).then_some(())
+    let readings = header.clock.max(header.complete_to);
+    (header.sequence > Sequence(0) && readings <= Reading::MAX).then_some(())
 }
 
 /// Whether a member may have this name: 1 to [`limits::MEMBER_NAME_MAX`] bytes of `[A-Za-z0-9_.%~-]` in parts
