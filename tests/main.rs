@@ -10,6 +10,7 @@ mod chinook;
 mod commands;
 mod copies;
 mod forget;
+mod identity;
 mod mirror;
 mod numbers;
 mod regressions;

@@ -12,7 +12,7 @@ use std::ops::ControlFlow;
 
 use packhorse_shared::change::{EXISTENCE, FieldChange, RecordChange, TableChanges};
 use packhorse_shared::clock::{Stamp, WallTime};
-use packhorse_shared::id::{Cut, LinkId};
+use packhorse_shared::id::{ColumnId, Cut, LinkId};
 use packhorse_shared::link::{Extent, Reach, Sweep};
 use packhorse_shared::marks::{Mark, Marks};
 use packhorse_shared::replica::{ChangedRecord, Life, Remains, Result, Snapshot, TableShape};
@@ -199,7 +199,7 @@ impl<'a> Selector<'a> {
 
     fn present(&self, record: &dyn ChangedRecord, marks: &Marks) -> Result<Option<RecordChange>> {
         if self.table.columns.is_empty() {
-            return Ok(self.existence(record, marks));
+            return self.existence(record, marks);
         }
         let owed = |at: &usize| {
             let mark = self.table.columns.get(*at).and_then(|column| marks.get(column.id));
@@ -207,14 +207,17 @@ impl<'a> Selector<'a> {
         };
         let all = 0..self.table.columns.len();
         let mut chosen: Vec<usize> = all.clone().filter(owed).collect();
-        if chosen.is_empty() {
+        let confirms = marks.own(ColumnId::EXISTENCE).filter(|mark| self.owed.includes(*mark));
+        if chosen.is_empty() && confirms.is_none() {
             return Ok(None);
         }
         if self.owed.extent != Extent::Changes {
             chosen = all.collect();
         }
-        let fields = chosen.iter().map(|&at| self.field(record, marks, at)).collect::<Result<Vec<_>>>()?;
+        let mut fields = chosen.iter().map(|&at| self.field(record, marks, at)).collect::<Result<Vec<_>>>()?;
         let whole = fields.len() == self.table.columns.len();
+        fields.extend(confirms.map(|mark| self.existence_of(mark.stamp)));
+        fields.extend(self.key_references(record.key())?);
         Ok(Some(RecordChange { key: record.key().clone(), birth: record.birth(), dead: None, whole, fields }))
     }
 
@@ -228,19 +231,39 @@ impl<'a> Selector<'a> {
         let all = 0..self.table.columns.len();
         let mut fields = all.map(|at| self.field(record, marks, at)).collect::<Result<Vec<_>>>()?;
         if fields.is_empty() {
-            let mark = marks.get(packhorse_shared::id::ColumnId::EXISTENCE);
-            let stamp = mark.map_or(self.unmarked, |mark| mark.stamp);
-            fields.push(FieldChange { column: 0, value: Value::Null, stamp, refers_to: None });
+            let mark = marks.get(ColumnId::EXISTENCE);
+            fields.push(self.existence_of(mark.map_or(self.unmarked, |mark| mark.stamp)));
         }
+        fields.extend(self.key_references(record.key())?);
         Ok(RecordChange { key: record.key().clone(), birth: record.birth(), dead: None, whole: true, fields })
     }
 
     /// A record that has only a key travels as the stamp of its making.
-    fn existence(&self, record: &dyn ChangedRecord, marks: &Marks) -> Option<RecordChange> {
-        let mark = marks.get(packhorse_shared::id::ColumnId::EXISTENCE).filter(|mark| self.owed.includes(*mark))?;
-        let field = FieldChange { column: 0, value: Value::Null, stamp: mark.stamp, refers_to: None };
-        let (key, birth) = (record.key().clone(), record.birth());
-        Some(RecordChange { key, birth, dead: None, whole: true, fields: vec![field] })
+    fn existence(&self, record: &dyn ChangedRecord, marks: &Marks) -> Result<Option<RecordChange>> {
+        let mark = marks.get(ColumnId::EXISTENCE).filter(|mark| self.owed.includes(*mark));
+        let Some(mark) = mark else { return Ok(None) };
+        let mut fields = vec![self.existence_of(mark.stamp)];
+        fields.extend(self.key_references(record.key())?);
+        Ok(Some(RecordChange { key: record.key().clone(), birth: record.birth(), dead: None, whole: true, fields }))
+    }
+
+    /// The field that says that the record is, under its number: all that one without fields has to say, and the word by
+    /// which a record that another node made is told the number that it has here.
+    fn existence_of(&self, stamp: Stamp) -> FieldChange {
+        FieldChange { column: self.table.columns.len(), value: Value::Null, stamp, refers_to: None }
+    }
+
+    /// The births of the records whose numbers are in a key, as fields under the names of the key's columns.
+    fn key_references(&self, key: &Key) -> Result<Vec<FieldChange>> {
+        let mut references = Vec::new();
+        for (at, (parent, value)) in self.table.key_refers_to.iter().zip(&key.0).enumerate() {
+            let birth = self.birth_in(parent.as_deref(), value)?;
+            let column = self.table.columns.len() + 1 + at;
+            let reference =
+                |birth| FieldChange { column, value: value.clone(), stamp: Stamp::ZERO, refers_to: Some(birth) };
+            references.extend(birth.map(reference));
+        }
+        Ok(references)
     }
 
     fn field(&self, record: &dyn ChangedRecord, marks: &Marks, at: usize) -> Result<FieldChange> {
@@ -251,7 +274,10 @@ impl<'a> Selector<'a> {
     }
 
     fn referred_birth(&self, at: usize, value: &Value) -> Result<Option<Stamp>> {
-        let parent = self.table.columns.get(at).and_then(|column| column.refers_to.as_deref());
+        self.birth_in(self.table.columns.get(at).and_then(|column| column.refers_to.as_deref()), value)
+    }
+
+    fn birth_in(&self, parent: Option<&str>, value: &Value) -> Result<Option<Stamp>> {
         match (parent, value) {
             (Some(parent), Value::Integer(_)) => self.snapshot.birth_of(parent, &Key(vec![value.clone()])),
             _ => Ok(None),
@@ -265,7 +291,7 @@ impl<'a> Selector<'a> {
         for field in &remains.fields {
             let Some(mark) = field.mark.filter(|mark| self.owed.includes(*mark)) else { continue };
             let position = self.table.columns.iter().position(|column| column.id == field.column);
-            let is_existence = field.column == packhorse_shared::id::ColumnId::EXISTENCE;
+            let is_existence = field.column == ColumnId::EXISTENCE;
             let Some(column) = position.or(is_existence.then_some(0)) else { continue };
             let refers_to = self.referred_birth(column, &field.value)?;
             fields.push(FieldChange { column, value: field.value.clone(), stamp: mark.stamp, refers_to });
@@ -273,12 +299,20 @@ impl<'a> Selector<'a> {
         fields.sort_by_key(|field| field.column);
         let (key, birth) = (record.key().clone(), record.birth());
         let is_owed = dead.is_some() || !fields.is_empty();
+        if is_owed {
+            fields.extend(self.key_references(record.key())?);
+        }
         Ok(is_owed.then_some(RecordChange { key, birth, dead, whole: false, fields }))
     }
 
+    fn key_column(&self, at: usize) -> Option<&String> {
+        self.table.keys.get(at.checked_sub(self.table.columns.len() + 1)?)
+    }
+
     /// Sorts the records and names only the columns that occur: a bundle with one changed field names one column.
-    fn finish(self) -> TableChanges {
-        let mut records: Vec<RecordChange> = self.chosen.into_iter().map(|(_, change)| change).collect();
+    fn finish(mut self) -> TableChanges {
+        let chosen = std::mem::take(&mut self.chosen);
+        let mut records: Vec<RecordChange> = chosen.into_iter().map(|(_, change)| change).collect();
         records.sort_by(|a, b| (&a.key, a.birth).cmp(&(&b.key, b.birth)));
         let mut occurring: Vec<usize> =
             records.iter().flat_map(|record| record.fields.iter().map(|field| field.column)).collect();
@@ -287,7 +321,8 @@ impl<'a> Selector<'a> {
         for field in records.iter_mut().flat_map(|record| &mut record.fields) {
             field.column = occurring.binary_search(&field.column).unwrap_or(field.column);
         }
-        let name = |&at: &usize| self.table.columns.get(at).map_or(EXISTENCE, |column| &column.name).to_owned();
+        let name = |&at: &usize| self.table.columns.get(at).map(|column| &column.name).or_else(|| self.key_column(at));
+        let name = |at: &usize| name(at).map_or(EXISTENCE, String::as_str).to_owned();
         TableChanges {
             table: self.table.name.clone(),
             key_columns: self.table.keys.clone(),

@@ -56,8 +56,15 @@ impl Marks {
         let mut marks = columns.iter().map(|&column| self.get(column));
         let Some(Some(first)) = marks.next() else { return };
         if marks.all(|mark| mark == Some(first)) {
-            *self = Self::of_all(first);
+            self.base = Some(first);
+            self.fields.retain(|field| !columns.contains(&field.0));
         }
+    }
+
+    /// The mark that a field has beside that of all, if it has one.
+    pub fn own(&self, column: ColumnId) -> Option<Mark> {
+        let at = self.fields.binary_search_by_key(&column, |field| field.0).ok()?;
+        self.fields.get(at).map(|field| field.1)
     }
 
     /// Changes every mark in place: what moves a whole record in this node's order.

@@ -274,7 +274,7 @@ fn a_child_made_by_one_who_had_not_heard_brings_its_parent_back() {
         scene.packhorse(node, &["sync"]);
     }
     for node in ["hq", "alice"] {
-        assert_eq!(scene.rows(node, "children"), ["1000000001|1|'of alice'"], "at {node}");
+        assert_eq!(scene.rows(node, "children"), ["1|1|'of alice'"], "under the hub's number, at {node}");
         assert_eq!(scene.sql(node, "SELECT id, name FROM parents"), "1|P", "at {node}");
     }
     scene.same("parents", "hq", "alice");

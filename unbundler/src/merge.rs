@@ -34,14 +34,34 @@ pub struct Arrival {
     pub told: Told,
     /// Its sender.
     pub sender: NodeId,
-    /// Whether this end decides identity, as a hub does for its remotes.
-    pub decides: bool,
+    /// The link to this node's own hub, if it has one.
+    pub hub: Option<LinkId>,
+}
+
+/// Who decides which numbers the records of a bundle have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Authority {
+    /// The sender, which is this node's hub.
+    Sender,
+    /// This node, for good: it is the root.
+    Here,
+    /// This node, until its own hub has decided.
+    HereForNow,
 }
 
 impl Arrival {
     /// The mark of a change that it brought.
     pub fn mark(&self, stamp: Stamp) -> Mark {
         Mark { stamp, cut: self.cut, via: self.via }
+    }
+
+    /// Who decides which numbers its records have.
+    pub fn authority(&self) -> Authority {
+        match self.hub {
+            None => Authority::Here,
+            Some(hub) if hub == self.link => Authority::Sender,
+            Some(_) => Authority::HereForNow,
+        }
     }
 
     /// Whether a record here and one of the sender's, under one key, are the same. Two births are if they are equal; who
@@ -85,7 +105,7 @@ impl Arrival {
     }
 
     /// Whether its sender knew of a change of ours.
-    fn knew(&self, ours: Mark) -> bool {
+    pub fn knew(&self, ours: Mark) -> bool {
         ours.via == self.link || ours.cut <= self.seen
     }
 }
@@ -215,7 +235,7 @@ mod tests {
         cut: Cut(50),
         seen: Cut(10),
         sender: NodeId(2),
-        decides: true,
+        hub: None,
         horizon: Horizon::NONE,
         births: Horizon::NONE,
         had: Reading(0),

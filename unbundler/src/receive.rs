@@ -52,6 +52,8 @@ struct Pass<'r> {
     kept_waiting: BTreeSet<LinkId>,
     /// How far each peer was told that everything had been sent.
     told: Told,
+    /// The link to this node's own hub.
+    hub: Option<LinkId>,
 }
 
 impl Receiver<'_> {
@@ -59,7 +61,8 @@ impl Receiver<'_> {
     pub fn receive(&self, replica: &mut dyn Replica, received: &mut Received) -> Result<(), UnbundlerError> {
         let mut links = replica.links()?;
         let told = Told::of(links.iter().map(|link| (link.id, link.state.told())));
-        let mut pass = Pass { received, kept_waiting: BTreeSet::new(), told };
+        let hub = links.iter().find(|link| link.state.role() == Role::Hub).map(|link| link.id);
+        let mut pass = Pass { received, kept_waiting: BTreeSet::new(), told, hub };
         let (arrived, others) = intake::in_order(self.spool.inbox()?);
         let nameless = others.into_iter().map(|name| (name, "it does not bear a bundle's name".to_owned()));
         pass.received.left_alone.extend(nameless);
@@ -152,8 +155,8 @@ impl Receiver<'_> {
         let (had, told) = (link.state.complete_to(), pass.told);
         let mut transaction = replica.begin_merge(now, observed)?;
         let (horizon, births) = (transaction.horizon()?, transaction.births(header.horizon)?);
-        let (cut, via, decides) = (transaction.cut(), link.id, link.state.role() == Role::Remote);
-        let arrival = Arrival { link: link.id, via, cut, seen, sender, decides, horizon, births, had, told };
+        let (cut, via, hub) = (transaction.cut(), link.id, pass.hub);
+        let arrival = Arrival { link: link.id, via, cut, seen, sender, hub, horizon, births, had, told };
         let placed = place(&mut *transaction, &changes, arrival, now)?;
         transaction.save_link(&accepted)?;
         self.reached(Step::ApplyUncommitted, &bundle.file)?;

@@ -236,7 +236,7 @@ pub struct Residence {
     pub birth: Option<Stamp>,
 }
 
-/// Where records are now that had to give up their number.
+/// Where records are now that came back when their number had been given to another.
 pub type Moves = BTreeMap<(TableId, Residence), Residence>;
 
 /// What became of a write that a constraint could refuse.
@@ -347,10 +347,24 @@ pub trait MergeTransaction {
         dying: &BTreeSet<(TableId, Key)>,
     ) -> Result<Option<String>>;
 
-    /// A number that no record of a table with assigned keys has or had; None if there is none left.
+    /// A number that no record of a table with assigned keys has, had or was given, of those that this node gives; None if
+    /// there is none left.
     fn free_number(&mut self, table: &TableShape) -> Result<Option<i64>>;
 
-    /// Where records are that had to give up their number.
+    /// Whether a number of another node's can be this node's for the same record: nothing has or had it here, and it is not
+    /// one of those that only remotes give.
+    fn may_adopt(&mut self, table: &TableShape, number: i64) -> Result<bool>;
+
+    /// The number of the record with this birth that stands here or of which something is left.
+    fn number_of(&mut self, table: &TableShape, birth: Stamp) -> Result<Option<i64>>;
+
+    /// The number that the record of this birth has here, which its sender knows by another.
+    fn given_number(&mut self, table: &TableShape, theirs: i64, birth: Stamp) -> Result<Option<i64>>;
+
+    /// Gives a record that stands here another number; everything that refers to it follows. No edit: stamps stay.
+    fn renumber(&mut self, table: &TableShape, from: i64, to: i64) -> Result<Placement>;
+
+    /// Where records are that came back when their number had been given to another.
     fn moves(&mut self) -> Result<Moves>;
 
     /// Notes that a record has another number from now on.

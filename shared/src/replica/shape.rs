@@ -9,7 +9,8 @@ use crate::id::{ColumnId, TableId};
 pub enum KeyKind {
     /// One integer, given by whoever inserts: the same number at two nodes may be two records.
     Assigned,
-    /// Anything else: the same key is the same record everywhere.
+    /// Anything else: the same key is the same record everywhere. So is a number that is another record's, as where one table
+    /// continues another.
     Natural,
 }
 
@@ -24,6 +25,9 @@ pub struct TableShape {
     pub keys: Vec<String>,
     /// What its key means.
     pub key_kind: KeyKind,
+    /// For each key column, the table with assigned keys whose number it holds, by a declared foreign key to that or to a
+    /// table that holds it in its turn.
+    pub key_refers_to: Vec<Option<String>>,
     /// Its other columns that are synced (generated ones are not), in table order.
     pub columns: Vec<ColumnShape>,
     /// Its declared foreign keys whose parent is synced.
@@ -37,7 +41,7 @@ pub struct ColumnShape {
     pub id: ColumnId,
     /// Its name.
     pub name: String,
-    /// The table with assigned keys that it refers to by number, if it alone is a declared foreign key to one.
+    /// The table with assigned keys whose number it holds, as in [`TableShape::key_refers_to`].
     pub refers_to: Option<String>,
 }
 

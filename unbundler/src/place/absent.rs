@@ -56,7 +56,10 @@ impl Placer<'_> {
         if let Placement::Refused(reason) = self.transaction.insert(table, &record.key, &fields)? {
             return Ok(Step::Refused(reason));
         }
-        let present = self.arisen(table, record, &remains, known.as_ref());
+        let mut present = self.arisen(table, record, &remains, known.as_ref());
+        if let Some(birth) = self.confirms.remove(&(table.id, record.key.clone())) {
+            present.marks.set(ColumnId::EXISTENCE, self.confirmation(birth));
+        }
         self.transaction.unbury(table, &record.key, birth)?;
         self.transaction.mark(table, &record.key, &present)?;
         undos.push(Undo { table, change: record, of, birth, before: Before::Absent(known) });

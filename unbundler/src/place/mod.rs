@@ -5,11 +5,12 @@
 //! in a circle; and at the end what must be so of the whole: no record refers to one that was deleted here. Invariant:
 //! a change is placed whole or held whole, and one that is held never stops the rest.
 //!
-//! `standing` has the changes of records that stand in their table, `absent` those of records that do not, `moved` those
+//! `identity` finds the records, `standing` has the changes of records that stand in their table, `absent` those of records that do not, `moved` those
 //! of records whose number was given to another, `references` what foreign keys ask for.
 
 mod absent;
 mod column;
+mod identity;
 mod moved;
 mod references;
 mod standing;
@@ -23,6 +24,7 @@ use packhorse_shared::replica::{Held, MergeTransaction, Moves, Result, TableShap
 use packhorse_shared::value::Key;
 
 use crate::merge::Arrival;
+use identity::{Confirms, says_only_number};
 use references::Undo;
 
 /// What placing came to.
@@ -67,6 +69,7 @@ pub struct Placer<'a> {
     dying: BTreeSet<(TableId, Key)>,
     /// Numbers that are out of date.
     moves: Moves,
+    confirms: Confirms,
 }
 
 /// Places everything that a bundle brought, then tries what is held once more.
@@ -78,7 +81,8 @@ pub fn place(
 ) -> Result<Placed> {
     let moves = transaction.moves()?;
     let (placed, dying) = (Placed::default(), BTreeSet::new());
-    let mut placer = Placer { transaction, arrival, now, placed, held: None, dying, moves };
+    let confirms = Confirms::new();
+    let mut placer = Placer { transaction, arrival, now, placed, held: None, dying, moves, confirms };
     placer.changes(bundle)?;
     placer.retry_held()?;
     Ok(placer.placed)
@@ -87,6 +91,8 @@ pub fn place(
 impl Placer<'_> {
     /// Places changes; tells whether any of them spoke of a number that is out of date.
     fn changes(&mut self, changes: &[TableChanges]) -> Result<bool> {
+        let identified = self.identify(changes)?;
+        let changes = identified.as_deref().unwrap_or(changes);
         let Some(sorted) = self.sort(changes)? else { return self.round(changes).map(|()| false) };
         self.round(&sorted.current)?;
         let via = std::mem::replace(&mut self.arrival.via, LinkId::LOCAL);
@@ -129,7 +135,8 @@ impl Placer<'_> {
         if !same(&table.keys, &changes.key_columns) {
             return Err(format!("table \"{}\" has another primary key in this database", changes.table));
         }
-        let unknown = |name: &&String| name.as_str() != EXISTENCE && table.position(name).is_none();
+        let is_key = |name: &String| table.keys.iter().any(|key| key.eq_ignore_ascii_case(name));
+        let unknown = |name: &&String| name.as_str() != EXISTENCE && !is_key(name) && table.position(name).is_none();
         match changes.columns.iter().find(unknown) {
             Some(column) => Err(format!("table \"{}\" has no column \"{column}\" in this database", changes.table)),
             None => Ok(table),
@@ -200,6 +207,9 @@ impl Placer<'_> {
     }
 
     fn record<'t>(&mut self, (table, of, record): Item<'t>, undos: &mut Vec<Undo<'t>>) -> Result<Step> {
+        if says_only_number(table, of, record) {
+            return Ok(Step::Nothing);
+        }
         let standing = self.transaction.find(table, &record.key)?;
         match standing {
             Some(present) if self.arrival.is_same(present.birth, record.birth) => {

@@ -14,6 +14,7 @@ use packhorse_shared::value::{Key, Value};
 
 use super::Placer;
 use super::column::{Column, column_of};
+use crate::merge::Authority;
 
 /// The changes of a bundle, sorted by whether they speak of a number that is out of date.
 pub(super) struct Sorted {
@@ -106,7 +107,7 @@ impl Placer<'_> {
     /// Gives a record that lives again a number of its own, if this end decides that; else it is held.
     pub(super) fn give_number(&mut self, table: &TableShape, of: &TableChanges, record: &RecordChange) -> Result<()> {
         let taken = format!("another record stands under {} in this database", record.key);
-        if !self.arrival.decides || table.key_kind != KeyKind::Assigned {
+        if self.arrival.authority() == Authority::Sender || table.key_kind != KeyKind::Assigned {
             return self.hold(of, record, &taken);
         }
         let gathered = self.gathered(table, of, record)?;

@@ -92,9 +92,9 @@ fn check_names(changes: &TableChanges) -> Result<(), &'static str> {
     if key_columns.len().max(columns.len()) as u64 > limits::COLUMNS_MAX {
         return Err("there are too many columns");
     }
-    let mut seen = HashSet::new();
-    let distinct = key_columns.iter().chain(columns).all(|name| seen.insert(name));
-    if distinct { Ok(()) } else { Err("a column stands there twice") }
+    // A key column stands among the others too where it tells which record its number is.
+    let distinct = |names: &[String]| names.iter().collect::<HashSet<_>>().len() == names.len();
+    if distinct(key_columns) && distinct(columns) { Ok(()) } else { Err("a column stands there twice") }
 }
 
 fn check_record(record: &RecordChange, keys: usize, columns: usize) -> Result<(), &'static str> {

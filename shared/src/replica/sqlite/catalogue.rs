@@ -69,9 +69,9 @@ impl Catalogue {
         for (id, name) in &known {
             if let Some(candidate) = candidates.iter().find(|candidate| candidate.name.eq_ignore_ascii_case(name)) {
                 let synced = |table: &str| known.iter().any(|(_, known)| known.eq_ignore_ascii_case(table));
-                let kind_of = |table: &str| candidates.iter().find(|c| c.name == table).map(|c| c.key_kind);
+                let numbered_by = |table: &str, column: &str| numbered_by(candidates, table, column);
                 let keys_of = |table: &str| candidates.iter().find(|c| c.name == table).map(|c| c.keys.clone());
-                let shape = shape(connection, TableId(*id), candidate, &synced, &kind_of)?;
+                let shape = shape(connection, TableId(*id), candidate, &synced, &numbered_by)?;
                 entries.push(Entry::new(shape, candidate, &keys_of));
             }
         }
@@ -124,6 +124,23 @@ impl Catalogue {
     }
 }
 
+/// The table with assigned keys whose numbers stand in a column of a table: itself, or what it refers to by that column.
+fn numbered_by(candidates: &[Candidate], table: &str, column: &str) -> Option<String> {
+    let (mut at, mut column) = (candidates.iter().find(|candidate| candidate.name == table)?, column);
+    // No chain is longer than there are tables; one that is goes round in a circle.
+    for _ in candidates {
+        if at.key_kind == KeyKind::Assigned && at.keys == [column] {
+            return Some(at.name.clone());
+        }
+        let (parent, there) = at.parents.iter().find_map(|parent| {
+            let here = parent.columns.iter().find(|(here, _)| here == column)?;
+            Some((parent, &here.1))
+        })?;
+        (at, column) = (candidates.iter().find(|candidate| candidate.name == parent.table)?, there);
+    }
+    None
+}
+
 fn captures(connection: &Connection) -> Outcome<BTreeMap<i64, Vec<ColumnId>>> {
     let mut statement = connection.prepare("SELECT id, columns FROM _packhorse_captures")?;
     let mut rows = statement.query([])?;
@@ -140,15 +157,18 @@ fn shape(
     id: TableId,
     table: &Candidate,
     synced: &dyn Fn(&str) -> bool,
-    kind_of: &dyn Fn(&str) -> Option<KeyKind>,
+    numbered_by: &dyn Fn(&str, &str) -> Option<String>,
 ) -> Outcome<TableShape> {
     let mut statement = connection.prepare_cached("SELECT id, name FROM _packhorse_columns WHERE tbl = ?1")?;
     let known: Vec<(u32, String)> =
         statement.query_map([id.0], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
     let parents: Vec<_> = table.parents.iter().filter(|parent| synced(&parent.table)).cloned().collect();
     let refers_to = |column: &str| {
-        let parent = parents.iter().find(|parent| matches!(parent.columns.as_slice(), [only] if only.0 == column))?;
-        (kind_of(&parent.table) == Some(KeyKind::Assigned)).then(|| parent.table.clone())
+        let referred = parents.iter().flat_map(|parent| {
+            let here = parent.columns.iter().filter(|(here, _)| here == column);
+            here.filter_map(|(_, there)| numbered_by(&parent.table, there))
+        });
+        referred.into_iter().find(|table| synced(table))
     };
     let columns = table.columns.iter().filter_map(|column| {
         let id = known.iter().find(|known| known.1.eq_ignore_ascii_case(&column.name))?.0;
@@ -160,6 +180,7 @@ fn shape(
         name: table.name.clone(),
         keys: table.keys.clone(),
         key_kind: table.key_kind,
+        key_refers_to: table.keys.iter().map(|key| refers_to(key)).collect(),
         columns,
         parents,
     })
@@ -216,6 +237,19 @@ impl TableSql {
         let (name, column) = (&self.name, quoted(column));
         let is_key = key_condition(&self.keys, 1);
         format!("SELECT {column} IS NOT ({default}) COLLATE BINARY FROM {name} WHERE {is_key}")
+    }
+
+    /// Sets a reference of the record under a key right whose record, of this parent, has moved from that number; the
+    /// parent's number comes after the key.
+    pub fn redirect(&self, column: &str, parent: &TableShape) -> Option<String> {
+        let (name, column) = (&self.name, quoted(column));
+        let (parent, parent_key) = (quoted(&parent.name), quoted(parent.keys.first()?));
+        let (is_key, table) = (key_condition(&self.keys, 1), self.keys.len() + 1);
+        let moved = format!("FROM _packhorse_moved WHERE tbl = ?{table} AND old = {name}.{column}");
+        Some(format!(
+            "UPDATE OR IGNORE {name} SET {column} = (SELECT new {moved} ORDER BY new LIMIT 1) WHERE {is_key} \
+             AND EXISTS (SELECT 1 {moved}) AND NOT EXISTS (SELECT 1 FROM {parent} WHERE {parent_key} = {name}.{column})"
+        ))
     }
 
     /// Puts a record with these columns beside its key.

@@ -16,6 +16,7 @@ use super::fault::{Fault, Outcome};
 use super::holding;
 use super::missing;
 use super::moves;
+use super::numbers;
 use super::search;
 use super::silence::without_triggers;
 use super::state::{self, Progress};
@@ -93,6 +94,20 @@ impl<'a> SqliteMerge<'a> {
 
     /// Runs one write; what a constraint or a trigger refuses is an answer, not an error.
     fn place(&self, table: &TableShape, write: impl FnOnce() -> Outcome<usize>) -> Outcome<Placement> {
+        match self.attempt(table, write)? {
+            // RAISE(IGNORE) leaves the row as it was, and is no error.
+            Ok(0) => Ok(Placement::Refused("a trigger of the application ignored it".to_owned())),
+            Ok(_) => Ok(Placement::Placed),
+            Err(refusal) => Ok(Placement::Refused(refusal)),
+        }
+    }
+
+    /// Runs one write; tells how many rows it changed, or in which words it was refused.
+    fn attempt(
+        &self,
+        table: &TableShape,
+        write: impl FnOnce() -> Outcome<usize>,
+    ) -> Outcome<std::result::Result<usize, String>> {
         let done = if self.loud.contains(&table.id) {
             self.unheard.set(true);
             without_triggers(self.writer, write)
@@ -100,16 +115,31 @@ impl<'a> SqliteMerge<'a> {
             write()
         };
         match done {
-            // RAISE(IGNORE) leaves the row as it was, and is no error.
-            Ok(0) => Ok(Placement::Refused("a trigger of the application ignored it".to_owned())),
-            Ok(_) => Ok(Placement::Placed),
+            Ok(rows) => Ok(Ok(rows)),
             Err(Fault::Sqlite(error)) if is_refusal(&error) => match self.writer.is_autocommit() {
                 // A trigger that raises ROLLBACK has ended the whole transaction.
                 true => Err(Fault::Sqlite(error)),
-                false => Ok(Placement::Refused(words(&error))),
+                false => Ok(Err(words(&error))),
             },
             Err(fault) => Err(fault),
         }
+    }
+
+    fn try_renumber(&self, entry: &Entry, from: i64, to: i64) -> Outcome<Placement> {
+        self.writer.execute_batch("SAVEPOINT packhorse_renumber")?;
+        for write in numbers::renumbering(self.catalogue, entry) {
+            let run = || Ok(self.writer.prepare_cached(&write.sql)?.execute([from, to])?);
+            let done = match &write.table {
+                Some(table) => self.attempt(table, run)?,
+                None => Ok(run()?),
+            };
+            if let Err(refusal) = done {
+                self.writer.execute_batch("ROLLBACK TO packhorse_renumber; RELEASE packhorse_renumber")?;
+                return Ok(Placement::Refused(refusal));
+            }
+        }
+        self.writer.execute_batch("RELEASE packhorse_renumber")?;
+        Ok(Placement::Placed)
     }
 
     fn put(
@@ -340,15 +370,36 @@ impl MergeTransaction for SqliteMerge<'_> {
     }
 
     fn free_number(&mut self, table: &TableShape) -> Result<Option<i64>> {
-        self.said(self.entry(table).and_then(|entry| moves::free_number(self.writer, entry)))
+        self.said(self.entry(table).and_then(|entry| numbers::free(self.writer, entry)))
+    }
+
+    fn may_adopt(&mut self, table: &TableShape, number: i64) -> Result<bool> {
+        self.said(self.entry(table).and_then(|entry| numbers::may_adopt(self.writer, entry, number)))
+    }
+
+    fn number_of(&mut self, table: &TableShape, birth: Stamp) -> Result<Option<i64>> {
+        let find = |entry: &Entry| entry.metadata.number_of(self.writer, birth, &self.roster);
+        self.said(self.entry(table).and_then(find))
+    }
+
+    fn given_number(&mut self, table: &TableShape, theirs: i64, birth: Stamp) -> Result<Option<i64>> {
+        self.said(moves::given(self.writer, table.id, theirs, birth, &self.roster))
+    }
+
+    fn renumber(&mut self, table: &TableShape, from: i64, to: i64) -> Result<Placement> {
+        self.said(self.entry(table).and_then(|entry| self.try_renumber(entry, from, to)))
     }
 
     fn moves(&mut self) -> Result<Moves> {
-        self.said(moves::all(self.writer, &self.roster))
+        self.said(moves::returned(self.writer, &self.roster))
     }
 
     fn note_move(&mut self, table: &TableShape, from: &Residence, to: &Residence) -> Result<()> {
-        self.said(moves::note(self.writer, table.id, from, to, &self.roster))
+        let births = from.birth.into_iter().chain(to.birth);
+        let noted = self
+            .enlist_all(&Marks::default(), births)
+            .and_then(|()| moves::note(self.writer, table.id, from, to, &self.roster));
+        self.said(noted)
     }
 
     fn hold(&mut self, link: LinkId, change: &TableChanges, reason: &str, now: WallTime) -> Result<()> {

@@ -8,15 +8,17 @@ use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
 use super::fault::Outcome;
 use super::names::{PREFIX, joined, key_names, marks_table, quoted, remains_table};
+use super::schema::Candidate;
 use super::values::{bind_from, key_at};
 use crate::clock::Stamp;
 use crate::id::Cut;
 use crate::marks::{Marks, Roster, pack_stamp, unpack_stamp};
-use crate::replica::{Buried, Present, Remains};
+use crate::replica::{Buried, KeyKind, Present, Remains};
 use crate::value::Key;
 
 /// Makes the metadata tables of a synced table. `rowid_key`: the key is a rowid, which saves a byte or three a record.
-pub(super) fn create(connection: &Connection, table: &str, keys: usize, rowid_key: bool) -> Outcome<()> {
+pub(super) fn create(connection: &Connection, table: &Candidate) -> Outcome<()> {
+    let (keys, rowid_key, kind, table) = (table.keys.len(), table.rowid_key, table.key_kind, table.name.as_str());
     let (marks, remains, names) = (marks_table(table), remains_table(table), key_names(keys));
     let (columns, without_rowid) = if rowid_key {
         ("k1 INTEGER PRIMARY KEY, birth BLOB, marks BLOB NOT NULL, cut INTEGER NOT NULL".to_owned(), "")
@@ -33,6 +35,14 @@ pub(super) fn create(connection: &Connection, table: &str, keys: usize, rowid_ke
         quoted(&format!("{PREFIX}mc_{table}")),
         quoted(&format!("{PREFIX}tc_{table}")),
     ))?;
+    if kind == KeyKind::Assigned {
+        connection.execute_batch(&format!(
+            "CREATE INDEX {} ON {marks} (birth) WHERE birth > x'';
+             CREATE INDEX {} ON {remains} (birth) WHERE birth > x'';",
+            quoted(&format!("{PREFIX}mb_{table}")),
+            quoted(&format!("{PREFIX}tb_{table}")),
+        ))?;
+    }
     Ok(())
 }
 
@@ -46,6 +56,7 @@ pub(super) struct Metadata {
     find_all_remains: String,
     put_remains: String,
     drop_remains: String,
+    born: [String; 2],
     marks_by_cut: String,
     remains_by_cut: String,
 }
@@ -72,6 +83,10 @@ impl Metadata {
                  ON CONFLICT ({names}, birth) DO UPDATE SET remains = excluded.remains, cut = excluded.cut"
             ),
             drop_remains: format!("DELETE FROM {remains} WHERE {is_key} AND birth = ?{a}"),
+            born: [&marks, &remains].map(|metadata| {
+                // As the indexes say it: an empty birth, or none, is nobody's.
+                format!("SELECT k1 FROM {metadata} WHERE birth = ?1 AND birth > x''")
+            }),
             marks_by_cut: format!(
                 "SELECT {names}, birth, marks, cut FROM {marks} m WHERE cut > ?1 AND cut <= ?2 AND NOT EXISTS \
                  (SELECT 1 FROM {remains} r WHERE {same_key}) ORDER BY cut"
@@ -190,6 +205,21 @@ impl Metadata {
     /// The key at the front of a row of ours.
     pub fn key(&self, row: &rusqlite::Row<'_>) -> rusqlite::Result<Key> {
         key_at(row, 0, self.keys)
+    }
+
+    /// The number of the record with a birth, in a table with assigned keys.
+    pub fn number_of(&self, connection: &Connection, birth: Stamp, roster: &Roster) -> Outcome<Option<i64>> {
+        if roster.number(birth.node).is_none() {
+            return Ok(None);
+        }
+        let packed = pack_birth(Some(birth), roster)?;
+        for sql in &self.born {
+            let mut statement = connection.prepare_cached(sql)?;
+            if let Some(number) = statement.query_row([&packed], |row| row.get(0)).optional()? {
+                return Ok(Some(number));
+            }
+        }
+        Ok(None)
     }
 
     /// The birth of the record under a key.

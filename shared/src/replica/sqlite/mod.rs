@@ -14,6 +14,7 @@ mod metadata;
 mod missing;
 mod moves;
 mod names;
+mod numbers;
 mod open;
 mod packing;
 mod prepare;

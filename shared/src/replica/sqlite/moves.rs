@@ -1,15 +1,16 @@
-//! Numbers that records have moved away from: the table `_packhorse_moved`.
+//! Numbers under which records are known no more, or only elsewhere: the table `_packhorse_moved`.
 //!
-//! A record that comes back when its number has been given to another gets a new number from its hub. Whoever has not heard
-//! of that goes on speaking of it under the old number and birth. Owns the memory of such moves, which is made when the
-//! first is noted, and the finding of a number that nobody has or had.
+//! A hub gives each record that a remote has made a number of its own, and the remote follows; a record that comes back when
+//! its number has been given to another gets a new number and a new birth. Whoever has not heard of that goes on speaking
+//! of the old number, and so may the application. Owns the memory of all that, which is made when the first is noted, and
+//! the finding of a number that nobody has or had.
+
+use std::ops::Range;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::catalogue::Entry;
 use super::fault::{Fault, Outcome};
 use super::metadata::{pack_birth, unpack_birth};
-use super::names::{marks_table, quoted, remains_table};
 use crate::clock::Stamp;
 use crate::id::TableId;
 use crate::marks::Roster;
@@ -18,15 +19,22 @@ use crate::value::{Key, Value};
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS _packhorse_moved (tbl INTEGER NOT NULL, old INTEGER NOT NULL, \
                      old_birth BLOB NOT NULL, new INTEGER NOT NULL, new_birth BLOB NOT NULL, \
-                     PRIMARY KEY (tbl, old, old_birth)) WITHOUT ROWID";
+                     PRIMARY KEY (tbl, old, old_birth)) WITHOUT ROWID;
+     CREATE INDEX IF NOT EXISTS _packhorse_moved_new ON _packhorse_moved (tbl, new);
+     CREATE INDEX IF NOT EXISTS _packhorse_moved_back ON _packhorse_moved (tbl) WHERE old_birth <> new_birth";
 
-/// Every move.
-pub(super) fn all(connection: &Connection, roster: &Roster) -> Outcome<Moves> {
+/// Whether any was ever noted.
+pub(super) fn any(connection: &Connection) -> Outcome<bool> {
     let there = "SELECT 1 FROM sqlite_schema WHERE name = '_packhorse_moved'";
-    if connection.prepare_cached(there)?.query_row([], |_| Ok(())).optional()?.is_none() {
+    Ok(connection.prepare_cached(there)?.exists([])?)
+}
+
+/// Every record that came back under another birth.
+pub(super) fn returned(connection: &Connection, roster: &Roster) -> Outcome<Moves> {
+    if !any(connection)? {
         return Ok(Moves::new());
     }
-    let sql = "SELECT tbl, old, old_birth, new, new_birth FROM _packhorse_moved";
+    let sql = "SELECT tbl, old, old_birth, new, new_birth FROM _packhorse_moved WHERE old_birth <> new_birth";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([])?;
     let mut moves = Moves::new();
@@ -65,16 +73,42 @@ fn number(key: &Key) -> Outcome<i64> {
     }
 }
 
-/// A number that no record of a table has, or had as far as is known; None if there is none left.
-pub(super) fn free_number(connection: &Connection, entry: &Entry) -> Outcome<Option<i64>> {
-    let [key] = entry.shape.keys.as_slice() else { return Ok(None) };
-    let (name, marks, remains) =
-        (quoted(&entry.shape.name), marks_table(&entry.shape.name), remains_table(&entry.shape.name));
-    let sql = format!(
-        "SELECT max(ifnull((SELECT max({}) FROM {name}), 0), ifnull((SELECT max(k1) FROM {marks}), 0), \
-         ifnull((SELECT max(k1) FROM {remains}), 0))",
-        quoted(key)
-    );
-    let highest: i64 = connection.prepare_cached(&sql)?.query_row([], |row| row.get(0))?;
-    Ok(highest.checked_add(1))
+/// The number that the record of this birth was given here, which somebody knows by that or another number.
+pub(super) fn given(
+    connection: &Connection,
+    table: TableId,
+    theirs: i64,
+    birth: Stamp,
+    roster: &Roster,
+) -> Outcome<Option<i64>> {
+    if roster.number(birth.node).is_none() || !any(connection)? {
+        return Ok(None);
+    }
+    let packed = pack_birth(Some(birth), roster)?;
+    let sql = "SELECT new FROM _packhorse_moved WHERE tbl = ?1 AND new_birth = ?3 \
+               AND (old = ?2 AND old_birth = ?3 OR new = ?2)";
+    let mut statement = connection.prepare_cached(sql)?;
+    Ok(statement.query_row(params![table.0, theirs, packed], |row| row.get(0)).optional()?)
+}
+
+/// The highest of these numbers that was ever given in place of another, or given up for another.
+pub(super) fn highest(connection: &Connection, table: TableId, of: &Range<i64>) -> Outcome<i64> {
+    let mut highest = 0;
+    if any(connection)? {
+        for column in ["new", "old"] {
+            let sql = format!(
+                "SELECT ifnull(max({column}), 0) FROM _packhorse_moved WHERE tbl = ?1 AND {column} >= ?2 AND {column} < ?3"
+            );
+            let found =
+                connection.prepare_cached(&sql)?.query_row(params![table.0, of.start, of.end], |row| row.get(0))?;
+            highest = highest.max(found);
+        }
+    }
+    Ok(highest)
+}
+
+/// Whether a number was given in place of another.
+pub(super) fn was_given(connection: &Connection, table: TableId, number: i64) -> Outcome<bool> {
+    let sql = "SELECT 1 FROM _packhorse_moved WHERE tbl = ?1 AND new = ?2";
+    Ok(any(connection)? && connection.prepare_cached(sql)?.exists(params![table.0, number])?)
 }

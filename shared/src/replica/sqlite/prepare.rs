@@ -137,7 +137,7 @@ pub(super) fn add_table(connection: &Connection, table: &Candidate) -> Outcome<S
     let id = TableId(number);
     let columns = number_columns(connection, table, id)?;
     ensure_log(connection, table.keys.len(), table.columns.len())?;
-    metadata::create(connection, &table.name, table.keys.len(), table.rowid_key)?;
+    metadata::create(connection, table)?;
     install(connection, table, id, &columns)?;
     Ok(SyncedTable { name: table.name.clone(), without_key: count_without_key(connection, table)? })
 }

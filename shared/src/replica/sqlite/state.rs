@@ -141,6 +141,11 @@ pub(super) fn set_births(connection: &Connection, births: Horizon) -> Outcome<()
     set(connection, "births", births.reading().0 as i64)
 }
 
+/// The number above which this node gives its own; None at the root, which gives all that are below.
+pub(super) fn numbers_from(connection: &Connection) -> Outcome<Option<i64>> {
+    get(connection, "numbers_from")
+}
+
 /// The latest epoch of any link that was removed: one under the same name begins later.
 pub(super) fn last_removed_epoch(connection: &Connection) -> Outcome<Epoch> {
     Ok(Epoch(get(connection, "last_removed_epoch")?.unwrap_or(0) as u64))

@@ -155,6 +155,7 @@ mod tests {
             name: "t".into(),
             keys: vec!["id".into()],
             key_kind,
+            key_refers_to: vec![None],
             columns: vec![column(1), column(2)],
             parents: Vec::new(),
         }

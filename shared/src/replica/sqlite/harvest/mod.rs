@@ -7,6 +7,7 @@
 
 mod coalesce;
 mod fold;
+mod late;
 mod read;
 
 use std::collections::BTreeMap;
@@ -162,6 +163,9 @@ impl Run<'_> {
             let folded = fold(&entry.shape, known, buried, &work.edits, last, &mut self.stamper);
             self.harvested.records += u64::from(folded.bury.is_some() || folded.marks != MarksChange::Keep);
             store(&transaction, entry, work, folded, &roster)?;
+            if work.edits.stands {
+                late::redirect(&transaction, self.catalogue, entry, key)?;
+            }
             done += 1;
             if bytes > BYTES_PER_LOCK {
                 break;

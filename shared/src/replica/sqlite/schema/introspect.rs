@@ -155,6 +155,15 @@ fn resolve_parents(tables: &mut [Candidate]) {
             }
             parent.columns.iter().all(|column| !column.1.is_empty())
         });
+        // The number is the parent's.
+        let (name, keys) = (table.name.clone(), table.keys.clone());
+        let is_key = |parent: &Parent| {
+            let here: Vec<&String> = parent.columns.iter().map(|column| &column.0).collect();
+            parent.table != name && here.iter().copied().eq(&keys)
+        };
+        if table.parents.iter().any(is_key) {
+            table.key_kind = KeyKind::Natural;
+        }
     }
 }
 

@@ -1,0 +1,158 @@
+//! Numbers: which this node gives, which it takes over, and how a record gets another one.
+//!
+//! Owns the rule that a number never comes to mean another record: what this node gives was nobody's before, and what only
+//! remotes give ([`REMOTES`], where applications insert that do not know the hub's numbers) is no record's for good. Renumbering is no edit: everything that refers to the record follows,
+//! and no stamp changes.
+
+use std::ops::Range;
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::catalogue::{Catalogue, Entry};
+use super::fault::Outcome;
+use super::moves;
+use super::names::{marks_table, quoted, remains_table};
+use super::state;
+use crate::replica::{KeyKind, TableShape};
+
+/// The numbers that only the databases of remotes give, in ranges by depth: what is a record's number for good lies outside.
+pub(super) const REMOTES: Range<i64> = 1_000_000_000..1 << 31;
+
+/// How many of them belong to one depth.
+const EACH_DEPTH: i64 = 500_000_000;
+
+/// The numbers that this node gives.
+fn own(connection: &Connection) -> Outcome<Range<i64>> {
+    let from = state::numbers_from(connection)?;
+    Ok(from.map_or(0..REMOTES.start, |from| from..from.saturating_add(EACH_DEPTH)))
+}
+
+/// A number that no record of a table has, had or was given, above all such of those that this node gives.
+pub(super) fn free(connection: &Connection, entry: &Entry) -> Outcome<Option<i64>> {
+    let own = own(connection)?;
+    let mut highest = own.start;
+    for (key, table) in places(entry) {
+        let sql = format!("SELECT max({key}) FROM {table} WHERE {key} >= ?1 AND {key} < ?2");
+        let found: Option<i64> = connection.prepare_cached(&sql)?.query_row([own.start, own.end], |row| row.get(0))?;
+        highest = highest.max(found.unwrap_or(0));
+    }
+    let sequence = sequence(connection, &entry.shape.name)?.filter(|last| own.contains(last));
+    highest = highest.max(sequence.unwrap_or(0)).max(moves::highest(connection, entry.shape.id, &own)?);
+    match highest + 1 {
+        next if own.contains(&next) => Ok(Some(next)),
+        _ => gap(connection, entry, &own),
+    }
+}
+
+/// Where the numbers of a table's records stand: column and table.
+fn places(entry: &Entry) -> Vec<(String, String)> {
+    let Some(key) = entry.shape.keys.first() else { return Vec::new() };
+    let name = &entry.shape.name;
+    vec![(quoted(key), quoted(name)), ("k1".to_owned(), marks_table(name)), ("k1".to_owned(), remains_table(name))]
+}
+
+/// The last number that AUTOINCREMENT gave, if the table has it.
+fn sequence(connection: &Connection, table: &str) -> Outcome<Option<i64>> {
+    let there = "SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'";
+    if !connection.prepare_cached(there)?.exists([])? {
+        return Ok(None);
+    }
+    let mut statement = connection.prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = ?1")?;
+    Ok(statement.query_row([table], |row| row.get(0)).optional()?.flatten())
+}
+
+/// Where the highest number is given, as some applications do on purpose: the end of the first gap from the top.
+fn gap(connection: &Connection, entry: &Entry, own: &Range<i64>) -> Outcome<Option<i64>> {
+    for number in own.clone().rev() {
+        if number > 0 && is_new(connection, entry, number)? {
+            return Ok(Some(number));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether a number that another node has given can be this node's for the same record.
+pub(super) fn may_adopt(connection: &Connection, entry: &Entry, number: i64) -> Outcome<bool> {
+    Ok(!REMOTES.contains(&number) && is_new(connection, entry, number)?)
+}
+
+/// Whether no record has, had or was given a number.
+fn is_new(connection: &Connection, entry: &Entry, number: i64) -> Outcome<bool> {
+    for (key, table) in places(entry) {
+        let sql = format!("SELECT 1 FROM {table} WHERE {key} = ?1");
+        if connection.prepare_cached(&sql)?.exists([number])? {
+            return Ok(false);
+        }
+    }
+    Ok(!moves::was_given(connection, entry.shape.id, number)?)
+}
+
+/// A write that renumbering takes: in a table of the application, or in one of ours.
+pub(super) struct Write {
+    /// The synced table that it is in, if it is one.
+    pub table: Option<TableShape>,
+    /// The statement: ?1 is the old number, ?2 the new one.
+    pub sql: String,
+}
+
+/// Every write that gives a record another number, in order.
+pub(super) fn renumbering(catalogue: &Catalogue, entry: &Entry) -> Vec<Write> {
+    let mut writes = Vec::new();
+    let mut done = Vec::new();
+    follow(catalogue, entry, &entry.shape.keys, &mut done, &mut writes);
+    writes
+}
+
+/// The writes in a table whose key columns, or some of them, are the number, and in what refers to it by them.
+fn follow(
+    catalogue: &Catalogue,
+    entry: &Entry,
+    keys: &[String],
+    done: &mut Vec<(String, String)>,
+    writes: &mut Vec<Write>,
+) {
+    let shape = &entry.shape;
+    for key in keys {
+        if done.iter().any(|(table, column)| *table == shape.name && column == key) {
+            continue;
+        }
+        done.push((shape.name.clone(), key.clone()));
+        change(shape, key, writes);
+        let Some(at) = shape.keys.iter().position(|known| known == key) else { continue };
+        let metadata = match shape.key_kind {
+            // What is left of other records under the number stays there.
+            KeyKind::Assigned => vec![marks_table(&shape.name)],
+            KeyKind::Natural => vec![marks_table(&shape.name), remains_table(&shape.name)],
+        };
+        let of_ours = |table: String| Write {
+            table: None,
+            sql: format!("UPDATE OR REPLACE {table} SET k{0} = ?2 WHERE k{0} = ?1", at + 1),
+        };
+        writes.extend(metadata.into_iter().map(of_ours));
+        for child in catalogue.entries() {
+            for parent in child.shape.parents.iter().filter(|parent| parent.table == shape.name) {
+                let here = parent.columns.iter().filter(|(_, there)| there.eq_ignore_ascii_case(key));
+                for (column, _) in here {
+                    match child.shape.keys.contains(column) {
+                        true => follow(catalogue, child, std::slice::from_ref(column), done, writes),
+                        false => refer(&child.shape, column, done, writes),
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn refer(shape: &TableShape, column: &str, done: &mut Vec<(String, String)>, writes: &mut Vec<Write>) {
+    let place = (shape.name.clone(), column.to_owned());
+    if !done.contains(&place) {
+        done.push(place);
+        change(shape, column, writes);
+    }
+}
+
+fn change(shape: &TableShape, column: &str, writes: &mut Vec<Write>) {
+    let (table, column) = (quoted(&shape.name), quoted(column));
+    let sql = format!("UPDATE OR ABORT {table} SET {column} = ?2 WHERE {column} = ?1");
+    writes.push(Write { table: Some(shape.clone()), sql });
+}

@@ -1,0 +1,32 @@
+//! Numbers that are given apart: two people never become one, and everything that refers to them follows.
+
+mod families;
+mod keys;
+mod late;
+
+use crate::support::Scene;
+
+/// Lets a hub and its remotes exchange everything, and tells that they are equal in these tables and at rest.
+#[track_caller]
+fn come_together(scene: &Scene, nodes: &[&str], tables: &[&str]) {
+    for _ in 0..5 {
+        for node in nodes {
+            let run = scene.packhorse(node, &["sync"]);
+            assert_eq!(run.code, 0, "{run:#?}");
+        }
+    }
+    for node in nodes {
+        let status = scene.packhorse(node, &["status", "--json"]).json();
+        for link in status["links"].as_array().expect("links") {
+            let open = ["pending_changes", "unacknowledged", "held"].map(|what| link[what].as_u64());
+            assert_eq!(open, [Some(0); 3], "{status}");
+        }
+        assert_eq!(scene.sql(node, "PRAGMA foreign_key_check"), "");
+        assert_eq!(scene.sql(node, "PRAGMA integrity_check"), "ok");
+    }
+    for table in tables {
+        for node in &nodes[1..] {
+            scene.same(table, nodes[0], node);
+        }
+    }
+}

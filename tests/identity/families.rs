@@ -1,0 +1,84 @@
+//! The same numbers given at several nodes, with children and grandchildren.
+
+use super::come_together;
+use crate::support::Scene;
+
+const SCHEMA: &str = "
+    CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT, boss INTEGER REFERENCES people(id));
+    CREATE TABLE homes (id INTEGER PRIMARY KEY AUTOINCREMENT, person INTEGER NOT NULL REFERENCES people(id), street TEXT);
+    CREATE TABLE rooms (id INTEGER PRIMARY KEY, home INTEGER NOT NULL REFERENCES homes(id) ON DELETE CASCADE, name TEXT);
+    CREATE INDEX homes_of ON homes (person); CREATE INDEX rooms_of ON rooms (home); CREATE INDEX staff ON people (boss);";
+
+const TABLES: [&str; 3] = ["people", "homes", "rooms"];
+
+/// Families of a node: each a person, a home and a room that bear its name.
+fn families(scene: &Scene, node: &str, count: u32) {
+    scene.sql(
+        node,
+        &format!(
+            "BEGIN;
+            CREATE TEMP TABLE base AS SELECT (SELECT ifnull(max(id), 0) FROM people) p, (SELECT ifnull(max(id), 0) FROM homes) h;
+            WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})
+            INSERT INTO people SELECT p + i, '{node} ' || i, CASE WHEN i > 1 THEN p + i - 1 END FROM n, base;
+            WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})
+            INSERT INTO homes SELECT h + i, p + i, '{node} ' || i FROM n, base;
+            WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})
+            INSERT INTO rooms (home, name) SELECT h + i, '{node} ' || i FROM n, base;
+            COMMIT"
+        ),
+    );
+}
+
+/// Families whose person, home and room bear one name, and whose person's boss is the one before.
+fn whole(scene: &Scene, node: &str) -> String {
+    scene.sql(
+        node,
+        "SELECT count(*) FROM people p JOIN homes h ON h.person = p.id JOIN rooms r ON r.home = h.id
+        LEFT JOIN people b ON b.id = p.boss
+        WHERE p.name = h.street AND h.street = r.name AND
+        (b.name IS NULL AND p.name LIKE '% 1' OR substr(p.name, instr(p.name, ' ') + 1) - 1 = 0 + substr(b.name, instr(b.name, ' ') + 1))",
+    )
+}
+
+#[test]
+fn families_that_are_made_apart_under_the_same_numbers_come_out_whole() {
+    let scene = Scene::hub(SCHEMA);
+    let nodes = ["hq", "alice", "bob"];
+    scene.remote("alice");
+    scene.remote("bob");
+    for node in nodes {
+        families(&scene, node, 1_000);
+    }
+    come_together(&scene, &nodes, &TABLES);
+    for node in nodes {
+        assert_eq!(whole(&scene, node), "3000", "{node}");
+        assert_eq!(scene.sql(node, "SELECT count(*), count(DISTINCT name) FROM people"), "3000|3000");
+    }
+}
+
+/// Edits, children and deletions under a number that is about to change, and by the number that it then has.
+#[test]
+fn a_record_is_known_by_its_birth_before_and_after_its_number_is_confirmed() {
+    let scene = Scene::hub(SCHEMA);
+    let nodes = ["hq", "alice", "bob"];
+    scene.remote("alice");
+    scene.remote("bob");
+    for node in nodes {
+        families(&scene, node, 2);
+    }
+    scene.sync("alice");
+    scene.sql("alice", "UPDATE people SET name = 'Ada' WHERE name = 'alice 1'");
+    scene.sync("hq");
+    scene.sql("alice", "INSERT INTO homes (person, street) SELECT id, 'second' FROM people WHERE name = 'Ada'");
+    scene.sql("hq", "UPDATE people SET name = 'Alice' WHERE name = 'alice 2'");
+    scene.sync("alice");
+    scene.sql("alice", "DELETE FROM rooms WHERE name = 'alice 2'");
+    come_together(&scene, &nodes, &TABLES);
+    assert_eq!(scene.sql("bob", "SELECT count(*) FROM people"), "6");
+    assert_eq!(
+        scene.sql("hq", "SELECT name FROM people JOIN homes ON person = people.id WHERE street = 'second'"),
+        "Ada"
+    );
+    assert_eq!(scene.sql("alice", "SELECT count(*) FROM people WHERE name = 'Alice'"), "1");
+    assert_eq!(scene.sql("bob", "SELECT count(*) FROM rooms"), "5");
+}

@@ -1,0 +1,40 @@
+//! An application that goes on using a number which it read before the record moved to another.
+
+use super::come_together;
+use crate::support::Scene;
+
+const SCHEMA: &str = "
+    CREATE TABLE people (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT);
+    CREATE TABLE homes (id INTEGER PRIMARY KEY, person INTEGER NOT NULL REFERENCES people(id), street TEXT);";
+
+#[test]
+fn a_reference_that_is_written_late_means_the_record_that_it_always_meant() {
+    let scene = Scene::hub(SCHEMA);
+    let nodes = ["hq", "alice", "bob"];
+    scene.remote("alice");
+    scene.remote("bob");
+    for node in nodes {
+        scene.sql(node, &format!("INSERT INTO people (name) VALUES ('{node}')"));
+    }
+    let read = scene.sql("bob", "SELECT id FROM people WHERE name = 'bob'");
+    come_together(&scene, &nodes, &["people"]);
+    let now = scene.sql("bob", "SELECT id FROM people WHERE name = 'bob'");
+    assert_ne!(read, now);
+    scene.sql("bob", &format!("PRAGMA foreign_keys = OFF; INSERT INTO homes (person, street) VALUES ({read}, 'late')"));
+    come_together(&scene, &nodes, &["people", "homes"]);
+    assert_eq!(scene.sql("hq", "SELECT name FROM homes JOIN people ON people.id = person"), "bob");
+}
+
+#[test]
+fn renumbering_is_no_edit() {
+    let scene = Scene::hub(SCHEMA);
+    scene.remote("alice");
+    for node in ["hq", "alice"] {
+        scene.sql(node, &format!("INSERT INTO people (name) VALUES ('{node}')"));
+        scene.sql(node, "INSERT INTO homes (person, street) SELECT id, name FROM people");
+    }
+    come_together(&scene, &["hq", "alice"], &["people", "homes"]);
+    let sent = scene.packhorse("alice", &["sync"]).expect(0);
+    assert!(!sent.err.contains("sealed"), "{sent:#?}");
+    assert_eq!(scene.sql("alice", "SELECT count(*) FROM _packhorse_log"), "1", "what keeps the log's ids rising");
+}
