@@ -156,7 +156,7 @@ impl Placer<'_> {
             return Ok(theirs);
         }
         if let Some(given) = self.transaction.given_number(table, theirs, birth)? {
-            self.to_confirm(table, given, birth);
+            self.will_confirm(table, given, birth);
             return Ok(given);
         }
         if self.arrival.is_forgotten(record) || self.transaction.may_adopt(table, theirs)? {
@@ -164,11 +164,11 @@ impl Placer<'_> {
         }
         let Some(free) = self.transaction.free_number(table)? else { return Ok(theirs) };
         self.note_number(table, theirs, free, birth)?;
-        self.to_confirm(table, free, birth);
+        self.will_confirm(table, free, birth);
         Ok(free)
     }
 
-    fn to_confirm(&mut self, table: &TableShape, number: i64, birth: Stamp) {
+    fn will_confirm(&mut self, table: &TableShape, number: i64, birth: Stamp) {
         if self.arrival.authority() == Authority::Here {
             self.confirms.insert((table.id, Key(vec![Value::Integer(number)])), birth);
         }
