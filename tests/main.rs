@@ -12,6 +12,7 @@ mod copies;
 mod forget;
 mod mirror;
 mod numbers;
+mod numbers_ranges;
 mod regressions;
 mod shape;
 mod steps;

@@ -244,4 +244,25 @@ mod tests {
         }
         assert_eq!(with_autoincrement("CREATE TABLE t (id INTEGER PRIMARY KEY ON CONFLICT)"), None);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_read_without_a_panic_and_nothing_but_the_word_is_new(
+            parts in proptest::collection::vec(
+                proptest::sample::select(&[
+                    "(", ")", ",", "'", "\"", "[", "]", "`", "--", "\n", "/*", "*/", "PRIMARY ", "key", " ON", " CONFLICT ",
+                    "ASC", " id ", "INTEGER ", "ü", "AUTOINCREMENT",
+                ][..]),
+                0..24,
+            )
+        ) {
+            let sql = format!("CREATE TABLE t({}", parts.concat());
+            if let Some(made) = with_autoincrement(&sql).filter(|made| *made != sql) {
+                let at = made.bytes().zip(sql.bytes()).take_while(|(one, other)| one == other).count();
+                let rest = sql.len() - at;
+                proptest::prop_assert_eq!(&made[made.len() - rest..], &sql[at..]);
+                proptest::prop_assert_eq!(made.len() - sql.len(), WORD.len() + 1);
+            }
+        }
+    }
 }
