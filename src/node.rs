@@ -3,7 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use packhorse_bundler::seal::Share;
-use packhorse_shared::config::{Config, Set};
+use packhorse_shared::config::{Config, Keys, Set};
 use packhorse_shared::home::{Home, HomeLock};
 use packhorse_shared::id::NodeName;
 use packhorse_shared::link::Role;
@@ -120,6 +120,12 @@ impl Node {
             Some(Set::Everything) => Ok(self.replica.tables().to_vec()),
             Some(Set::Tables(tables)) => tables.iter().map(|table| self.whole_table(name, table)).collect(),
         }
+    }
+
+    /// The tables whose numbers the configuration wants left as they are at remotes.
+    pub fn tables_with_keys_as_is(&self) -> Vec<String> {
+        let as_is = self.config.tables.iter().filter(|(_, policy)| policy.keys == Keys::AsIs);
+        as_is.map(|(name, _)| name.clone()).collect()
     }
 
     fn whole_table(&self, set: &str, table: &packhorse_shared::config::SetTable) -> Result<TableShape, Failure> {

@@ -37,6 +37,20 @@ fn equal(scene: &Scene) {
     }
 }
 
+#[test]
+fn every_table_of_the_package_has_numbers_of_its_own_or_is_known_by_what_it_says() {
+    let scene = shop();
+    let package = ["remote", "pack", "alice", "-o", "again.rdb", "--no-passphrase"];
+    let told = scene.packhorse("hq", &package).expect(0);
+    assert!(!told.err.contains("no numbers of its own") && !told.err.contains("not copied"), "{told:#?}");
+    let numbered: Vec<&str> = TABLES.into_iter().filter(|table| *table != "PlaylistTrack").collect();
+    let ranges = "SELECT name FROM sqlite_sequence WHERE seq = 1000000000 ORDER BY name";
+    assert_eq!(scene.sql("alice", ranges).lines().collect::<Vec<_>>(), numbered);
+    let artist = "INSERT INTO Artist (Name) VALUES ('Björk'); SELECT last_insert_rowid()";
+    assert_eq!(scene.sql("alice", artist), "1000000001");
+    assert_eq!(scene.sql("hq", artist), "276");
+}
+
 /// Edits of many rows in many tables; `sys.argv[2]` tells the two ends' edits apart.
 const EDITS: &str = "
 import random, sqlite3, sys

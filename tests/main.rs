@@ -13,6 +13,7 @@ mod forget;
 mod identity;
 mod mirror;
 mod numbers;
+mod numbers_ranges;
 mod regressions;
 mod shape;
 mod steps;

@@ -14,7 +14,7 @@ use packhorse_shared::bundle::{Addressee, BundleWriter, Counts, FORMAT, Kind, Ma
 use packhorse_shared::clock::WallTime;
 use packhorse_shared::id::{LinkId, NodeName};
 use packhorse_shared::link::{Link, Role};
-use packhorse_shared::replica::{Copied, Replica, StoredLink, TableShape};
+use packhorse_shared::replica::{Copied, NoRange, RemoteCopy, Replica, StoredLink, TableShape};
 use packhorse_shared::seam::{Step, World, publish};
 use packhorse_shared::spool::Spool;
 
@@ -28,6 +28,8 @@ pub struct Order<'a> {
     pub remote: &'a NodeName,
     /// The tables that it shares.
     pub tables: &'a [TableShape],
+    /// Those of them whose numbers are left as they are.
+    pub as_is: &'a [String],
     /// The relays as the remote reaches them, in the order in which they are tried.
     pub relays: Vec<String>,
     /// Where the file goes; it must not be there.
@@ -43,6 +45,8 @@ pub struct Packed {
     pub bytes: u64,
     /// Parts of the schema that it lacks, and why.
     pub skipped: Vec<String>,
+    /// Tables whose new numbers start there as they do here, and why.
+    pub no_range: Vec<NoRange>,
 }
 
 /// Makes packages at one hub.
@@ -65,8 +69,9 @@ impl Packer<'_> {
         let now = self.world.clock.now();
         let database = self.spool.fresh_tmp(&format!("package-{}.db", order.remote))?;
         let tables: Vec<String> = order.tables.iter().map(|table| table.name.clone()).collect();
+        let copy = RemoteCopy { tables: &tables, as_is: order.as_is };
         let beyond = beyond(replica)?;
-        let written = replica.copy_for_remote(now, &database, &tables).map_err(BundlerError::from).and_then(|copied| {
+        let written = replica.copy_for_remote(now, &database, copy).map_err(BundlerError::from).and_then(|copied| {
             self.reached(Step::PackageDatabaseMade, order)?;
             let mut link = self.opened_link(replica, order.remote, now, &copied)?;
             let complete_to = beyond.complete_to(copied.clock, link.id);
@@ -84,7 +89,7 @@ impl Packer<'_> {
             let _ = self.world.disk.remove(&draft(order.file));
         }
         placed?;
-        Ok(Packed { records: copied.records, bytes, skipped: copied.skipped })
+        Ok(Packed { records: copied.records, bytes, skipped: copied.skipped, no_range: copied.no_range })
     }
 
     /// Opens the link, then gives the package its name.

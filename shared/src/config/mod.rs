@@ -25,7 +25,8 @@ pub(crate) use error::{line_of, one_line};
 pub use initial::{InitialConfig, InitialConfigError};
 pub use quantity::{ByteCount, QuantityError, Span};
 pub use section::{
-    BundleConfig, MergeConfig, NodeConfig, Param, Prefer, RemoteConfig, Scalar, SetTable, TablePolicy, WatchConfig,
+    BundleConfig, Keys, MergeConfig, NodeConfig, Param, Prefer, RemoteConfig, Scalar, SetTable, TablePolicy,
+    WatchConfig,
 };
 
 use crate::id::NodeName;

@@ -106,6 +106,19 @@ impl Default for MergeConfig {
 pub struct TablePolicy {
     /// Whose change wins.
     pub prefer: Prefer,
+    /// Which numbers new records get at remotes.
+    pub keys: Keys,
+}
+
+/// Which numbers the new records of a table with assigned keys get at a remote.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Keys {
+    /// Those of a range of the remote's own, where that can be done.
+    #[default]
+    Ranged,
+    /// Those that they would get at the hub.
+    AsIs,
 }
 
 /// Which of two changes to one field wins.

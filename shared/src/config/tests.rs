@@ -25,6 +25,7 @@ apply_pause = "0 ms"
 
 [table.contacts]
 prefer = "hub"
+keys = "as-is"
 
 [set.sales]
 [[set.sales.table]]
@@ -66,7 +67,9 @@ fn the_designed_example_is_understood() {
     assert_eq!(config.watch.transfer_every(true), Span::minutes(3));
     assert_eq!(config.merge.apply_pause, Span::from_millis(0));
     assert_eq!(config.policy("contacts").prefer, Prefer::Hub);
+    assert_eq!(config.policy("contacts").keys, Keys::AsIs);
     assert_eq!(config.policy("others").prefer, Prefer::Latest);
+    assert_eq!(config.policy("others").keys, Keys::Ranged);
     let Some(Set::Tables([companies, contacts, campaigns])) = config.set("sales") else { panic!("not three tables") };
     assert_eq!(companies.filter.as_deref(), Some("account_manager = :user"));
     assert_eq!(contacts.follow, ["company_id"]);
@@ -123,6 +126,8 @@ fn a_damaged_file_is_refused_with_line_and_key() {
     refused(&node("[watch]\ntransfer_every = \"0 s\"\n"), 5, Some("watch.transfer_every"), "more than zero");
     refused(&node("[merge]\napply_pause = \"1 fortnight\"\n"), 5, Some("merge.apply_pause"), "fortnight");
     refused(&node("[table.a]\nprefer = \"mine\"\n"), 5, Some("table.a.prefer"), "mine");
+    refused(&node("[table.a]\nkeys = \"as_is\"\n"), 5, Some("table.a.keys"), "as-is");
+    refused(&node("[table.a]\ndeletes = \"any\"\n"), 5, Some("table.a.deletes"), "deletes");
     refused(&node("relay = \"\"\n"), 4, Some("node.relay"), "empty");
     refused(&node("relay = [\"a\", 3]\n"), 4, Some("node.relay"), "string");
     refused("[node]\nname = \"hq\"\ndatabase = \"..\"\n", 3, Some("node.database"), "folder");

@@ -6,6 +6,7 @@
 //! data that they speak of. Leaves to `bundler` what a link is owed, and to `unbundler` which of two values wins.
 
 mod error;
+mod numbering;
 mod remains;
 mod shape;
 pub mod sqlite;
@@ -23,6 +24,7 @@ use crate::marks::Marks;
 use crate::value::{Key, Value};
 
 pub use error::ReplicaError;
+pub use numbering::{NoRange, RemoteCopy, WhyNoRange};
 pub use remains::{Remains, RemainsField};
 pub use shape::{ColumnShape, KeyKind, LeftOut, Parent, TableShape, WhyLeftOut};
 
@@ -80,6 +82,8 @@ pub struct Copied {
     pub records: u64,
     /// Parts of the schema that could not be copied, and why.
     pub skipped: Vec<String>,
+    /// The tables with assigned keys whose new numbers start as they do here, and why; the others got a range.
+    pub no_range: Vec<NoRange>,
 }
 
 /// A database that takes part.
@@ -138,9 +142,10 @@ pub trait Replica {
     /// Counts as deleted the records of a table that have marks and stand no more: what [`ReplicaError::Vanished`] told.
     fn bury_vanished(&mut self, table: &str) -> Result<()>;
 
-    /// Copies the named tables, whole, into a new SQLite database at `target`: an empty copy of the schema filled with
-    /// what a remote may have, prepared to take part. The file is complete and on the disk when this returns.
-    fn copy_for_remote(&mut self, now: WallTime, target: &Path, tables: &[String]) -> Result<Copied>;
+    /// Copies tables, whole, into a new SQLite database at `target`: an empty copy of the schema filled with what a
+    /// remote may have, prepared to take part, its numbers in a range of their own. The file is complete and on the disk
+    /// when this returns.
+    fn copy_for_remote(&mut self, now: WallTime, target: &Path, copy: RemoteCopy<'_>) -> Result<Copied>;
 
     /// Begins a write transaction in which nothing is unharvested. `observed` is the sender's clock.
     fn begin_merge(&mut self, now: WallTime, observed: Reading) -> Result<Box<dyn MergeTransaction + '_>>;

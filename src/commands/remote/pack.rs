@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use packhorse_bundler::package::{Order, Packer};
 use packhorse_shared::id::NodeName;
+use packhorse_shared::replica::{NoRange, Replica, WhyNoRange};
 
 use crate::failure::{Exit, Failure};
 use crate::node::{Node, WORLD};
 use crate::relay;
 use crate::report::{note, result};
-use crate::wording::{bytes, count};
+use crate::wording::{bytes, count, shown};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -53,6 +54,7 @@ impl Pack {
         if orders.is_empty() {
             note("there are no remotes yet: add one with `packhorse remote add NAME`");
         }
+        note_unknown_policies(&node);
         orders.iter().try_for_each(|(remote, file)| pack(&mut node, remote, file))?;
         Ok(Exit::Done)
     }
@@ -77,11 +79,35 @@ fn pack(node: &mut Node, remote: &NodeName, file: &Path) -> Result<(), Failure> 
     let relays = relay::relays_of_remote(node, remote)?;
     let (spool, name) = (node.spool(), node.name().clone());
     let packer = Packer { world: WORLD, spool: &spool, node: &name };
-    let packed = packer.pack(&mut node.replica, &Order { remote, tables: &tables, relays, file })?;
+    let as_is = node.tables_with_keys_as_is();
+    let order = Order { remote, tables: &tables, as_is: &as_is, relays, file };
+    let packed = packer.pack(&mut node.replica, &order)?;
     for skipped in &packed.skipped {
         note(&format!("not copied: {skipped}"));
     }
+    note_tables_without_range(remote, &packed.no_range);
     note(&format!("{remote}: {} in {}", count(packed.records, "record", "records"), bytes(packed.bytes)));
     result(&file.display().to_string());
     Ok(())
+}
+
+/// One line for each reason.
+fn note_tables_without_range(remote: &NodeName, all: &[NoRange]) {
+    let mut told: Vec<&WhyNoRange> = Vec::new();
+    for NoRange { why, .. } in all {
+        if told.contains(&why) {
+            continue;
+        }
+        told.push(why);
+        let tables: Vec<String> = all.iter().filter(|none| none.why == *why).map(|none| shown(&none.table)).collect();
+        note(&format!("{remote} has no numbers of its own for new records in {}: {why}", tables.join(", ")));
+    }
+}
+
+/// A mistyped name would silently leave the table with a range.
+fn note_unknown_policies(node: &Node) {
+    let is_synced = |name: &str| node.replica.tables().iter().any(|table| table.name.eq_ignore_ascii_case(name));
+    for name in node.tables_with_keys_as_is().iter().filter(|name| !is_synced(name)) {
+        note(&format!("[table.{}] in packhorse.toml has keys = \"as-is\", but no such table is synced", shown(name)));
+    }
 }

@@ -18,6 +18,8 @@ mod numbers;
 mod open;
 mod packing;
 mod prepare;
+mod ranges;
+mod remake;
 mod repair;
 mod schema;
 mod search;
@@ -42,8 +44,8 @@ use crate::horizon::Horizon;
 use crate::id::{Epoch, LinkId, NodeName, TableId};
 use crate::link::{Forgettable, Link};
 use crate::replica::{
-    Copied, Harvested, Identity, MergeTransaction, Replica, ReplicaError, Result, Snapshot, StoredLink, TableShape,
-    Tally,
+    Copied, Harvested, Identity, MergeTransaction, RemoteCopy, Replica, ReplicaError, Result, Snapshot, StoredLink,
+    TableShape, Tally,
 };
 use crate::seam::{Steps, Uninterrupted};
 
@@ -263,8 +265,8 @@ impl Replica for SqliteReplica {
         repair::log_vanished(&self.writer, table, keys).map_err(self.fault("be written"))
     }
 
-    fn copy_for_remote(&mut self, now: WallTime, target: &Path, tables: &[String]) -> Result<Copied> {
-        self.try_copy(now, target, tables).map_err(|fault| fault.at(target, "be made"))
+    fn copy_for_remote(&mut self, now: WallTime, target: &Path, copy: RemoteCopy<'_>) -> Result<Copied> {
+        self.try_copy(now, target, copy).map_err(|fault| fault.at(target, "be made"))
     }
 
     fn begin_merge(&mut self, now: WallTime, observed: Reading) -> Result<Box<dyn MergeTransaction + '_>> {

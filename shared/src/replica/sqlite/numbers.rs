@@ -6,25 +6,20 @@
 
 use std::ops::Range;
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 
 use super::catalogue::{Catalogue, Entry};
 use super::fault::Outcome;
 use super::moves;
 use super::names::{marks_table, quoted, remains_table};
+use super::ranges::{EACH, REMOTES, sequence};
 use super::state;
 use crate::replica::{KeyKind, TableShape};
-
-/// The numbers that only the databases of remotes give, in ranges by depth: what is a record's number for good lies outside.
-pub(super) const REMOTES: Range<i64> = 1_000_000_000..1 << 31;
-
-/// How many of them belong to one depth.
-const EACH_DEPTH: i64 = 500_000_000;
 
 /// The numbers that this node gives.
 fn own(connection: &Connection) -> Outcome<Range<i64>> {
     let from = state::numbers_from(connection)?;
-    Ok(from.map_or(0..REMOTES.start, |from| from..from.saturating_add(EACH_DEPTH)))
+    Ok(from.map_or(0..REMOTES.start, |from| from..from.saturating_add(EACH)))
 }
 
 /// A number that no record of a table has, had or was given, above all such of those that this node gives.
@@ -36,7 +31,7 @@ pub(super) fn free(connection: &Connection, entry: &Entry) -> Outcome<Option<i64
         let found: Option<i64> = connection.prepare_cached(&sql)?.query_row([own.start, own.end], |row| row.get(0))?;
         highest = highest.max(found.unwrap_or(0));
     }
-    let sequence = sequence(connection, &entry.shape.name)?.filter(|last| own.contains(last));
+    let sequence = sequence(connection, "main", &entry.shape.name)?.filter(|last| own.contains(last));
     highest = highest.max(sequence.unwrap_or(0)).max(moves::highest(connection, entry.shape.id, &own)?);
     match highest + 1 {
         next if own.contains(&next) => Ok(Some(next)),
@@ -49,16 +44,6 @@ fn places(entry: &Entry) -> Vec<(String, String)> {
     let Some(key) = entry.shape.keys.first() else { return Vec::new() };
     let name = &entry.shape.name;
     vec![(quoted(key), quoted(name)), ("k1".to_owned(), marks_table(name)), ("k1".to_owned(), remains_table(name))]
-}
-
-/// The last number that AUTOINCREMENT gave, if the table has it.
-fn sequence(connection: &Connection, table: &str) -> Outcome<Option<i64>> {
-    let there = "SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'";
-    if !connection.prepare_cached(there)?.exists([])? {
-        return Ok(None);
-    }
-    let mut statement = connection.prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = ?1")?;
-    Ok(statement.query_row([table], |row| row.get(0)).optional()?.flatten())
 }
 
 /// Where the highest number is given, as some applications do on purpose: the end of the first gap from the top.

@@ -15,6 +15,8 @@ use super::metadata::{Metadata, unpack_birth};
 use super::names::{PREFIX, is_ours, quoted, quoted_list};
 use super::open;
 use super::prepare::add_table;
+use super::ranges::{self, Ranges};
+use super::remake;
 use super::schema::candidates;
 use super::search;
 use super::state::{self, Progress};
@@ -22,7 +24,7 @@ use crate::clock::{Reading, WallTime};
 use crate::id::{Cut, LinkId, NodeId, NodeName};
 use crate::link::Link;
 use crate::marks::{Marks, Roster};
-use crate::replica::{Copied, Identity, Present, Result, StoredLink};
+use crate::replica::{Copied, Identity, Present, RemoteCopy, Result, StoredLink, WhyNoRange};
 
 /// The number that the link to the hub has in a remote's database: it is the first.
 const LINK_TO_HUB: LinkId = LinkId(1);
@@ -42,7 +44,7 @@ pub struct Adoption<'a> {
 }
 
 impl SqliteReplica {
-    pub(super) fn try_copy(&mut self, now: WallTime, target: &Path, tables: &[String]) -> Outcome<Copied> {
+    pub(super) fn try_copy(&mut self, now: WallTime, target: &Path, wanted: RemoteCopy<'_>) -> Outcome<Copied> {
         // What stops us before the first row is copied stands in the main database, not in the new one.
         let path = self.path.clone();
         let at_source = |fault: Fault| Fault::Said(fault.at(&path, "be read"));
@@ -54,20 +56,23 @@ impl SqliteReplica {
         begun.map_err(at_source)?;
         let progress = copy.progress()?;
         let (horizon, births) = (state::horizon(&copy.connection)?, state::births(&copy.connection)?);
-        let mut copied = Copied { cut: progress.cut, clock: progress.clock.latest(), records: 0, skipped: Vec::new() };
-        copy.schema("table", &mut copied.skipped)?;
-        for table in tables {
-            copied.records += copy.rows(table)?;
+        let mut ranges = Ranges::plan(&copy.connection, self.catalogue.shapes(), wanted)?;
+        let (mut records, mut skipped) = (0, Vec::new());
+        copy.schema("table", &mut ranges, &mut skipped)?;
+        for table in wanted.tables {
+            records += copy.rows(table, &ranges)?;
         }
         for kind in ["view", "index", "trigger"] {
-            copy.schema(kind, &mut copied.skipped)?;
+            copy.schema(kind, &mut ranges, &mut skipped)?;
         }
-        copy.metadata(self.identity, progress.clock.latest(), tables, &self.catalogue)?;
+        copy.metadata(self.identity, progress.clock.latest(), wanted.tables, &self.catalogue)?;
+        ranges.store(&copy.connection)?;
         // What has no marks here has none there.
         state::set_horizon(&copy.connection, horizon)?;
         state::set_births(&copy.connection, births)?;
+        let no_range = ranges.none_in(&copy.connection)?;
         copy.finish()?;
-        Ok(copied)
+        Ok(Copied { cut: progress.cut, clock: progress.clock.latest(), records, skipped, no_range })
     }
 }
 
@@ -104,7 +109,7 @@ impl Copy {
 
     /// Makes everything of one kind in the schema, in the order in which it was made. What our own connection cannot
     /// make belongs to a table that is not synced (see `init`) and is passed over.
-    fn schema(&self, kind: &str, skipped: &mut Vec<String>) -> Outcome<()> {
+    fn schema(&self, kind: &str, ranges: &mut Ranges, skipped: &mut Vec<String>) -> Outcome<()> {
         let mut statement = self.connection.prepare(
             "SELECT name, sql FROM hub.sqlite_schema WHERE type = ?1 AND sql IS NOT NULL \
              AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name NOT IN \
@@ -113,6 +118,12 @@ impl Copy {
         let rows = statement.query_map([kind], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let parts: Vec<(String, String)> = rows.collect::<rusqlite::Result<_>>()?;
         for (name, sql) in parts.iter().filter(|(name, _)| !is_ours(name)) {
+            if kind == "table" && ranges.start_of(name).is_some() {
+                if remake::with_autoincrement(&self.connection, name, sql)? {
+                    continue;
+                }
+                ranges.withdraw(name, WhyNoRange::Statement);
+            }
             match self.connection.execute_batch(sql) {
                 Err(error) if is_about_the_statement(&error) => skipped.push(format!("{kind} {name}: {error}")),
                 other => other?,
@@ -122,7 +133,7 @@ impl Copy {
     }
 
     /// Copies a table's rows. Those whose key holds a NULL are not synced and stay behind.
-    fn rows(&self, table: &str) -> Outcome<u64> {
+    fn rows(&self, table: &str, ranges: &Ranges) -> Outcome<u64> {
         let sql = "SELECT name, pk FROM pragma_table_xinfo(?1, 'hub') WHERE hidden = 0 ORDER BY cid";
         let mut statement = self.connection.prepare(sql)?;
         let rows = statement.query_map([table], |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -133,7 +144,10 @@ impl Copy {
         let (name, list) = (quoted(table), quoted_list(columns.iter().map(|column| column.0.as_str())));
         let sql = format!("INSERT INTO main.{name} ({list}) SELECT {list} FROM hub.{name} WHERE {with_key}");
         let copied = self.connection.execute(&sql, [])? as u64;
-        self.number_sequence(table)?;
+        match ranges.start_of(table) {
+            Some(start) => ranges::start(&self.connection, table, start)?,
+            None => self.number_sequence(table)?,
+        }
         Ok(copied)
     }
 
@@ -207,7 +221,7 @@ impl Copy {
 }
 
 /// Whether SQLite refused what a statement says, and not for want of room or the like.
-fn is_about_the_statement(error: &rusqlite::Error) -> bool {
+pub(super) fn is_about_the_statement(error: &rusqlite::Error) -> bool {
     use rusqlite::ErrorCode::{AuthorizationForStatementDenied, ConstraintViolation, TypeMismatch, Unknown};
     let code = error.sqlite_error_code();
     matches!(code, None | Some(Unknown | AuthorizationForStatementDenied | ConstraintViolation | TypeMismatch))

@@ -141,9 +141,28 @@ pub(super) fn set_births(connection: &Connection, births: Horizon) -> Outcome<()
     set(connection, "births", births.reading().0 as i64)
 }
 
-/// The number above which this node gives its own; None at the root, which gives all that are below.
+/// Where the numbers of this node's own records start; nowhere in particular at the root.
 pub(super) fn numbers_from(connection: &Connection) -> Outcome<Option<i64>> {
     get(connection, "numbers_from")
+}
+
+/// Sets that, once, before the node is at work.
+pub(super) fn set_numbers_from(connection: &Connection, from: i64) -> Outcome<()> {
+    set(connection, "numbers_from", from)
+}
+
+/// Whether a table's numbers were left as they are at the hub, however high they have got since.
+pub(super) fn has_numbers_as_is(connection: &Connection, table: &str) -> Outcome<bool> {
+    Ok(get(connection, &numbers_as_is(table))?.is_some())
+}
+
+/// Sets that.
+pub(super) fn set_numbers_as_is(connection: &Connection, table: &str) -> Outcome<()> {
+    set(connection, &numbers_as_is(table), 1)
+}
+
+fn numbers_as_is(table: &str) -> String {
+    format!("numbers_as_is {}", table.to_ascii_lowercase())
 }
 
 /// The latest epoch of any link that was removed: one under the same name begins later.

@@ -1,7 +1,9 @@
 //! The text of an index's expressions and of its condition, cut out of its CREATE INDEX statement.
 //!
-//! SQLite tells that a term is an expression but not which, so the statement is read as far as that takes: strings,
-//! quoted names, comments and parentheses are stepped over, nothing is interpreted.
+//! SQLite tells that a term is an expression but not which, so the statement is read as far as that takes; nothing is
+//! interpreted. Leaves strings, quoted names and comments to [`super::sql_text`].
+
+use super::sql_text::{Piece, matching, pieces};
 
 /// What stands in a CREATE INDEX statement.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,76 +26,6 @@ pub(super) fn read(sql: &str) -> Option<IndexText> {
         _ => None,
     };
     Some(IndexText { terms, condition })
-}
-
-struct Piece<'a> {
-    start: usize,
-    text: &'a str,
-}
-
-impl Piece<'_> {
-    fn end(&self) -> usize {
-        self.start + self.text.len()
-    }
-}
-
-/// Cuts SQL into words, quoted things and single characters; blanks and comments fall away.
-fn pieces(sql: &str) -> Vec<Piece<'_>> {
-    let (mut found, mut at) = (Vec::new(), 0);
-    while let Some(rest) = sql.get(at..).filter(|rest| !rest.is_empty()) {
-        let length = length_of_next(rest);
-        let text = rest.get(..length).unwrap_or(rest);
-        let is_comment = text.starts_with("--") || text.starts_with("/*");
-        if !is_comment && !text.trim().is_empty() {
-            found.push(Piece { start: at, text });
-        }
-        at += text.len();
-    }
-    found
-}
-
-fn length_of_next(rest: &str) -> usize {
-    let first = rest.chars().next().unwrap_or(' ');
-    match first {
-        '\'' | '"' | '`' => quoted_length(rest, first),
-        '[' => rest.find(']').map_or(rest.len(), |at| at + 1),
-        '-' if rest.starts_with("--") => rest.find('\n').map_or(rest.len(), |at| at + 1),
-        '/' if rest.starts_with("/*") => rest.find("*/").map_or(rest.len(), |at| at + 2),
-        c if is_word(c) => rest.find(|c| !is_word(c)).unwrap_or(rest.len()),
-        c => c.len_utf8(),
-    }
-}
-
-fn is_word(c: char) -> bool {
-    c.is_alphanumeric() || c == '_' || c == '$'
-}
-
-/// The length of a quoted thing whose quote is doubled to stand inside.
-fn quoted_length(rest: &str, quote: char) -> usize {
-    let mut at = 1;
-    while let Some(found) = rest.get(at..).and_then(|rest| rest.find(quote)) {
-        at += found + 1;
-        if !rest.get(at..).is_some_and(|rest| rest.starts_with(quote)) {
-            return at;
-        }
-        at += 1;
-    }
-    rest.len()
-}
-
-fn matching(pieces: &[Piece<'_>], open: usize) -> Option<usize> {
-    let mut depth = 0usize;
-    for (at, piece) in pieces.iter().enumerate().skip(open) {
-        match piece.text {
-            "(" => depth += 1,
-            ")" => depth = depth.checked_sub(1)?,
-            _ => {}
-        }
-        if depth == 0 {
-            return Some(at);
-        }
-    }
-    None
 }
 
 fn split_terms(sql: &str, pieces: &[Piece<'_>]) -> Vec<String> {
