@@ -194,7 +194,8 @@ fn exit_of_replica(error: &ReplicaError) -> Exit {
         | ReplicaError::Folder { .. }
         | ReplicaError::NotADatabase { .. }
         | ReplicaError::AlreadyPrepared { .. }
-        | ReplicaError::NotPrepared { .. } => Exit::Usage,
+        | ReplicaError::NotPrepared { .. }
+        | ReplicaError::Identity { .. } => Exit::Usage,
         _ => Exit::Failed,
     }
 }

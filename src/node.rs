@@ -54,7 +54,20 @@ impl Node {
     pub fn lock(given: Option<&Path>, command: &str) -> Result<(Self, HomeLock), Failure> {
         let home = Home::open(&locate::home(given)?)?;
         let lock = home.lock(command)?;
-        Ok((Self::open(given)?, lock))
+        let mut node = Self::open(given)?;
+        node.take_over_policies()?;
+        Ok((node, lock))
+    }
+
+    /// What the configuration says of tables lies in the database too, from where packages take it. A remote's comes from its
+    /// hub.
+    fn take_over_policies(&mut self) -> Result<(), Failure> {
+        if self.replica.links()?.iter().any(|link| link.state.role() == Role::Hub) {
+            return Ok(());
+        }
+        let identities = self.config.tables.iter().filter(|(_, policy)| !policy.identity.is_empty());
+        let identities = identities.map(|(table, policy)| (table.clone(), policy.identity.clone())).collect();
+        Ok(self.replica.set_identities(&identities)?)
     }
 
     /// A home that was copied beside another database must not speak for it.

@@ -88,6 +88,7 @@ database = ""
 # Policies, at the hub; they travel to the remotes. `prefer` is "latest", "hub" or "remote".
 # [table.contacts]
 # prefer = "latest"
+# identity = ["email"]               # records made apart with the same value are one (a unique key that is not the number)
 # keys = "ranged"                    # "as-is": new numbers at a remote do not start far above the hub's
 
 # A sync set: what a remote shares. The set "everything" is there without being written.

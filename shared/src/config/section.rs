@@ -108,6 +108,8 @@ pub struct TablePolicy {
     pub prefer: Prefer,
     /// Which numbers new records get at remotes.
     pub keys: Keys,
+    /// The columns of a unique key by which records made apart are one, whatever their numbers; none: what the schema says.
+    pub identity: Vec<String>,
 }
 
 /// Which numbers the new records of a table with assigned keys get at a remote.

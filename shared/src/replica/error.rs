@@ -117,6 +117,16 @@ pub enum ReplicaError {
         /// What was met.
         what: String,
     },
+    /// The configuration names columns as a table's identity that cannot be one.
+    #[error(
+        "identity of table \"{table}\": {why}; set [table.{table}] identity to the columns of one of its UNIQUE keys"
+    )]
+    Identity {
+        /// The table.
+        table: String,
+        /// What stands against it.
+        why: String,
+    },
     /// A link to this peer is there already.
     #[error("there is already a link to \"{peer}\"")]
     LinkExists {

@@ -241,8 +241,26 @@ pub struct Residence {
     pub birth: Option<Stamp>,
 }
 
-/// Where records are now that came back when their number had been given to another.
-pub type Moves = BTreeMap<(TableId, Residence), Residence>;
+/// Where records are now that are known under another birth.
+pub type Moves = BTreeMap<(TableId, Residence), Moved>;
+
+/// Where such a record is now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moved {
+    /// Its number and birth.
+    pub to: Residence,
+    /// What became of it.
+    pub how: HowMoved,
+}
+
+/// Why a record is known under another birth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HowMoved {
+    /// Its number had been given to another when it came back: it is a new record.
+    CameBack,
+    /// It is one with another that was made apart.
+    Merged,
+}
 
 /// What became of a write that a constraint could refuse.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -369,11 +387,14 @@ pub trait MergeTransaction {
     /// Gives a record that stands here another number; everything that refers to it follows. No edit: stamps stay.
     fn renumber(&mut self, table: &TableShape, from: i64, to: i64) -> Result<Placement>;
 
-    /// Where records are that came back when their number had been given to another.
+    /// Where records are that are known under another birth.
     fn moves(&mut self) -> Result<Moves>;
 
-    /// Notes that a record has another number from now on.
-    fn note_move(&mut self, table: &TableShape, from: &Residence, to: &Residence) -> Result<()>;
+    /// Notes that a record has another number from now on, or another birth.
+    fn note_move(&mut self, table: &TableShape, from: &Residence, to: &Residence, how: HowMoved) -> Result<()>;
+
+    /// The record that stands with these values of its table's identity.
+    fn identical(&mut self, table: &TableShape, values: &[Value]) -> Result<Option<Key>>;
 
     /// Keeps a change that cannot be placed now.
     fn hold(&mut self, link: LinkId, change: &TableChanges, reason: &str, now: WallTime) -> Result<()>;

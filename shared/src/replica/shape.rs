@@ -32,6 +32,8 @@ pub struct TableShape {
     pub columns: Vec<ColumnShape>,
     /// Its declared foreign keys whose parent is synced.
     pub parents: Vec<Parent>,
+    /// The columns of the unique key by which its records are one if made apart, whatever their numbers; none as a rule.
+    pub identity: Vec<ColumnId>,
 }
 
 /// A synced column that is not part of the key.

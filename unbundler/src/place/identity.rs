@@ -12,7 +12,7 @@ use packhorse_shared::change::{EXISTENCE, FieldChange, RecordChange, TableChange
 use packhorse_shared::clock::Stamp;
 use packhorse_shared::id::{ColumnId, TableId};
 use packhorse_shared::marks::Mark;
-use packhorse_shared::replica::{KeyKind, Placement, Residence, Result, TableShape};
+use packhorse_shared::replica::{HowMoved, KeyKind, Placement, Residence, Result, TableShape};
 use packhorse_shared::value::{Key, Value};
 
 use super::Placer;
@@ -41,6 +41,7 @@ impl Placer<'_> {
                 placer.follow(table, record, is_confirmation(table, bundle, record))
             })?;
         }
+        self.unite(&tables, bundle)?;
         let mut numbers: BTreeMap<Place, i64> = BTreeMap::new();
         self.each_born(&tables, bundle, &mut |placer, table, record, place| {
             let Some((theirs, birth)) = numbered(record) else { return Ok(()) };
@@ -101,7 +102,7 @@ impl Placer<'_> {
     }
 
     /// Whoever holds a number that the hub has given to another moves to one of our own, until the hub gives it its own.
-    fn make_room(&mut self, table: &TableShape, number: i64, birth: Stamp) -> Result<()> {
+    pub(super) fn make_room(&mut self, table: &TableShape, number: i64, birth: Stamp) -> Result<()> {
         let standing = self.transaction.find(table, &Key(vec![Value::Integer(number)]))?;
         let Some(other) = standing.and_then(|present| present.birth) else { return Ok(()) };
         if self.arrival.is_same(Some(other), Some(birth)) {
@@ -138,14 +139,15 @@ impl Placer<'_> {
     }
 
     fn note_number(&mut self, table: &TableShape, from: i64, to: i64, birth: Stamp) -> Result<()> {
-        let residence = |number| Residence { key: Key(vec![Value::Integer(number)]), birth: Some(birth) };
-        self.transaction.note_move(table, &residence(from), &residence(to))
+        let (from, to) = (residence(from, Some(birth)), residence(to, Some(birth)));
+        self.transaction.note_move(table, &from, &to, HowMoved::Merged)
     }
 
     /// The number that a change's record has here, or is given now.
     fn number_here(&mut self, table: &TableShape, record: &RecordChange, theirs: i64, birth: Stamp) -> Result<i64> {
         let standing = self.transaction.find(table, &record.key)?;
-        if standing.is_some_and(|present| self.arrival.is_same(present.birth, Some(birth))) {
+        let is_one_with_another = self.moves.contains_key(&(table.id, residence(theirs, Some(birth))));
+        if is_one_with_another || standing.is_some_and(|present| self.arrival.is_same(present.birth, Some(birth))) {
             return Ok(theirs);
         }
         if let Some(ours) = self.transaction.number_of(table, birth)? {
@@ -214,7 +216,7 @@ impl Placer<'_> {
     }
 
     /// The number here of a record that its sender knows by a number and a birth, if it is known here.
-    fn known_number(&mut self, table: &TableShape, theirs: i64, birth: Stamp) -> Result<Option<i64>> {
+    pub(super) fn known_number(&mut self, table: &TableShape, theirs: i64, birth: Stamp) -> Result<Option<i64>> {
         let standing = self.transaction.find(table, &Key(vec![Value::Integer(theirs)]))?;
         if standing.is_some_and(|present| self.arrival.is_same(present.birth, Some(birth))) {
             return Ok(Some(theirs));
@@ -248,6 +250,10 @@ pub(super) fn says_only_number(table: &TableShape, of: &TableChanges, record: &R
 fn is_confirmation(table: &TableShape, bundle: &[TableChanges], record: &RecordChange) -> bool {
     let of = bundle.iter().find(|changes| table.name.eq_ignore_ascii_case(&changes.table));
     of.is_some_and(|of| says_only_number(table, of, record))
+}
+
+fn residence(number: i64, birth: Option<Stamp>) -> Residence {
+    Residence { key: Key(vec![Value::Integer(number)]), birth }
 }
 
 /// The number and the birth of a record that has both.

@@ -14,6 +14,7 @@ mod identity;
 mod moved;
 mod references;
 mod standing;
+mod unite;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,5 @@
-//! Records that come back when their number has been given to another.
+//! Records that are known under another birth: those that come back when their number has been given to another, and those
+//! that were made apart and are one.
 //!
 //! SQLite gives the highest number again once its record was deleted. A later edit elsewhere brings the deleted record back
 //! all the same: its hub, which decides identity, gives it a new number, and says so as two edits of its own, a deletion
@@ -9,7 +10,7 @@ use packhorse_shared::change::{FieldChange, RecordChange, TableChanges};
 use packhorse_shared::clock::Stamp;
 use packhorse_shared::id::LinkId;
 use packhorse_shared::marks::{Mark, Marks};
-use packhorse_shared::replica::{KeyKind, Placement, Present, Remains, Residence, Result, TableShape};
+use packhorse_shared::replica::{HowMoved, KeyKind, Moved, Placement, Present, Remains, Residence, Result, TableShape};
 use packhorse_shared::value::{Key, Value};
 
 use super::Placer;
@@ -60,15 +61,19 @@ impl Placer<'_> {
     ) -> Result<Option<RecordChange>> {
         let mut moved = record.clone();
         let from = Residence { key: record.key.clone(), birth: record.birth };
-        if let Some(to) = self.moves.get(&(table.id, from)).cloned() {
-            self.say_again(table, record)?;
+        if let Some(Moved { to, how }) = self.moves.get(&(table.id, from)).cloned() {
+            if how == HowMoved::CameBack {
+                self.say_again(table, record)?;
+            }
             (moved.key, moved.birth) = (to.key, to.birth);
         }
         for (field, old) in moved.fields.iter_mut().zip(&record.fields) {
-            if let Some((value, birth)) = self.reference(tables, table, of, old) {
-                // That the reference has another value is a decision made here.
+            if let Some((value, birth, how)) = self.reference(tables, table, of, old) {
                 (field.value, field.refers_to) = (value, birth);
-                field.stamp = self.transaction.tick();
+                // That the reference is to another record is a decision made here.
+                if how == HowMoved::CameBack {
+                    field.stamp = self.transaction.tick();
+                }
             }
         }
         Ok((moved != *record).then_some(moved))
@@ -95,13 +100,13 @@ impl Placer<'_> {
         table: &TableShape,
         of: &TableChanges,
         field: &FieldChange,
-    ) -> Option<(Value, Option<Stamp>)> {
+    ) -> Option<(Value, Option<Stamp>, HowMoved)> {
         let Some(Column::Field(at, _)) = column_of(table, of, field) else { return None };
         let parent = table.columns.get(at)?.refers_to.as_deref()?;
         let parent = tables.iter().find(|table| table.name == parent)?;
         let from = Residence { key: Key(vec![field.value.clone()]), birth: field.refers_to };
-        let to = self.moves.get(&(parent.id, from))?;
-        Some((to.key.0.first()?.clone(), to.birth))
+        let Moved { to, how } = self.moves.get(&(parent.id, from))?;
+        Some((to.key.0.first()?.clone(), to.birth, *how))
     }
 
     /// Gives a record that lives again a number of its own, if this end decides that; else it is held.
@@ -136,14 +141,14 @@ impl Placer<'_> {
 
     fn note_move(&mut self, table: &TableShape, record: &RecordChange, to: Residence) -> Result<()> {
         let from = Residence { key: record.key.clone(), birth: record.birth };
-        self.transaction.note_move(table, &from, &to)?;
+        self.transaction.note_move(table, &from, &to, HowMoved::CameBack)?;
         self.placed.records += 1;
         self.placed.revived += 1;
         let text = format!(
             "{0} {1} was deleted and its number given to another, and edited elsewhere later: it is {0} {2} now",
             table.name, record.key, to.key
         );
-        self.moves.insert((table.id, from), to);
+        self.moves.insert((table.id, from), Moved { to, how: HowMoved::CameBack });
         self.transaction.note(&text, self.now)
     }
 }

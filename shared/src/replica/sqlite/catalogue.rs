@@ -7,6 +7,7 @@ use rusqlite::Connection;
 
 use super::capture::{LastValues, listed};
 use super::fault::Outcome;
+use super::identities;
 use super::metadata::Metadata;
 use super::names::{joined, marks_table, quoted, quoted_list, remains_table};
 use super::schema::Candidate;
@@ -65,13 +66,18 @@ impl Catalogue {
         let mut statement = connection.prepare("SELECT id, name FROM _packhorse_tables ORDER BY id")?;
         let known: Vec<(u32, String)> =
             statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
+        let identities = identities::load(connection)?;
         let mut entries = Vec::new();
         for (id, name) in &known {
             if let Some(candidate) = candidates.iter().find(|candidate| candidate.name.eq_ignore_ascii_case(name)) {
                 let synced = |table: &str| known.iter().any(|(_, known)| known.eq_ignore_ascii_case(table));
                 let numbered_by = |table: &str, column: &str| numbered_by(candidates, table, column);
                 let keys_of = |table: &str| candidates.iter().find(|c| c.name == table).map(|c| c.keys.clone());
-                let shape = shape(connection, TableId(*id), candidate, &synced, &numbered_by)?;
+                let mut shape = shape(connection, TableId(*id), candidate, &synced, &numbered_by)?;
+                shape.identity = match identities.get(&shape.id) {
+                    Some(columns) => columns.clone(),
+                    None => identities::of_join_table(connection, &shape)?,
+                };
                 entries.push(Entry::new(shape, candidate, &keys_of));
             }
         }
@@ -183,6 +189,7 @@ fn shape(
         key_refers_to: table.keys.iter().map(|key| refers_to(key)).collect(),
         columns,
         parents,
+        identity: Vec::new(),
     })
 }
 
@@ -250,6 +257,14 @@ impl TableSql {
             "UPDATE OR IGNORE {name} SET {column} = (SELECT new {moved} ORDER BY new LIMIT 1) WHERE {is_key} \
              AND EXISTS (SELECT 1 {moved}) AND NOT EXISTS (SELECT 1 FROM {parent} WHERE {parent_key} = {name}.{column})"
         ))
+    }
+
+    /// The key of the record with these values of the table's identity.
+    pub fn identical(&self, shape: &TableShape) -> String {
+        let columns = shape.identity.iter().filter_map(|id| shape.columns.iter().find(|column| column.id == *id));
+        let names: Vec<String> = columns.map(|column| quoted(&column.name)).collect();
+        let is_it = joined(names.len(), " AND ", |at| format!("{} = ?{}", names[at], at + 1));
+        format!("SELECT {} FROM {} WHERE {is_it}", self.keys.join(", "), self.name)
     }
 
     /// Puts a record with these columns beside its key.

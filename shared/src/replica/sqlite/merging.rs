@@ -27,7 +27,7 @@ use crate::horizon::Horizon;
 use crate::id::{Cut, LinkId, NodeId, TableId};
 use crate::marks::{Marks, Roster};
 use crate::replica::{
-    Buried, Conflict, Held, MergeTransaction, Missing, Moves, Placement, Present, Remains, Residence, Result,
+    Buried, Conflict, Held, HowMoved, MergeTransaction, Missing, Moves, Placement, Present, Remains, Residence, Result,
     StoredLink, TableShape,
 };
 use crate::value::{Key, Value};
@@ -394,12 +394,22 @@ impl MergeTransaction for SqliteMerge<'_> {
         self.said(moves::returned(self.writer, &self.roster))
     }
 
-    fn note_move(&mut self, table: &TableShape, from: &Residence, to: &Residence) -> Result<()> {
+    fn note_move(&mut self, table: &TableShape, from: &Residence, to: &Residence, how: HowMoved) -> Result<()> {
         let births = from.birth.into_iter().chain(to.birth);
         let noted = self
             .enlist_all(&Marks::default(), births)
-            .and_then(|()| moves::note(self.writer, table.id, from, to, &self.roster));
+            .and_then(|()| moves::note(self.writer, table.id, from, to, how, &self.roster));
         self.said(noted)
+    }
+
+    fn identical(&mut self, table: &TableShape, values: &[Value]) -> Result<Option<Key>> {
+        let found = self.entry(table).and_then(|entry| {
+            let mut statement = self.writer.prepare_cached(&entry.sql.identical(&entry.shape))?;
+            bind_from(&mut statement, 1, values)?;
+            let mut rows = statement.raw_query();
+            Ok(rows.next()?.map(|row| key_at(row, 0, entry.shape.keys.len())).transpose()?)
+        });
+        self.said(found)
     }
 
     fn hold(&mut self, link: LinkId, change: &TableChanges, reason: &str, now: WallTime) -> Result<()> {

@@ -9,6 +9,7 @@ mod fault;
 mod forget;
 mod harvest;
 mod holding;
+mod identities;
 mod merging;
 mod metadata;
 mod missing;
@@ -29,10 +30,10 @@ mod state;
 mod sweeping;
 mod values;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use self::catalogue::Catalogue;
 use self::fault::{Fault, Outcome};
@@ -95,6 +96,25 @@ impl SqliteReplica {
         let loud = silence::silence(&mut writer, &catalogue)?;
         let steps = &Uninterrupted;
         Ok(Self { path: path.to_owned(), writer, reader, journal, identity, catalogue, loud, steps })
+    }
+
+    /// Takes over what the configuration says of tables' identities, by table and columns; the schema says the rest.
+    pub fn set_identities(&mut self, wanted: &BTreeMap<String, Vec<String>>) -> Result<()> {
+        let done = self.try_set_identities(wanted);
+        done.map_err(|fault| fault.at(&self.path, "take over what its configuration says"))
+    }
+
+    fn try_set_identities(&mut self, wanted: &BTreeMap<String, Vec<String>>) -> Outcome<()> {
+        let wanted = identities::named(&self.writer, &self.catalogue, wanted)?;
+        if wanted == identities::load(&self.writer)? {
+            return Ok(());
+        }
+        let transaction = self.writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        identities::store(&transaction, &wanted)?;
+        transaction.commit()?;
+        let (found, _) = schema::candidates(&self.writer)?;
+        self.catalogue = Catalogue::load(&self.writer, &found)?;
+        Ok(())
     }
 
     /// The same, telling of its durable steps.

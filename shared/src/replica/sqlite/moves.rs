@@ -14,11 +14,11 @@ use super::metadata::{pack_birth, unpack_birth};
 use crate::clock::Stamp;
 use crate::id::TableId;
 use crate::marks::Roster;
-use crate::replica::{Moves, Residence};
+use crate::replica::{HowMoved, Moved, Moves, Residence};
 use crate::value::{Key, Value};
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS _packhorse_moved (tbl INTEGER NOT NULL, old INTEGER NOT NULL, \
-                     old_birth BLOB NOT NULL, new INTEGER NOT NULL, new_birth BLOB NOT NULL, \
+                     old_birth BLOB NOT NULL, new INTEGER NOT NULL, new_birth BLOB NOT NULL, merged INTEGER NOT NULL, \
                      PRIMARY KEY (tbl, old, old_birth)) WITHOUT ROWID;
      CREATE INDEX IF NOT EXISTS _packhorse_moved_new ON _packhorse_moved (tbl, new);
      CREATE INDEX IF NOT EXISTS _packhorse_moved_back ON _packhorse_moved (tbl) WHERE old_birth <> new_birth";
@@ -29,12 +29,12 @@ pub(super) fn any(connection: &Connection) -> Outcome<bool> {
     Ok(connection.prepare_cached(there)?.exists([])?)
 }
 
-/// Every record that came back under another birth.
+/// Every record that is known under another birth.
 pub(super) fn returned(connection: &Connection, roster: &Roster) -> Outcome<Moves> {
     if !any(connection)? {
         return Ok(Moves::new());
     }
-    let sql = "SELECT tbl, old, old_birth, new, new_birth FROM _packhorse_moved WHERE old_birth <> new_birth";
+    let sql = "SELECT tbl, old, old_birth, new, new_birth, merged FROM _packhorse_moved WHERE old_birth <> new_birth";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([])?;
     let mut moves = Moves::new();
@@ -44,7 +44,8 @@ pub(super) fn returned(connection: &Connection, roster: &Roster) -> Outcome<Move
             let birth = unpack_birth(Some(packed), roster)?;
             Ok(Residence { key: Key(vec![Value::Integer(row.get(number)?)]), birth })
         };
-        moves.insert((TableId(row.get(0)?), residence(1, 2)?), residence(3, 4)?);
+        let how = if row.get(5)? { HowMoved::Merged } else { HowMoved::CameBack };
+        moves.insert((TableId(row.get(0)?), residence(1, 2)?), Moved { to: residence(3, 4)?, how });
     }
     Ok(moves)
 }
@@ -55,14 +56,22 @@ pub(super) fn note(
     table: TableId,
     from: &Residence,
     to: &Residence,
+    how: HowMoved,
     roster: &Roster,
 ) -> Outcome<()> {
     connection.execute_batch(TABLE)?;
-    let sql =
-        "INSERT OR REPLACE INTO _packhorse_moved (tbl, old, old_birth, new, new_birth) VALUES (?1, ?2, ?3, ?4, ?5)";
+    let sql = "INSERT OR REPLACE INTO _packhorse_moved (tbl, old, old_birth, new, new_birth, merged) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     let packed = |birth: Option<Stamp>| pack_birth(birth, roster).map(Option::unwrap_or_default);
     let (old, new) = (number(&from.key)?, number(&to.key)?);
-    connection.prepare_cached(sql)?.execute(params![table.0, old, packed(from.birth)?, new, packed(to.birth)?])?;
+    connection.prepare_cached(sql)?.execute(params![
+        table.0,
+        old,
+        packed(from.birth)?,
+        new,
+        packed(to.birth)?,
+        how == HowMoved::Merged
+    ])?;
     Ok(())
 }
 

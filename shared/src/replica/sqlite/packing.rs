@@ -11,6 +11,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use super::SqliteReplica;
 use super::catalogue::Catalogue;
 use super::fault::{Fault, Outcome};
+use super::identities;
 use super::metadata::{Metadata, unpack_birth};
 use super::names::{PREFIX, is_ours, quoted, quoted_list};
 use super::open;
@@ -21,10 +22,10 @@ use super::schema::candidates;
 use super::search;
 use super::state::{self, Progress};
 use crate::clock::{Reading, WallTime};
-use crate::id::{Cut, LinkId, NodeId, NodeName};
+use crate::id::{ColumnId, Cut, LinkId, NodeId, NodeName};
 use crate::link::Link;
 use crate::marks::{Marks, Roster};
-use crate::replica::{Copied, Identity, Present, RemoteCopy, Result, StoredLink, WhyNoRange};
+use crate::replica::{Copied, Identity, Present, RemoteCopy, Result, StoredLink, TableShape, WhyNoRange};
 
 /// The number that the link to the hub has in a remote's database: it is the first.
 const LINK_TO_HUB: LinkId = LinkId(1);
@@ -178,6 +179,7 @@ impl Copy {
             add_table(&self.connection, candidate)?;
         }
         let target = Catalogue::load(&self.connection, &found)?;
+        identities::store(&self.connection, &identities_in(&target, source))?;
         for name in tables {
             self.marks(name, source, &target, &nodes, &mut roster)?;
         }
@@ -253,6 +255,25 @@ fn nodes_of(present: &Present) -> Vec<NodeId> {
     let mut nodes: Vec<NodeId> = present.birth.iter().map(|birth| birth.node).collect();
     present.marks.clone().for_each(|mark| nodes.push(mark.stamp.node));
     nodes
+}
+
+/// What tables are known by at the hub, in the numbers of a remote's database.
+fn identities_in(target: &Catalogue, source: &Catalogue) -> identities::Identities {
+    let mut identities = identities::Identities::new();
+    for TableShape { id, name, columns, .. } in target.shapes().iter() {
+        let Some(hub) = source.named(name) else { continue };
+        let name_of =
+            |id: &ColumnId| hub.shape.columns.iter().find(|column| column.id == *id).map(|column| &column.name);
+        let names = hub.shape.identity.iter().filter_map(name_of);
+        let here: Vec<ColumnId> = names
+            .filter_map(|name| columns.iter().find(|column| column.name == *name))
+            .map(|column| column.id)
+            .collect();
+        if !here.is_empty() {
+            identities.insert(*id, here);
+        }
+    }
+    identities
 }
 
 struct Settings {

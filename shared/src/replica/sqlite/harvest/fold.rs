@@ -158,6 +158,7 @@ mod tests {
             key_refers_to: vec![None],
             columns: vec![column(1), column(2)],
             parents: Vec::new(),
+            identity: Vec::new(),
         }
     }
 
