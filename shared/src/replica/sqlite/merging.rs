@@ -3,12 +3,16 @@
 //! Invariant: nothing that is written here is captured (see [`super::silence`]), so the log is as empty at the end as
 //! it was when the transaction began.
 
+mod conflict;
+mod parking;
+mod refusal;
+
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rusqlite::{Connection, ErrorCode, OptionalExtension, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 
 use super::SqliteReplica;
 use super::catalogue::{Catalogue, Entry};
@@ -30,6 +34,8 @@ use crate::replica::{
     StoredLink, TableShape,
 };
 use crate::value::{Key, Value};
+use parking::Part;
+use refusal::{is_refusal, words};
 
 /// A write transaction that has begun with nothing unharvested; rolled back when dropped without commit.
 pub(super) struct SqliteMerge<'a> {
@@ -47,6 +53,7 @@ pub(super) struct SqliteMerge<'a> {
     updates: BTreeMap<(TableId, Vec<usize>), String>,
     /// Whether anything was written with triggers off, which search tables then have not heard of.
     unheard: Cell<bool>,
+    part: Part,
     open: bool,
 }
 
@@ -73,6 +80,7 @@ impl<'a> SqliteMerge<'a> {
             inserts: BTreeMap::new(),
             updates: BTreeMap::new(),
             unheard: Cell::new(false),
+            part: Part::default(),
             open: true,
         })
     }
@@ -146,6 +154,9 @@ impl<'a> SqliteMerge<'a> {
     }
 
     fn stands(&self, entry: &Entry, key: &Key) -> Outcome<bool> {
+        if self.part.parked(entry.shape.id, key).is_some() {
+            return Ok(true);
+        }
         let mut statement = self.writer.prepare_cached(&entry.sql.exists)?;
         Ok(statement.query_row(params_from_iter(&key.0), |_| Ok(())).optional()?.is_some())
     }
@@ -159,6 +170,9 @@ impl<'a> SqliteMerge<'a> {
     }
 
     fn try_values(&self, entry: &Entry, key: &Key) -> Outcome<Vec<Value>> {
+        if let Some(values) = self.part.parked(entry.shape.id, key) {
+            return Ok(values.clone());
+        }
         let mut statement = self.writer.prepare_cached(&entry.sql.values)?;
         let columns = entry.shape.columns.len();
         Ok(statement.query_row(params_from_iter(&key.0), |row| {
@@ -180,27 +194,6 @@ impl<'a> SqliteMerge<'a> {
         Ok(None)
     }
 
-    fn try_conflict(&mut self, link: LinkId, table: &str, conflict: &Conflict<'_>, now: WallTime) -> Outcome<bool> {
-        self.enlist_all(&Marks::default(), [conflict.kept.1, conflict.lost.1])?;
-        let sql = "INSERT OR IGNORE INTO _packhorse_conflicts (link, tbl, record, col, kept, kept_at, kept_by, lost, lost_at, \
-                   lost_by, noted) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
-        let number = |stamp: Stamp| self.roster.number(stamp.node).map(|number| number as i64);
-        let added = self.writer.prepare_cached(sql)?.execute(params![
-            link.0,
-            table,
-            conflict.key.to_string(),
-            conflict.column,
-            conflict.kept.0,
-            conflict.kept.1.reading.0 as i64,
-            number(conflict.kept.1),
-            conflict.lost.0,
-            conflict.lost.1.reading.0 as i64,
-            number(conflict.lost.1),
-            now.0 as i64,
-        ])?;
-        Ok(added > 0)
-    }
-
     fn try_commit(&mut self) -> Outcome<()> {
         self.progress.cut = self.cut();
         self.progress.clock = self.clock;
@@ -211,19 +204,6 @@ impl<'a> SqliteMerge<'a> {
         self.writer.execute_batch("COMMIT")?;
         self.open = false;
         Ok(())
-    }
-}
-
-/// Whether an error is the database's word on the content and not a failure to work.
-fn is_refusal(error: &rusqlite::Error) -> bool {
-    let codes = [ErrorCode::ConstraintViolation, ErrorCode::TypeMismatch, ErrorCode::TooBig];
-    error.sqlite_error_code().is_some_and(|code| codes.contains(&code))
-}
-
-fn words(error: &rusqlite::Error) -> String {
-    match error {
-        rusqlite::Error::SqliteFailure(_, Some(text)) => text.clone(),
-        other => other.to_string(),
     }
 }
 
@@ -290,6 +270,9 @@ impl MergeTransaction for SqliteMerge<'_> {
     }
 
     fn update(&mut self, table: &TableShape, key: &Key, fields: &[(usize, Value)]) -> Result<Placement> {
+        if self.part.parked(table.id, key).is_some() {
+            return self.put_back(table, key, fields);
+        }
         if fields.is_empty() {
             return Ok(Placement::Placed);
         }
@@ -359,8 +342,31 @@ impl MergeTransaction for SqliteMerge<'_> {
         self.said(holding::held(self.writer, self.node))
     }
 
+    fn hold_on(&mut self, id: i64, reason: &str) -> Result<()> {
+        self.said(holding::hold_on(self.writer, id, reason))
+    }
+
     fn release(&mut self, id: i64) -> Result<()> {
         self.said(holding::release(self.writer, id))
+    }
+
+    fn begin_part(&mut self) -> Result<()> {
+        let begun = self.try_begin_part();
+        self.said(begun)
+    }
+
+    fn park(&mut self, table: &TableShape, key: &Key) -> Result<Placement> {
+        let parked = self.try_park(table, key);
+        self.said(parked)
+    }
+
+    fn keep_part(&mut self) -> Result<Placement> {
+        self.try_keep_part()
+    }
+
+    fn take_back_part(&mut self) -> Result<()> {
+        let taken_back = self.try_take_back_part();
+        self.said(taken_back)
     }
 
     fn note_conflict(&mut self, link: LinkId, table: &str, conflict: &Conflict<'_>, now: WallTime) -> Result<bool> {

@@ -41,8 +41,8 @@ use crate::horizon::Horizon;
 use crate::id::{Epoch, LinkId, NodeName, TableId};
 use crate::link::{Forgettable, Link};
 use crate::replica::{
-    Copied, Harvested, Identity, MergeTransaction, Replica, ReplicaError, Result, Snapshot, StoredLink, TableShape,
-    Tally,
+    Copied, Harvested, Held, Identity, MergeTransaction, Replica, ReplicaError, Result, Snapshot, StoredLink,
+    TableShape, Tally,
 };
 use crate::seam::{Steps, Uninterrupted};
 
@@ -240,6 +240,10 @@ impl Replica for SqliteReplica {
 
     fn held(&mut self, link: LinkId) -> Result<u64> {
         self.count("SELECT count(*) FROM _packhorse_held WHERE link = ?1", link).map_err(self.fault("be counted"))
+    }
+
+    fn all_held(&mut self) -> Result<Vec<Held>> {
+        holding::held(&self.reader, self.identity.node).map_err(self.fault("be read"))
     }
 
     fn conflicts(&mut self, link: LinkId) -> Result<u64> {
