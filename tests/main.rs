@@ -16,4 +16,5 @@ mod regressions;
 mod shape;
 mod steps;
 mod supersede;
+mod swaps;
 mod travel;
