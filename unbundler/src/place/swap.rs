@@ -23,8 +23,8 @@ const PARKED_MAX: usize = 20_000;
 struct Candidate<'t> {
     item: Item<'t>,
     arrival: Arrival,
-    /// Its number, if it is held.
-    held: Option<i64>,
+    /// Its place among those that were refused together.
+    at: usize,
 }
 
 impl Placer<'_> {
@@ -34,7 +34,7 @@ impl Placer<'_> {
             return Ok(refused);
         }
         let (before, arrival) = (refused.len(), self.arrival);
-        let candidates = refused.into_iter().map(|item| Candidate { item, arrival, held: None });
+        let candidates = refused.into_iter().enumerate().map(|(at, item)| Candidate { item, arrival, at });
         let left = self.together(candidates.collect(), undos)?;
         let left: Vec<Item<'t>> = left.into_iter().map(|candidate| candidate.item).collect();
         if left.len() == before { Ok(left) } else { self.pass_until_settled(left, undos) }
@@ -49,27 +49,28 @@ impl Placer<'_> {
         }
         let tables = self.transaction.tables();
         let mut candidates = Vec::new();
-        for held in &all {
+        for (at, held) in all.iter().enumerate() {
             let (Ok(table), Some(record)) = (self.fitting(&tables, &held.change), held.change.records.first()) else {
                 continue;
             };
             // As with a single one, births are not taken for dropped here.
             let arrival = Arrival { births: self.arrival.horizon, ..self.arrival_of(held) };
-            candidates.push(Candidate { item: (table, &held.change, record), arrival, held: Some(held.id) });
+            candidates.push(Candidate { item: (table, &held.change, record), arrival, at });
         }
         let mut undos = Vec::new();
         let left = self.together(candidates.clone(), &mut undos)?;
-        let left: BTreeSet<Option<i64>> = left.iter().map(|candidate| candidate.held).collect();
-        candidates.retain(|candidate| !left.contains(&candidate.held));
+        let left: BTreeSet<usize> = left.iter().map(|candidate| candidate.at).collect();
+        candidates.retain(|candidate| !left.contains(&candidate.at));
         let held_again = self.mend_held(&candidates, undos)?;
-        let placed = candidates.iter().filter_map(|candidate| candidate.held).filter(|id| !held_again.contains(id));
-        let placed: Vec<i64> = placed.collect();
+        candidates.retain(|candidate| !held_again.contains(&candidate.at));
+        let placed: Vec<i64> =
+            candidates.iter().filter_map(|candidate| all.get(candidate.at)).map(|held| held.id).collect();
         placed.iter().try_for_each(|id| self.transaction.release(*id))?;
         Ok(placed)
     }
 
     /// Mends the references of held changes that were placed, each as it arrived; tells which go on being held for it.
-    fn mend_held(&mut self, candidates: &[Candidate<'_>], undos: Vec<Undo<'_>>) -> Result<BTreeSet<i64>> {
+    fn mend_held(&mut self, candidates: &[Candidate<'_>], undos: Vec<Undo<'_>>) -> Result<BTreeSet<usize>> {
         let by_change: BTreeMap<*const RecordChange, &Candidate<'_>> =
             candidates.iter().map(|candidate| (std::ptr::from_ref(candidate.item.2), candidate)).collect();
         let here = self.arrival;
@@ -78,7 +79,7 @@ impl Placer<'_> {
             let Some(candidate) = by_change.get(&std::ptr::from_ref(undo.change)) else { continue };
             (self.arrival, self.placed.held) = (candidate.arrival, 0);
             self.mend_references(vec![undo])?;
-            held_again.extend(candidate.held.filter(|_| self.placed.held > 0));
+            held_again.extend((self.placed.held > 0).then_some(candidate.at));
         }
         self.arrival = here;
         Ok(held_again)
@@ -103,6 +104,7 @@ impl Placer<'_> {
         for group in groups.into_values() {
             left.extend(self.place_group(group, undos)?);
         }
+        left.sort_by_key(|candidate| candidate.at);
         Ok(left)
     }
 
