@@ -1,5 +1,10 @@
 //! Records that swap the values of a UNIQUE column: each change alone is refused, both together are fine.
 
+use packhorse_shared::clock::{Reading, WallTime};
+use packhorse_shared::replica::sqlite::SqliteReplica;
+use packhorse_shared::replica::{Placement, Replica};
+use packhorse_shared::value::{Key, Value};
+
 use crate::support::Scene;
 use crate::support::crm::set;
 
@@ -218,6 +223,52 @@ fn a_record_that_is_parked_takes_nothing_along_and_no_trigger_writes_synced_tabl
     assert_eq!(scene.rows("alice", "places"), ["1|'b'|2", "2|'a'|1"]);
 }
 
+/// What a node keeps for itself along with a record would go for good while the record is parked.
+#[test]
+fn a_swap_that_would_cost_a_node_what_it_alone_has_is_held() {
+    let scene = pair(PLACES);
+    scene.sql(
+        "alice",
+        "CREATE TABLE drafts (place, text); INSERT INTO drafts VALUES (1, 'not sent yet');
+         CREATE TRIGGER gone AFTER DELETE ON places BEGIN DELETE FROM drafts WHERE place = old.id; END",
+    );
+    recode(&scene, "hq", &[(1, "b"), (2, "a")]);
+    scene.sync("hq");
+    scene.packhorse("alice", &["sync"]).expect(3).says("2 changes are held");
+    assert_eq!(scene.sql("alice", "SELECT * FROM drafts"), "1|not sent yet");
+    scene.sql("alice", "DROP TRIGGER gone");
+    scene.packhorse("alice", &["held", "retry"]).expect(0);
+    passes(&scene, "places");
+}
+
+#[test]
+fn search_tables_find_what_was_swapped() {
+    for content in ["", ", content = 'places', content_rowid = 'id'"] {
+        let gone = match content {
+            "" => "DELETE FROM search WHERE rowid = old.id;",
+            _ => "INSERT INTO search (search, rowid, code) VALUES ('delete', old.id, old.code);",
+        };
+        let came = "INSERT INTO search (rowid, code) VALUES (new.id, new.code);";
+        let scene = pair(&format!(
+            "{PLACES} CREATE VIRTUAL TABLE search USING fts5(code{content});
+             CREATE TRIGGER search_made AFTER INSERT ON places BEGIN {came} END;
+             CREATE TRIGGER search_gone AFTER DELETE ON places BEGIN {gone} END;
+             CREATE TRIGGER search_changed AFTER UPDATE ON places BEGIN {gone} {came} END;"
+        ));
+        let fill = match content {
+            "" => "DELETE FROM search; INSERT INTO search (rowid, code) SELECT id, code FROM places",
+            _ => "INSERT INTO search (search) VALUES ('rebuild')",
+        };
+        for node in ["hq", "alice"] {
+            scene.sql(node, fill);
+        }
+        recode(&scene, "hq", &[(1, "b"), (2, "a")]);
+        passes(&scene, "places");
+        let find = |code: &str| scene.sql("alice", &format!("SELECT rowid FROM search WHERE search MATCH '{code}'"));
+        assert_eq!((find("a"), find("b")), ("2".to_owned(), "1".to_owned()), "{content}");
+    }
+}
+
 #[test]
 fn a_swap_over_a_value_that_was_changed_at_both_ends_is_a_conflict_noted_once() {
     let scene = pair(PLACES);
@@ -230,4 +281,24 @@ fn a_swap_over_a_value_that_was_changed_at_both_ends_is_a_conflict_noted_once() 
     for node in ["hq", "alice"] {
         assert_eq!(scene.sql(node, "SELECT kept, lost FROM _packhorse_conflicts"), "b|f", "at {node}");
     }
+}
+
+/// Between a run's first look at the schema and its write the application may have changed it.
+#[test]
+fn a_record_with_columns_that_are_not_known_yet_is_not_parked() {
+    let scene = pair(PLACES);
+    let mut replica = SqliteReplica::open(&scene.database("hq")).expect("a prepared database");
+    let park = |replica: &mut SqliteReplica| {
+        let table = replica.tables()[0].clone();
+        let mut merge = replica.begin_merge(WallTime(0), Reading(0)).expect("a transaction");
+        merge.begin_part().expect("a part");
+        let parked = merge.park(&table, &Key(vec![Value::Integer(1)])).expect("an answer");
+        (parked, merge.keep_part().expect("an answer"), merge.commit().expect("a commit"))
+    };
+    let before = scene.rows("hq", "places");
+    assert_eq!(park(&mut replica), (Placement::Placed, Placement::Placed, ()));
+    assert_eq!(scene.rows("hq", "places"), before, "what was parked and not changed is put back");
+    scene.sql("hq", "ALTER TABLE places ADD COLUMN seats; UPDATE places SET seats = id");
+    assert!(matches!(park(&mut replica).0, Placement::Refused(reason) if reason.contains("\"places\"")));
+    assert_eq!(scene.sql("hq", "SELECT seats FROM places WHERE id = 1"), "1");
 }

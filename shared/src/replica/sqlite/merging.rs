@@ -8,7 +8,7 @@ mod parking;
 mod refusal;
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use super::holding;
 use super::missing;
 use super::moves;
 use super::search;
-use super::silence::without_triggers;
+use super::silence::{Loud, without_triggers};
 use super::state::{self, Progress};
 use super::values::{bind_from, key_at, owned};
 use crate::change::TableChanges;
@@ -42,7 +42,7 @@ pub(super) struct SqliteMerge<'a> {
     writer: &'a Connection,
     path: PathBuf,
     catalogue: &'a Catalogue,
-    loud: &'a HashSet<TableId>,
+    loud: &'a Loud,
     node: NodeId,
     roster: Roster,
     progress: Progress,
@@ -101,7 +101,7 @@ impl<'a> SqliteMerge<'a> {
 
     /// Runs one write; what a constraint or a trigger refuses is an answer, not an error.
     fn place(&self, table: &TableShape, write: impl FnOnce() -> Outcome<usize>) -> Outcome<Placement> {
-        let done = if self.loud.contains(&table.id) {
+        let done = if self.loud.synced.contains(&table.id) {
             self.unheard.set(true);
             without_triggers(self.writer, write)
         } else {

@@ -26,7 +26,6 @@ mod state;
 mod sweeping;
 mod values;
 
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension};
@@ -34,11 +33,12 @@ use rusqlite::{Connection, OptionalExtension};
 use self::catalogue::Catalogue;
 use self::fault::{Fault, Outcome};
 use self::merging::SqliteMerge;
+use self::silence::Loud;
 use self::snapshot::SqliteSnapshot;
 use self::state::Progress;
 use crate::clock::{Reading, WallTime};
 use crate::horizon::Horizon;
-use crate::id::{Epoch, LinkId, NodeName, TableId};
+use crate::id::{Epoch, LinkId, NodeName};
 use crate::link::{Forgettable, Link};
 use crate::replica::{
     Copied, Harvested, Held, Identity, MergeTransaction, Replica, ReplicaError, Result, Snapshot, StoredLink,
@@ -64,8 +64,7 @@ pub struct SqliteReplica {
     journal: Journal,
     identity: Identity,
     catalogue: Catalogue,
-    /// Tables whose triggers delete synced records.
-    loud: HashSet<TableId>,
+    loud: Loud,
     steps: &'static dyn Steps,
 }
 

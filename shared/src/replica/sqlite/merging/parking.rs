@@ -60,6 +60,14 @@ impl SqliteMerge<'_> {
         if self.part.parked(table.id, key).is_some() {
             return Ok(Placement::Placed);
         }
+        // Where triggers are off altogether, nothing goes with it.
+        if self.loud.unsynced.contains(&table.id) && !self.loud.synced.contains(&table.id) {
+            let words = format!("a trigger on \"{}\" deletes what belongs to its records", table.name);
+            return Ok(Placement::Refused(words));
+        }
+        if self.has_unknown_columns(table)? {
+            return Ok(Placement::Refused(format!("table \"{}\" was changed just now", table.name)));
+        }
         let entry = self.entry(table)?;
         let values = self.try_values(entry, key)?;
         let taken_out = self.place(table, || self.put(&entry.sql.delete, &[], Some(key), None))?;
@@ -67,6 +75,14 @@ impl SqliteMerge<'_> {
             self.part.parked.insert((table.id, key.clone()), values);
         }
         Ok(taken_out)
+    }
+
+    /// Whether the application has given a table more columns since it was looked at: what a record holds in them would not
+    /// be put back.
+    fn has_unknown_columns(&self, table: &TableShape) -> Outcome<bool> {
+        let sql = "SELECT count(*) FROM pragma_table_xinfo(?1) WHERE hidden = 0";
+        let found: i64 = self.writer.prepare_cached(sql)?.query_row([&table.name], |row| row.get(0))?;
+        Ok(usize::try_from(found).ok() != Some(table.keys.len() + table.columns.len()))
     }
 
     /// Puts a parked record back into its table, changed in these fields.
