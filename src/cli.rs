@@ -50,5 +50,6 @@ pub enum Command {
     Sync(commands::sync::Sync),
     Status(commands::status::Status),
     Queue(commands::queue::Queue),
+    Held(commands::held::Held),
     Inspect(commands::inspect::Inspect),
 }

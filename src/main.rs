@@ -6,6 +6,7 @@
 mod bookkeeping;
 mod cli;
 mod commands;
+mod exact;
 mod failure;
 #[cfg(debug_assertions)]
 mod faults;

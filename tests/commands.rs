@@ -4,6 +4,7 @@ mod configs;
 mod databases;
 mod disks;
 mod golden;
+mod held;
 mod inbox;
 mod interrupted;
 mod json;

@@ -18,4 +18,5 @@ mod regressions;
 mod shape;
 mod steps;
 mod supersede;
+mod swaps;
 mod travel;

@@ -115,9 +115,9 @@ fn the_schema_of_a_remotes_copy_is_otherwise_its_hubs() {
 /// Tables that cannot have a range, the numbers that they go on with, and why.
 const WITHOUT: &str = "
 CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT); INSERT INTO people VALUES (41, 'Ada'), (42, 'Ben');
-CREATE TABLE profiles (person INTEGER PRIMARY KEY REFERENCES people, name TEXT); INSERT INTO profiles VALUES (41, 'x');
+CREATE TABLE profiles (person INTEGER PRIMARY KEY REFERENCES people_elsewhere, name TEXT); INSERT INTO profiles VALUES (41, 'x');
 CREATE TABLE passes (person INTEGER NOT NULL, name TEXT, PRIMARY KEY (person),
-    FOREIGN KEY (\"PERSON\") REFERENCES people (id)); INSERT INTO passes VALUES (41, 'x');
+    FOREIGN KEY (\"PERSON\") REFERENCES people_elsewhere (id)); INSERT INTO passes VALUES (41, 'x');
 CREATE TABLE no_rowid (id INTEGER PRIMARY KEY, name TEXT) WITHOUT ROWID; INSERT INTO no_rowid VALUES (41, 'x');
 CREATE TABLE falling (id INTEGER PRIMARY KEY DESC, name TEXT); INSERT INTO falling VALUES (41, 'x');
 CREATE TABLE short (id INT PRIMARY KEY, name TEXT); INSERT INTO short VALUES (41, 'x');
@@ -133,8 +133,8 @@ fn a_table_that_cannot_have_a_range_stays_as_it_is_and_is_told_with_the_reason()
     let before = of_application(&scene, "hq");
     let told = pack(&scene, "hq", "alice");
     for (tables, why) in [
-        ("profiles", "the number is that of the record in people that it refers to"),
-        ("passes", "the number is that of the record in people that it refers to"),
+        ("profiles", "the number is that of the record in people_elsewhere that it refers to"),
+        ("passes", "the number is that of the record in people_elsewhere that it refers to"),
         ("no_rowid", "a table WITHOUT ROWID cannot have AUTOINCREMENT"),
         ("falling", "INTEGER PRIMARY KEY DESC cannot have AUTOINCREMENT"),
         ("short", "the key is declared INT, and only INTEGER can have AUTOINCREMENT"),

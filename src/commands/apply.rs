@@ -72,7 +72,7 @@ fn tell_placed(name: &str, placed: &Placed) {
     }
     if placed.held > 0 {
         note(&format!(
-            "{from}: {} held, because they cannot be placed now",
+            "{from}: {} held, because they cannot be placed now (`packhorse held list` tells why)",
             count(placed.held, "change is", "changes are")
         ));
     }

@@ -2,6 +2,7 @@
 
 pub mod apply;
 pub mod bundle;
+pub mod held;
 pub mod init;
 pub mod inspect;
 pub mod queue;
@@ -27,6 +28,7 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Sync(sync) => sync.run(home),
         Command::Status(status) => status.run(home),
         Command::Queue(queue) => queue.run(home),
+        Command::Held(held) => held.run(home),
         Command::Inspect(inspect) => inspect.run(),
     }
 }

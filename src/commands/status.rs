@@ -158,7 +158,10 @@ fn advice(node: &Node, held: u64, conflicts: u64, aside: &Aside) -> Option<Strin
         ));
     }
     if held > 0 {
-        return Some(format!("{} cannot be placed yet and will be tried again", count(held, "change", "changes")));
+        let changes = count(held, "change", "changes");
+        return Some(format!(
+            "{changes} cannot be placed yet and will be tried again; `packhorse held list` tells why"
+        ));
     }
     if conflicts > 0 {
         return Some(format!("{} changed at both ends; the later value stands", count(conflicts, "field", "fields")));

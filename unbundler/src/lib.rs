@@ -3,7 +3,7 @@
 //! The inbox is read in the order of each sender's sequence numbers ([`receive`]); a bundle that builds on what was
 //! applied is opened and merged field by field ([`merge`], pure), its outcome is placed in the tables ([`place`]) and
 //! the link's state is stored in the same transaction, which is what makes applying it twice harmless. What everybody has is
-//! then forgotten ([`forget`]).
+//! then forgotten ([`forget`]). What could not be placed is tried again with every bundle, or when asked for ([`retry`]).
 
 mod error;
 pub mod forget;
@@ -12,6 +12,7 @@ pub mod merge;
 pub mod place;
 pub mod receive;
 pub mod restore;
+pub mod retry;
 pub mod told;
 
 pub use error::UnbundlerError;

@@ -6,6 +6,7 @@
 //! data that they speak of. Leaves to `bundler` what a link is owed, and to `unbundler` which of two values wins.
 
 mod error;
+mod held;
 mod numbering;
 mod remains;
 mod shape;
@@ -15,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use crate::change::{RecordChange, TableChanges};
+use crate::change::TableChanges;
 use crate::clock::{Reading, Stamp, WallTime};
 use crate::horizon::Horizon;
 use crate::id::{ColumnId, Cut, Epoch, LinkId, NetworkId, NodeId, NodeName, TableId};
@@ -24,6 +25,7 @@ use crate::marks::Marks;
 use crate::value::{Key, Value};
 
 pub use error::ReplicaError;
+pub use held::{Held, Refusal};
 pub use numbering::{NoRange, RemoteCopy, WhyNoRange};
 pub use remains::{Remains, RemainsField};
 pub use shape::{ColumnShape, KeyKind, LeftOut, Parent, TableShape, WhyLeftOut};
@@ -129,6 +131,9 @@ pub trait Replica {
 
     /// How many changes of a link's are held.
     fn held(&mut self, link: LinkId) -> Result<u64>;
+
+    /// Every change that is held, in the order in which they came.
+    fn all_held(&mut self) -> Result<Vec<Held>>;
 
     /// How many conflicts with a link's peer nobody has looked at.
     fn conflicts(&mut self, link: LinkId) -> Result<u64>;
@@ -286,21 +291,6 @@ pub struct Missing {
     pub by: Vec<ColumnId>,
 }
 
-/// A received change that waits for what refuses it to change.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Held {
-    /// Its number here.
-    pub id: i64,
-    /// The link that brought it.
-    pub link: LinkId,
-    /// The change: one record of one table.
-    pub change: TableChanges,
-    /// Why it waits, in words.
-    pub reason: String,
-    /// Since when.
-    pub since: WallTime,
-}
-
 /// Two values of one field, of which neither end had seen the other's.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Conflict<'a> {
@@ -402,8 +392,24 @@ pub trait MergeTransaction {
     /// Everything held.
     fn held(&mut self) -> Result<Vec<Held>>;
 
+    /// Keeps a held change on, for another reason than before.
+    fn hold_on(&mut self, id: i64, reason: &str) -> Result<()>;
+
     /// Lets a held change go: it was placed or is overtaken.
     fn release(&mut self, id: i64) -> Result<()>;
+
+    /// Begins a part that can be taken back by itself. Parts do not lie in each other.
+    fn begin_part(&mut self) -> Result<()>;
+
+    /// Takes a record out of its table for a moment, within a part, so that others can take its unique values. It counts
+    /// as standing, with the values that it had, until an update puts it back.
+    fn park(&mut self, table: &TableShape, key: &Key) -> Result<Placement>;
+
+    /// Puts back what is still parked and ends the part; if that is refused, the part can only be taken back.
+    fn keep_part(&mut self) -> Result<Placement>;
+
+    /// Ends the part as if nothing of it had been.
+    fn take_back_part(&mut self) -> Result<()>;
 
     /// Writes a conflict down; false if it stands there already. The link is the one over which the other end's value
     /// came.
@@ -417,16 +423,4 @@ pub trait MergeTransaction {
 
     /// Makes everything durable and visible at once.
     fn commit(self: Box<Self>) -> Result<()>;
-}
-
-impl TableShape {
-    /// One record's change as a table of its own, which is how a held one is kept.
-    pub fn alone(of: &TableChanges, record: RecordChange) -> TableChanges {
-        TableChanges {
-            table: of.table.clone(),
-            key_columns: of.key_columns.clone(),
-            columns: of.columns.clone(),
-            records: vec![record],
-        }
-    }
 }

@@ -6,7 +6,7 @@
 //! database, before anything of it is placed. Invariant: two births never become one record, and a number that was given
 //! to one is not given to another.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use packhorse_shared::change::{EXISTENCE, FieldChange, RecordChange, TableChanges};
 use packhorse_shared::clock::Stamp;
@@ -21,6 +21,9 @@ use crate::merge::Authority;
 
 /// The records that were given another number than their sender knows, and whom that is to be confirmed.
 pub(super) type Confirms = BTreeMap<(TableId, Key), Stamp>;
+
+/// Numbers that records of a bundle keep here, by table.
+pub(super) type Adopted = BTreeMap<TableId, BTreeSet<i64>>;
 
 /// A place in a bundle: table and record.
 type Place = (usize, usize);
@@ -108,7 +111,7 @@ impl Placer<'_> {
         if self.arrival.is_same(Some(other), Some(birth)) {
             return Ok(());
         }
-        let Some(free) = self.transaction.free_number(table)? else { return Ok(()) };
+        let Some(free) = self.free_number(table)? else { return Ok(()) };
         if self.transaction.renumber(table, number, free)? == Placement::Placed {
             self.note_number(table, number, free, other)?;
         }
@@ -161,13 +164,29 @@ impl Placer<'_> {
             self.will_confirm(table, given, birth);
             return Ok(given);
         }
-        if self.arrival.is_forgotten(record) || self.transaction.may_adopt(table, theirs)? {
+        if self.arrival.is_forgotten(record) {
             return Ok(theirs);
         }
-        let Some(free) = self.transaction.free_number(table)? else { return Ok(theirs) };
+        if self.transaction.may_adopt(table, theirs)? {
+            self.adopted.entry(table.id).or_default().insert(theirs);
+            return Ok(theirs);
+        }
+        let Some(free) = self.free_number(table)? else { return Ok(theirs) };
         self.note_number(table, theirs, free, birth)?;
         self.will_confirm(table, free, birth);
         Ok(free)
+    }
+
+    /// A number that no record has, nor is to have by this bundle.
+    fn free_number(&mut self, table: &TableShape) -> Result<Option<i64>> {
+        let Some(mut free) = self.transaction.free_number(table)? else { return Ok(None) };
+        // What is adopted stands in its table only when it is placed.
+        for adopted in self.adopted.get(&table.id).into_iter().flatten() {
+            if *adopted == free {
+                free += 1;
+            }
+        }
+        Ok(Some(free))
     }
 
     fn will_confirm(&mut self, table: &TableShape, number: i64, birth: Stamp) {

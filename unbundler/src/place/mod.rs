@@ -14,6 +14,7 @@ mod identity;
 mod moved;
 mod references;
 mod standing;
+mod swap;
 mod unite;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,7 +26,7 @@ use packhorse_shared::replica::{Held, MergeTransaction, Moves, Result, TableShap
 use packhorse_shared::value::Key;
 
 use crate::merge::Arrival;
-use identity::{Confirms, says_only_number};
+use identity::{Adopted, Confirms, says_only_number};
 use references::Undo;
 
 /// What placing came to.
@@ -71,6 +72,11 @@ pub struct Placer<'a> {
     /// Numbers that are out of date.
     moves: Moves,
     confirms: Confirms,
+    adopted: Adopted,
+    /// How changes that are held stand against what is here, by the link that brought them, where that is known.
+    of_links: BTreeMap<LinkId, Arrival>,
+    /// Why a change was held last.
+    refusal: Option<String>,
 }
 
 /// Places everything that a bundle brought, then tries what is held once more.
@@ -80,13 +86,46 @@ pub fn place(
     arrival: Arrival,
     now: WallTime,
 ) -> Result<Placed> {
-    let moves = transaction.moves()?;
-    let (placed, dying) = (Placed::default(), BTreeSet::new());
-    let confirms = Confirms::new();
-    let mut placer = Placer { transaction, arrival, now, placed, held: None, dying, moves, confirms };
+    let mut placer = Placer::new(transaction, arrival, now)?;
     placer.changes(bundle)?;
-    placer.retry_held()?;
+    placer.retry_held(&|_| true)?;
     Ok(placer.placed)
+}
+
+/// Places held changes when no bundle brings anything.
+pub struct HeldPlacer<'a>(Placer<'a>);
+
+impl<'a> HeldPlacer<'a> {
+    /// Within a transaction. `of_links`: how what a link brought stands against what is here; `arrival`: the same for a link
+    /// that is gone.
+    pub fn new(
+        transaction: &'a mut dyn MergeTransaction,
+        arrival: Arrival,
+        of_links: BTreeMap<LinkId, Arrival>,
+        now: WallTime,
+    ) -> Result<Self> {
+        let placer = Placer::new(transaction, arrival, now)?;
+        Ok(Self(Placer { of_links, ..placer }))
+    }
+
+    /// Tries these once; tells the numbers of those that were placed.
+    pub fn place(&mut self, which: &dyn Fn(&Held) -> bool) -> Result<Vec<i64>> {
+        self.0.retry_held(which)
+    }
+
+    /// What placing them came to.
+    pub fn came_to(&self) -> Placed {
+        self.0.placed
+    }
+}
+
+impl<'a> Placer<'a> {
+    fn new(transaction: &'a mut dyn MergeTransaction, arrival: Arrival, now: WallTime) -> Result<Self> {
+        let moves = transaction.moves()?;
+        let (placed, dying, of_links) = (Placed::default(), BTreeSet::new(), BTreeMap::new());
+        let (confirms, adopted, refusal) = (Confirms::new(), Adopted::new(), None);
+        Ok(Self { transaction, arrival, now, placed, held: None, dying, moves, confirms, adopted, of_links, refusal })
+    }
 }
 
 impl Placer<'_> {
@@ -117,6 +156,7 @@ impl Placer<'_> {
         let refused = [self.pass(others, &mut undos)?, refused].concat();
         let refused = self.pass_until_settled(refused, &mut undos)?;
         let refused = self.die_together(refused, &mut undos)?;
+        let refused = self.swap(refused, &mut undos)?;
         for (table, changes, record) in refused {
             self.give_up(table, changes, record, &mut undos)?;
         }
@@ -151,6 +191,7 @@ impl Placer<'_> {
     pub(super) fn hold(&mut self, of: &TableChanges, record: &RecordChange, reason: &str) -> Result<()> {
         let alone = TableShape::alone(of, record.clone());
         self.placed.held += 1;
+        self.refusal = Some(reason.to_owned());
         let held = match &mut self.held {
             Some(held) => held,
             none => none.insert(by_record(self.transaction.held()?)),
@@ -229,19 +270,16 @@ impl Placer<'_> {
         redirected
     }
 
-    /// Every change may have made room for what is held. What still has none stays as it is.
-    fn retry_held(&mut self) -> Result<()> {
+    /// Every change may have made room for what is held. What still has none stays as it is. Tells what was placed.
+    fn retry_held(&mut self, which: &dyn Fn(&Held) -> bool) -> Result<Vec<i64>> {
         let before = self.placed;
-        for held in self.transaction.held()? {
-            // What another sender has seen says nothing of the one that sent this. What is held keeps the horizon below its
-            // stamps, and had not come before.
-            let seen = if held.link == self.arrival.link { self.arrival.seen } else { Cut(0) };
-            // It may have waited through a return to a backup, and its sender have changed its mind: it is told.
-            let via = LinkId::LOCAL;
+        let all = self.transaction.held()?;
+        let count = all.len() as u64;
+        let mut placed = Vec::new();
+        for held in all.into_iter().filter(which) {
             // Nor can its birth have been dropped here: an old record without one is taken for it only if it cannot be
             // placed otherwise.
-            let births = self.arrival.horizon;
-            let wide = Arrival { link: held.link, via, had: Reading(0), seen, ..self.arrival };
+            let (births, wide) = (self.arrival.horizon, self.arrival_of(&held));
             let mut redirected = self.retry(&held.change, Arrival { births, ..wide })?;
             if self.placed.held > 0 && wide.births != births {
                 redirected = self.retry(&held.change, wide)?;
@@ -249,10 +287,24 @@ impl Placer<'_> {
             // Under its new number it is held anew, if it is.
             if redirected || self.placed.held == 0 {
                 self.transaction.release(held.id)?;
+            } else if let Some(reason) = self.refusal.take().filter(|reason| *reason != held.reason) {
+                self.transaction.hold_on(held.id, &reason)?;
             }
+            placed.extend((self.placed.held == 0).then_some(held.id));
         }
-        self.placed.held = before.held;
-        Ok(())
+        placed.extend(self.swap_held(which)?);
+        // What this very bundle brought may have been placed after all.
+        self.placed.held = before.held.min(count.saturating_sub(placed.len() as u64));
+        Ok(placed)
+    }
+
+    fn arrival_of(&self, held: &Held) -> Arrival {
+        let of_link = self.of_links.get(&held.link).copied().unwrap_or(self.arrival);
+        // What another sender has seen says nothing of the one that sent this. What is held keeps the horizon below its
+        // stamps, and had not come before.
+        let seen = if held.link == of_link.link { of_link.seen } else { Cut(0) };
+        // It may have waited through a return to a backup, and its sender have changed its mind: it is told.
+        Arrival { link: held.link, via: LinkId::LOCAL, had: Reading(0), seen, ..of_link }
     }
 }
 

@@ -45,6 +45,13 @@ pub(super) fn held(connection: &Connection, node: NodeId) -> Outcome<Vec<Held>> 
     Ok(held)
 }
 
+/// Keeps a change on, for another reason.
+pub(super) fn hold_on(connection: &Connection, id: i64, reason: &str) -> Outcome<()> {
+    let sql = "UPDATE _packhorse_held SET reason = ?2 WHERE id = ?1";
+    connection.prepare_cached(sql)?.execute(params![id, reason])?;
+    Ok(())
+}
+
 /// Lets a change go.
 pub(super) fn release(connection: &Connection, id: i64) -> Outcome<()> {
     connection.prepare_cached("DELETE FROM _packhorse_held WHERE id = ?1")?.execute([id])?;

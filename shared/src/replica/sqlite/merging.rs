@@ -3,12 +3,17 @@
 //! Invariant: nothing that is written here is captured (see [`super::silence`]), so the log is as empty at the end as
 //! it was when the transaction began.
 
+mod conflict;
+mod numbering;
+mod parking;
+mod refusal;
+
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rusqlite::{Connection, ErrorCode, OptionalExtension, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 
 use super::SqliteReplica;
 use super::catalogue::{Catalogue, Entry};
@@ -18,7 +23,7 @@ use super::missing;
 use super::moves;
 use super::numbers;
 use super::search;
-use super::silence::without_triggers;
+use super::silence::{Loud, without_triggers};
 use super::state::{self, Progress};
 use super::values::{bind_from, key_at, owned};
 use crate::change::TableChanges;
@@ -31,13 +36,15 @@ use crate::replica::{
     StoredLink, TableShape,
 };
 use crate::value::{Key, Value};
+use parking::Part;
+use refusal::{is_refusal, words};
 
 /// A write transaction that has begun with nothing unharvested; rolled back when dropped without commit.
 pub(super) struct SqliteMerge<'a> {
     writer: &'a Connection,
     path: PathBuf,
     catalogue: &'a Catalogue,
-    loud: &'a HashSet<TableId>,
+    loud: &'a Loud,
     node: NodeId,
     roster: Roster,
     progress: Progress,
@@ -48,6 +55,7 @@ pub(super) struct SqliteMerge<'a> {
     updates: BTreeMap<(TableId, Vec<usize>), String>,
     /// Whether anything was written with triggers off, which search tables then have not heard of.
     unheard: Cell<bool>,
+    part: Part,
     open: bool,
 }
 
@@ -74,6 +82,7 @@ impl<'a> SqliteMerge<'a> {
             inserts: BTreeMap::new(),
             updates: BTreeMap::new(),
             unheard: Cell::new(false),
+            part: Part::default(),
             open: true,
         })
     }
@@ -108,7 +117,7 @@ impl<'a> SqliteMerge<'a> {
         table: &TableShape,
         write: impl FnOnce() -> Outcome<usize>,
     ) -> Outcome<std::result::Result<usize, String>> {
-        let done = if self.loud.contains(&table.id) {
+        let done = if self.loud.synced.contains(&table.id) {
             self.unheard.set(true);
             without_triggers(self.writer, write)
         } else {
@@ -123,23 +132,6 @@ impl<'a> SqliteMerge<'a> {
             },
             Err(fault) => Err(fault),
         }
-    }
-
-    fn try_renumber(&self, entry: &Entry, from: i64, to: i64) -> Outcome<Placement> {
-        self.writer.execute_batch("SAVEPOINT packhorse_renumber")?;
-        for write in numbers::renumbering(self.catalogue, entry) {
-            let run = || Ok(self.writer.prepare_cached(&write.sql)?.execute([from, to])?);
-            let done = match &write.table {
-                Some(table) => self.attempt(table, run)?,
-                None => Ok(run()?),
-            };
-            if let Err(refusal) = done {
-                self.writer.execute_batch("ROLLBACK TO packhorse_renumber; RELEASE packhorse_renumber")?;
-                return Ok(Placement::Refused(refusal));
-            }
-        }
-        self.writer.execute_batch("RELEASE packhorse_renumber")?;
-        Ok(Placement::Placed)
     }
 
     fn put(
@@ -176,6 +168,9 @@ impl<'a> SqliteMerge<'a> {
     }
 
     fn stands(&self, entry: &Entry, key: &Key) -> Outcome<bool> {
+        if self.part.parked(entry.shape.id, key).is_some() {
+            return Ok(true);
+        }
         let mut statement = self.writer.prepare_cached(&entry.sql.exists)?;
         Ok(statement.query_row(params_from_iter(&key.0), |_| Ok(())).optional()?.is_some())
     }
@@ -189,6 +184,9 @@ impl<'a> SqliteMerge<'a> {
     }
 
     fn try_values(&self, entry: &Entry, key: &Key) -> Outcome<Vec<Value>> {
+        if let Some(values) = self.part.parked(entry.shape.id, key) {
+            return Ok(values.clone());
+        }
         let mut statement = self.writer.prepare_cached(&entry.sql.values)?;
         let columns = entry.shape.columns.len();
         Ok(statement.query_row(params_from_iter(&key.0), |row| {
@@ -210,27 +208,6 @@ impl<'a> SqliteMerge<'a> {
         Ok(None)
     }
 
-    fn try_conflict(&mut self, link: LinkId, table: &str, conflict: &Conflict<'_>, now: WallTime) -> Outcome<bool> {
-        self.enlist_all(&Marks::default(), [conflict.kept.1, conflict.lost.1])?;
-        let sql = "INSERT OR IGNORE INTO _packhorse_conflicts (link, tbl, record, col, kept, kept_at, kept_by, lost, lost_at, \
-                   lost_by, noted) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
-        let number = |stamp: Stamp| self.roster.number(stamp.node).map(|number| number as i64);
-        let added = self.writer.prepare_cached(sql)?.execute(params![
-            link.0,
-            table,
-            conflict.key.to_string(),
-            conflict.column,
-            conflict.kept.0,
-            conflict.kept.1.reading.0 as i64,
-            number(conflict.kept.1),
-            conflict.lost.0,
-            conflict.lost.1.reading.0 as i64,
-            number(conflict.lost.1),
-            now.0 as i64,
-        ])?;
-        Ok(added > 0)
-    }
-
     fn try_commit(&mut self) -> Outcome<()> {
         self.progress.cut = self.cut();
         self.progress.clock = self.clock;
@@ -241,19 +218,6 @@ impl<'a> SqliteMerge<'a> {
         self.writer.execute_batch("COMMIT")?;
         self.open = false;
         Ok(())
-    }
-}
-
-/// Whether an error is the database's word on the content and not a failure to work.
-fn is_refusal(error: &rusqlite::Error) -> bool {
-    let codes = [ErrorCode::ConstraintViolation, ErrorCode::TypeMismatch, ErrorCode::TooBig];
-    error.sqlite_error_code().is_some_and(|code| codes.contains(&code))
-}
-
-fn words(error: &rusqlite::Error) -> String {
-    match error {
-        rusqlite::Error::SqliteFailure(_, Some(text)) => text.clone(),
-        other => other.to_string(),
     }
 }
 
@@ -320,6 +284,9 @@ impl MergeTransaction for SqliteMerge<'_> {
     }
 
     fn update(&mut self, table: &TableShape, key: &Key, fields: &[(usize, Value)]) -> Result<Placement> {
+        if self.part.parked(table.id, key).is_some() {
+            return self.put_back(table, key, fields);
+        }
         if fields.is_empty() {
             return Ok(Placement::Placed);
         }
@@ -420,8 +387,31 @@ impl MergeTransaction for SqliteMerge<'_> {
         self.said(holding::held(self.writer, self.node))
     }
 
+    fn hold_on(&mut self, id: i64, reason: &str) -> Result<()> {
+        self.said(holding::hold_on(self.writer, id, reason))
+    }
+
     fn release(&mut self, id: i64) -> Result<()> {
         self.said(holding::release(self.writer, id))
+    }
+
+    fn begin_part(&mut self) -> Result<()> {
+        let begun = self.try_begin_part();
+        self.said(begun)
+    }
+
+    fn park(&mut self, table: &TableShape, key: &Key) -> Result<Placement> {
+        let parked = self.try_park(table, key);
+        self.said(parked)
+    }
+
+    fn keep_part(&mut self) -> Result<Placement> {
+        self.try_keep_part()
+    }
+
+    fn take_back_part(&mut self) -> Result<()> {
+        let taken_back = self.try_take_back_part();
+        self.said(taken_back)
     }
 
     fn note_conflict(&mut self, link: LinkId, table: &str, conflict: &Conflict<'_>, now: WallTime) -> Result<bool> {

@@ -30,7 +30,7 @@ mod state;
 mod sweeping;
 mod values;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
@@ -38,15 +38,16 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use self::catalogue::Catalogue;
 use self::fault::{Fault, Outcome};
 use self::merging::SqliteMerge;
+use self::silence::Loud;
 use self::snapshot::SqliteSnapshot;
 use self::state::Progress;
 use crate::clock::{Reading, WallTime};
 use crate::horizon::Horizon;
-use crate::id::{Epoch, LinkId, NodeName, TableId};
+use crate::id::{Epoch, LinkId, NodeName};
 use crate::link::{Forgettable, Link};
 use crate::replica::{
-    Copied, Harvested, Identity, MergeTransaction, RemoteCopy, Replica, ReplicaError, Result, Snapshot, StoredLink,
-    TableShape, Tally,
+    Copied, Harvested, Held, Identity, MergeTransaction, RemoteCopy, Replica, ReplicaError, Result, Snapshot,
+    StoredLink, TableShape, Tally,
 };
 use crate::seam::{Steps, Uninterrupted};
 
@@ -68,8 +69,7 @@ pub struct SqliteReplica {
     journal: Journal,
     identity: Identity,
     catalogue: Catalogue,
-    /// Tables whose triggers delete synced records.
-    loud: HashSet<TableId>,
+    loud: Loud,
     steps: &'static dyn Steps,
 }
 
@@ -263,6 +263,10 @@ impl Replica for SqliteReplica {
 
     fn held(&mut self, link: LinkId) -> Result<u64> {
         self.count("SELECT count(*) FROM _packhorse_held WHERE link = ?1", link).map_err(self.fault("be counted"))
+    }
+
+    fn all_held(&mut self) -> Result<Vec<Held>> {
+        holding::held(&self.reader, self.identity.node).map_err(self.fault("be read"))
     }
 
     fn conflicts(&mut self, link: LinkId) -> Result<u64> {

@@ -18,25 +18,54 @@ use super::fault::Outcome;
 use super::names::is_ours;
 use crate::id::TableId;
 
+/// Tables whose triggers delete records elsewhere.
+#[derive(Default)]
+pub(super) struct Loud {
+    /// Those whose triggers delete synced records.
+    pub synced: HashSet<TableId>,
+    /// Those whose triggers delete records of tables that are not synced (search tables do not count): what goes with a
+    /// record there does not come back with it.
+    pub unsynced: HashSet<TableId>,
+}
+
+/// What the triggers of the statement that is being compiled delete.
+#[derive(Default)]
+struct Deletes {
+    synced: bool,
+    unsynced: bool,
+}
+
 /// Sets the connection's authorizer, once and for all its statements, and tells which tables have triggers that
-/// delete synced records.
-pub(super) fn silence(connection: &mut Connection, catalogue: &Catalogue) -> Outcome<HashSet<TableId>> {
+/// delete records elsewhere.
+pub(super) fn silence(connection: &mut Connection, catalogue: &Catalogue) -> Outcome<Loud> {
     let synced: HashSet<String> = catalogue.shapes().iter().map(|shape| shape.name.to_ascii_lowercase()).collect();
-    let deletes = Arc::new(Mutex::new(false));
+    let search = virtual_tables(connection)?;
+    let deletes = Arc::new(Mutex::new(Deletes::default()));
     let seen = Arc::clone(&deletes);
-    connection.authorizer(Some(move |context: AuthContext<'_>| judge(&context, &synced, &seen)))?;
-    let mut loud = HashSet::new();
+    connection.authorizer(Some(move |context: AuthContext<'_>| judge(&context, &synced, &search, &seen)))?;
+    let mut loud = Loud::default();
     for entry in catalogue.entries() {
-        *deletes.lock().unwrap_or_else(PoisonError::into_inner) = false;
+        *deletes.lock().unwrap_or_else(PoisonError::into_inner) = Deletes::default();
         compile_writes(connection, entry)?;
-        if *deletes.lock().unwrap_or_else(PoisonError::into_inner) {
-            loud.insert(entry.shape.id);
-        }
+        let found = deletes.lock().unwrap_or_else(PoisonError::into_inner);
+        loud.synced.extend(found.synced.then_some(entry.shape.id));
+        loud.unsynced.extend(found.unsynced.then_some(entry.shape.id));
     }
     Ok(loud)
 }
 
-fn judge(context: &AuthContext<'_>, synced: &HashSet<String>, deletes: &Mutex<bool>) -> Authorization {
+fn virtual_tables(connection: &Connection) -> Outcome<HashSet<String>> {
+    let sql = "SELECT lower(name) FROM main.sqlite_schema WHERE type = 'table' AND sql LIKE 'CREATE VIRTUAL TABLE%'";
+    let mut statement = connection.prepare(sql)?;
+    Ok(statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
+}
+
+fn judge(
+    context: &AuthContext<'_>,
+    synced: &HashSet<String>,
+    search: &HashSet<String>,
+    deletes: &Mutex<Deletes>,
+) -> Authorization {
     let Some(trigger) = context.accessor else { return Authorization::Allow };
     let is_synced = |table: &str| is_ours(table) || synced.contains(&table.to_ascii_lowercase());
     match context.action {
@@ -45,8 +74,13 @@ fn judge(context: &AuthContext<'_>, synced: &HashSet<String>, deletes: &Mutex<bo
         {
             Authorization::Ignore
         }
-        AuthAction::Delete { table_name } if is_synced(table_name) => {
-            *deletes.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        AuthAction::Delete { table_name } => {
+            let mut deletes = deletes.lock().unwrap_or_else(PoisonError::into_inner);
+            if is_synced(table_name) {
+                deletes.synced = true;
+            } else if !search.contains(&table_name.to_ascii_lowercase()) {
+                deletes.unsynced = true;
+            }
             Authorization::Allow
         }
         _ => Authorization::Allow,

@@ -1,0 +1,80 @@
+//! Held: a received change that waits for what refuses it to change.
+//!
+//! Owns the form in which one is given and what the words of a refusal mean. Leaves to `unbundler` why a change is held
+//! and when it is tried again, and to the command line what a person can do about it.
+
+use super::TableShape;
+use crate::change::{RecordChange, TableChanges};
+use crate::clock::WallTime;
+use crate::id::LinkId;
+
+/// A received change that waits for what refuses it to change.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Held {
+    /// Its number here.
+    pub id: i64,
+    /// The link that brought it.
+    pub link: LinkId,
+    /// The change: one record of one table.
+    pub change: TableChanges,
+    /// Why it waits, in words.
+    pub reason: String,
+    /// Since when.
+    pub since: WallTime,
+}
+
+/// What the words of a refusal say, with what they name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal<'r> {
+    /// Another record has the values of these columns, or of this index, and only one may.
+    Unique(&'r str),
+    /// This column may not be empty.
+    NotNull(&'r str),
+    /// This condition does not hold.
+    Check(&'r str),
+    /// Something else, in these words.
+    Other(&'r str),
+}
+
+impl<'r> Refusal<'r> {
+    /// What a refusal says.
+    pub fn of(words: &'r str) -> Self {
+        let after = |kind: &str| words.strip_prefix(kind)?.strip_prefix(" constraint failed: ");
+        let unique = after("UNIQUE").map(Self::Unique);
+        let not_null = || after("NOT NULL").map(Self::NotNull);
+        let check = || after("CHECK").map(Self::Check);
+        unique.or_else(not_null).or_else(check).unwrap_or(Self::Other(words))
+    }
+
+    /// Whether another record is in the way, which may be about to give way.
+    pub fn is_clash(self) -> bool {
+        matches!(self, Self::Unique(_))
+    }
+}
+
+impl TableShape {
+    /// One record's change as a table of its own, which is how a held one is kept.
+    pub fn alone(of: &TableChanges, record: RecordChange) -> TableChanges {
+        TableChanges {
+            table: of.table.clone(),
+            key_columns: of.key_columns.clone(),
+            columns: of.columns.clone(),
+            records: vec![record],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_a_refusal_are_told_apart() {
+        assert_eq!(Refusal::of("UNIQUE constraint failed: t.a, t.b"), Refusal::Unique("t.a, t.b"));
+        assert_eq!(Refusal::of("NOT NULL constraint failed: t.a"), Refusal::NotNull("t.a"));
+        assert_eq!(Refusal::of("CHECK constraint failed: a > 0"), Refusal::Check("a > 0"));
+        for other in ["", "UNIQUE", "datatype mismatch", "the UNIQUE constraint failed: t.a"] {
+            assert_eq!(Refusal::of(other), Refusal::Other(other));
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! `packhorse held`: received changes that cannot be placed now, and what a person can do about them.
+
+mod choose;
+mod list;
+mod people;
+mod retry;
+mod show;
+mod told;
+mod why;
+
+use std::path::Path;
+
+use clap::{Args, Subcommand};
+
+use crate::failure::{Exit, Failure};
+
+/// Look into the changes that could not be placed, and have them tried again
+#[derive(Args)]
+pub struct Held {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    List(list::List),
+    Show(show::Show),
+    Retry(retry::Retry),
+}
+
+impl Held {
+    /// Runs the command.
+    pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
+        match self.command {
+            Command::List(list) => list.run(home),
+            Command::Show(show) => show.run(home),
+            Command::Retry(retry) => retry.run(home),
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! `packhorse held show`.
+
+use std::path::Path;
+
+use clap::Args;
+use packhorse_shared::clock::Stamp;
+use packhorse_shared::replica::{Held, Replica, TableShape};
+use packhorse_shared::value::Value;
+
+use super::choose::choose;
+use super::people::People;
+use super::told::{Shown, name, named_fields, record};
+use super::why;
+use crate::failure::{Exit, Failure};
+use crate::node::{Node, WORLD};
+use crate::report::{json, result};
+use crate::wording::{bytes, span, timestamp};
+
+const EXAMPLES: &str = "\
+Examples:
+  packhorse held show 12            the record, its new values, why it is held and what would help
+  packhorse held show --json 12";
+
+/// How many characters of a value are shown on a line.
+const SHOWN_MAX: usize = 200;
+
+/// Show everything about one held change, with its values
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Show {
+    /// Its number, as `packhorse held list` shows it
+    id: String,
+
+    /// Print JSON: one object, whose fields are only ever added to
+    #[arg(long)]
+    json: bool,
+}
+
+impl Show {
+    /// Runs the command.
+    pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
+        let mut node = Node::open(home)?;
+        let mut all = node.replica.all_held()?;
+        let at = choose(&all, &self.id)?;
+        let (held, people) = (all.swap_remove(at), People::of(&mut node)?);
+        let tables = node.replica.tables();
+        let refers_to = |column: &str| refers_to(tables, &held.change.table, column);
+        if self.json {
+            json(&Shown::of(&held, &people, refers_to));
+        } else {
+            tell(&held, &people, refers_to);
+        }
+        Ok(Exit::Done)
+    }
+}
+
+/// The table that a column refers to by a declared foreign key.
+fn refers_to(tables: &[TableShape], table: &str, column: &str) -> Option<String> {
+    let table = tables.iter().find(|known| known.name.eq_ignore_ascii_case(table))?;
+    let is_it = |columns: &[(String, String)]| columns.iter().any(|(here, _)| here.eq_ignore_ascii_case(column));
+    table.parents.iter().find(|parent| is_it(&parent.columns)).map(|parent| parent.table.clone())
+}
+
+fn tell(held: &Held, people: &People, refers_to: impl Fn(&str) -> Option<String>) {
+    let ago = span(WORLD.clock.now().0.saturating_sub(held.since.0));
+    let from = people.brought(held.link).unwrap_or_else(|| "a node that is linked no more".to_owned());
+    result(&format!("{}  {}", held.id, name(held)));
+    result(&format!("  from        {from}"));
+    result(&format!("  since       {} ({ago} ago)", timestamp(held.since).unwrap_or_default()));
+    if let Some(record) = record(held) {
+        let keys = held.change.key_columns.iter().zip(&record.key.0);
+        keys.for_each(|(column, value)| result(&format!("  key         {column} = {}", brief(value))));
+        result(&format!(
+            "  born        {}",
+            record.birth.map_or_else(|| "not known".to_owned(), |at| made(people, at))
+        ));
+        record.dead.iter().for_each(|at| result(&format!("  deleted     {}", made(people, *at))));
+    }
+    for (column, field) in named_fields(held) {
+        let parent =
+            refers_to(column).map(|table| format!(", refers to {table} {}", brief(&field.value))).unwrap_or_default();
+        let (value, by) = (brief(&field.value), made(people, field.stamp));
+        result(&format!("  field       {column} = {value}{parent} ({by})"));
+    }
+    result(&format!("  reason      {}", why::reason(held)));
+    result(&format!("  next step   {}", why::next_step(held)));
+}
+
+/// A value as SQL would write it; of a long one the beginning.
+fn brief(value: &Value) -> String {
+    let whole = value.to_string();
+    match whole.char_indices().nth(SHOWN_MAX) {
+        None => whole,
+        Some((end, _)) => format!("{}... ({} in all, which --json shows)", &whole[..end], bytes(value.size())),
+    }
+}
+
+/// When and by whom.
+fn made(people: &People, stamp: Stamp) -> String {
+    match people.made(stamp) {
+        Some(node) => format!("{} by {node}", timestamp(stamp.reading.time()).unwrap_or_default()),
+        None => "before all that is remembered".to_owned(),
+    }
+}

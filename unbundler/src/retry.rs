@@ -1,0 +1,68 @@
+//! Retry: trying held changes again because a person asks for it, with nothing incoming.
+//!
+//! Everything happens in one transaction. Leaves to [`crate::place`] how a change is placed, and to the command which
+//! changes are meant.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use packhorse_shared::clock::{Reading, WallTime};
+use packhorse_shared::horizon::Horizon;
+use packhorse_shared::id::{Cut, LinkId, NodeId};
+use packhorse_shared::link::Role;
+use packhorse_shared::replica::{Held, Replica};
+
+use crate::error::UnbundlerError;
+use crate::merge::Arrival;
+use crate::place::{HeldPlacer, Placed};
+use crate::told::Told;
+
+/// What trying again came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Retried {
+    /// What was placed.
+    pub placed: Vec<Held>,
+    /// What is still held of what was tried, each with its present reason. One that turned out to speak of a number that is
+    /// out of date has a number of its own anew.
+    pub still: Vec<Held>,
+    /// What placing it came to.
+    pub came_to: Placed,
+}
+
+/// Tries these held changes again, as often as one that is placed may have made room for another.
+pub fn retry(
+    replica: &mut dyn Replica,
+    is_meant: &dyn Fn(&Held) -> bool,
+    now: WallTime,
+) -> Result<Retried, UnbundlerError> {
+    let links = replica.links()?;
+    let told = Told::of(links.iter().map(|link| (link.id, link.state.told())));
+    let mut transaction = replica.begin_merge(now, Reading(0))?;
+    let (horizon, births) = (transaction.horizon()?, transaction.births(Horizon::NONE)?);
+    let (cut, link, via) = (transaction.cut(), LinkId::LOCAL, LinkId::LOCAL);
+    let (seen, sender, had) = (Cut(0), NodeId(0), Reading(0));
+    let hub = links.iter().find(|link| link.state.role() == Role::Hub).map(|link| link.id);
+    let nobodys = Arrival { link, via, cut, seen, sender, hub, horizon, births, had, told };
+    let arrival = |link: &packhorse_shared::replica::StoredLink| Arrival {
+        link: link.id,
+        seen: link.state.acked(),
+        sender: link.node.unwrap_or(sender),
+        ..nobodys
+    };
+    let of_links: BTreeMap<LinkId, Arrival> = links.iter().map(|link| (link.id, arrival(link))).collect();
+    let before = transaction.held()?;
+    let others: BTreeSet<i64> = before.iter().filter(|held| !is_meant(held)).map(|held| held.id).collect();
+    let mut placer = HeldPlacer::new(&mut *transaction, nobodys, of_links, now)?;
+    let mut gone: BTreeSet<i64> = BTreeSet::new();
+    loop {
+        let placed = placer.place(&|held| !others.contains(&held.id))?;
+        if placed.is_empty() {
+            break;
+        }
+        gone.extend(placed);
+    }
+    let came_to = placer.came_to();
+    let still = transaction.held()?.into_iter().filter(|held| !others.contains(&held.id)).collect();
+    transaction.commit()?;
+    let placed = before.into_iter().filter(|held| gone.contains(&held.id)).collect();
+    Ok(Retried { placed, still, came_to })
+}
