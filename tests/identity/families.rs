@@ -82,3 +82,40 @@ fn a_record_is_known_by_its_birth_before_and_after_its_number_is_confirmed() {
     assert_eq!(scene.sql("alice", "SELECT count(*) FROM people WHERE name = 'Alice'"), "1");
     assert_eq!(scene.sql("bob", "SELECT count(*) FROM rooms"), "5");
 }
+
+/// Parts of a backlog bring children before the parents, which were edited later.
+#[test]
+fn a_child_that_comes_before_its_parent_waits_for_it() {
+    let scene = Scene::hub(SCHEMA);
+    let nodes = ["hq", "alice", "bob"];
+    scene.remote("alice");
+    scene.remote("bob");
+    crate::support::crm::set(&scene, "alice", "bundle_max", "200 B");
+    for node in nodes {
+        families(&scene, node, 20);
+    }
+    scene.packhorse("alice", &["bundle"]).expect(0);
+    scene.sql("alice", "UPDATE people SET name = name || 'x'; UPDATE homes SET street = street || 'x'");
+    scene.packhorse("alice", &["bundle"]).expect(0);
+    scene.sql("alice", "UPDATE people SET name = rtrim(name, 'x'); UPDATE homes SET street = rtrim(street, 'x')");
+    scene.packhorse("alice", &["bundle", "--now"]).expect(0);
+    let parts = crate::support::files(&scene.home("alice").join("outbox/hq"));
+    assert!(parts.len() > 1, "{parts:?}");
+    let (aside, last) = (scene.path("aside"), parts.last().expect("a part"));
+    std::fs::rename(last, &aside).unwrap();
+    scene.packhorse("alice", &["transfer"]).expect(0);
+    scene.packhorse("hq", &["sync"]).expect(3);
+    let held = scene.packhorse("hq", &["held", "list"]).expect(0);
+    assert!(held.out.contains("which has not come yet"), "{held:#?}");
+    assert_eq!(scene.sql("hq", "PRAGMA foreign_key_check"), "");
+    std::fs::rename(&aside, last).unwrap();
+    for _ in 0..3 {
+        for node in nodes {
+            scene.packhorse(node, &["sync"]);
+        }
+    }
+    come_together(&scene, &nodes, &TABLES);
+    for node in nodes {
+        assert_eq!(whole(&scene, node), "60", "{node}");
+    }
+}

@@ -25,6 +25,9 @@ pub(super) type Confirms = BTreeMap<(TableId, Key), Stamp>;
 /// Numbers that records of a bundle keep here, by table.
 pub(super) type Adopted = BTreeMap<TableId, BTreeSet<i64>>;
 
+/// The births of a bundle's records, by table.
+pub(super) type Coming = BTreeSet<(TableId, Stamp)>;
+
 /// A place in a bundle: table and record.
 type Place = (usize, usize);
 
@@ -45,6 +48,11 @@ impl Placer<'_> {
             })?;
         }
         self.unite(&tables, bundle)?;
+        self.coming.clear();
+        self.each_born(&tables, bundle, &mut |placer, table, record, _| {
+            placer.coming.extend(record.birth.map(|birth| (table.id, birth)));
+            Ok(())
+        })?;
         let mut numbers: BTreeMap<Place, i64> = BTreeMap::new();
         self.each_born(&tables, bundle, &mut |placer, table, record, place| {
             let Some((theirs, birth)) = numbered(record) else { return Ok(()) };
@@ -232,6 +240,31 @@ impl Placer<'_> {
             }
         }
         Ok(references)
+    }
+
+    /// What a change refers to and has not come: it waits for that, since it may get another number here. What comes with the
+    /// same bundle counts as come.
+    pub(super) fn awaited(
+        &mut self,
+        table: &TableShape,
+        of: &TableChanges,
+        record: &RecordChange,
+    ) -> Result<Option<String>> {
+        if record.dead.is_some() {
+            return Ok(None);
+        }
+        let tables = self.transaction.tables();
+        for (at, field) in record.fields.iter().enumerate() {
+            let (Some(birth), Value::Integer(number)) = (field.refers_to, &field.value) else { continue };
+            let Some((_, parent)) = reference(table, of, field, at) else { continue };
+            let Some(parent) = tables.iter().find(|table| table.name == parent) else { continue };
+            // What was made before births were dropped may stand here without one.
+            let has_come = self.coming.contains(&(parent.id, birth)) || self.arrival.births.covers(birth);
+            if !has_come && self.known_number(parent, *number, birth)?.is_none() {
+                return Ok(Some(format!("it refers to {} {number}, which has not come yet", parent.name)));
+            }
+        }
+        Ok(None)
     }
 
     /// The number here of a record that its sender knows by a number and a birth, if it is known here.

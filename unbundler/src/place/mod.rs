@@ -26,7 +26,7 @@ use packhorse_shared::replica::{Held, MergeTransaction, Moves, Result, TableShap
 use packhorse_shared::value::Key;
 
 use crate::merge::Arrival;
-use identity::{Adopted, Confirms, says_only_number};
+use identity::{Adopted, Coming, Confirms, says_only_number};
 use references::Undo;
 
 /// What placing came to.
@@ -73,6 +73,7 @@ pub struct Placer<'a> {
     moves: Moves,
     confirms: Confirms,
     adopted: Adopted,
+    coming: Coming,
     /// How changes that are held stand against what is here, by the link that brought them, where that is known.
     of_links: BTreeMap<LinkId, Arrival>,
     /// Why a change was held last.
@@ -123,8 +124,21 @@ impl<'a> Placer<'a> {
     fn new(transaction: &'a mut dyn MergeTransaction, arrival: Arrival, now: WallTime) -> Result<Self> {
         let moves = transaction.moves()?;
         let (placed, dying, of_links) = (Placed::default(), BTreeSet::new(), BTreeMap::new());
-        let (confirms, adopted, refusal) = (Confirms::new(), Adopted::new(), None);
-        Ok(Self { transaction, arrival, now, placed, held: None, dying, moves, confirms, adopted, of_links, refusal })
+        let (confirms, adopted, coming) = (Confirms::new(), Adopted::new(), Coming::new());
+        Ok(Self {
+            transaction,
+            arrival,
+            now,
+            placed,
+            held: None,
+            dying,
+            moves,
+            confirms,
+            adopted,
+            coming,
+            of_links,
+            refusal: None,
+        })
     }
 }
 
@@ -251,6 +265,9 @@ impl Placer<'_> {
     fn record<'t>(&mut self, (table, of, record): Item<'t>, undos: &mut Vec<Undo<'t>>) -> Result<Step> {
         if says_only_number(table, of, record) {
             return Ok(Step::Nothing);
+        }
+        if let Some(reason) = self.awaited(table, of, record)? {
+            return Ok(Step::Refused(reason));
         }
         let standing = self.transaction.find(table, &record.key)?;
         match standing {
