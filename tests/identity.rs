@@ -1,5 +1,7 @@
 //! Numbers that are given apart: two people never become one, and everything that refers to them follows.
 
+mod backups;
+mod ends;
 mod families;
 mod keys;
 mod late;

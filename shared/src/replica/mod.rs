@@ -377,6 +377,9 @@ pub trait MergeTransaction {
     /// Gives a record that stands here another number; everything that refers to it follows. No edit: stamps stay.
     fn renumber(&mut self, table: &TableShape, from: i64, to: i64) -> Result<Placement>;
 
+    /// Lets everything that refers to one record refer to another, and takes the first away: they are the same.
+    fn absorb(&mut self, table: &TableShape, from: i64, into: i64) -> Result<Placement>;
+
     /// Where records are that are known under another birth.
     fn moves(&mut self) -> Result<Moves>;
 

@@ -12,7 +12,7 @@ use packhorse_shared::change::{EXISTENCE, FieldChange, RecordChange, TableChange
 use packhorse_shared::clock::Stamp;
 use packhorse_shared::id::{ColumnId, TableId};
 use packhorse_shared::marks::Mark;
-use packhorse_shared::replica::{HowMoved, KeyKind, Placement, Residence, Result, TableShape};
+use packhorse_shared::replica::{HowMoved, KeyKind, Placement, Present, Residence, Result, TableShape};
 use packhorse_shared::value::{Key, Value};
 
 use super::Placer;
@@ -100,7 +100,8 @@ impl Placer<'_> {
 
     /// The hub's number stands: our record of that birth takes it.
     fn follow(&mut self, table: &TableShape, record: &RecordChange, is_confirmation: bool) -> Result<()> {
-        let Some((theirs, birth)) = numbered(record) else { return Ok(()) };
+        // One that is dead has no number there any more, which may be another's.
+        let Some((theirs, birth)) = numbered(record).filter(|_| !is_dead(record)) else { return Ok(()) };
         let ours = self.transaction.number_of(table, birth)?;
         if ours == Some(theirs) || (ours.is_none() && is_confirmation) {
             return Ok(());
@@ -132,6 +133,13 @@ impl Placer<'_> {
         let Some(present) = standing.filter(|present| present.birth == Some(birth)) else {
             return self.move_remains(table, &old, &new, birth);
         };
+        if let Some(same) = self.transaction.find(table, &new)? {
+            // The hub dropped its birth before it heard that ours bears it.
+            return match self.arrival.is_same(same.birth, Some(birth)) {
+                true => self.absorb(table, (from, present), (to, same), birth),
+                false => Ok(()),
+            };
+        }
         if self.transaction.renumber(table, from, to)? != Placement::Placed {
             return Ok(());
         }
@@ -139,6 +147,33 @@ impl Placer<'_> {
         // Nodes behind us that know the record by its birth follow in their turn.
         present.marks.set(ColumnId::EXISTENCE, self.arrival.mark(birth));
         self.transaction.mark(table, &new, &present)?;
+        self.note_number(table, from, to, birth)
+    }
+
+    /// One record that stands under two numbers stands under the hub's from now on, with the later value of each field.
+    fn absorb(
+        &mut self,
+        table: &TableShape,
+        (from, ours): (i64, Present),
+        (to, mut theirs): (i64, Present),
+        birth: Stamp,
+    ) -> Result<()> {
+        let (old, new) = (Key(vec![Value::Integer(from)]), Key(vec![Value::Integer(to)]));
+        let values = self.transaction.values(table, &old)?;
+        if self.transaction.absorb(table, from, to)? != Placement::Placed {
+            return Ok(());
+        }
+        let mut fields = Vec::new();
+        for (at, (column, value)) in table.columns.iter().zip(values).enumerate() {
+            let known = theirs.marks.get(column.id).map_or(self.arrival.horizon.stamp(), |mark| mark.stamp);
+            if let Some(mark) = ours.marks.get(column.id).filter(|mark| mark.stamp > known) {
+                theirs.marks.set(column.id, mark);
+                fields.push((at, value));
+            }
+        }
+        self.transaction.update(table, &new, &fields)?;
+        theirs.birth = Some(birth);
+        self.transaction.mark(table, &new, &theirs)?;
         self.note_number(table, from, to, birth)
     }
 
@@ -169,7 +204,7 @@ impl Placer<'_> {
             return Ok(theirs);
         }
         if let Some(given) = self.transaction.given_number(table, theirs, birth)? {
-            self.will_confirm(table, given, birth);
+            self.confirm_given(table, theirs, given, birth)?;
             return Ok(given);
         }
         if self.arrival.is_forgotten(record) {
@@ -200,6 +235,22 @@ impl Placer<'_> {
     fn will_confirm(&mut self, table: &TableShape, number: i64, birth: Stamp) {
         if self.arrival.authority() == Authority::Here {
             self.confirms.insert((table.id, Key(vec![Value::Integer(number)])), birth);
+        }
+    }
+
+    /// Whoever speaks of a record by a birth that was dropped here meanwhile comes from a backup: it is told by that birth.
+    fn confirm_given(&mut self, table: &TableShape, theirs: i64, given: i64, birth: Stamp) -> Result<()> {
+        let key = Key(vec![Value::Integer(given)]);
+        match self.transaction.find(table, &key)? {
+            Some(mut present) if self.arrival.is_same(present.birth, Some(birth)) => {
+                present.birth = Some(birth);
+                self.transaction.mark(table, &key, &present)?;
+                self.confirm_again(table, theirs, given, birth)
+            }
+            _ => {
+                self.will_confirm(table, given, birth);
+                Ok(())
+            }
         }
     }
 
@@ -302,6 +353,11 @@ pub(super) fn says_only_number(table: &TableShape, of: &TableChanges, record: &R
 fn is_confirmation(table: &TableShape, bundle: &[TableChanges], record: &RecordChange) -> bool {
     let of = bundle.iter().find(|changes| table.name.eq_ignore_ascii_case(&changes.table));
     of.is_some_and(|of| says_only_number(table, of, record))
+}
+
+/// Whether a change says that its record was deleted, and nothing later.
+fn is_dead(record: &RecordChange) -> bool {
+    record.dead.is_some() && record.fields.iter().all(|field| Some(field.stamp) < record.dead)
 }
 
 fn residence(number: i64, birth: Option<Stamp>) -> Residence {

@@ -357,6 +357,10 @@ impl MergeTransaction for SqliteMerge<'_> {
         self.said(self.entry(table).and_then(|entry| self.try_renumber(entry, from, to)))
     }
 
+    fn absorb(&mut self, table: &TableShape, from: i64, into: i64) -> Result<Placement> {
+        self.said(self.entry(table).and_then(|entry| self.try_absorb(entry, from, into)))
+    }
+
     fn moves(&mut self) -> Result<Moves> {
         self.said(moves::returned(self.writer, &self.roster))
     }

@@ -80,6 +80,16 @@ pub(super) struct Write {
     pub sql: String,
 }
 
+/// Every write that lets what refers to a record refer to another.
+pub(super) fn referring(catalogue: &Catalogue, entry: &Entry) -> Vec<Write> {
+    let own = [quoted(&entry.shape.name), marks_table(&entry.shape.name)];
+    let is_own_key = |write: &Write| {
+        let key = entry.shape.keys.first().map_or_else(String::new, |key| quoted(key));
+        [key.as_str(), "k1"].iter().zip(&own).any(|(key, table)| write.sql.contains(&format!(" {table} SET {key} = ")))
+    };
+    renumbering(catalogue, entry).into_iter().filter(|write| !is_own_key(write)).collect()
+}
+
 /// Every write that gives a record another number, in order.
 pub(super) fn renumbering(catalogue: &Catalogue, entry: &Entry) -> Vec<Write> {
     let mut writes = Vec::new();

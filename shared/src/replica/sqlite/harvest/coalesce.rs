@@ -77,13 +77,22 @@ impl Death {
     }
 }
 
+/// The making of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) struct Born {
+    /// When.
+    pub at: WallTime,
+    /// The log row that tells of it.
+    pub row: i64,
+}
+
 /// What happened to a record since the last harvest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in super::super) struct Edits {
     /// The record that stood under the key before was deleted.
     pub died: Option<Death>,
     /// A new record was made under the key, and stands.
-    pub born: Option<WallTime>,
+    pub born: Option<Born>,
     /// What was done to the record that stands.
     pub taken: Taken,
     /// Whether a record stands under the key now.
@@ -96,11 +105,11 @@ pub(in super::super) fn coalesce(entries: &[Entry], stands: bool, key_kind: KeyK
     for (at, entry) in entries.iter().enumerate().filter(|(at, _)| !is_echo(entries, *at)) {
         walk.step(entry, replaces(entries, at));
     }
-    let last = entries.last().map_or(WallTime(0), |entry| entry.at);
+    let (last, row) = entries.last().map_or((WallTime(0), 0), |entry| (entry.at, entry.row));
     if walk.alive == Some(true) && !stands || walk.suspect.is_some() && walk.alive.is_none() && !stands {
         walk.die(walk.suspect.unwrap_or(last), None);
     } else if walk.alive == Some(false) && stands {
-        walk.insert(last);
+        walk.insert(Born { at: last, row });
     }
     walk.edits.stands = stands;
     walk.edits
@@ -148,7 +157,7 @@ impl Walk {
     fn step(&mut self, entry: &Entry, replaces: bool) {
         match entry.op {
             Op::Insert if replaces => self.replace(entry.at),
-            Op::Insert => self.insert(entry.at),
+            Op::Insert => self.insert(Born { at: entry.at, row: entry.row }),
             Op::Update => self.update(entry),
             Op::Delete | Op::Moved => self.die(entry.at, Some(entry.row)),
             Op::Held => self.alive = self.alive.or(Some(true)),
@@ -156,17 +165,17 @@ impl Walk {
         }
     }
 
-    fn insert(&mut self, at: WallTime) {
+    fn insert(&mut self, born: Born) {
         let stood = self.alive == Some(true) || self.alive.is_none() && self.suspect.is_some();
         if stood && self.edits.born.is_none() {
             // It stood, and went without a trace before this one came.
-            self.edits.died.get_or_insert_with(|| Death::unseen(self.suspect.unwrap_or(at)));
+            self.edits.died.get_or_insert_with(|| Death::unseen(self.suspect.unwrap_or(born.at)));
         }
         // Under a natural key it is the same record again.
         if self.key_kind == KeyKind::Assigned || self.edits.died.is_none() {
-            self.edits.born = Some(at);
+            self.edits.born = Some(born);
         }
-        self.replace(at);
+        self.replace(born.at);
     }
 
     fn replace(&mut self, at: WallTime) {
@@ -344,7 +353,8 @@ mod tests {
         let mut entries = at_once("IRDI");
         entries[0].at = WallTime(4);
         let edits = coalesce(&entries, true, KeyKind::Assigned);
-        assert_eq!((edits.died, edits.born, edits.taken.all), (None, Some(WallTime(4)), Some(WallTime(5))));
+        let born = edits.born.map(|born| born.at);
+        assert_eq!((edits.died, born, edits.taken.all), (None, Some(WallTime(4)), Some(WallTime(5))));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! every stamp of the record; run again after a kill, the same edits give the same marks, because what an unfinished
 //! run left bears a cut that is not published.
 
-use super::coalesce::{Death, Edits};
+use super::coalesce::{Born, Death, Edits};
 use crate::clock::{Reading, Stamp, WallTime};
 use crate::id::{ColumnId, Cut, LinkId, NodeId};
 use crate::marks::{Mark, Marks};
@@ -25,9 +25,14 @@ pub(in super::super) struct Stamper {
     pub now: WallTime,
     /// The latest reading given so far.
     pub latest: Reading,
-    /// The latest birth given so far.
+    /// The latest birth given so far to those that have no reading of their own.
     pub born: Reading,
+    /// The first row of the log that is harvested.
+    pub first_row: i64,
 }
+
+/// How many rows of the log from the first have a reading of their own within a millisecond.
+const ROWS_APART: i64 = 1 << 15;
 
 impl Stamper {
     fn mark(&mut self, at: WallTime) -> Mark {
@@ -37,12 +42,21 @@ impl Stamper {
     }
 
     /// The stamp of a record's making. Records made in one millisecond share the stamps of their fields, but a birth is
-    /// an identity and is given once.
-    fn birth(&mut self, at: WallTime) -> Stamp {
-        let made = self.mark(at).stamp;
-        self.born = made.reading.max(self.born.next());
-        self.latest = self.latest.max(self.born);
-        Stamp { reading: self.born, ..made }
+    /// an identity and is given once: apart by the rows that told of them, so that a log which comes from a backup gives the
+    /// same births again. Beyond some ten thousand rows at once they are given in turn, on the readings in between.
+    fn birth(&mut self, born: Born) -> Stamp {
+        let made = self.mark(born.at).stamp;
+        let own = Reading(made.reading.0 + 2 * born.row.rem_euclid(ROWS_APART) as u64);
+        let has_own = made.reading > self.floor.next() && born.row - self.first_row < ROWS_APART;
+        let reading = if has_own {
+            own
+        } else {
+            let next = made.reading.max(self.born.next());
+            self.born = Reading(next.0 | 1);
+            self.born
+        };
+        self.latest = self.latest.max(reading);
+        Stamp { reading, ..made }
     }
 
     /// Whether a stamp comes from this harvest: everything known before it is not later than the clock was.
@@ -85,7 +99,7 @@ pub(in super::super) fn fold(
     let died = match edits.died.clone() {
         Some(death) => Some(death),
         // A birth under a number whose record was known means that the known one went unseen.
-        None if assigned && !made_by_this_harvest && known.is_some() => edits.born.map(Death::unseen),
+        None if assigned && !made_by_this_harvest && known.is_some() => edits.born.map(|born| Death::unseen(born.at)),
         None => None,
     };
     // Who stood before the one that this harvest, cut short, has marked was buried with the same step.
@@ -172,6 +186,7 @@ mod tests {
             now: WallTime(1_000),
             latest: floor,
             born: floor,
+            first_row: 1,
         }
     }
 
@@ -188,7 +203,7 @@ mod tests {
     }
 
     fn born(at: u64) -> Edits {
-        Edits { born: Some(WallTime(at)), taken: all(at), stands: true, ..Edits::default() }
+        Edits { born: Some(Born { at: WallTime(at), row: 9 }), taken: all(at), stands: true, ..Edits::default() }
     }
 
     #[test]
@@ -212,13 +227,29 @@ mod tests {
     #[test]
     fn records_made_in_one_millisecond_have_births_of_their_own() {
         let (mut stamper, mut births) = (stamper(), std::collections::BTreeSet::new());
-        for at in [200, 200, 150, 200] {
-            let folded = fold(&table(KeyKind::Assigned), None, false, &born(at), Vec::new(), &mut stamper);
+        let rows =
+            [(200, 9), (200, 10), (150, 11), (200, 12), (1, 13), (1, 14), (200, 40_000), (200, 40_001), (200, 32_777)];
+        for (at, row) in rows {
+            let edits = Edits { born: Some(Born { at: WallTime(at), row }), ..born(at) };
+            let folded = fold(&table(KeyKind::Assigned), None, false, &edits, Vec::new(), &mut stamper);
             let MarksChange::Put(present) = folded.marks else { panic!() };
             births.insert(present.birth);
             assert!(present.birth.map(|birth| birth.reading) <= Some(stamper.latest));
         }
-        assert_eq!(births.len(), 4);
+        assert_eq!(births.len(), rows.len());
+    }
+
+    #[test]
+    fn a_log_from_a_backup_gives_the_same_births_whatever_was_made_since() {
+        let birth = |others: &[(u64, i64)]| {
+            let mut stamper = stamper();
+            let mut of = |at, row| stamper.birth(Born { at: WallTime(at), row });
+            for (at, row) in others {
+                of(*at, *row);
+            }
+            of(200, 12)
+        };
+        assert_eq!(birth(&[]), birth(&[(900, 13), (200, 11)]));
     }
 
     #[test]

@@ -52,7 +52,8 @@ pub(super) fn harvest(
     };
     let (floor, latest) = (progress.floor, progress.clock.latest());
     let node = state::identity(writer)?.node;
-    let stamper = Stamper { node, published: progress.cut, cut: progress.cut, floor, now, latest, born: latest };
+    let (published, cut, first_row) = (progress.cut, progress.cut, progress.harvested_to + 1);
+    let stamper = Stamper { node, published, cut, floor, now, latest, born: latest, first_row };
     let mut run = Run { writer, catalogue, stamper, harvested: Harvested::default(), steps };
     reader.execute_batch("BEGIN")?;
     let done = run.work_through(reader, journal, progress.harvested_to, last);
