@@ -5,14 +5,16 @@
 //! only together with its stamp, and cursors, applied sequences and stamps are stored in the same transaction as the
 //! data that they speak of. Leaves to `bundler` what a link is owed, and to `unbundler` which of two values wins.
 
+mod conflict;
 mod error;
 mod held;
+mod moved;
 mod numbering;
 mod remains;
 mod shape;
 pub mod sqlite;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -24,8 +26,10 @@ use crate::link::{Forgettable, Link, Sweep};
 use crate::marks::Marks;
 use crate::value::{Key, Value};
 
+pub use conflict::Conflict;
 pub use error::ReplicaError;
 pub use held::{Held, Refusal};
+pub use moved::{HowMoved, Moved, Moves, Residence};
 pub use numbering::{NoRange, RemoteCopy, WhyNoRange};
 pub use remains::{Remains, RemainsField};
 pub use shape::{ColumnShape, KeyKind, LeftOut, Parent, TableShape, WhyLeftOut};
@@ -237,36 +241,6 @@ pub struct Buried {
     pub remains: Remains,
 }
 
-/// What a record is known by in a table with assigned keys.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Residence {
-    /// Its number.
-    pub key: Key,
-    /// Its birth, as in [`ChangedRecord::birth`].
-    pub birth: Option<Stamp>,
-}
-
-/// Where records are now that are known under another birth.
-pub type Moves = BTreeMap<(TableId, Residence), Moved>;
-
-/// Where such a record is now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Moved {
-    /// Its number and birth.
-    pub to: Residence,
-    /// What became of it.
-    pub how: HowMoved,
-}
-
-/// Why a record is known under another birth.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HowMoved {
-    /// Its number had been given to another when it came back: it is a new record.
-    CameBack,
-    /// It is one with another that was made apart.
-    Merged,
-}
-
 /// What became of a write that a constraint could refuse.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Placement {
@@ -289,19 +263,6 @@ pub struct Missing {
     pub remains: Remains,
     /// The columns of the other record by which it refers to it.
     pub by: Vec<ColumnId>,
-}
-
-/// Two values of one field, of which neither end had seen the other's.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Conflict<'a> {
-    /// The record.
-    pub key: &'a Key,
-    /// The field's column.
-    pub column: &'a str,
-    /// The value that stands.
-    pub kept: (&'a Value, Stamp),
-    /// The value that was overruled.
-    pub lost: (&'a Value, Stamp),
 }
 
 /// A write transaction in which changes from elsewhere are placed. Dropped without [`Self::commit`] it leaves no

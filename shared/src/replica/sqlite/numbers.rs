@@ -56,9 +56,11 @@ fn gap(connection: &Connection, entry: &Entry, own: &Range<i64>) -> Outcome<Opti
     Ok(None)
 }
 
-/// Whether a number that another node has given can be this node's for the same record.
+/// Whether a number that another node has given can be this node's for the same record: nobody stands under it, or is to.
+/// (Who stood there and is dead gets another if it comes back.)
 pub(super) fn may_adopt(connection: &Connection, entry: &Entry, number: i64) -> Outcome<bool> {
-    Ok(!REMOTES.contains(&number) && is_new(connection, entry, number)?)
+    let stands = connection.prepare_cached(&entry.sql.exists)?.exists([number])?;
+    Ok(!REMOTES.contains(&number) && !stands && !moves::was_given(connection, entry.shape.id, number)?)
 }
 
 /// Whether no record has, had or was given a number.
