@@ -34,9 +34,6 @@ impl Placer<'_> {
         if fate != Fate::Lives {
             merge::send_whole(&mut present.marks, &table.column_ids(), self.arrival.cut, self.arrival.horizon);
         }
-        if fate == Fate::OutlivesUnseen {
-            self.note_kept(table, record)?;
-        }
         if present == before && conflicts.is_empty() {
             return Ok(Step::Nothing);
         }
@@ -50,6 +47,9 @@ impl Placer<'_> {
         };
         if let Placement::Refused(reason) = self.transaction.update(table, &record.key, &fields)? {
             return Ok(Step::Refused(reason));
+        }
+        if fate == Fate::OutlivesUnseen {
+            self.note_kept(table, record)?;
         }
         self.note_conflicts(table, record, &before.marks, &conflicts, &old)?;
         if present == before {
