@@ -125,7 +125,9 @@ impl Inspect {
     fn record(&self, of: &TableChanges, record: &RecordChange) -> RecordTold {
         let mut fields = Map::new();
         for field in &record.fields {
-            let Some(column) = of.columns.get(field.column).filter(|column| *column != EXISTENCE) else { continue };
+            // Beside the fields there may be the word that the record is, and whose numbers are in its key.
+            let is_field = |column: &&String| *column != EXISTENCE && !of.key_columns.contains(column);
+            let Some(column) = of.columns.get(field.column).filter(is_field) else { continue };
             let mut told = json!({ "stamp": stamp(field.stamp) });
             if self.values {
                 told["value"] = value(&field.value);
@@ -206,6 +208,7 @@ fn tell_record(record: &RecordTold, values: bool) {
     let key: Vec<String> = record.key.iter().map(ToString::to_string).collect();
     let told = match (&record.deleted, values) {
         (Some(_), _) => "deleted".to_owned(),
+        (None, _) if record.fields.is_empty() => "its number here".to_owned(),
         (None, false) => record.fields.keys().cloned().collect::<Vec<_>>().join(", "),
         (None, true) => {
             let field = |(name, told): (&String, &serde_json::Value)| format!("{} = {}", name, told["value"]);
