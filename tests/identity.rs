@@ -3,6 +3,7 @@
 mod families;
 mod keys;
 mod late;
+mod tree;
 
 use crate::support::Scene;
 

@@ -3,16 +3,16 @@
 use super::come_together;
 use crate::support::Scene;
 
-const SCHEMA: &str = "
+pub const SCHEMA: &str = "
     CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT, boss INTEGER REFERENCES people(id));
     CREATE TABLE homes (id INTEGER PRIMARY KEY AUTOINCREMENT, person INTEGER NOT NULL REFERENCES people(id), street TEXT);
     CREATE TABLE rooms (id INTEGER PRIMARY KEY, home INTEGER NOT NULL REFERENCES homes(id) ON DELETE CASCADE, name TEXT);
     CREATE INDEX homes_of ON homes (person); CREATE INDEX rooms_of ON rooms (home); CREATE INDEX staff ON people (boss);";
 
-const TABLES: [&str; 3] = ["people", "homes", "rooms"];
+pub const TABLES: [&str; 3] = ["people", "homes", "rooms"];
 
 /// Families of a node: each a person, a home and a room that bear its name.
-fn families(scene: &Scene, node: &str, count: u32) {
+pub fn families(scene: &Scene, node: &str, count: u32) {
     scene.sql(
         node,
         &format!(
@@ -30,7 +30,7 @@ fn families(scene: &Scene, node: &str, count: u32) {
 }
 
 /// Families whose person, home and room bear one name, and whose person's boss is the one before.
-fn whole(scene: &Scene, node: &str) -> String {
+pub fn whole(scene: &Scene, node: &str) -> String {
     scene.sql(
         node,
         "SELECT count(*) FROM people p JOIN homes h ON h.person = p.id JOIN rooms r ON r.home = h.id
