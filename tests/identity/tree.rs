@@ -148,7 +148,10 @@ fn play(seed: u64) -> Option<String> {
         Ok(verdict) => verdict.err(),
         Err(panic) => Some(panic.downcast_ref::<String>().cloned().unwrap_or_else(|| "it panicked".to_owned())),
     };
-    if wrong.is_some() && std::env::var("DEBUGKEEP").is_ok() { eprintln!("KEPT {} {wrong:?}", world.scene.path("").display()); std::mem::forget(world); }
+    if wrong.is_some() && std::env::var("DEBUGKEEP").is_ok() {
+        eprintln!("KEPT {} {wrong:?}", world.scene.path("").display());
+        std::mem::forget(world);
+    }
     wrong.map(|wrong| format!("seed {seed}: {wrong}"))
 }
 

@@ -107,7 +107,7 @@ impl Placer<'_> {
         if self.arrival.is_same(Some(other), Some(birth)) {
             return Ok(());
         }
-        let Some(free) = self.transaction.free_number(table)? else { return Ok(()) };
+        let Some(free) = self.free_number(table)? else { return Ok(()) };
         if self.transaction.renumber(table, number, free)? == Placement::Placed {
             self.note_number(table, number, free, other)?;
         }
@@ -159,13 +159,23 @@ impl Placer<'_> {
             self.will_confirm(table, given, birth);
             return Ok(given);
         }
-        if self.arrival.is_forgotten(record) || self.transaction.may_adopt(table, theirs)? {
+        if self.arrival.is_forgotten(record) {
             return Ok(theirs);
         }
-        let Some(free) = self.transaction.free_number(table)? else { return Ok(theirs) };
+        if self.transaction.may_adopt(table, theirs)? {
+            self.adopted.entry(table.id).or_default().insert(theirs);
+            return Ok(theirs);
+        }
+        let Some(free) = self.free_number(table)? else { return Ok(theirs) };
         self.note_number(table, theirs, free, birth)?;
         self.will_confirm(table, free, birth);
         Ok(free)
+    }
+
+    /// A number for a record, none of those that others of the same bundle keep and do not stand under yet.
+    pub(super) fn free_number(&mut self, table: &TableShape) -> Result<Option<i64>> {
+        let adopted = self.adopted.entry(table.id).or_default();
+        self.transaction.free_number(table, adopted)
     }
 
     fn will_confirm(&mut self, table: &TableShape, number: i64, birth: Stamp) {

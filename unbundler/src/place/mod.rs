@@ -70,6 +70,8 @@ pub struct Placer<'a> {
     /// Numbers that are out of date.
     moves: Moves,
     confirms: Confirms,
+    /// The numbers of other nodes' that records of the bundle keep.
+    adopted: BTreeMap<TableId, BTreeSet<i64>>,
 }
 
 /// Places everything that a bundle brought, then tries what is held once more.
@@ -81,8 +83,8 @@ pub fn place(
 ) -> Result<Placed> {
     let moves = transaction.moves()?;
     let (placed, dying) = (Placed::default(), BTreeSet::new());
-    let confirms = Confirms::new();
-    let mut placer = Placer { transaction, arrival, now, placed, held: None, dying, moves, confirms };
+    let (confirms, adopted) = (Confirms::new(), BTreeMap::new());
+    let mut placer = Placer { transaction, arrival, now, placed, held: None, dying, moves, confirms, adopted };
     placer.changes(bundle)?;
     placer.retry_held()?;
     Ok(placer.placed)
