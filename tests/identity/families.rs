@@ -82,3 +82,13 @@ fn a_record_is_known_by_its_birth_before_and_after_its_number_is_confirmed() {
     assert_eq!(scene.sql("alice", "SELECT count(*) FROM people WHERE name = 'Alice'"), "1");
     assert_eq!(scene.sql("bob", "SELECT count(*) FROM rooms"), "5");
 }
+
+/// One keeps the number that its application gave it, the other needs a new one, and both come in one bundle.
+#[test]
+fn a_number_that_a_record_keeps_is_not_given_to_another_of_the_same_bundle() {
+    let scene = Scene::hub(SCHEMA);
+    scene.remote("alice");
+    scene.sql("alice", "INSERT INTO people (id, name) VALUES (1, 'kept'), (1000000001, 'given')");
+    come_together(&scene, &["hq", "alice"], &TABLES);
+    assert_eq!(scene.sql("hq", "SELECT id, name FROM people"), "1|kept\n2|given");
+}

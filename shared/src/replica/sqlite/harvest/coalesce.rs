@@ -84,6 +84,8 @@ pub(in super::super) struct Edits {
     pub died: Option<Death>,
     /// A new record was made under the key, and stands.
     pub born: Option<WallTime>,
+    /// The log row that says so: the same, whatever else is harvested with it.
+    pub born_by: i64,
     /// What was done to the record that stands.
     pub taken: Taken,
     /// Whether a record stands under the key now.
@@ -96,11 +98,11 @@ pub(in super::super) fn coalesce(entries: &[Entry], stands: bool, key_kind: KeyK
     for (at, entry) in entries.iter().enumerate().filter(|(at, _)| !is_echo(entries, *at)) {
         walk.step(entry, replaces(entries, at));
     }
-    let last = entries.last().map_or(WallTime(0), |entry| entry.at);
+    let (last, last_row) = entries.last().map_or((WallTime(0), 0), |entry| (entry.at, entry.row));
     if walk.alive == Some(true) && !stands || walk.suspect.is_some() && walk.alive.is_none() && !stands {
         walk.die(walk.suspect.unwrap_or(last), None);
     } else if walk.alive == Some(false) && stands {
-        walk.insert(last);
+        walk.insert(last, last_row);
     }
     walk.edits.stands = stands;
     walk.edits
@@ -148,7 +150,7 @@ impl Walk {
     fn step(&mut self, entry: &Entry, replaces: bool) {
         match entry.op {
             Op::Insert if replaces => self.replace(entry.at),
-            Op::Insert => self.insert(entry.at),
+            Op::Insert => self.insert(entry.at, entry.row),
             Op::Update => self.update(entry),
             Op::Delete | Op::Moved => self.die(entry.at, Some(entry.row)),
             Op::Held => self.alive = self.alive.or(Some(true)),
@@ -156,7 +158,7 @@ impl Walk {
         }
     }
 
-    fn insert(&mut self, at: WallTime) {
+    fn insert(&mut self, at: WallTime, row: i64) {
         let stood = self.alive == Some(true) || self.alive.is_none() && self.suspect.is_some();
         if stood && self.edits.born.is_none() {
             // It stood, and went without a trace before this one came.
@@ -164,7 +166,7 @@ impl Walk {
         }
         // Under a natural key it is the same record again.
         if self.key_kind == KeyKind::Assigned || self.edits.died.is_none() {
-            self.edits.born = Some(at);
+            (self.edits.born, self.edits.born_by) = (Some(at), row);
         }
         self.replace(at);
     }

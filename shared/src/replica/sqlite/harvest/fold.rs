@@ -4,6 +4,8 @@
 //! every stamp of the record; run again after a kill, the same edits give the same marks, because what an unfinished
 //! run left bears a cut that is not published.
 
+use std::collections::HashSet;
+
 use super::coalesce::{Death, Edits};
 use crate::clock::{Reading, Stamp, WallTime};
 use crate::id::{ColumnId, Cut, LinkId, NodeId};
@@ -25,8 +27,10 @@ pub(in super::super) struct Stamper {
     pub now: WallTime,
     /// The latest reading given so far.
     pub latest: Reading,
-    /// The latest birth given so far.
-    pub born: Reading,
+    /// Log rows after this one are harvested.
+    pub after: i64,
+    /// The births given so far.
+    pub births: HashSet<Reading>,
 }
 
 impl Stamper {
@@ -37,12 +41,18 @@ impl Stamper {
     }
 
     /// The stamp of a record's making. Records made in one millisecond share the stamps of their fields, but a birth is
-    /// an identity and is given once.
-    fn birth(&mut self, at: WallTime) -> Stamp {
+    /// an identity and is given once. It follows from the log row and the state before the harvest alone: a database that is
+    /// put back to the time before this harvest will harvest the row again, with others, and it is the same record.
+    fn birth(&mut self, at: WallTime, row: i64) -> Stamp {
         let made = self.mark(at).stamp;
-        self.born = made.reading.max(self.born.next());
-        self.latest = self.latest.max(self.born);
-        Stamp { reading: self.born, ..made }
+        let place = u64::try_from(row.saturating_sub(self.after)).unwrap_or(0);
+        let mut reading = Reading(made.reading.0.saturating_add(place)).min(Reading::MAX);
+        // The clock may have been set back between two rows.
+        while !self.births.insert(reading) && reading < Reading::MAX {
+            reading = reading.next();
+        }
+        self.latest = self.latest.max(reading);
+        Stamp { reading, ..made }
     }
 
     /// Whether a stamp comes from this harvest: everything known before it is not later than the clock was.
@@ -128,7 +138,7 @@ fn marks_of_standing(
     let born = edits.born.filter(|_| table.key_kind == KeyKind::Assigned);
     let mut present = match (known, born) {
         (Some(known), Some(_)) if made_by_this_harvest => known,
-        (_, Some(at)) => Present { birth: Some(stamper.birth(at)), marks: Marks::default() },
+        (_, Some(at)) => Present { birth: Some(stamper.birth(at, edits.born_by)), marks: Marks::default() },
         (known, None) => known.unwrap_or(Present { birth: None, marks: Marks::default() }),
     };
     if let Some(at) = edits.taken.all {
@@ -170,7 +180,8 @@ mod tests {
             floor,
             now: WallTime(1_000),
             latest: floor,
-            born: floor,
+            after: 40,
+            births: HashSet::new(),
         }
     }
 
@@ -218,6 +229,18 @@ mod tests {
             assert!(present.birth.map(|birth| birth.reading) <= Some(stamper.latest));
         }
         assert_eq!(births.len(), 4);
+    }
+
+    /// A database that was put back harvests what it had harvested already together with what was written since.
+    #[test]
+    fn a_birth_does_not_depend_on_what_is_harvested_with_it() {
+        let birth = |stamper: &mut Stamper, row: i64| stamper.birth(WallTime(200 + row as u64 / 44), row);
+        let mut first = stamper();
+        let before: Vec<_> = [42, 41, 43].map(|row| birth(&mut first, row)).into();
+        let mut again = stamper();
+        let after: Vec<_> = [44, 43, 42, 45, 41].map(|row| birth(&mut again, row)).into();
+        assert_eq!((before[0], before[1], before[2]), (after[2], after[4], after[1]));
+        assert!(before[1] < before[0] && before[0] < before[2], "in the order in which they were made");
     }
 
     #[test]

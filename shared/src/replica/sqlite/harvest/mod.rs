@@ -10,7 +10,7 @@ mod fold;
 mod late;
 mod read;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use rusqlite::{Connection, TransactionBehavior};
 
@@ -52,7 +52,8 @@ pub(super) fn harvest(
     };
     let (floor, latest) = (progress.floor, progress.clock.latest());
     let node = state::identity(writer)?.node;
-    let stamper = Stamper { node, published: progress.cut, cut: progress.cut, floor, now, latest, born: latest };
+    let (published, after, births) = (progress.cut, progress.harvested_to, HashSet::new());
+    let stamper = Stamper { node, published, cut: published, floor, now, latest, after, births };
     let mut run = Run { writer, catalogue, stamper, harvested: Harvested::default(), steps };
     reader.execute_batch("BEGIN")?;
     let done = run.work_through(reader, journal, progress.harvested_to, last);
