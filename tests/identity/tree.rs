@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::families::{self, families, whole};
 use super::{come_together, keys};
 use crate::copies::{Part, copy};
-use crate::support::{Scene, sqlite, text};
+use crate::support::{Scene, files, sqlite, text};
 use driver::World;
 
 /// How many seeds are played at a time.
@@ -78,6 +78,27 @@ fn a_number_is_provisional_until_the_root_confirms_it() {
     for node in ["west", "mid", "alice", "bob"] {
         scene.sync(node);
         assert_eq!(number(node), "1|1", "{node}");
+    }
+    come_together(&scene, &NODES, &families::TABLES);
+}
+
+/// The middle's folder on the relay of its hub is the relay of its own remotes.
+#[test]
+fn a_remote_is_a_hub_as_well_on_the_folder_that_it_has_on_its_hubs_relay() {
+    let scene = tree(families::SCHEMA);
+    for (remote, folder) in [("mid", "relay/mid"), ("alice", "relay/mid/alice")] {
+        scene.sql(remote, &format!("INSERT INTO people (name) VALUES ('{remote}')"));
+        scene.sync(remote);
+        assert_eq!(files(&scene.path(folder).join("up")).len(), 1, "{remote}");
+    }
+    let status = scene.packhorse("mid", &["status", "--json"]).expect(0).json();
+    let links = status["links"].as_array().expect("links").iter().map(|link| (&link["node"], &link["role"]));
+    assert_eq!(
+        links.map(|(node, role)| format!("{node} {role}")).collect::<Vec<_>>(),
+        ["\"hq\" \"hub\"", "\"alice\" \"remote\"", "\"bob\" \"remote\""]
+    );
+    for name in ["up", "down"] {
+        scene.packhorse("mid", &["remote", "add", name]).refused(2, &[name, "another name"]);
     }
     come_together(&scene, &NODES, &families::TABLES);
 }
