@@ -5,6 +5,7 @@ mod ends;
 mod families;
 mod keys;
 mod late;
+mod tree;
 mod unite;
 
 use crate::support::Scene;

@@ -4,7 +4,7 @@
 //! edits, runs, faults of the line, backups and returns to them. Then the faults end, and everything must be alike. See
 //! `tests/README.md` for how a seed is played again.
 
-mod dice;
+pub mod dice;
 mod doubt;
 mod driver;
 mod model;

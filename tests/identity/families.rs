@@ -3,16 +3,16 @@
 use super::come_together;
 use crate::support::Scene;
 
-const SCHEMA: &str = "
+pub const SCHEMA: &str = "
     CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT, boss INTEGER REFERENCES people(id));
     CREATE TABLE homes (id INTEGER PRIMARY KEY AUTOINCREMENT, person INTEGER NOT NULL REFERENCES people(id), street TEXT);
     CREATE TABLE rooms (id INTEGER PRIMARY KEY, home INTEGER NOT NULL REFERENCES homes(id) ON DELETE CASCADE, name TEXT);
     CREATE INDEX homes_of ON homes (person); CREATE INDEX rooms_of ON rooms (home); CREATE INDEX staff ON people (boss);";
 
-const TABLES: [&str; 3] = ["people", "homes", "rooms"];
+pub const TABLES: [&str; 3] = ["people", "homes", "rooms"];
 
 /// Families of a node: each a person, a home and a room that bear its name.
-fn families(scene: &Scene, node: &str, count: u32) {
+pub fn families(scene: &Scene, node: &str, count: u32) {
     scene.sql(
         node,
         &format!(
@@ -30,7 +30,7 @@ fn families(scene: &Scene, node: &str, count: u32) {
 }
 
 /// Families whose person, home and room bear one name, and whose person's boss is the one before.
-fn whole(scene: &Scene, node: &str) -> String {
+pub fn whole(scene: &Scene, node: &str) -> String {
     scene.sql(
         node,
         "SELECT count(*) FROM people p JOIN homes h ON h.person = p.id JOIN rooms r ON r.home = h.id
@@ -118,4 +118,14 @@ fn a_child_that_comes_before_its_parent_waits_for_it() {
     for node in nodes {
         assert_eq!(whole(&scene, node), "60", "{node}");
     }
+}
+
+/// One keeps the number that its application gave it, the other needs a new one, and both come in one bundle.
+#[test]
+fn a_number_that_a_record_keeps_is_not_given_to_another_of_the_same_bundle() {
+    let scene = Scene::hub(SCHEMA);
+    scene.remote("alice");
+    scene.sql("alice", "INSERT INTO people (id, name) VALUES (1, 'kept'), (1000000001, 'given')");
+    come_together(&scene, &["hq", "alice"], &TABLES);
+    assert_eq!(scene.sql("hq", "SELECT id, name FROM people"), "1|kept\n2|given");
 }

@@ -3,7 +3,7 @@
 use super::come_together;
 use crate::support::Scene;
 
-const SCHEMA: &str = "
+pub const SCHEMA: &str = "
     CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT);
     CREATE TABLE tags (id INTEGER PRIMARY KEY, word TEXT);
     CREATE TABLE tagged (person INTEGER REFERENCES people(id), tag INTEGER REFERENCES tags(id), note TEXT,
@@ -14,9 +14,9 @@ const SCHEMA: &str = "
     CREATE TABLE words (tagged_person INTEGER, tagged_tag INTEGER, word TEXT PRIMARY KEY,
         FOREIGN KEY (tagged_person, tagged_tag) REFERENCES tagged(person, tag));";
 
-const TABLES: [&str; 7] = ["people", "tags", "tagged", "pairs", "staff", "desks", "words"];
+pub const TABLES: [&str; 7] = ["people", "tags", "tagged", "pairs", "staff", "desks", "words"];
 
-fn make(scene: &Scene, node: &str) {
+pub fn make(scene: &Scene, node: &str) {
     scene.sql(
         node,
         &format!(
@@ -31,7 +31,7 @@ fn make(scene: &Scene, node: &str) {
     );
 }
 
-const WHOLE: &str = "SELECT
+pub const WHOLE: &str = "SELECT
     (SELECT count(*) FROM tagged JOIN people p ON p.id = person JOIN tags t ON t.id = tag
         WHERE note = p.name AND substr(p.name, 1, 3) = substr(t.word, 1, 3)),
     (SELECT count(*) FROM pairs JOIN people p ON p.id = a JOIN people q ON q.id = b

@@ -38,3 +38,21 @@ fn renumbering_is_no_edit() {
     assert!(!sent.err.contains("sealed"), "{sent:#?}");
     assert_eq!(scene.sql("alice", "SELECT count(*) FROM _packhorse_log"), "1", "what keeps the log's ids rising");
 }
+
+/// A reference within one table means whoever stands under the number now, whoever has moved away from there.
+#[test]
+fn a_reference_to_a_record_that_stands_is_not_put_right() {
+    let scene =
+        Scene::hub("CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT, boss INTEGER REFERENCES people(id))");
+    scene.remote("alice");
+    for node in ["hq", "alice"] {
+        scene.sql(node, &format!("INSERT INTO people (id, name) VALUES (1, '{node}')"));
+    }
+    come_together(&scene, &["hq", "alice"], &["people"]);
+    for node in ["hq", "alice"] {
+        scene.sql(node, &format!("INSERT INTO people (name, boss) VALUES ('of {node}', 1)"));
+    }
+    come_together(&scene, &["hq", "alice"], &["people"]);
+    let staff = "SELECT group_concat(DISTINCT b.name) FROM people p JOIN people b ON b.id = p.boss";
+    assert_eq!(scene.sql("alice", staff), "hq");
+}

@@ -5,7 +5,7 @@
 //! what its other remotes have not sent yet), and what it may forget must besides be acknowledged on every link, by
 //! bundles that were accepted. A peer that was silent for longer than `expire_after` no longer holds either. Pure.
 
-use super::{Extent, Header, Link, Outgoing, Standing, Sweep};
+use super::{Extent, Header, Link, Outgoing, Role, Standing, Sweep};
 use crate::clock::{Reading, WallTime};
 use crate::horizon::Horizon;
 use crate::id::{Cut, LinkId};
@@ -44,7 +44,7 @@ impl Beyond {
     /// By the state of all links, and the earliest stamp that is held.
     pub fn of<'a>(links: impl IntoIterator<Item = (LinkId, &'a Link)>, held: Option<Reading>) -> Self {
         let open = links.into_iter().filter(|(_, link)| link.standing != Standing::Expired);
-        let mut readings: Vec<_> = open.map(|(id, link)| (link.incoming.complete_to, id)).collect();
+        let mut readings: Vec<_> = open.map(|(id, link)| (link.decided_to(), id)).collect();
         readings.sort_unstable();
         let second = readings.get(1).map(|second| second.0);
         Self { lowest: readings.first().copied(), second, held }
@@ -82,7 +82,27 @@ impl Link {
             }
             self.incoming.recovers_by = 0;
         }
-        self.incoming.complete_to = self.incoming.complete_to.max(header.complete_to);
+        // What does not tell more than before may be a part: what the peer decided may be in a later one.
+        if header.complete_to > self.incoming.complete_to {
+            self.incoming.complete_to = header.complete_to;
+            self.incoming.settled = self.incoming.settled.max(self.applied_by(header));
+        }
+    }
+
+    /// What we told of our side with the bundle that the sender had applied last.
+    fn applied_by(&self, header: &Header) -> Reading {
+        let ack = header.ack.filter(|ack| ack.epoch == self.outgoing.epoch);
+        let sealed = ack.and_then(|ack| self.outgoing.history.get(&ack.sequence));
+        sealed.map_or(Reading(0), |sealed| sealed.complete_to)
+    }
+
+    /// What can be said of the peer's side to others. The hub has the last word on numbers, also on those of what our own
+    /// remotes made: they must not forget a birth before it has spoken, for by nothing else do they know whom it means.
+    fn decided_to(&self) -> Reading {
+        match self.role {
+            Role::Hub => self.incoming.complete_to.min(self.incoming.settled),
+            Role::Remote => self.incoming.complete_to,
+        }
     }
 
     /// The peer was told that everything made up to here on our side had been sent.

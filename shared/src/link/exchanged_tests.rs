@@ -58,6 +58,24 @@ fn a_node_answers_for_what_came_over_its_other_links() {
     assert_eq!(Beyond::default().complete_to(clock, LinkId(2)), clock, "a node with one link answers for itself alone");
 }
 
+/// Its remotes would forget the births of what they made before its own hub has said which numbers that has.
+#[test]
+fn a_middle_hub_says_of_its_hub_only_how_far_that_has_decided() {
+    let (mut root, mut middle) = End::pair();
+    let told = |middle: &End| Beyond::of([(LinkId(1), &middle.link)], None).complete_to(reading(9_000_000), LinkId(2));
+    let word = middle.content();
+    let blind = root.content();
+    middle.receive(&blind, true);
+    assert_eq!((middle.link.complete_to(), told(&middle)), (blind.complete_to, Reading(0)));
+    root.receive(&word, true);
+    let part = root.part();
+    middle.receive(&part, true);
+    assert_eq!(told(&middle), Reading(0), "what it decided may be in a later part");
+    let answer = root.content();
+    middle.receive(&answer, true);
+    assert_eq!(told(&middle), word.complete_to);
+}
+
 #[test]
 fn a_part_says_no_more_of_what_is_complete_than_the_bundle_that_it_builds_on() {
     let (mut hub, mut remote) = End::pair();

@@ -225,6 +225,10 @@ struct Incoming {
     /// Everything made up to here on the peer's side has come.
     #[serde(default)]
     complete_to: Reading,
+    /// Everything made up to here on our side had been applied by the peer before it told what has come: if it is our hub,
+    /// we have what it decided on that.
+    #[serde(default)]
+    settled: Reading,
     /// The peer's horizon.
     #[serde(default)]
     horizon: Horizon,

@@ -321,9 +321,9 @@ pub trait MergeTransaction {
         dying: &BTreeSet<(TableId, Key)>,
     ) -> Result<Option<String>>;
 
-    /// A number that no record of a table with assigned keys has, had or was given, of those that this node gives; None if
-    /// there is none left.
-    fn free_number(&mut self, table: &TableShape) -> Result<Option<i64>>;
+    /// A number that no record of a table with assigned keys has, had or was given, of those that this node gives, and that
+    /// is not `taken` either; None if there is none left.
+    fn free_number(&mut self, table: &TableShape, taken: &BTreeSet<i64>) -> Result<Option<i64>>;
 
     /// Whether a number of another node's can be this node's for the same record: nothing has or had it here, and it is not
     /// one of those that only remotes give.

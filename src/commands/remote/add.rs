@@ -6,6 +6,8 @@ use std::path::Path;
 use clap::Args;
 use packhorse_shared::config::{EVERYTHING, Param, RemoteConfig, Scalar, add_remote, edit_file};
 use packhorse_shared::id::NodeName;
+use packhorse_shared::link::Role;
+use packhorse_shared::replica::Replica;
 use packhorse_shared::seam::Step;
 
 use crate::failure::{Exit, Failure};
@@ -56,6 +58,10 @@ impl Add {
             return Err(Failure::usage(format!("\"{}\" is this node's own name", self.name))
                 .hint("choose another name for the remote"));
         }
+        if self.is_mailbox_of(&mut node)? {
+            return Err(Failure::usage(format!("\"{}\" is a folder of this node's own on the relay", self.name))
+                .hint("choose another name for the remote"));
+        }
         node.tables_of_set(&self.set)?;
         relay::prepare_remote(&mut node, &self.name)?;
         reached(Step::RemoteFolderMade, &node.home.config_path())?;
@@ -68,5 +74,11 @@ impl Add {
             self.name
         ));
         Ok(Exit::Done)
+    }
+
+    /// A node that is a remote itself has its own mailbox where its remotes' folders are.
+    fn is_mailbox_of(&self, node: &mut Node) -> Result<bool, Failure> {
+        let has_hub = node.replica.links()?.iter().any(|link| link.state.role() == Role::Hub);
+        Ok(has_hub && matches!(self.name.as_str(), "up" | "down"))
     }
 }

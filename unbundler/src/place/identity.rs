@@ -220,16 +220,10 @@ impl Placer<'_> {
         Ok(free)
     }
 
-    /// A number that no record has, nor is to have by this bundle.
-    fn free_number(&mut self, table: &TableShape) -> Result<Option<i64>> {
-        let Some(mut free) = self.transaction.free_number(table)? else { return Ok(None) };
-        // What is adopted stands in its table only when it is placed.
-        for adopted in self.adopted.get(&table.id).into_iter().flatten() {
-            if *adopted == free {
-                free += 1;
-            }
-        }
-        Ok(Some(free))
+    /// A number for a record, none of those that others of the same bundle keep and do not stand under yet.
+    pub(super) fn free_number(&mut self, table: &TableShape) -> Result<Option<i64>> {
+        let adopted = self.adopted.entry(table.id).or_default();
+        self.transaction.free_number(table, adopted)
     }
 
     fn will_confirm(&mut self, table: &TableShape, number: i64, birth: Stamp) {

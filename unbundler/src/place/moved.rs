@@ -126,7 +126,7 @@ impl Placer<'_> {
         if let Some(reason) = self.mistaken(table, of, record, &fields)? {
             return self.hold(of, record, &reason);
         }
-        let Some(number) = self.transaction.free_number(table)? else { return self.hold(of, record, &taken) };
+        let Some(number) = self.free_number(table)? else { return self.hold(of, record, &taken) };
         let key = Key(vec![Value::Integer(number)]);
         if let Placement::Refused(reason) = self.transaction.insert(table, &key, &fields)? {
             return self.hold(of, record, &reason);

@@ -246,7 +246,7 @@ impl TableSql {
         format!("SELECT {column} IS NOT ({default}) COLLATE BINARY FROM {name} WHERE {is_key}")
     }
 
-    /// Sets a reference of the record under a key right whose record, of this parent, has moved from that number; the
+    /// Sets a reference of the record under a key right (the parent may be the same table) whose record, of this parent, has moved from that number; the
     /// parent's number comes after the key.
     pub fn redirect(&self, column: &str, parent: &TableShape) -> Option<String> {
         let (name, column) = (&self.name, quoted(column));
@@ -255,7 +255,8 @@ impl TableSql {
         let moved = format!("FROM _packhorse_moved WHERE tbl = ?{table} AND old = {name}.{column}");
         Some(format!(
             "UPDATE OR IGNORE {name} SET {column} = (SELECT new {moved} ORDER BY new LIMIT 1) WHERE {is_key} \
-             AND EXISTS (SELECT 1 {moved}) AND NOT EXISTS (SELECT 1 FROM {parent} WHERE {parent_key} = {name}.{column})"
+             AND EXISTS (SELECT 1 {moved}) AND NOT EXISTS (SELECT 1 FROM {parent} AS _packhorse_parent \
+             WHERE _packhorse_parent.{parent_key} = {name}.{column})"
         ))
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Goes through the metadata in the order of cuts, in short transactions. Invariants: the horizon is raised before the
 //! first mark below it is dropped; a mark stays while remains lie under its key, which it tells apart; what came of a
-//! record only in part is never dropped. A run that was cut short is simply run again. Leaves what may be forgotten to
+//! record only in part is never dropped, nor the birth of one whose number the hub will change. A run that was cut short is simply run again. Leaves what may be forgotten to
 //! [`crate::link::Forgettable`].
 
 use rusqlite::{Connection, Row, TransactionBehavior, params};
@@ -10,14 +10,15 @@ use rusqlite::{Connection, Row, TransactionBehavior, params};
 use super::catalogue::{Catalogue, Entry};
 use super::fault::Outcome;
 use super::metadata::unpack_birth;
+use super::ranges::REMOTES;
 use super::state;
 use crate::horizon::Horizon;
 use crate::id::Cut;
 use crate::link::Forgettable;
 use crate::marks::{Marks, Roster};
-use crate::replica::Remains;
+use crate::replica::{KeyKind, Remains};
 use crate::seam::{Step, Steps};
-use crate::value::Key;
+use crate::value::{Key, Value};
 
 /// How many records are dropped under one hold of the write lock: some ten milliseconds.
 const RECORDS_PER_LOCK: usize = 2_000;
@@ -47,10 +48,11 @@ pub(super) fn forget(
     state::set_horizon(writer, what.horizon)?;
     steps.reached(Step::HorizonRaised)?;
     let roster = state::roster(writer)?;
+    let has_hub = state::numbers_from(writer)?.is_some();
     let mut dropped = 0;
     for entry in catalogue.entries() {
         for kind in [Kind::Remains, Kind::Marks] {
-            dropped += Pass { entry, kind, what, roster: &roster, steps }.run(writer)?;
+            dropped += Pass { entry, kind, what, has_hub, roster: &roster, steps }.run(writer)?;
         }
     }
     Ok(dropped)
@@ -61,6 +63,7 @@ struct Pass<'a> {
     entry: &'a Entry,
     kind: Kind,
     what: Forgettable,
+    has_hub: bool,
     roster: &'a Roster,
     steps: &'a dyn Steps,
 }
@@ -102,12 +105,22 @@ impl Pass<'_> {
                 return Ok((droppable, reached));
             }
             reached = cut;
-            if self.may_go(row, width)? {
+            if self.may_go(row, width)? && !self.is_provisional(row)? {
                 let birth = row.get_ref(width)?.as_blob_or_null().map_err(rusqlite::Error::from)?;
                 droppable.push((self.entry.metadata.key(row)?, birth.unwrap_or_default().to_vec()));
             }
         }
         Ok((droppable, self.what.cut))
+    }
+
+    /// Whether the hub will give the record another number, and name it by its birth: also one that had its number long ago,
+    /// and gave it up for another record since.
+    fn is_provisional(&self, row: &Row<'_>) -> Outcome<bool> {
+        if !self.has_hub || self.entry.shape.key_kind != KeyKind::Assigned {
+            return Ok(false);
+        }
+        let key = self.entry.metadata.key(row)?;
+        Ok(matches!(key.0.as_slice(), [Value::Integer(number)] if REMOTES.contains(number)))
     }
 
     /// A record's birth is a reading of its own and can be later than its fields' stamps.

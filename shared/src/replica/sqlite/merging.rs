@@ -336,8 +336,8 @@ impl MergeTransaction for SqliteMerge<'_> {
         self.said(self.try_child(table, key, dying))
     }
 
-    fn free_number(&mut self, table: &TableShape) -> Result<Option<i64>> {
-        self.said(self.entry(table).and_then(|entry| numbers::free(self.writer, entry)))
+    fn free_number(&mut self, table: &TableShape, taken: &BTreeSet<i64>) -> Result<Option<i64>> {
+        self.said(self.entry(table).and_then(|entry| numbers::free(self.writer, entry, taken)))
     }
 
     fn may_adopt(&mut self, table: &TableShape, number: i64) -> Result<bool> {

@@ -4,6 +4,7 @@
 //! remotes give ([`REMOTES`], where applications insert that do not know the hub's numbers) is no record's for good. Renumbering is no edit: everything that refers to the record follows,
 //! and no stamp changes.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use rusqlite::Connection;
@@ -22,10 +23,11 @@ fn own(connection: &Connection) -> Outcome<Range<i64>> {
     Ok(from.map_or(0..REMOTES.start, |from| from..from.saturating_add(EACH)))
 }
 
-/// A number that no record of a table has, had or was given, above all such of those that this node gives.
-pub(super) fn free(connection: &Connection, entry: &Entry) -> Outcome<Option<i64>> {
+/// A number that no record of a table has, had or was given, above all such of those that this node gives, the `taken` ones
+/// among them.
+pub(super) fn free(connection: &Connection, entry: &Entry, taken: &BTreeSet<i64>) -> Outcome<Option<i64>> {
     let own = own(connection)?;
-    let mut highest = own.start;
+    let mut highest = taken.range(own.clone()).next_back().copied().unwrap_or(own.start);
     for (key, table) in places(entry) {
         let sql = format!("SELECT max({key}) FROM {table} WHERE {key} >= ?1 AND {key} < ?2");
         let found: Option<i64> = connection.prepare_cached(&sql)?.query_row([own.start, own.end], |row| row.get(0))?;
@@ -35,7 +37,7 @@ pub(super) fn free(connection: &Connection, entry: &Entry) -> Outcome<Option<i64
     highest = highest.max(sequence.unwrap_or(0)).max(moves::highest(connection, entry.shape.id, &own)?);
     match highest + 1 {
         next if own.contains(&next) => Ok(Some(next)),
-        _ => gap(connection, entry, &own),
+        _ => gap(connection, entry, &own, taken),
     }
 }
 
@@ -47,9 +49,9 @@ fn places(entry: &Entry) -> Vec<(String, String)> {
 }
 
 /// Where the highest number is given, as some applications do on purpose: the end of the first gap from the top.
-fn gap(connection: &Connection, entry: &Entry, own: &Range<i64>) -> Outcome<Option<i64>> {
+fn gap(connection: &Connection, entry: &Entry, own: &Range<i64>, taken: &BTreeSet<i64>) -> Outcome<Option<i64>> {
     for number in own.clone().rev() {
-        if number > 0 && is_new(connection, entry, number)? {
+        if number > 0 && !taken.contains(&number) && is_new(connection, entry, number)? {
             return Ok(Some(number));
         }
     }
