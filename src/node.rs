@@ -54,7 +54,9 @@ impl Node {
     pub fn lock(given: Option<&Path>, command: &str) -> Result<(Self, HomeLock), Failure> {
         let home = Home::open(&locate::home(given)?)?;
         let lock = home.lock(command)?;
-        Ok((Self::open(given)?, lock))
+        let mut node = Self::open(given)?;
+        node.replica.configure_references(&node.config.references())?;
+        Ok((node, lock))
     }
 
     /// A home that was copied beside another database must not speak for it.

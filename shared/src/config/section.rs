@@ -12,7 +12,9 @@ use serde::de::{Error, SeqAccess, Visitor, value::SeqAccessDeserializer};
 use serde::{Deserialize, Deserializer};
 
 use super::quantity::{ByteCount, Span};
+use super::references::references;
 use crate::id::NodeName;
+use crate::replica::Refers;
 
 /// `[node]`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -108,6 +110,9 @@ pub struct TablePolicy {
     pub prefer: Prefer,
     /// Which numbers new records get at remotes.
     pub keys: Keys,
+    /// By column, whose numbers it holds without a declared foreign key.
+    #[serde(deserialize_with = "references")]
+    pub references: BTreeMap<String, Refers>,
 }
 
 /// Which numbers the new records of a table with assigned keys get at a remote.
@@ -259,7 +264,7 @@ fn one_or_many<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Err
     from.deserialize_any(Texts)
 }
 
-fn filled<E: Error>(text: String) -> Result<String, E> {
+pub(super) fn filled<E: Error>(text: String) -> Result<String, E> {
     if text.trim().is_empty() {
         return Err(E::custom("it is empty"));
     }
@@ -269,7 +274,7 @@ fn filled<E: Error>(text: String) -> Result<String, E> {
     Ok(text)
 }
 
-fn filled_text<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+pub(super) fn filled_text<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     filled(String::deserialize(from)?)
 }
 

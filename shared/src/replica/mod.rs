@@ -7,6 +7,7 @@
 
 mod error;
 mod numbering;
+mod reference;
 mod remains;
 mod shape;
 pub mod sqlite;
@@ -25,6 +26,7 @@ use crate::value::{Key, Value};
 
 pub use error::ReplicaError;
 pub use numbering::{NoRange, RemoteCopy, WhyNoRange};
+pub use reference::{Pair, Reference, Refers};
 pub use remains::{Remains, RemainsField};
 pub use shape::{ColumnShape, KeyKind, LeftOut, Parent, TableShape, WhyLeftOut};
 

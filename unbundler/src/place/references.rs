@@ -89,8 +89,13 @@ impl Placer<'_> {
     ) -> Result<Option<String>> {
         for field in &record.fields {
             let Some(Column::Field(at, _)) = column_of(table, of, field) else { continue };
-            let parent = table.columns.get(at).and_then(|column| column.refers_to.as_deref());
-            let (Some(parent), true) = (parent, fields.contains(&(at, field.value.clone()))) else { continue };
+            // What nobody has declared waits only if it is known to mean another record.
+            let waits = field.refers_to.is_some() || is_reference(table, at);
+            if !waits || !fields.contains(&(at, field.value.clone())) {
+                continue;
+            }
+            let placed = |at: usize| fields.iter().find(|field| field.0 == at).map(|field| field.1.clone());
+            let Some(parent) = self.parent(table, at, &record.key, &placed)? else { continue };
             if self.is_another(parent, &field.value, field.refers_to)? {
                 return Ok(Some(format!("it refers to {parent} {}, which is another record here", field.value)));
             }
