@@ -3,6 +3,7 @@
 mod families;
 mod keys;
 mod late;
+mod references;
 
 use crate::support::Scene;
 

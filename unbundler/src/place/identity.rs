@@ -246,7 +246,7 @@ impl Placer<'_> {
     }
 
     /// The number here of a record that its sender knows by a number and a birth, if it is known here.
-    fn known_number(&mut self, table: &TableShape, theirs: i64, birth: Stamp) -> Result<Option<i64>> {
+    pub(super) fn known_number(&mut self, table: &TableShape, theirs: i64, birth: Stamp) -> Result<Option<i64>> {
         let standing = self.transaction.find(table, &Key(vec![Value::Integer(theirs)]))?;
         if standing.is_some_and(|present| self.arrival.is_same(present.birth, Some(birth))) {
             return Ok(Some(theirs));
