@@ -149,7 +149,7 @@ fn damage_in_references_is_found_where_it_is() {
     refused(&references("b = { tables = { x = \"c\" } }"), 5, Some("table.a.references.b"), "type");
     refused(&references("b = { type = \"c\" }"), 5, Some("table.a.references.b"), "tables");
     refused(&references("b = { type = \"c\", tables = {} }"), 5, Some("table.a.references.b.tables"), "empty");
-    refused(&references("b = { type = \"\", tables = {} }"), 5, Some("table.a.references.b.type"), "empty");
+    refused(&references("b = { tables = { x = \"c\" }, type = \"\" }"), 5, Some("table.a.references.b.type"), "empty");
     refused(&references("b = { type = \"c\", table = {} }"), 5, Some("table.a.references.b.table"), "tables");
 }
 
