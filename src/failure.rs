@@ -189,6 +189,7 @@ fn exit_of_home(error: &HomeError) -> Exit {
 fn exit_of_replica(error: &ReplicaError) -> Exit {
     match error {
         ReplicaError::Table { .. }
+        | ReplicaError::Reference { .. }
         | ReplicaError::NoTables { .. }
         | ReplicaError::Missing { .. }
         | ReplicaError::Folder { .. }

@@ -56,6 +56,7 @@ impl Node {
         let lock = home.lock(command)?;
         let mut node = Self::open(given)?;
         node.take_over_policies()?;
+        node.replica.configure_references(&node.config.references())?;
         Ok((node, lock))
     }
 

@@ -269,12 +269,22 @@ impl<'a> Selector<'a> {
     fn field(&self, record: &dyn ChangedRecord, marks: &Marks, at: usize) -> Result<FieldChange> {
         let value = record.value(at)?;
         let mark = self.table.columns.get(at).and_then(|column| marks.get(column.id));
-        let refers_to = self.referred_birth(at, &value)?;
+        let refers_to = self.referred_birth(at, &value, &|named| record.value(named).map(Some))?;
         Ok(FieldChange { column: at, value, stamp: mark.map_or(self.unmarked, |mark| mark.stamp), refers_to })
     }
 
-    fn referred_birth(&self, at: usize, value: &Value) -> Result<Option<Stamp>> {
-        self.birth_in(self.table.columns.get(at).and_then(|column| column.refers_to.as_deref()), value)
+    /// The birth of the record that a field refers to; `named` tells the record's other values, by position.
+    fn referred_birth(
+        &self,
+        at: usize,
+        value: &Value,
+        named: &dyn Fn(usize) -> Result<Option<Value>>,
+    ) -> Result<Option<Stamp>> {
+        let Some(column) = self.table.columns.get(at) else { return Ok(None) };
+        let Some(pair) = &column.pair else { return self.birth_in(column.refers_to.as_deref(), value) };
+        let by = self.table.columns.iter().position(|column| column.id == pair.column);
+        let kind = by.map(named).transpose()?.flatten();
+        self.birth_in(kind.as_ref().and_then(|kind| pair.table(kind)), value)
     }
 
     fn birth_in(&self, parent: Option<&str>, value: &Value) -> Result<Option<Stamp>> {
@@ -293,7 +303,9 @@ impl<'a> Selector<'a> {
             let position = self.table.columns.iter().position(|column| column.id == field.column);
             let is_existence = field.column == ColumnId::EXISTENCE;
             let Some(column) = position.or(is_existence.then_some(0)) else { continue };
-            let refers_to = self.referred_birth(column, &field.value)?;
+            let left = |at: usize| self.table.columns.get(at).and_then(|column| remains.get(column.id));
+            let refers_to =
+                self.referred_birth(column, &field.value, &|named| Ok(left(named).map(|left| left.value.clone())))?;
             fields.push(FieldChange { column, value: field.value.clone(), stamp: mark.stamp, refers_to });
         }
         fields.sort_by_key(|field| field.column);

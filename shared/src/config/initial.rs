@@ -90,6 +90,9 @@ database = ""
 # prefer = "latest"
 # identity = ["email"]               # records made apart with the same value are one (a unique key that is not the number)
 # keys = "ranged"                    # "as-is": new numbers at a remote do not start far above the hub's
+# references = { author_id = "people" }  # whose numbers a column holds that no foreign key declares
+# [table.notes.references]
+# object_id = { type = "object_type", tables = { person = "people", company = "companies" } }
 
 # A sync set: what a remote shares. The set "everything" is there without being written.
 # [set.sales]

@@ -9,6 +9,7 @@ mod edit;
 mod error;
 mod initial;
 mod quantity;
+mod references;
 mod section;
 #[cfg(test)]
 mod tests;

@@ -12,7 +12,9 @@ use serde::de::{Error, SeqAccess, Visitor, value::SeqAccessDeserializer};
 use serde::{Deserialize, Deserializer};
 
 use super::quantity::{ByteCount, Span};
+use super::references::references;
 use crate::id::NodeName;
+use crate::replica::Refers;
 
 /// `[node]`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -110,6 +112,9 @@ pub struct TablePolicy {
     pub keys: Keys,
     /// The columns of a unique key by which records made apart are one, whatever their numbers; none: what the schema says.
     pub identity: Vec<String>,
+    /// By column, whose numbers it holds without a declared foreign key.
+    #[serde(deserialize_with = "references")]
+    pub references: BTreeMap<String, Refers>,
 }
 
 /// Which numbers the new records of a table with assigned keys get at a remote.
@@ -261,7 +266,7 @@ fn one_or_many<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Err
     from.deserialize_any(Texts)
 }
 
-fn filled<E: Error>(text: String) -> Result<String, E> {
+pub(super) fn filled<E: Error>(text: String) -> Result<String, E> {
     if text.trim().is_empty() {
         return Err(E::custom("it is empty"));
     }
@@ -271,7 +276,7 @@ fn filled<E: Error>(text: String) -> Result<String, E> {
     Ok(text)
 }
 
-fn filled_text<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+pub(super) fn filled_text<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     filled(String::deserialize(from)?)
 }
 

@@ -1,6 +1,7 @@
 //! Configurations good and bad, and edits that must leave a person's file alone.
 
 use super::*;
+use crate::replica::{Reference, Refers};
 use crate::seam::OsDisk;
 
 const DESIGNED: &str = r#"
@@ -26,6 +27,7 @@ apply_pause = "0 ms"
 [table.contacts]
 prefer = "hub"
 keys = "as-is"
+references = { boss = "people", object = { type = "kind", tables = { person = "people", "7" = "a b" } } }
 
 [set.sales]
 [[set.sales.table]]
@@ -70,6 +72,11 @@ fn the_designed_example_is_understood() {
     assert_eq!(config.policy("contacts").keys, Keys::AsIs);
     assert_eq!(config.policy("others").prefer, Prefer::Latest);
     assert_eq!(config.policy("others").keys, Keys::Ranged);
+    let tables = [("person", "people"), ("7", "a b")].map(|(value, table)| (value.to_owned(), table.to_owned()));
+    let by_type = Refers::ByType { column: "kind".to_owned(), tables: tables.into() };
+    let reference = |column: &str, to| Reference { table: "contacts".to_owned(), column: column.to_owned(), to };
+    let expected = [reference("boss", Refers::To("people".to_owned())), reference("object", by_type)];
+    assert_eq!(config.references(), expected);
     let Some(Set::Tables([companies, contacts, campaigns])) = config.set("sales") else { panic!("not three tables") };
     assert_eq!(companies.filter.as_deref(), Some("account_manager = :user"));
     assert_eq!(contacts.follow, ["company_id"]);
@@ -131,6 +138,19 @@ fn a_damaged_file_is_refused_with_line_and_key() {
     refused(&node("relay = \"\"\n"), 4, Some("node.relay"), "empty");
     refused(&node("relay = [\"a\", 3]\n"), 4, Some("node.relay"), "string");
     refused("[node]\nname = \"hq\"\ndatabase = \"..\"\n", 3, Some("node.database"), "folder");
+}
+
+#[test]
+fn damage_in_references_is_found_where_it_is() {
+    let references = |text: &str| node(&format!("[table.a]\nreferences = {{ {text} }}\n"));
+    refused(&references("b = 3"), 5, Some("table.a.references.b"), "a table's name");
+    refused(&references("b = \"\""), 5, Some("table.a.references.b"), "empty");
+    refused(&references("b = \"c\", B = \"d\""), 5, Some("table.a.references"), "twice");
+    refused(&references("b = { tables = { x = \"c\" } }"), 5, Some("table.a.references.b"), "type");
+    refused(&references("b = { type = \"c\" }"), 5, Some("table.a.references.b"), "tables");
+    refused(&references("b = { type = \"c\", tables = {} }"), 5, Some("table.a.references.b.tables"), "empty");
+    refused(&references("b = { tables = { x = \"c\" }, type = \"\" }"), 5, Some("table.a.references.b.type"), "empty");
+    refused(&references("b = { type = \"c\", table = {} }"), 5, Some("table.a.references.b.table"), "tables");
 }
 
 #[test]

@@ -94,6 +94,19 @@ pub enum ReplicaError {
         /// Why.
         why: String,
     },
+    /// A configured reference does not fit the database.
+    #[error(
+        "the reference of column \"{column}\" under [table.{table}] in packhorse.toml cannot be followed: {why}; correct \
+             that line or take it out"
+    )]
+    Reference {
+        /// The table that has it.
+        table: String,
+        /// The column.
+        column: String,
+        /// Why.
+        why: String,
+    },
     /// No table can be synced.
     #[error("the database {path} has no table that can be synced: create tables with a primary key first")]
     NoTables {

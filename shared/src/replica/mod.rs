@@ -10,6 +10,7 @@ mod error;
 mod held;
 mod moved;
 mod numbering;
+mod reference;
 mod remains;
 mod shape;
 pub mod sqlite;
@@ -31,6 +32,7 @@ pub use error::ReplicaError;
 pub use held::{Held, Refusal};
 pub use moved::{HowMoved, Moved, Moves, Residence};
 pub use numbering::{NoRange, RemoteCopy, WhyNoRange};
+pub use reference::{Pair, Reference, Refers};
 pub use remains::{Remains, RemainsField};
 pub use shape::{ColumnShape, KeyKind, LeftOut, Parent, TableShape, WhyLeftOut};
 

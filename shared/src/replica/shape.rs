@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::Pair;
 use crate::id::{ColumnId, TableId};
 
 /// What a table's key means (DESIGN section 6, identity).
@@ -25,8 +26,8 @@ pub struct TableShape {
     pub keys: Vec<String>,
     /// What its key means.
     pub key_kind: KeyKind,
-    /// For each key column, the table with assigned keys whose number it holds, by a declared foreign key to that or to a
-    /// table that holds it in its turn.
+    /// For each key column, the table with assigned keys whose number it holds, by a foreign key, declared or configured, to
+    /// that or to a table that holds it in its turn.
     pub key_refers_to: Vec<Option<String>>,
     /// Its other columns that are synced (generated ones are not), in table order.
     pub columns: Vec<ColumnShape>,
@@ -43,8 +44,10 @@ pub struct ColumnShape {
     pub id: ColumnId,
     /// Its name.
     pub name: String,
-    /// The table with assigned keys whose number it holds, as in [`TableShape::key_refers_to`].
+    /// The table with assigned keys whose number it holds, declared or configured, as in [`TableShape::key_refers_to`].
     pub refers_to: Option<String>,
+    /// Instead of that, what it refers to by the value of another column.
+    pub pair: Option<Pair>,
 }
 
 /// A declared foreign key.

@@ -17,6 +17,7 @@ use packhorse_shared::value::{Key, Value};
 
 use super::Placer;
 use super::column::{Column, column_of};
+use super::parent::value_said;
 use crate::merge::Authority;
 
 /// The records that were given another number than their sender knows, and whom that is to be confirmed.
@@ -60,7 +61,7 @@ impl Placer<'_> {
             numbers.extend((ours != theirs).then_some((place, ours)));
             Ok(())
         })?;
-        let references = self.references_here(&tables, bundle)?;
+        let references = self.references_here(&tables, bundle, &numbers)?;
         if numbers.is_empty() && references.is_empty() {
             return Ok(None);
         }
@@ -269,18 +270,31 @@ impl Placer<'_> {
     }
 
     /// The references whose record has another number here: where they stand, and the number.
-    fn references_here(&mut self, tables: &[TableShape], bundle: &[TableChanges]) -> Result<Vec<(Place, Part, i64)>> {
+    fn references_here(
+        &mut self,
+        tables: &[TableShape],
+        bundle: &[TableChanges],
+        numbers: &BTreeMap<Place, i64>,
+    ) -> Result<Vec<(Place, Part, i64)>> {
         let mut references = Vec::new();
         for (at, changes) in bundle.iter().enumerate() {
             let table = tables.iter().find(|table| table.name.eq_ignore_ascii_case(&changes.table));
             let Some(table) = table else { continue };
             for (number, record) in changes.records.iter().enumerate() {
-                for (field, change) in record.fields.iter().enumerate() {
+                let ours = numbers.get(&(at, number)).map(|ours| Key(vec![Value::Integer(*ours)]));
+                let mut key = ours.unwrap_or_else(|| record.key.clone());
+                // What speaks of the key comes last: by it the record is found whose fields come before.
+                for (field, change) in record.fields.iter().enumerate().rev() {
                     let (Some(birth), Value::Integer(theirs)) = (change.refers_to, &change.value) else { continue };
-                    let Some((part, parent)) = reference(table, changes, change, field) else { continue };
+                    let referred = self.referred(table, (changes, record, &key), change, field)?;
+                    let Some((part, parent)) = referred else { continue };
                     let Some(parent) = tables.iter().find(|table| table.name == parent) else { continue };
                     let ours = self.known_number(parent, *theirs, birth)?.filter(|ours| ours != theirs);
-                    references.extend(ours.map(|ours| ((at, number), part, ours)));
+                    let Some(ours) = ours else { continue };
+                    if let Part::Key(place) = part {
+                        key.0.get_mut(place).into_iter().for_each(|value| *value = Value::Integer(ours));
+                    }
+                    references.push(((at, number), part, ours));
                 }
             }
         }
@@ -301,7 +315,8 @@ impl Placer<'_> {
         let tables = self.transaction.tables();
         for (at, field) in record.fields.iter().enumerate() {
             let (Some(birth), Value::Integer(number)) = (field.refers_to, &field.value) else { continue };
-            let Some((_, parent)) = reference(table, of, field, at) else { continue };
+            let referred = self.referred(table, (of, record, &record.key), field, at)?;
+            let Some((_, parent)) = referred else { continue };
             let Some(parent) = tables.iter().find(|table| table.name == parent) else { continue };
             // What was made before births were dropped may stand here without one.
             let has_come = self.coming.contains(&(parent.id, birth)) || self.arrival.births.covers(birth);
@@ -310,6 +325,24 @@ impl Placer<'_> {
             }
         }
         Ok(None)
+    }
+
+    /// What a field refers to: the column that it is, or the one of the key that it speaks of, and the table.
+    fn referred<'t>(
+        &mut self,
+        table: &'t TableShape,
+        (of, record, key): (&TableChanges, &RecordChange, &Key),
+        field: &FieldChange,
+        at: usize,
+    ) -> Result<Option<(Part, &'t str)>> {
+        if let Some(Column::Field(column, _)) = column_of(table, of, field) {
+            let parent = self.parent(table, column, key, &|at| value_said(table, of, record, at))?;
+            return Ok(parent.map(|parent| (Part::Field(at), parent)));
+        }
+        let Some(name) = of.columns.get(field.column) else { return Ok(None) };
+        let at = table.keys.iter().position(|key| key.eq_ignore_ascii_case(name));
+        let parent = at.and_then(|at| Some((Part::Key(at), table.key_refers_to.get(at)?.as_deref()?)));
+        Ok(parent)
     }
 
     /// The number here of a record that its sender knows by a number and a birth, if it is known here.
@@ -323,16 +356,6 @@ impl Placer<'_> {
             None => self.transaction.given_number(table, theirs, birth),
         }
     }
-}
-
-/// What a field refers to: the column that it is, or the one of the key that it speaks of, and the table.
-fn reference<'t>(table: &'t TableShape, of: &TableChanges, field: &FieldChange, at: usize) -> Option<(Part, &'t str)> {
-    if let Some(Column::Field(column, _)) = column_of(table, of, field) {
-        return Some((Part::Field(at), table.columns.get(column)?.refers_to.as_deref()?));
-    }
-    let name = of.columns.get(field.column)?;
-    let at = table.keys.iter().position(|key| key.eq_ignore_ascii_case(name))?;
-    Some((Part::Key(at), table.key_refers_to.get(at)?.as_deref()?))
 }
 
 /// Whether a record's change says nothing but which number it has.

@@ -6,12 +6,13 @@
 //! a change is placed whole or held whole, and one that is held never stops the rest.
 //!
 //! `identity` finds the records, `standing` has the changes of records that stand in their table, `absent` those of records that do not, `moved` those
-//! of records whose number was given to another, `references` what foreign keys ask for.
+//! of records whose number was given to another, `references` what foreign keys ask for, `parent` which table a field refers to.
 
 mod absent;
 mod column;
 mod identity;
 mod moved;
+mod parent;
 mod references;
 mod standing;
 mod swap;

@@ -15,6 +15,7 @@ use packhorse_shared::value::{Key, Value};
 
 use super::Placer;
 use super::column::{Column, column_of};
+use super::parent::value_said;
 use crate::merge::Authority;
 
 /// The changes of a bundle, sorted by whether they speak of a number that is out of date.
@@ -68,7 +69,7 @@ impl Placer<'_> {
             (moved.key, moved.birth) = (to.key, to.birth);
         }
         for (field, old) in moved.fields.iter_mut().zip(&record.fields) {
-            if let Some((value, birth, how)) = self.reference(tables, table, of, old) {
+            if let Some((value, birth, how)) = self.reference(tables, table, (of, record), old)? {
                 (field.value, field.refers_to) = (value, birth);
                 // That the reference is to another record is a decision made here.
                 if how == HowMoved::CameBack {
@@ -95,18 +96,18 @@ impl Placer<'_> {
 
     /// What a reference to a record that has moved is now.
     fn reference(
-        &self,
+        &mut self,
         tables: &[TableShape],
         table: &TableShape,
-        of: &TableChanges,
+        (of, record): (&TableChanges, &RecordChange),
         field: &FieldChange,
-    ) -> Option<(Value, Option<Stamp>, HowMoved)> {
-        let Some(Column::Field(at, _)) = column_of(table, of, field) else { return None };
-        let parent = table.columns.get(at)?.refers_to.as_deref()?;
-        let parent = tables.iter().find(|table| table.name == parent)?;
+    ) -> Result<Option<(Value, Option<Stamp>, HowMoved)>> {
+        let Some(Column::Field(at, _)) = column_of(table, of, field) else { return Ok(None) };
+        let parent = self.parent(table, at, &record.key, &|at| value_said(table, of, record, at))?;
+        let Some(parent) = tables.iter().find(|table| Some(table.name.as_str()) == parent) else { return Ok(None) };
         let from = Residence { key: Key(vec![field.value.clone()]), birth: field.refers_to };
-        let Moved { to, how } = self.moves.get(&(parent.id, from))?;
-        Some((to.key.0.first()?.clone(), to.birth, *how))
+        let moved = self.moves.get(&(parent.id, from));
+        Ok(moved.and_then(|Moved { to, how }| Some((to.key.0.first()?.clone(), to.birth, *how))))
     }
 
     /// Gives a record that lives again a number of its own, if this end decides that; else it is held.

@@ -10,9 +10,11 @@ use super::fault::Outcome;
 use super::identities;
 use super::metadata::Metadata;
 use super::names::{joined, marks_table, quoted, quoted_list, remains_table};
+use super::references;
+use super::referring::Referring;
 use super::schema::Candidate;
 use crate::id::{ColumnId, TableId};
-use crate::replica::{ColumnShape, KeyKind, Parent, TableShape};
+use crate::replica::{ColumnShape, Parent, TableShape};
 
 /// Statements on the application's table, as text that the connection's statement cache knows again.
 #[derive(Clone, Debug)]
@@ -67,13 +69,14 @@ impl Catalogue {
         let known: Vec<(u32, String)> =
             statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
         let identities = identities::load(connection)?;
+        let configured = references::all(connection)?;
         let mut entries = Vec::new();
         for (id, name) in &known {
             if let Some(candidate) = candidates.iter().find(|candidate| candidate.name.eq_ignore_ascii_case(name)) {
                 let synced = |table: &str| known.iter().any(|(_, known)| known.eq_ignore_ascii_case(table));
-                let numbered_by = |table: &str, column: &str| numbered_by(candidates, table, column);
                 let keys_of = |table: &str| candidates.iter().find(|c| c.name == table).map(|c| c.keys.clone());
-                let mut shape = shape(connection, TableId(*id), candidate, &synced, &numbered_by)?;
+                let referring = Referring { candidates, configured: &configured, synced: &synced };
+                let mut shape = shape(connection, TableId(*id), candidate, &referring)?;
                 shape.identity = match identities.get(&shape.id) {
                     Some(columns) => columns.clone(),
                     None => identities::of_join_table(connection, &shape)?,
@@ -130,23 +133,6 @@ impl Catalogue {
     }
 }
 
-/// The table with assigned keys whose numbers stand in a column of a table: itself, or what it refers to by that column.
-fn numbered_by(candidates: &[Candidate], table: &str, column: &str) -> Option<String> {
-    let (mut at, mut column) = (candidates.iter().find(|candidate| candidate.name == table)?, column);
-    // No chain is longer than there are tables; one that is goes round in a circle.
-    for _ in candidates {
-        if at.key_kind == KeyKind::Assigned && at.keys == [column] {
-            return Some(at.name.clone());
-        }
-        let (parent, there) = at.parents.iter().find_map(|parent| {
-            let here = parent.columns.iter().find(|(here, _)| here == column)?;
-            Some((parent, &here.1))
-        })?;
-        (at, column) = (candidates.iter().find(|candidate| candidate.name == parent.table)?, there);
-    }
-    None
-}
-
 fn captures(connection: &Connection) -> Outcome<BTreeMap<i64, Vec<ColumnId>>> {
     let mut statement = connection.prepare("SELECT id, columns FROM _packhorse_captures")?;
     let mut rows = statement.query([])?;
@@ -158,27 +144,16 @@ fn captures(connection: &Connection) -> Outcome<BTreeMap<i64, Vec<ColumnId>>> {
     Ok(captures)
 }
 
-fn shape(
-    connection: &Connection,
-    id: TableId,
-    table: &Candidate,
-    synced: &dyn Fn(&str) -> bool,
-    numbered_by: &dyn Fn(&str, &str) -> Option<String>,
-) -> Outcome<TableShape> {
+fn shape(connection: &Connection, id: TableId, table: &Candidate, referring: &Referring<'_>) -> Outcome<TableShape> {
     let mut statement = connection.prepare_cached("SELECT id, name FROM _packhorse_columns WHERE tbl = ?1")?;
     let known: Vec<(u32, String)> =
         statement.query_map([id.0], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
-    let parents: Vec<_> = table.parents.iter().filter(|parent| synced(&parent.table)).cloned().collect();
-    let refers_to = |column: &str| {
-        let referred = parents.iter().flat_map(|parent| {
-            let here = parent.columns.iter().filter(|(here, _)| here == column);
-            here.filter_map(|(_, there)| numbered_by(&parent.table, there))
-        });
-        referred.into_iter().find(|table| synced(table))
-    };
+    let parents: Vec<_> = table.parents.iter().filter(|parent| (referring.synced)(&parent.table)).cloned().collect();
     let columns = table.columns.iter().filter_map(|column| {
         let id = known.iter().find(|known| known.1.eq_ignore_ascii_case(&column.name))?.0;
-        Some(ColumnShape { id: ColumnId(id), name: column.name.clone(), refers_to: refers_to(&column.name) })
+        let refers_to = referring.of(table, &column.name);
+        let pair = referring.pair(table, &column.name, &known).filter(|_| refers_to.is_none());
+        Some(ColumnShape { id: ColumnId(id), name: column.name.clone(), refers_to, pair })
     });
     let columns = columns.collect();
     Ok(TableShape {
@@ -186,7 +161,7 @@ fn shape(
         name: table.name.clone(),
         keys: table.keys.clone(),
         key_kind: table.key_kind,
-        key_refers_to: table.keys.iter().map(|key| refers_to(key)).collect(),
+        key_refers_to: table.keys.iter().map(|key| referring.of(table, key)).collect(),
         columns,
         parents,
         identity: Vec::new(),
@@ -246,9 +221,9 @@ impl TableSql {
         format!("SELECT {column} IS NOT ({default}) COLLATE BINARY FROM {name} WHERE {is_key}")
     }
 
-    /// Sets a reference of the record under a key right (the parent may be the same table) whose record, of this parent, has moved from that number; the
-    /// parent's number comes after the key.
-    pub fn redirect(&self, column: &str, parent: &TableShape) -> Option<String> {
+    /// Sets a reference of the record under a key right whose record, of this parent (it may be the same table), has moved
+    /// from that number; the parent's number comes after the key. `also` is a condition more, beginning with AND.
+    pub fn redirect(&self, column: &str, parent: &TableShape, also: &str) -> Option<String> {
         let (name, column) = (&self.name, quoted(column));
         let (parent, parent_key) = (quoted(&parent.name), quoted(parent.keys.first()?));
         let (is_key, table) = (key_condition(&self.keys, 1), self.keys.len() + 1);
@@ -256,7 +231,7 @@ impl TableSql {
         Some(format!(
             "UPDATE OR IGNORE {name} SET {column} = (SELECT new {moved} ORDER BY new LIMIT 1) WHERE {is_key} \
              AND EXISTS (SELECT 1 {moved}) AND NOT EXISTS (SELECT 1 FROM {parent} AS _packhorse_parent \
-             WHERE _packhorse_parent.{parent_key} = {name}.{column})"
+             WHERE _packhorse_parent.{parent_key} = {name}.{column}){also}"
         ))
     }
 

@@ -20,6 +20,8 @@ mod open;
 mod packing;
 mod prepare;
 mod ranges;
+mod references;
+mod referring;
 mod remake;
 mod repair;
 mod schema;
@@ -38,6 +40,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use self::catalogue::Catalogue;
 use self::fault::{Fault, Outcome};
 use self::merging::SqliteMerge;
+use self::references::Origin;
 use self::silence::Loud;
 use self::snapshot::SqliteSnapshot;
 use self::state::Progress;
@@ -46,8 +49,8 @@ use crate::horizon::Horizon;
 use crate::id::{Epoch, LinkId, NodeName};
 use crate::link::{Forgettable, Link};
 use crate::replica::{
-    Copied, Harvested, Held, Identity, MergeTransaction, RemoteCopy, Replica, ReplicaError, Result, Snapshot,
-    StoredLink, TableShape, Tally,
+    Copied, Harvested, Held, Identity, MergeTransaction, Reference, RemoteCopy, Replica, ReplicaError, Result,
+    Snapshot, StoredLink, TableShape, Tally,
 };
 use crate::seam::{Steps, Uninterrupted};
 
@@ -125,6 +128,24 @@ impl SqliteReplica {
     /// The database's file.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Makes these the references that the node's own configuration names. One that does not fit the database is refused.
+    pub fn configure_references(&mut self, wanted: &[Reference]) -> Result<()> {
+        references::check(self.tables(), wanted)?;
+        self.try_configure_references(wanted).map_err(self.fault("be written"))
+    }
+
+    fn try_configure_references(&mut self, wanted: &[Reference]) -> Outcome<()> {
+        if references::are(&self.reader, Origin::Configuration, wanted)? {
+            return Ok(());
+        }
+        let transaction = self.writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        references::replace(&transaction, Origin::Configuration, wanted)?;
+        transaction.commit()?;
+        let (found, _) = schema::candidates(&self.writer)?;
+        self.catalogue = Catalogue::load(&self.writer, &found)?;
+        Ok(())
     }
 
     fn fault<'a>(&'a self, doing: &'static str) -> impl FnOnce(Fault) -> ReplicaError + 'a {

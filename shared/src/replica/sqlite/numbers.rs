@@ -14,6 +14,7 @@ use super::fault::Outcome;
 use super::moves;
 use super::names::{marks_table, quoted, remains_table};
 use super::ranges::{EACH, REMOTES, sequence};
+use super::referring::{followed, is_number};
 use super::state;
 use crate::replica::{KeyKind, TableShape};
 
@@ -116,7 +117,8 @@ fn follow(
             continue;
         }
         done.push((shape.name.clone(), key.clone()));
-        change(shape, key, writes);
+        let is_declared = shape.key_kind == KeyKind::Assigned || shape.declares(key);
+        change(shape, key, &if is_declared { String::new() } else { is_number(key) }, writes);
         let Some(at) = shape.keys.iter().position(|known| known == key) else { continue };
         let metadata = match shape.key_kind {
             // What is left of other records under the number stays there.
@@ -139,6 +141,33 @@ fn follow(
                 }
             }
         }
+        follow_configured(catalogue, shape, done, writes);
+    }
+}
+
+/// The same for what refers to a table with assigned keys by the configuration alone.
+fn follow_configured(
+    catalogue: &Catalogue,
+    shape: &TableShape,
+    done: &mut Vec<(String, String)>,
+    writes: &mut Vec<Write>,
+) {
+    if shape.key_kind != KeyKind::Assigned {
+        return;
+    }
+    for child in catalogue.entries() {
+        let configured = child.shape.columns.iter().filter(|column| !child.shape.declares(&column.name));
+        for column in configured {
+            let followed = followed(&child.shape, column).into_iter();
+            for (_, condition) in followed.filter(|(parent, _)| *parent == shape.name) {
+                change(&child.shape, &column.name, &condition, writes);
+            }
+        }
+        for (key, parent) in child.shape.keys.iter().zip(&child.shape.key_refers_to) {
+            if parent.as_ref() == Some(&shape.name) && !child.shape.declares(key) {
+                follow(catalogue, child, std::slice::from_ref(key), done, writes);
+            }
+        }
     }
 }
 
@@ -146,12 +175,13 @@ fn refer(shape: &TableShape, column: &str, done: &mut Vec<(String, String)>, wri
     let place = (shape.name.clone(), column.to_owned());
     if !done.contains(&place) {
         done.push(place);
-        change(shape, column, writes);
+        change(shape, column, "", writes);
     }
 }
 
-fn change(shape: &TableShape, column: &str, writes: &mut Vec<Write>) {
+/// `also` is a condition more, beginning with AND.
+fn change(shape: &TableShape, column: &str, also: &str, writes: &mut Vec<Write>) {
     let (table, column) = (quoted(&shape.name), quoted(column));
-    let sql = format!("UPDATE OR ABORT {table} SET {column} = ?2 WHERE {column} = ?1");
+    let sql = format!("UPDATE OR ABORT {table} SET {column} = ?2 WHERE {column} = ?1{also}");
     writes.push(Write { table: Some(shape.clone()), sql });
 }

@@ -17,6 +17,7 @@ use super::names::{PREFIX, is_ours, quoted, quoted_list};
 use super::open;
 use super::prepare::add_table;
 use super::ranges::{self, Ranges};
+use super::references::{self, Origin};
 use super::remake;
 use super::schema::candidates;
 use super::search;
@@ -25,7 +26,7 @@ use crate::clock::{Reading, WallTime};
 use crate::id::{ColumnId, Cut, LinkId, NodeId, NodeName};
 use crate::link::Link;
 use crate::marks::{Marks, Roster};
-use crate::replica::{Copied, Identity, Present, RemoteCopy, Result, StoredLink, TableShape, WhyNoRange};
+use crate::replica::{Copied, Identity, Present, Reference, RemoteCopy, Result, StoredLink, TableShape, WhyNoRange};
 
 /// The number that the link to the hub has in a remote's database: it is the first.
 const LINK_TO_HUB: LinkId = LinkId(1);
@@ -66,7 +67,10 @@ impl SqliteReplica {
         for kind in ["view", "index", "trigger"] {
             copy.schema(kind, &mut ranges, &mut skipped)?;
         }
-        copy.metadata(self.identity, progress.clock.latest(), wanted.tables, &self.catalogue)?;
+        let references = references::all(&self.writer)?;
+        let references = references.into_iter().filter(|reference| shares(wanted.tables, &reference.table)).collect();
+        let about = About { hub: self.identity, clock: progress.clock.latest(), tables: wanted.tables, references };
+        copy.metadata(&about, &self.catalogue)?;
         ranges.store(&copy.connection)?;
         // What has no marks here has none there.
         state::set_horizon(&copy.connection, horizon)?;
@@ -167,10 +171,11 @@ impl Copy {
 
     /// Prepares the new database for the tables, and copies births and stamps: an edit at the remote must be known to
     /// be later than what it edits, and a record must be known by its birth.
-    fn metadata(&self, hub: Identity, clock: Reading, tables: &[String], source: &Catalogue) -> Outcome<()> {
+    fn metadata(&self, about: &About<'_>, source: &Catalogue) -> Outcome<()> {
+        let About { hub, clock, tables, references } = about;
         let nodes = state::roster(&self.connection)?;
         // The remote's own identity is made when the package is restored.
-        state::create(&self.connection, Identity { network: hub.network, node: hub.node }, clock)?;
+        state::create(&self.connection, Identity { network: hub.network, node: hub.node }, *clock)?;
         // What was prepared while a name found the main database's table would go on reading that one.
         self.connection.flush_prepared_statement_cache();
         let mut roster = state::roster(&self.connection)?;
@@ -178,9 +183,12 @@ impl Copy {
         for candidate in found.iter().filter(|candidate| tables.contains(&candidate.name)) {
             add_table(&self.connection, candidate)?;
         }
+        if !references.is_empty() {
+            references::replace(&self.connection, Origin::Package, references)?;
+        }
         let target = Catalogue::load(&self.connection, &found)?;
         identities::store(&self.connection, &identities_in(&target, source))?;
-        for name in tables {
+        for name in *tables {
             self.marks(name, source, &target, &nodes, &mut roster)?;
         }
         Ok(())
@@ -220,6 +228,19 @@ impl Copy {
         self.connection.execute_batch("COMMIT; DETACH hub; PRAGMA journal_mode = DELETE")?;
         self.connection.close().map_err(|(_, error)| Fault::Sqlite(error))
     }
+}
+
+/// What the copy's metadata begins with.
+struct About<'a> {
+    hub: Identity,
+    clock: Reading,
+    tables: &'a [String],
+    /// What no foreign key declares: the remote needs no configuration of its own.
+    references: Vec<Reference>,
+}
+
+fn shares(tables: &[String], name: &str) -> bool {
+    tables.iter().any(|table| table.eq_ignore_ascii_case(name))
 }
 
 /// Whether SQLite refused what a statement says, and not for want of room or the like.

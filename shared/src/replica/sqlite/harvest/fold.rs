@@ -163,7 +163,7 @@ mod tests {
     use crate::replica::ColumnShape;
 
     fn table(key_kind: KeyKind) -> TableShape {
-        let column = |id| ColumnShape { id: ColumnId(id), name: format!("c{id}"), refers_to: None };
+        let column = |id| ColumnShape { id: ColumnId(id), name: format!("c{id}"), refers_to: None, pair: None };
         TableShape {
             id: TableId(1),
             name: "t".into(),

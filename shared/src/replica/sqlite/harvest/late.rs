@@ -8,6 +8,7 @@ use rusqlite::Connection;
 use super::super::catalogue::{Catalogue, Entry};
 use super::super::fault::Outcome;
 use super::super::moves;
+use super::super::referring::followed;
 use super::super::values::bind_from;
 use crate::value::Key;
 
@@ -20,18 +21,16 @@ pub(super) fn redirect(connection: &Connection, catalogue: &Catalogue, entry: &E
         return Ok(());
     }
     for column in &entry.shape.columns {
-        let parent = column.refers_to.as_deref().and_then(|name| catalogue.named(name));
-        let Some((parent, sql)) =
-            parent.and_then(|parent| Some((parent, entry.sql.redirect(&column.name, &parent.shape)?)))
-        else {
-            continue;
-        };
-        for _ in 0..MOVES_MAX {
-            let mut statement = connection.prepare_cached(&sql)?;
-            let after = bind_from(&mut statement, 1, &key.0)?;
-            statement.raw_bind_parameter(after, parent.shape.id.0)?;
-            if statement.raw_execute()? == 0 {
-                break;
+        for (parent, condition) in followed(&entry.shape, column) {
+            let Some(parent) = catalogue.named(parent) else { continue };
+            let Some(sql) = entry.sql.redirect(&column.name, &parent.shape, &condition) else { continue };
+            for _ in 0..MOVES_MAX {
+                let mut statement = connection.prepare_cached(&sql)?;
+                let after = bind_from(&mut statement, 1, &key.0)?;
+                statement.raw_bind_parameter(after, parent.shape.id.0)?;
+                if statement.raw_execute()? == 0 {
+                    break;
+                }
             }
         }
     }

@@ -115,6 +115,7 @@ impl<'a> LogReader<'a> {
                 touched.push(self.catalogue.at(table).shape.columns[at].id);
             }
         }
+        self.catalogue.at(table).shape.complete_pairs(&mut touched);
         touched.sort_unstable();
         Ok(Touched::Some(touched))
     }

@@ -1,0 +1,47 @@
+//! Which table's record a field refers to: its column's, or, for the number of a pair, the one that the type names.
+//!
+//! Owns where the type is found: beside the number in what is being placed, else in the record as it stands here, else in
+//! what is left of it.
+
+use packhorse_shared::change::{RecordChange, TableChanges};
+use packhorse_shared::replica::{Result, TableShape};
+use packhorse_shared::value::{Key, Value};
+
+use super::Placer;
+use super::column::{Column, column_of};
+
+impl Placer<'_> {
+    /// The table whose number a column of the record under a key holds; `said` are the values being placed, by position.
+    pub(super) fn parent<'t>(
+        &mut self,
+        table: &'t TableShape,
+        at: usize,
+        key: &Key,
+        said: &dyn Fn(usize) -> Option<Value>,
+    ) -> Result<Option<&'t str>> {
+        let Some(column) = table.columns.get(at) else { return Ok(None) };
+        let Some(pair) = &column.pair else { return Ok(column.refers_to.as_deref()) };
+        let Some(by) = table.columns.iter().position(|column| column.id == pair.column) else { return Ok(None) };
+        let named = match said(by) {
+            Some(named) => Some(named),
+            None => self.value_here(table, key, by)?,
+        };
+        Ok(named.and_then(|named| pair.table(&named)))
+    }
+
+    fn value_here(&mut self, table: &TableShape, key: &Key, at: usize) -> Result<Option<Value>> {
+        if self.transaction.find(table, key)?.is_some() {
+            return Ok(self.transaction.values(table, key)?.into_iter().nth(at));
+        }
+        let Some(column) = table.columns.get(at) else { return Ok(None) };
+        let mut left = self.transaction.remains(table, key)?.into_iter();
+        Ok(left.find_map(|left| left.remains.get(column.id).map(|field| field.value.clone())))
+    }
+}
+
+/// The value that a record's change gives to a column, if it gives it one.
+pub(super) fn value_said(table: &TableShape, of: &TableChanges, record: &RecordChange, at: usize) -> Option<Value> {
+    let is_it = |column| matches!(column, Some(Column::Field(position, _)) if position == at);
+    let field = record.fields.iter().find(|field| is_it(column_of(table, of, field)));
+    field.map(|field| field.value.clone())
+}
