@@ -1,8 +1,7 @@
 //! Identity: which record here a change is about, and which number that has here (DESIGN section 6).
 //!
 //! A record with an assigned key is known by its birth first and by its number second. What a remote has made gets a number
-//! of the hub's own, which is confirmed to it; the hub's number stands at the remote, whose record takes it, and whoever
-//! holds it there moves away. Owns the translation of a bundle's numbers, in keys and references, into those of this
+//! of the hub's own, which is confirmed to it; the remote follows (see [`super::follow`]). Owns the translation of a bundle's numbers, in keys and references, into those of this
 //! database, before anything of it is placed. Invariant: two births never become one record, and a number that was given
 //! to one is not given to another.
 
@@ -12,7 +11,7 @@ use packhorse_shared::change::{EXISTENCE, FieldChange, RecordChange, TableChange
 use packhorse_shared::clock::Stamp;
 use packhorse_shared::id::{ColumnId, TableId};
 use packhorse_shared::marks::Mark;
-use packhorse_shared::replica::{HowMoved, KeyKind, Placement, Present, Residence, Result, TableShape};
+use packhorse_shared::replica::{HowMoved, KeyKind, Residence, Result, TableShape};
 use packhorse_shared::value::{Key, Value};
 
 use super::Placer;
@@ -99,93 +98,7 @@ impl Placer<'_> {
         Ok(())
     }
 
-    /// The hub's number stands: our record of that birth takes it.
-    fn follow(&mut self, table: &TableShape, record: &RecordChange, is_confirmation: bool) -> Result<()> {
-        // One that is dead has no number there any more, which may be another's.
-        let Some((theirs, birth)) = numbered(record).filter(|_| !is_dead(record)) else { return Ok(()) };
-        let ours = self.transaction.number_of(table, birth)?;
-        if ours == Some(theirs) || (ours.is_none() && is_confirmation) {
-            return Ok(());
-        }
-        self.make_room(table, theirs, birth)?;
-        match ours {
-            Some(ours) => self.take_number(table, ours, theirs, birth),
-            None => Ok(()),
-        }
-    }
-
-    /// Whoever holds a number that the hub has given to another moves to one of our own, until the hub gives it its own.
-    pub(super) fn make_room(&mut self, table: &TableShape, number: i64, birth: Stamp) -> Result<()> {
-        let standing = self.transaction.find(table, &Key(vec![Value::Integer(number)]))?;
-        let Some(other) = standing.and_then(|present| present.birth) else { return Ok(()) };
-        if self.arrival.is_same(Some(other), Some(birth)) {
-            return Ok(());
-        }
-        let Some(free) = self.free_number(table)? else { return Ok(()) };
-        if self.transaction.renumber(table, number, free)? == Placement::Placed {
-            self.note_number(table, number, free, other)?;
-        }
-        Ok(())
-    }
-
-    fn take_number(&mut self, table: &TableShape, from: i64, to: i64, birth: Stamp) -> Result<()> {
-        let (old, new) = (Key(vec![Value::Integer(from)]), Key(vec![Value::Integer(to)]));
-        let standing = self.transaction.find(table, &old)?;
-        let Some(present) = standing.filter(|present| present.birth == Some(birth)) else {
-            return self.move_remains(table, &old, &new, birth);
-        };
-        if let Some(same) = self.transaction.find(table, &new)? {
-            // The hub dropped its birth before it heard that ours bears it.
-            return match self.arrival.is_same(same.birth, Some(birth)) {
-                true => self.absorb(table, (from, present), (to, same), birth),
-                false => Ok(()),
-            };
-        }
-        if self.transaction.renumber(table, from, to)? != Placement::Placed {
-            return Ok(());
-        }
-        let mut present = present;
-        // Nodes behind us that know the record by its birth follow in their turn.
-        present.marks.set(ColumnId::EXISTENCE, self.arrival.mark(birth));
-        self.transaction.mark(table, &new, &present)?;
-        self.note_number(table, from, to, birth)
-    }
-
-    /// One record that stands under two numbers stands under the hub's from now on, with the later value of each field.
-    fn absorb(
-        &mut self,
-        table: &TableShape,
-        (from, ours): (i64, Present),
-        (to, mut theirs): (i64, Present),
-        birth: Stamp,
-    ) -> Result<()> {
-        let (old, new) = (Key(vec![Value::Integer(from)]), Key(vec![Value::Integer(to)]));
-        let values = self.transaction.values(table, &old)?;
-        if self.transaction.absorb(table, from, to)? != Placement::Placed {
-            return Ok(());
-        }
-        let mut fields = Vec::new();
-        for (at, (column, value)) in table.columns.iter().zip(values).enumerate() {
-            let known = theirs.marks.get(column.id).map_or(self.arrival.horizon.stamp(), |mark| mark.stamp);
-            if let Some(mark) = ours.marks.get(column.id).filter(|mark| mark.stamp > known) {
-                theirs.marks.set(column.id, mark);
-                fields.push((at, value));
-            }
-        }
-        self.transaction.update(table, &new, &fields)?;
-        theirs.birth = Some(birth);
-        self.transaction.mark(table, &new, &theirs)?;
-        self.note_number(table, from, to, birth)
-    }
-
-    fn move_remains(&mut self, table: &TableShape, from: &Key, to: &Key, birth: Stamp) -> Result<()> {
-        let left = self.transaction.remains(table, from)?;
-        let Some(left) = left.into_iter().find(|left| left.birth == Some(birth)) else { return Ok(()) };
-        self.transaction.bury(table, to, left.birth, &left.remains)?;
-        self.transaction.unbury(table, from, left.birth)
-    }
-
-    fn note_number(&mut self, table: &TableShape, from: i64, to: i64, birth: Stamp) -> Result<()> {
+    pub(super) fn note_number(&mut self, table: &TableShape, from: i64, to: i64, birth: Stamp) -> Result<()> {
         let (from, to) = (residence(from, Some(birth)), residence(to, Some(birth)));
         self.transaction.note_move(table, &from, &to, HowMoved::Merged)
     }
@@ -373,7 +286,7 @@ fn is_confirmation(table: &TableShape, bundle: &[TableChanges], record: &RecordC
 }
 
 /// Whether a change says that its record was deleted, and nothing later.
-fn is_dead(record: &RecordChange) -> bool {
+pub(super) fn is_dead(record: &RecordChange) -> bool {
     record.dead.is_some() && record.fields.iter().all(|field| Some(field.stamp) < record.dead)
 }
 
@@ -382,7 +295,7 @@ fn residence(number: i64, birth: Option<Stamp>) -> Residence {
 }
 
 /// The number and the birth of a record that has both.
-fn numbered(record: &RecordChange) -> Option<(i64, Stamp)> {
+pub(super) fn numbered(record: &RecordChange) -> Option<(i64, Stamp)> {
     match (record.key.0.as_slice(), record.birth) {
         ([Value::Integer(number)], Some(birth)) => Some((*number, birth)),
         _ => None,

@@ -5,11 +5,14 @@
 //! in a circle; and at the end what must be so of the whole: no record refers to one that was deleted here. Invariant:
 //! a change is placed whole or held whole, and one that is held never stops the rest.
 //!
-//! `identity` finds the records, `standing` has the changes of records that stand in their table, `absent` those of records that do not, `moved` those
-//! of records whose number was given to another, `references` what foreign keys ask for, `parent` which table a field refers to.
+//! `identity` finds the records and their numbers here, `follow` gives them the hub's, `unite` makes one of two made apart;
+//! `standing` has the changes of records that stand in their table, `absent` those of records that do not, `moved` those
+//! of records that are known under another birth; `references` has what foreign keys ask for, `parent` which table a field
+//! refers to, and `swap` what is placed only together.
 
 mod absent;
 mod column;
+mod follow;
 mod identity;
 mod moved;
 mod parent;

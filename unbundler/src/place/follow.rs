@@ -1,0 +1,103 @@
+//! The remote's side of identity: a record takes the number that its hub has for it.
+//!
+//! Owns what that asks for here: whoever stands under the number moves away to one of this node's own, all that refers to
+//! the record follows, and a record that came under the number meanwhile without its birth becomes one with it.
+
+use packhorse_shared::change::RecordChange;
+use packhorse_shared::clock::Stamp;
+use packhorse_shared::id::ColumnId;
+use packhorse_shared::replica::{Placement, Present, Result, TableShape};
+use packhorse_shared::value::{Key, Value};
+
+use super::Placer;
+use super::identity::{is_dead, numbered};
+
+impl Placer<'_> {
+    /// The hub's number stands: our record of that birth takes it.
+    pub(super) fn follow(&mut self, table: &TableShape, record: &RecordChange, is_confirmation: bool) -> Result<()> {
+        // One that is dead has no number there any more, which may be another's.
+        let Some((theirs, birth)) = numbered(record).filter(|_| !is_dead(record)) else { return Ok(()) };
+        let ours = self.transaction.number_of(table, birth)?;
+        if ours == Some(theirs) || (ours.is_none() && is_confirmation) {
+            return Ok(());
+        }
+        self.make_room(table, theirs, birth)?;
+        match ours {
+            Some(ours) => self.take_number(table, ours, theirs, birth),
+            None => Ok(()),
+        }
+    }
+
+    /// Whoever holds a number that the hub has given to another moves to one of our own, until the hub gives it its own.
+    pub(super) fn make_room(&mut self, table: &TableShape, number: i64, birth: Stamp) -> Result<()> {
+        let standing = self.transaction.find(table, &Key(vec![Value::Integer(number)]))?;
+        let Some(other) = standing.and_then(|present| present.birth) else { return Ok(()) };
+        if self.arrival.is_same(Some(other), Some(birth)) {
+            return Ok(());
+        }
+        let Some(free) = self.free_number(table)? else { return Ok(()) };
+        if self.transaction.renumber(table, number, free)? == Placement::Placed {
+            self.note_number(table, number, free, other)?;
+        }
+        Ok(())
+    }
+
+    fn take_number(&mut self, table: &TableShape, from: i64, to: i64, birth: Stamp) -> Result<()> {
+        let (old, new) = (Key(vec![Value::Integer(from)]), Key(vec![Value::Integer(to)]));
+        let standing = self.transaction.find(table, &old)?;
+        let Some(present) = standing.filter(|present| present.birth == Some(birth)) else {
+            return self.move_remains(table, &old, &new, birth);
+        };
+        if let Some(same) = self.transaction.find(table, &new)? {
+            // The hub dropped its birth before it heard that ours bears it.
+            return match self.arrival.is_same(same.birth, Some(birth)) {
+                true => self.absorb(table, (from, present), (to, same), birth),
+                false => Ok(()),
+            };
+        }
+        if self.transaction.renumber(table, from, to)? != Placement::Placed {
+            return Ok(());
+        }
+        let mut present = present;
+        // Nodes behind us that know the record by its birth follow in their turn.
+        present.marks.set(ColumnId::EXISTENCE, self.arrival.mark(birth));
+        self.transaction.mark(table, &new, &present)?;
+        self.note_number(table, from, to, birth)
+    }
+
+    /// One record that stands under two numbers stands under the hub's from now on, with the later value of each field.
+    fn absorb(
+        &mut self,
+        table: &TableShape,
+        (from, ours): (i64, Present),
+        (to, mut theirs): (i64, Present),
+        birth: Stamp,
+    ) -> Result<()> {
+        let (old, new) = (Key(vec![Value::Integer(from)]), Key(vec![Value::Integer(to)]));
+        let values = self.transaction.values(table, &old)?;
+        if self.transaction.absorb(table, from, to)? != Placement::Placed {
+            return Ok(());
+        }
+        let (mut fields, mut marks) = (Vec::new(), theirs.marks.clone());
+        for (at, (column, value)) in table.columns.iter().zip(values).enumerate() {
+            let known = theirs.marks.get(column.id).map_or(self.arrival.horizon.stamp(), |mark| mark.stamp);
+            if let Some(mark) = ours.marks.get(column.id).filter(|mark| mark.stamp > known) {
+                marks.set(column.id, mark);
+                fields.push((at, value));
+            }
+        }
+        if self.transaction.update(table, &new, &fields)? == Placement::Placed {
+            theirs.marks = marks;
+        }
+        theirs.birth = Some(birth);
+        self.transaction.mark(table, &new, &theirs)?;
+        self.note_number(table, from, to, birth)
+    }
+
+    fn move_remains(&mut self, table: &TableShape, from: &Key, to: &Key, birth: Stamp) -> Result<()> {
+        let left = self.transaction.remains(table, from)?;
+        let Some(left) = left.into_iter().find(|left| left.birth == Some(birth)) else { return Ok(()) };
+        self.transaction.bury(table, to, left.birth, &left.remains)?;
+        self.transaction.unbury(table, from, left.birth)
+    }
+}
