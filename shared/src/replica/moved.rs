@@ -11,7 +11,7 @@ use crate::value::Key;
 pub struct Residence {
     /// Its number.
     pub key: Key,
-    /// Its birth, as in [`ChangedRecord::birth`].
+    /// Its birth, as in [`super::ChangedRecord::birth`].
     pub birth: Option<Stamp>,
 }
 

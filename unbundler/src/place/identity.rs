@@ -1,9 +1,9 @@
 //! Identity: which record here a change is about, and which number that has here (DESIGN section 6).
 //!
 //! A record with an assigned key is known by its birth first and by its number second. What a remote has made gets a number
-//! of the hub's own, which is confirmed to it; the remote follows (see [`super::follow`]). Owns the translation of a bundle's numbers, in keys and references, into those of this
-//! database, before anything of it is placed. Invariant: two births never become one record, and a number that was given
-//! to one is not given to another.
+//! of the hub's own, which is confirmed to it, and the remote follows (see `follow`). Owns the translation of a bundle's
+//! numbers, in keys and references, into those of this database, before anything of it is placed. Invariant: two births
+//! never become one record, and a number that was given to one is not given to another.
 
 use std::collections::{BTreeMap, BTreeSet};
 
