@@ -244,7 +244,9 @@ fn all(seeds: Range<u64>) {
             if !seeds.contains(&seed) {
                 return;
             }
-            failures.lock().unwrap().extend(play(seed));
+            let wrong = play(seed);
+            wrong.iter().for_each(|wrong| eprintln!("{wrong}"));
+            failures.lock().unwrap().extend(wrong);
         }
     };
     thread::scope(|scope| (0..WORKERS).for_each(|_| drop(scope.spawn(work))));

@@ -93,6 +93,11 @@ impl Placer<'_> {
         if ours == Some(theirs) || (ours.is_none() && is_confirmation) {
             return Ok(());
         }
+        if let Some(ours) = ours
+            && self.rejoin(table, ours, theirs, birth)?
+        {
+            return Ok(());
+        }
         self.make_room(table, theirs, birth)?;
         match ours {
             Some(ours) => self.take_number(table, ours, theirs, birth),
@@ -137,7 +142,7 @@ impl Placer<'_> {
         self.transaction.unbury(table, from, left.birth)
     }
 
-    fn note_number(&mut self, table: &TableShape, from: i64, to: i64, birth: Stamp) -> Result<()> {
+    pub(super) fn note_number(&mut self, table: &TableShape, from: i64, to: i64, birth: Stamp) -> Result<()> {
         let residence = |number| Residence { key: Key(vec![Value::Integer(number)]), birth: Some(birth) };
         self.transaction.note_move(table, &residence(from), &residence(to))
     }
@@ -156,6 +161,7 @@ impl Placer<'_> {
             return Ok(theirs);
         }
         if let Some(given) = self.transaction.given_number(table, theirs, birth)? {
+            self.confirm_again(table, theirs, given, birth)?;
             self.will_confirm(table, given, birth);
             return Ok(given);
         }
@@ -192,7 +198,9 @@ impl Placer<'_> {
         let key = Key(vec![Value::Integer(ours)]);
         let Some(mut present) = self.transaction.find(table, &key)? else { return Ok(()) };
         let told = present.marks.own(ColumnId::EXISTENCE);
-        if present.birth == Some(birth) && told.is_none_or(|told| self.arrival.knew(told)) {
+        if self.arrival.is_same(present.birth, Some(birth)) && told.is_none_or(|told| self.arrival.knew(told)) {
+            // It may have been forgotten here, but is all by which they know it.
+            present.birth = Some(birth);
             present.marks.set(ColumnId::EXISTENCE, self.confirmation(birth));
             self.transaction.mark(table, &key, &present)?;
         }

@@ -5,7 +5,7 @@
 //! in a circle; and at the end what must be so of the whole: no record refers to one that was deleted here. Invariant:
 //! a change is placed whole or held whole, and one that is held never stops the rest.
 //!
-//! `identity` finds the records, `standing` has the changes of records that stand in their table, `absent` those of records that do not, `moved` those
+//! `identity` finds the records (`rejoin`: one that is here twice), `standing` has the changes of records that stand in their table, `absent` those of records that do not, `moved` those
 //! of records whose number was given to another, `references` what foreign keys ask for.
 
 mod absent;
@@ -13,6 +13,7 @@ mod column;
 mod identity;
 mod moved;
 mod references;
+mod rejoin;
 mod standing;
 
 use std::collections::{BTreeMap, BTreeSet};
