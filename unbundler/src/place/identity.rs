@@ -90,7 +90,10 @@ impl Placer<'_> {
     fn follow(&mut self, table: &TableShape, record: &RecordChange, is_confirmation: bool) -> Result<()> {
         let Some((theirs, birth)) = numbered(record) else { return Ok(()) };
         let ours = self.transaction.number_of(table, birth)?;
-        if ours == Some(theirs) || (ours.is_none() && is_confirmation) {
+        if ours.is_none() && is_confirmation {
+            return self.renumber_held(table, theirs, birth);
+        }
+        if ours == Some(theirs) {
             return Ok(());
         }
         if let Some(ours) = ours

@@ -39,6 +39,23 @@ impl Placer<'_> {
         Ok(true)
     }
 
+    /// A record that is held because its number was another's here: it is tried again under the one that it has now.
+    pub(super) fn renumber_held(&mut self, table: &TableShape, number: i64, birth: Stamp) -> Result<()> {
+        for held in self.transaction.held()? {
+            let mut change = held.change;
+            let is_table = change.table.eq_ignore_ascii_case(&table.name);
+            let Some(record) = change.records.first_mut().filter(|record| is_table && record.birth == Some(birth))
+            else {
+                continue;
+            };
+            record.key = Key(vec![Value::Integer(number)]);
+            self.transaction.release(held.id)?;
+            self.transaction.hold(held.link, &change, "it waits for its new number", self.now)?;
+            self.held = None;
+        }
+        Ok(())
+    }
+
     /// The fields that the hub's has later than the provisional one, and the marks of both.
     fn later_of(
         &self,
