@@ -1,6 +1,7 @@
 //! The same numbers given at several nodes, with children and grandchildren.
 
 use super::come_together;
+use crate::copies::{Part, copy};
 use crate::support::Scene;
 
 pub const SCHEMA: &str = "
@@ -128,4 +129,33 @@ fn a_number_that_a_record_keeps_is_not_given_to_another_of_the_same_bundle() {
     scene.sql("alice", "INSERT INTO people (id, name) VALUES (1, 'kept'), (1000000001, 'given')");
     come_together(&scene, &["hq", "alice"], &TABLES);
     assert_eq!(scene.sql("hq", "SELECT id, name FROM people"), "1|kept\n2|given");
+}
+
+/// The laptop comes from before the confirmation, and the hub has forgotten the births since.
+#[test]
+fn a_restored_laptop_is_told_the_numbers_whose_births_its_hub_has_forgotten() {
+    let scene = Scene::hub(SCHEMA);
+    let nodes = ["hq", "alice"];
+    scene.remote("alice");
+    families(&scene, "alice", 2);
+    scene.sql("alice", "INSERT INTO people (name) VALUES ('plain')");
+    copy(&scene, "alice", "alice-then", Part::Both);
+    for _ in 0..3 {
+        come_together(&scene, &nodes, &TABLES);
+        std::thread::sleep(std::time::Duration::from_millis(1100));
+        for node in nodes {
+            scene.sql(node, &format!("INSERT INTO people (name) VALUES ('another of {node}')"));
+        }
+    }
+    assert_eq!(scene.sql("hq", "SELECT count(*) FROM _packhorse_m_homes"), "0", "all is forgotten");
+    copy(&scene, "alice-then", "alice", Part::Both);
+    scene.sql("alice", "UPDATE people SET name = 'Plain' WHERE name = 'plain'");
+    for node in [nodes, nodes, nodes].concat() {
+        let run = scene.packhorse(node, &["sync"]);
+        assert!(run.code == 0 || run.code == 3, "{run:#?}");
+    }
+    come_together(&scene, &nodes, &TABLES);
+    assert_eq!(whole(&scene, "hq"), "2");
+    assert_eq!(scene.sql("hq", "SELECT count(*) FROM people WHERE lower(name) = 'plain'"), "1");
+    assert_eq!(scene.sql("alice", "SELECT count(*) FROM people WHERE id >= 1000000000"), "0");
 }

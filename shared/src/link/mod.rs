@@ -225,8 +225,7 @@ struct Incoming {
     /// Everything made up to here on the peer's side has come.
     #[serde(default)]
     complete_to: Reading,
-    /// Everything made up to here on our side had been applied by the peer before it told what has come: if it is our hub,
-    /// we have what it decided on that.
+    /// Of everything made up to here on our side we have what the peer decided.
     #[serde(default)]
     settled: Reading,
     /// The peer's horizon.

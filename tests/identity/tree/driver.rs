@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::process::Command;
 
 use super::{NODES, tree};
+use crate::copies::{Part, copy};
 use crate::mirror::dice::Dice;
-use crate::support::{Scene, text};
+use crate::support::{Scene, files};
 
 pub const SCHEMA: &str = "
     CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT, phone TEXT, boss INTEGER REFERENCES people(id), uid TEXT);
@@ -217,7 +217,7 @@ impl World {
     fn bundles(&self) -> Vec<PathBuf> {
         let folders = ["mid", "west", "mid/alice", "mid/bob"].map(|folder| self.scene.path("relay").join(folder));
         let ways = folders.iter().flat_map(|folder| ["up", "down"].map(|way| folder.join(way)));
-        ways.flat_map(|folder| crate::support::files(&folder)).filter(|path| path.is_file()).collect()
+        ways.flat_map(|folder| files(&folder)).filter(|path| path.is_file()).collect()
     }
 
     fn disturb(&mut self) {
@@ -238,28 +238,13 @@ impl World {
     }
 
     fn back_up(&mut self, node: &'static str) {
-        self.copy(node, "now", "then");
+        copy(&self.scene, node, &format!("{node}-then"), Part::Both);
         self.backup = Some((node, 5 + self.dice.below(15)));
     }
 
     fn put_back(&mut self, node: &'static str) {
-        self.copy(node, "then", "now");
+        copy(&self.scene, &format!("{node}-then"), node, Part::Both);
         self.backup = None;
-    }
-
-    /// A node's database and home, to its backup or from it.
-    fn copy(&self, node: &str, from: &str, to: &str) {
-        for name in [format!("{node}.db"), format!("{node}.db-wal"), format!("{node}.db-shm"), format!("{node}.home")] {
-            let place =
-                |when: &str| self.scene.path(&if when == "now" { name.clone() } else { format!("{name}.then") });
-            let (from, to) = (place(from), place(to));
-            let run =
-                |program: &str, words: &[&str]| assert!(Command::new(program).args(words).status().unwrap().success());
-            run("rm", &["-rf", text(&to)]);
-            if from.exists() {
-                run("cp", &["-a", text(&from), text(&to)]);
-            }
-        }
     }
 
     /// Syncs all nodes until nothing is on its way anywhere.

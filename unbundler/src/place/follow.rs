@@ -18,7 +18,10 @@ impl Placer<'_> {
         // One that is dead has no number there any more, which may be another's.
         let Some((theirs, birth)) = numbered(record).filter(|_| !is_dead(record)) else { return Ok(()) };
         let ours = self.transaction.number_of(table, birth)?;
-        if ours == Some(theirs) || (ours.is_none() && is_confirmation) {
+        if ours.is_none() && is_confirmation {
+            return self.renumber_held(table, theirs, birth);
+        }
+        if ours == Some(theirs) {
             return Ok(());
         }
         self.make_room(table, theirs, birth)?;
@@ -99,5 +102,22 @@ impl Placer<'_> {
         let Some(left) = left.into_iter().find(|left| left.birth == Some(birth)) else { return Ok(()) };
         self.transaction.bury(table, to, left.birth, &left.remains)?;
         self.transaction.unbury(table, from, left.birth)
+    }
+
+    /// A record that is held because its number was another's here: it is tried again under the one that it has now.
+    fn renumber_held(&mut self, table: &TableShape, number: i64, birth: Stamp) -> Result<()> {
+        for held in self.transaction.held()? {
+            let mut change = held.change;
+            let is_table = change.table.eq_ignore_ascii_case(&table.name);
+            let Some(record) = change.records.first_mut().filter(|record| is_table && record.birth == Some(birth))
+            else {
+                continue;
+            };
+            record.key = Key(vec![Value::Integer(number)]);
+            self.transaction.release(held.id)?;
+            self.transaction.hold(held.link, &change, "it waits for its new number", self.now)?;
+            self.held = None;
+        }
+        Ok(())
     }
 }
