@@ -27,7 +27,10 @@ impl Placer<'_> {
         self.make_room(table, theirs, birth)?;
         match ours {
             Some(ours) => self.take_number(table, ours, theirs, birth),
-            None => Ok(()),
+            None => {
+                self.unknown.insert((table.id, birth));
+                Ok(())
+            }
         }
     }
 

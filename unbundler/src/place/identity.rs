@@ -25,8 +25,8 @@ pub(super) type Confirms = BTreeMap<(TableId, Key), Stamp>;
 /// Numbers that records of a bundle keep here, by table.
 pub(super) type Adopted = BTreeMap<TableId, BTreeSet<i64>>;
 
-/// The births of a bundle's records, by table.
-pub(super) type Coming = BTreeSet<(TableId, Stamp)>;
+/// Births of a bundle's records, by table.
+pub(super) type Births = BTreeSet<(TableId, Stamp)>;
 
 /// A place in a bundle: table and record.
 type Place = (usize, usize);
@@ -42,6 +42,7 @@ impl Placer<'_> {
     /// A bundle in this database's numbers; None if it is so already.
     pub(super) fn identify(&mut self, bundle: &[TableChanges]) -> Result<Option<Vec<TableChanges>>> {
         let tables = self.transaction.tables();
+        self.unknown.clear();
         if self.arrival.authority() == Authority::Sender {
             self.each_born(&tables, bundle, &mut |placer, table, record, _| {
                 placer.follow(table, record, is_confirmation(table, bundle, record))
@@ -105,6 +106,9 @@ impl Placer<'_> {
 
     /// The number that a change's record has here, or is given now.
     fn number_here(&mut self, table: &TableShape, record: &RecordChange, theirs: i64, birth: Stamp) -> Result<i64> {
+        if self.unknown.contains(&(table.id, birth)) {
+            return Ok(theirs);
+        }
         let standing = self.transaction.find(table, &record.key)?;
         let is_one_with_another = self.moves.contains_key(&(table.id, residence(theirs, Some(birth))));
         if is_one_with_another || standing.is_some_and(|present| self.arrival.is_same(present.birth, Some(birth))) {

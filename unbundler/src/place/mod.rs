@@ -30,7 +30,7 @@ use packhorse_shared::replica::{Held, MergeTransaction, Moves, Result, TableShap
 use packhorse_shared::value::Key;
 
 use crate::merge::Arrival;
-use identity::{Adopted, Coming, Confirms, says_only_number};
+use identity::{Adopted, Births, Confirms, says_only_number};
 use references::Undo;
 
 /// What placing came to.
@@ -77,7 +77,9 @@ pub struct Placer<'a> {
     moves: Moves,
     confirms: Confirms,
     adopted: Adopted,
-    coming: Coming,
+    /// The births of the bundle's records, and those of its sender's that are new here.
+    coming: Births,
+    unknown: Births,
     /// How changes that are held stand against what is here, by the link that brought them, where that is known.
     of_links: BTreeMap<LinkId, Arrival>,
     /// Why a change was held last.
@@ -128,7 +130,7 @@ impl<'a> Placer<'a> {
     fn new(transaction: &'a mut dyn MergeTransaction, arrival: Arrival, now: WallTime) -> Result<Self> {
         let moves = transaction.moves()?;
         let (placed, dying, of_links) = (Placed::default(), BTreeSet::new(), BTreeMap::new());
-        let (confirms, adopted, coming) = (Confirms::new(), Adopted::new(), Coming::new());
+        let (confirms, adopted, coming) = (Confirms::new(), Adopted::new(), Births::new());
         Ok(Self {
             transaction,
             arrival,
@@ -140,6 +142,7 @@ impl<'a> Placer<'a> {
             confirms,
             adopted,
             coming,
+            unknown: Births::new(),
             of_links,
             refusal: None,
         })
