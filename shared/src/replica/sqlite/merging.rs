@@ -6,6 +6,7 @@
 mod conflict;
 mod numbering;
 mod parking;
+mod records;
 mod refusal;
 
 use std::cell::Cell;
@@ -13,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
+use rusqlite::{Connection, params};
 
 use super::SqliteReplica;
 use super::catalogue::{Catalogue, Entry};
@@ -25,7 +26,7 @@ use super::numbers;
 use super::search;
 use super::silence::{Loud, without_triggers};
 use super::state::{self, Progress};
-use super::values::{bind_from, key_at, owned};
+use super::values::{bind_from, key_at};
 use crate::change::TableChanges;
 use crate::clock::{Clock, Reading, Stamp, WallTime};
 use crate::horizon::Horizon;
@@ -153,59 +154,6 @@ impl<'a> SqliteMerge<'a> {
         let mut marks = marks.clone();
         marks.for_each(|mark| nodes.push(mark.stamp.node));
         nodes.into_iter().try_for_each(|node| state::enlist(self.writer, &mut self.roster, node))
-    }
-
-    fn try_bury(&mut self, entry: &Entry, key: &Key, birth: Option<Stamp>, remains: &Remains) -> Outcome<()> {
-        let fields = remains.fields.iter().filter_map(|field| field.mark);
-        let stamps: Vec<Stamp> = fields.chain(remains.dead).map(|mark| mark.stamp).chain(birth).collect();
-        self.enlist_all(&Marks::default(), stamps)?;
-        entry.metadata.put_remains(self.writer, key, birth, remains, &self.roster)?;
-        let standing = entry.metadata.marks(self.writer, key, &self.roster)?;
-        if standing.is_some_and(|present| present.birth == birth) && !self.stands(entry, key)? {
-            entry.metadata.drop_marks(self.writer, key)?;
-        }
-        Ok(())
-    }
-
-    fn stands(&self, entry: &Entry, key: &Key) -> Outcome<bool> {
-        if self.part.parked(entry.shape.id, key).is_some() {
-            return Ok(true);
-        }
-        let mut statement = self.writer.prepare_cached(&entry.sql.exists)?;
-        Ok(statement.query_row(params_from_iter(&key.0), |_| Ok(())).optional()?.is_some())
-    }
-
-    fn try_find(&self, entry: &Entry, key: &Key) -> Outcome<Option<Present>> {
-        if !self.stands(entry, key)? {
-            return Ok(None);
-        }
-        let known = entry.metadata.marks(self.writer, key, &self.roster)?;
-        Ok(Some(known.unwrap_or(Present { birth: None, marks: Marks::default() })))
-    }
-
-    fn try_values(&self, entry: &Entry, key: &Key) -> Outcome<Vec<Value>> {
-        if let Some(values) = self.part.parked(entry.shape.id, key) {
-            return Ok(values.clone());
-        }
-        let mut statement = self.writer.prepare_cached(&entry.sql.values)?;
-        let columns = entry.shape.columns.len();
-        Ok(statement.query_row(params_from_iter(&key.0), |row| {
-            (0..columns).map(|at| row.get_ref(at).map(owned)).collect::<rusqlite::Result<_>>()
-        })?)
-    }
-
-    fn try_child(&self, table: &TableShape, key: &Key, dying: &BTreeSet<(TableId, Key)>) -> Outcome<Option<String>> {
-        for (child, sql) in self.catalogue.children_of(table) {
-            let mut statement = self.writer.prepare_cached(sql)?;
-            let mut rows = statement.query(params_from_iter(&key.0))?;
-            while let Some(row) = rows.next()? {
-                let found = (child.id, key_at(row, 0, child.keys.len())?);
-                if !dying.contains(&found) {
-                    return Ok(Some(format!("{} {}", child.name, found.1)));
-                }
-            }
-        }
-        Ok(None)
     }
 
     fn try_commit(&mut self) -> Outcome<()> {

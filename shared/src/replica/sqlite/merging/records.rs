@@ -1,0 +1,83 @@
+//! Records as a merge finds them: what stands under a key, with which values and children, and what is left of it.
+//!
+//! A record that is parked counts as standing.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{OptionalExtension, params_from_iter};
+
+use super::SqliteMerge;
+use crate::clock::Stamp;
+use crate::id::TableId;
+use crate::marks::Marks;
+use crate::replica::sqlite::catalogue::Entry;
+use crate::replica::sqlite::fault::Outcome;
+use crate::replica::sqlite::values::{key_at, owned};
+use crate::replica::{Present, Remains, TableShape};
+use crate::value::{Key, Value};
+
+impl SqliteMerge<'_> {
+    pub(super) fn try_bury(
+        &mut self,
+        entry: &Entry,
+        key: &Key,
+        birth: Option<Stamp>,
+        remains: &Remains,
+    ) -> Outcome<()> {
+        let fields = remains.fields.iter().filter_map(|field| field.mark);
+        let stamps: Vec<Stamp> = fields.chain(remains.dead).map(|mark| mark.stamp).chain(birth).collect();
+        self.enlist_all(&Marks::default(), stamps)?;
+        entry.metadata.put_remains(self.writer, key, birth, remains, &self.roster)?;
+        let standing = entry.metadata.marks(self.writer, key, &self.roster)?;
+        if standing.is_some_and(|present| present.birth == birth) && !self.stands(entry, key)? {
+            entry.metadata.drop_marks(self.writer, key)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn stands(&self, entry: &Entry, key: &Key) -> Outcome<bool> {
+        if self.part.parked(entry.shape.id, key).is_some() {
+            return Ok(true);
+        }
+        let mut statement = self.writer.prepare_cached(&entry.sql.exists)?;
+        Ok(statement.query_row(params_from_iter(&key.0), |_| Ok(())).optional()?.is_some())
+    }
+
+    pub(super) fn try_find(&self, entry: &Entry, key: &Key) -> Outcome<Option<Present>> {
+        if !self.stands(entry, key)? {
+            return Ok(None);
+        }
+        let known = entry.metadata.marks(self.writer, key, &self.roster)?;
+        Ok(Some(known.unwrap_or(Present { birth: None, marks: Marks::default() })))
+    }
+
+    pub(super) fn try_values(&self, entry: &Entry, key: &Key) -> Outcome<Vec<Value>> {
+        if let Some(values) = self.part.parked(entry.shape.id, key) {
+            return Ok(values.clone());
+        }
+        let mut statement = self.writer.prepare_cached(&entry.sql.values)?;
+        let columns = entry.shape.columns.len();
+        Ok(statement.query_row(params_from_iter(&key.0), |row| {
+            (0..columns).map(|at| row.get_ref(at).map(owned)).collect::<rusqlite::Result<_>>()
+        })?)
+    }
+
+    pub(super) fn try_child(
+        &self,
+        table: &TableShape,
+        key: &Key,
+        dying: &BTreeSet<(TableId, Key)>,
+    ) -> Outcome<Option<String>> {
+        for (child, sql) in self.catalogue.children_of(table) {
+            let mut statement = self.writer.prepare_cached(sql)?;
+            let mut rows = statement.query(params_from_iter(&key.0))?;
+            while let Some(row) = rows.next()? {
+                let found = (child.id, key_at(row, 0, child.keys.len())?);
+                if !dying.contains(&found) {
+                    return Ok(Some(format!("{} {}", child.name, found.1)));
+                }
+            }
+        }
+        Ok(None)
+    }
+}
