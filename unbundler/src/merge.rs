@@ -9,7 +9,7 @@ use packhorse_shared::clock::{Reading, Stamp};
 use packhorse_shared::horizon::Horizon;
 use packhorse_shared::id::{ColumnId, Cut, LinkId, NodeId};
 use packhorse_shared::marks::{Mark, Marks};
-use packhorse_shared::replica::{Remains, RemainsField};
+use packhorse_shared::replica::{Present, Remains, RemainsField};
 
 use crate::told::Told;
 
@@ -70,6 +70,20 @@ impl Arrival {
         match (ours, theirs) {
             (None, Some(birth)) | (Some(birth), None) => self.births.covers(birth),
             (ours, theirs) => ours == theirs,
+        }
+    }
+
+    /// Whether a record that stands here and one of the sender's, under one key, are the same. One of ours without a birth is
+    /// none that was born after a value that it still has. `columns`: those of its table.
+    pub fn is_same_standing(&self, ours: &Present, theirs: Option<Stamp>, columns: &[ColumnId]) -> bool {
+        let is_older = |birth: Stamp| {
+            let stamps =
+                columns.iter().map(|column| ours.marks.get(*column).map_or(self.horizon.stamp(), |mark| mark.stamp));
+            stamps.min().is_some_and(|earliest| earliest.reading.time() < birth.reading.time())
+        };
+        match (ours.birth, theirs) {
+            (None, Some(birth)) => self.births.covers(birth) && !is_older(birth),
+            (ours, theirs) => self.is_same(ours, theirs),
         }
     }
 

@@ -111,7 +111,9 @@ impl Placer<'_> {
         }
         let standing = self.transaction.find(table, &record.key)?;
         let is_one_with_another = self.moves.contains_key(&(table.id, residence(theirs, Some(birth))));
-        if is_one_with_another || standing.is_some_and(|present| self.arrival.is_same(present.birth, Some(birth))) {
+        if is_one_with_another
+            || standing.is_some_and(|present| self.arrival.is_same_standing(&present, Some(birth), &table.column_ids()))
+        {
             return Ok(theirs);
         }
         if let Some(ours) = self.transaction.number_of(table, birth)? {
@@ -265,7 +267,7 @@ impl Placer<'_> {
     /// The number here of a record that its sender knows by a number and a birth, if it is known here.
     pub(super) fn known_number(&mut self, table: &TableShape, theirs: i64, birth: Stamp) -> Result<Option<i64>> {
         let standing = self.transaction.find(table, &Key(vec![Value::Integer(theirs)]))?;
-        if standing.is_some_and(|present| self.arrival.is_same(present.birth, Some(birth))) {
+        if standing.is_some_and(|present| self.arrival.is_same_standing(&present, Some(birth), &table.column_ids())) {
             return Ok(Some(theirs));
         }
         match self.transaction.number_of(table, birth)? {
