@@ -128,3 +128,20 @@ fn an_identity_that_is_no_unique_key_is_refused_in_words() {
         scene.packhorse("hq", &["bundle"]).expect(2).says(words).says("UNIQUE keys");
     }
 }
+
+/// The same number was given to two people, one at each end, and both have the tag.
+#[test]
+fn pairs_of_records_that_only_bear_the_same_number_are_not_the_same() {
+    let scene = three();
+    for node in NODES {
+        let sql = format!(
+            "INSERT INTO people VALUES (9, '{node}'); INSERT INTO people_tags (person, tag, note) VALUES (9, 1, '{node}')"
+        );
+        scene.sql(node, &sql);
+    }
+    come_together(&scene, &NODES, &TABLES);
+    for node in NODES {
+        let whole = "SELECT count(*) FROM people_tags t JOIN people p ON p.id = t.person WHERE note = name";
+        assert_eq!(scene.sql(node, whole), "3", "{node}");
+    }
+}

@@ -71,8 +71,8 @@ impl Placer<'_> {
         let parent = shape.and_then(|shape| shape.refers_to.as_deref());
         let parent = parent.and_then(|name| tables.iter().find(|table| table.name == name));
         if let (Some(parent), Value::Integer(theirs), Some(birth)) = (parent, &field.value, field.refers_to) {
-            let ours = self.known_number(parent, *theirs, birth)?;
-            return Ok(Some(Value::Integer(ours.unwrap_or(*theirs))));
+            // What refers to a record that is not known here is like nothing here, whatever stands under its number.
+            return Ok(self.known_number(parent, *theirs, birth)?.map(Value::Integer));
         }
         Ok(Some(field.value.clone()))
     }
