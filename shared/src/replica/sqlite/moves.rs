@@ -20,7 +20,7 @@ use crate::value::{Key, Value};
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS _packhorse_moved (tbl INTEGER NOT NULL, old INTEGER NOT NULL, \
                      old_birth BLOB NOT NULL, new INTEGER NOT NULL, new_birth BLOB NOT NULL, merged INTEGER NOT NULL, \
                      PRIMARY KEY (tbl, old, old_birth)) WITHOUT ROWID;
-     CREATE INDEX IF NOT EXISTS _packhorse_moved_new ON _packhorse_moved (tbl, new);
+     CREATE INDEX IF NOT EXISTS _packhorse_moved_new ON _packhorse_moved (tbl, new, new_birth);
      CREATE INDEX IF NOT EXISTS _packhorse_moved_back ON _packhorse_moved (tbl) WHERE old_birth <> new_birth";
 
 /// Whether any was ever noted.
@@ -94,10 +94,16 @@ pub(super) fn given(
         return Ok(None);
     }
     let packed = pack_birth(Some(birth), roster)?;
-    let sql = "SELECT new FROM _packhorse_moved WHERE tbl = ?1 AND new_birth = ?3 \
-               AND (old = ?2 AND old_birth = ?3 OR new = ?2)";
-    let mut statement = connection.prepare_cached(sql)?;
-    Ok(statement.query_row(params![table.0, theirs, packed], |row| row.get(0)).optional()?)
+    // In two statements, each of which finds its row by an index: one with OR would go through all.
+    for is_it in ["old = ?2 AND old_birth = ?3", "new = ?2"] {
+        let sql = format!("SELECT new FROM _packhorse_moved WHERE tbl = ?1 AND {is_it} AND new_birth = ?3");
+        let mut statement = connection.prepare_cached(&sql)?;
+        let found = statement.query_row(params![table.0, theirs, packed], |row| row.get(0)).optional()?;
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
 }
 
 /// The highest of these numbers that was ever given in place of another, or given up for another.
@@ -106,11 +112,13 @@ pub(super) fn highest(connection: &Connection, table: TableId, of: &Range<i64>) 
     if any(connection)? {
         for column in ["new", "old"] {
             let sql = format!(
-                "SELECT ifnull(max({column}), 0) FROM _packhorse_moved WHERE tbl = ?1 AND {column} >= ?2 AND {column} < ?3"
+                "SELECT {column} FROM _packhorse_moved WHERE tbl = ?1 AND {column} >= ?2 AND {column} < ?3 \
+                 ORDER BY {column} DESC LIMIT 1"
             );
-            let found =
-                connection.prepare_cached(&sql)?.query_row(params![table.0, of.start, of.end], |row| row.get(0))?;
-            highest = highest.max(found);
+            let mut statement = connection.prepare_cached(&sql)?;
+            let of_column = params![table.0, of.start, of.end];
+            let found: Option<i64> = statement.query_row(of_column, |row| row.get(0)).optional()?;
+            highest = highest.max(found.unwrap_or(0));
         }
     }
     Ok(highest)

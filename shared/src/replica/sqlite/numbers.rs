@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 
 use super::catalogue::{Catalogue, Entry};
 use super::fault::Outcome;
@@ -30,8 +30,9 @@ pub(super) fn free(connection: &Connection, entry: &Entry, taken: &BTreeSet<i64>
     let own = own(connection)?;
     let mut highest = taken.range(own.clone()).next_back().copied().unwrap_or(own.start);
     for (key, table) in places(entry) {
-        let sql = format!("SELECT max({key}) FROM {table} WHERE {key} >= ?1 AND {key} < ?2");
-        let found: Option<i64> = connection.prepare_cached(&sql)?.query_row([own.start, own.end], |row| row.get(0))?;
+        let sql = format!("SELECT {key} FROM {table} WHERE {key} >= ?1 AND {key} < ?2 ORDER BY {key} DESC LIMIT 1");
+        let mut statement = connection.prepare_cached(&sql)?;
+        let found: Option<i64> = statement.query_row([own.start, own.end], |row| row.get(0)).optional()?;
         highest = highest.max(found.unwrap_or(0));
     }
     let sequence = sequence(connection, "main", &entry.shape.name)?.filter(|last| own.contains(last));
