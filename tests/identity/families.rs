@@ -159,3 +159,32 @@ fn a_restored_laptop_is_told_the_numbers_whose_births_its_hub_has_forgotten() {
     assert_eq!(scene.sql("hq", "SELECT count(*) FROM people WHERE lower(name) = 'plain'"), "1");
     assert_eq!(scene.sql("alice", "SELECT count(*) FROM people WHERE id >= 1000000000"), "0");
 }
+
+/// The parent is held, since its name is another's at the hub; the remote gives it another name.
+#[test]
+fn a_child_is_held_with_its_parent_and_placed_with_it() {
+    let scene = Scene::hub(
+        "CREATE TABLE streets (id INTEGER PRIMARY KEY, code TEXT UNIQUE NOT NULL);
+        CREATE TABLE users (id INTEGER PRIMARY KEY, street INTEGER NOT NULL REFERENCES streets(id))",
+    );
+    let nodes = ["hq", "alice", "bob"];
+    scene.remote("alice");
+    scene.remote("bob");
+    scene.sql("hq", "INSERT INTO streets VALUES (1, 'k')");
+    scene.sql("alice", "INSERT INTO streets VALUES (1, 'k'); INSERT INTO users VALUES (1, 1)");
+    for node in ["alice", "hq", "alice", "bob"] {
+        scene.packhorse(node, &["sync"]);
+    }
+    assert_eq!(scene.sql("hq", "SELECT count(*) FROM users"), "0");
+    scene.sql("alice", "UPDATE streets SET code = 'other' WHERE id = (SELECT street FROM users)");
+    for node in nodes {
+        scene.packhorse(node, &["sync"]);
+    }
+    for _ in 0..3 {
+        for node in nodes {
+            scene.packhorse(node, &["sync"]);
+        }
+    }
+    come_together(&scene, &nodes, &["streets", "users"]);
+    assert_eq!(scene.sql("bob", "SELECT code FROM users JOIN streets ON streets.id = street"), "other");
+}

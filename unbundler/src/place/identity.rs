@@ -49,11 +49,6 @@ impl Placer<'_> {
             })?;
         }
         self.unite(&tables, bundle)?;
-        self.coming.clear();
-        self.each_born(&tables, bundle, &mut |placer, table, record, _| {
-            placer.coming.extend(record.birth.map(|birth| (table.id, birth)));
-            Ok(())
-        })?;
         let mut numbers: BTreeMap<Place, i64> = BTreeMap::new();
         self.each_born(&tables, bundle, &mut |placer, table, record, place| {
             let Some((theirs, birth)) = numbered(record) else { return Ok(()) };
@@ -220,8 +215,7 @@ impl Placer<'_> {
         Ok(references)
     }
 
-    /// What a change refers to and has not come: it waits for that, since it may get another number here. What comes with the
-    /// same bundle counts as come.
+    /// What a change refers to and has not come: it waits for that, since it may get another number here.
     pub(super) fn awaited(
         &mut self,
         table: &TableShape,
@@ -239,7 +233,7 @@ impl Placer<'_> {
             let Some(parent) = tables.iter().find(|table| table.name == parent) else { continue };
             // What was made before births were dropped may stand here without one.
             let has_come = self.coming.contains(&(parent.id, birth)) || self.arrival.births.covers(birth);
-            if !has_come && self.known_number(parent, *number, birth)?.is_none() {
+            if !has_come && !self.is_here(parent, *number, birth)? {
                 return Ok(Some(format!("it refers to {} {number}, which has not come yet", parent.name)));
             }
         }
@@ -262,6 +256,13 @@ impl Placer<'_> {
         let at = table.keys.iter().position(|key| key.eq_ignore_ascii_case(name));
         let parent = at.and_then(|at| Some((Part::Key(at), table.key_refers_to.get(at)?.as_deref()?)));
         Ok(parent)
+    }
+
+    /// Whether a record stands here or something is left of it. That it was given a number is not enough: it may be held.
+    fn is_here(&mut self, table: &TableShape, number: i64, birth: Stamp) -> Result<bool> {
+        let standing = self.transaction.find(table, &Key(vec![Value::Integer(number)]))?;
+        let is_it = |present| self.arrival.is_same_standing(&present, Some(birth), &table.column_ids());
+        Ok(standing.is_some_and(is_it) || self.transaction.number_of(table, birth)?.is_some())
     }
 
     /// The number here of a record that its sender knows by a number and a birth, if it is known here.

@@ -11,6 +11,7 @@
 //! refers to, and `swap` what is placed only together.
 
 mod absent;
+mod circle;
 mod column;
 mod follow;
 mod identity;
@@ -77,7 +78,7 @@ pub struct Placer<'a> {
     moves: Moves,
     confirms: Confirms,
     adopted: Adopted,
-    /// The births of the bundle's records, and those of its sender's that are new here.
+    /// The births of records that are about to be placed together, and of the sender's that are new here.
     coming: Births,
     unknown: Births,
     /// How changes that are held stand against what is here, by the link that brought them, where that is known.
@@ -178,9 +179,7 @@ impl Placer<'_> {
         let refused = self.pass_until_settled(refused, &mut undos)?;
         let refused = self.die_together(refused, &mut undos)?;
         let refused = self.swap(refused, &mut undos)?;
-        for (table, changes, record) in refused {
-            self.give_up(table, changes, record, &mut undos)?;
-        }
+        self.give_up_all(refused, &mut undos)?;
         self.mend_references(undos)
     }
 
