@@ -1,5 +1,6 @@
 //! A node, opened: its home, configuration and database, and what each of its links shares.
 
+use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 use packhorse_bundler::seal::Share;
@@ -14,6 +15,7 @@ use packhorse_shared::spool::Spool;
 
 use crate::failure::{Exit, Failure};
 use crate::locate;
+use crate::report::note;
 
 #[cfg(debug_assertions)]
 const STEPS: &dyn Steps = &crate::faults::Faults;
@@ -60,15 +62,23 @@ impl Node {
         Ok((node, lock))
     }
 
-    /// What the configuration says of tables lies in the database too, from where packages take it. A remote's comes from its
-    /// hub.
+    /// What the configuration says of tables lies in the database too, from where packages take it. What records are known by
+    /// is the hub's to say, or the ends would not unite the same ones: a remote has it from its package.
     fn take_over_policies(&mut self) -> Result<(), Failure> {
-        if self.replica.links()?.iter().any(|link| link.state.role() == Role::Hub) {
-            return Ok(());
-        }
         let identities = self.config.tables.iter().filter(|(_, policy)| !policy.identity.is_empty());
-        let identities = identities.map(|(table, policy)| (table.clone(), policy.identity.clone())).collect();
-        Ok(self.replica.set_identities(&identities)?)
+        let identities: BTreeMap<String, Vec<String>> =
+            identities.map(|(table, policy)| (table.clone(), policy.identity.clone())).collect();
+        if self.replica.links()?.iter().all(|link| link.state.role() == Role::Remote) {
+            return Ok(self.replica.set_identities(&identities)?);
+        }
+        let config = self.home.config_path();
+        for table in identities.keys() {
+            let config = config.display();
+            note(&format!(
+                "{config}: identity in [table.{table}] is the hub's to say: it counts there, and is passed over here"
+            ));
+        }
+        Ok(())
     }
 
     /// A home that was copied beside another database must not speak for it.

@@ -145,3 +145,12 @@ fn pairs_of_records_that_only_bear_the_same_number_are_not_the_same() {
         assert_eq!(scene.sql(node, whole), "3", "{node}");
     }
 }
+
+#[test]
+fn an_identity_that_a_remote_names_is_passed_over_and_said_to_be() {
+    let scene = three();
+    let config = scene.home("alice").join("packhorse.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text + "\n[table.logins]\nidentity = [\"at\"]\n").unwrap();
+    scene.packhorse("alice", &["sync"]).expect(0).says("identity in [table.logins] is the hub's to say");
+}

@@ -9,9 +9,13 @@ use packhorse_shared::clock::{Reading, Stamp};
 use packhorse_shared::horizon::Horizon;
 use packhorse_shared::id::{ColumnId, Cut, LinkId, NodeId};
 use packhorse_shared::marks::{Mark, Marks};
-use packhorse_shared::replica::{Present, Remains, RemainsField};
+use packhorse_shared::replica::{Buried, Present, Remains, RemainsField};
 
 use crate::told::Told;
+
+/// By how many milliseconds a birth may be ahead of the stamps of its record's fields: where many records are made at once,
+/// each has a reading of its own.
+const BIRTHS_AHEAD: u64 = 100;
 
 /// Where an incoming bundle stands against what is here.
 #[derive(Clone, Copy, Debug)]
@@ -64,26 +68,31 @@ impl Arrival {
         }
     }
 
-    /// Whether a record here and one of the sender's, under one key, are the same. Two births are if they are equal; who
-    /// has none may have dropped one.
-    pub fn is_same(&self, ours: Option<Stamp>, theirs: Option<Stamp>) -> bool {
-        match (ours, theirs) {
-            (None, Some(birth)) | (Some(birth), None) => self.births.covers(birth),
-            (ours, theirs) => ours == theirs,
-        }
+    /// Whether a record that stands here and a change's, under one key, are the same. `columns`: those of its table.
+    pub fn is_same_standing(&self, ours: &Present, theirs: &RecordChange, columns: &[ColumnId]) -> bool {
+        self.is_known_by(ours, theirs.birth, columns) && !is_of_before(theirs, ours.birth)
     }
 
-    /// Whether a record that stands here and one of the sender's, under one key, are the same. One of ours without a birth is
-    /// none that was born after a value that it still has. `columns`: those of its table.
-    pub fn is_same_standing(&self, ours: &Present, theirs: Option<Stamp>, columns: &[ColumnId]) -> bool {
-        let is_older = |birth: Stamp| {
-            let stamps =
-                columns.iter().map(|column| ours.marks.get(*column).map_or(self.horizon.stamp(), |mark| mark.stamp));
-            stamps.min().is_some_and(|earliest| earliest.reading.time() < birth.reading.time())
-        };
-        match (ours.birth, theirs) {
-            (None, Some(birth)) => self.births.covers(birth) && !is_older(birth),
-            (ours, theirs) => self.is_same(ours, theirs),
+    /// Whether what is left of a record here and a change, under one key, are of the same.
+    pub fn is_same_left(&self, ours: &Buried, theirs: &RecordChange) -> bool {
+        let fields = ours.remains.fields.iter().map(|field| field.mark);
+        let known = fields.chain(ours.remains.dead.map(Some));
+        self.is_same(ours.birth, theirs.birth, known) && !is_of_before(theirs, ours.birth)
+    }
+
+    /// Whether a record that stands here is the one that its sender knows by a birth, or by none, under the same key.
+    pub fn is_known_by(&self, ours: &Present, theirs: Option<Stamp>, columns: &[ColumnId]) -> bool {
+        self.is_same(ours.birth, theirs, columns.iter().map(|column| ours.marks.get(*column)))
+    }
+
+    /// Two births are the same if they are equal; who has none may have dropped one, but not that of a record which was made
+    /// after what is known of its own.
+    fn is_same(&self, ours: Option<Stamp>, theirs: Option<Stamp>, known: impl Iterator<Item = Option<Mark>>) -> bool {
+        let mut stamps = known.map(|mark| mark.map_or(self.horizon.stamp(), |mark| mark.stamp));
+        match (ours, theirs) {
+            (None, Some(birth)) => self.births.covers(birth) && !stamps.any(|stamp| is_before(stamp, birth)),
+            (Some(birth), None) => self.births.covers(birth),
+            (ours, theirs) => ours == theirs,
         }
     }
 
@@ -122,6 +131,18 @@ impl Arrival {
     pub fn knew(&self, ours: Mark) -> bool {
         ours.via == self.link || ours.cut <= self.seen
     }
+}
+
+/// Whether a stamp is of a time when a record was not made yet.
+fn is_before(stamp: Stamp, birth: Stamp) -> bool {
+    stamp.reading.time().0.saturating_add(BIRTHS_AHEAD) < birth.reading.time().0
+}
+
+/// Whether a change without a birth, of a record that its sender may have dropped the birth of, speaks of a time before this
+/// one was made.
+fn is_of_before(theirs: &RecordChange, ours: Option<Stamp>) -> bool {
+    let mut stamps = theirs.fields.iter().map(|field| field.stamp).chain(theirs.dead);
+    ours.is_some_and(|birth| theirs.birth.is_none() && stamps.any(|stamp| is_before(stamp, birth)))
 }
 
 /// Which value of a field stands.
@@ -241,6 +262,7 @@ pub fn send_whole(marks: &mut Marks, columns: &[ColumnId], cut: Cut, horizon: Ho
 #[cfg(test)]
 mod tests {
     use super::*;
+    use packhorse_shared::clock::WallTime;
     use packhorse_shared::value::{Key, Value};
 
     const ARRIVAL: Arrival = Arrival {
@@ -307,6 +329,33 @@ mod tests {
         assert_eq!(fate(&Marks::default(), &change(Some(5), &[]), &ARRIVAL), Fate::Dies(stamp(5, 2)));
         assert_eq!(fate(&Marks::of_all(ours(6, 1)), &change(Some(5), &[]), &ARRIVAL), Fate::Outlives);
         assert_eq!(fate(&Marks::of_all(ours(4, 1)), &change(Some(5), &[6]), &ARRIVAL), Fate::Outlives);
+    }
+
+    /// Births up to 100 s may have been dropped, here or at the sender.
+    #[test]
+    fn a_record_without_a_birth_is_none_that_was_born_after_what_is_known_of_it() {
+        let at = |second: u64| Stamp { reading: Reading::at(WallTime(second * 1000)), node: NodeId(1) };
+        let mark = |second| Mark { stamp: at(second), cut: Cut(1), via: LinkId::LOCAL };
+        let arrival = Arrival { births: Horizon::before(at(100).reading), ..ARRIVAL };
+        let columns = [ColumnId(1)];
+        let standing = |second| Present { birth: None, marks: Marks::of_all(mark(second)) };
+        let of = |birth, second: u64| RecordChange { birth, ..change(None, &[Reading::at(WallTime(second * 1000)).0]) };
+        let theirs = of(Some(at(50)), 60);
+        assert!(arrival.is_same_standing(&standing(60), &theirs, &columns));
+        assert!(!arrival.is_same_standing(&standing(40), &theirs, &columns));
+        let unmarked = Present { birth: None, marks: Marks::default() };
+        assert!(!arrival.is_same_standing(&unmarked, &theirs, &columns), "nothing was ever dropped here");
+        let dropped = Arrival { horizon: arrival.births, ..arrival };
+        assert!(dropped.is_same_standing(&unmarked, &theirs, &columns));
+        let left = |remains| Buried { birth: None, remains };
+        assert!(arrival.is_same_left(&left(Remains::tombstone(mark(60))), &theirs));
+        assert!(!arrival.is_same_left(&left(Remains::tombstone(mark(40))), &theirs));
+        let mut remains = Remains::tombstone(mark(60));
+        remains.set(RemainsField { column: ColumnId(1), mark: Some(mark(40)), value: Value::Null });
+        assert!(!arrival.is_same_left(&left(remains), &theirs));
+        let born = Present { birth: Some(at(50)), marks: Marks::of_all(mark(50)) };
+        assert!(arrival.is_same_standing(&born, &of(None, 60), &columns));
+        assert!(!arrival.is_same_standing(&born, &of(None, 40), &columns), "they speak of one before it");
     }
 
     #[test]

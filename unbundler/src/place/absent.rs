@@ -88,7 +88,7 @@ impl Placer<'_> {
         if let Some(at) = all.iter().position(|known| known.birth == record.birth) {
             return Ok(Some(all.swap_remove(at)));
         }
-        let same = all.into_iter().filter(|known| self.arrival.is_same(known.birth, record.birth));
+        let same = all.into_iter().filter(|known| self.arrival.is_same_left(known, record));
         Ok(same.max_by_key(|known| known.remains.dead.map(|dead| dead.stamp).max(known.remains.latest_field())))
     }
 

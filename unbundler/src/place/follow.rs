@@ -38,7 +38,7 @@ impl Placer<'_> {
     pub(super) fn make_room(&mut self, table: &TableShape, number: i64, birth: Stamp) -> Result<()> {
         let standing = self.transaction.find(table, &Key(vec![Value::Integer(number)]))?;
         let Some(other) = standing.and_then(|present| present.birth) else { return Ok(()) };
-        if self.arrival.is_same(Some(other), Some(birth)) {
+        if other == birth {
             return Ok(());
         }
         let Some(free) = self.free_number(table)? else { return Ok(()) };
@@ -56,7 +56,7 @@ impl Placer<'_> {
         };
         if let Some(same) = self.transaction.find(table, &new)? {
             // The hub dropped its birth before it heard that ours bears it.
-            return match self.arrival.is_same(same.birth, Some(birth)) {
+            return match self.arrival.is_known_by(&same, Some(birth), &table.column_ids()) {
                 true => self.absorb(table, (from, present), (to, same), birth),
                 false => Ok(()),
             };

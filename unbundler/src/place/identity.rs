@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use packhorse_shared::change::{EXISTENCE, FieldChange, RecordChange, TableChanges};
 use packhorse_shared::clock::Stamp;
-use packhorse_shared::id::{ColumnId, TableId};
+use packhorse_shared::id::{ColumnId, LinkId, TableId};
 use packhorse_shared::marks::Mark;
 use packhorse_shared::replica::{HowMoved, KeyKind, Residence, Result, TableShape};
 use packhorse_shared::value::{Key, Value};
@@ -107,7 +107,7 @@ impl Placer<'_> {
         let standing = self.transaction.find(table, &record.key)?;
         let is_one_with_another = self.moves.contains_key(&(table.id, residence(theirs, Some(birth))));
         if is_one_with_another
-            || standing.is_some_and(|present| self.arrival.is_same_standing(&present, Some(birth), &table.column_ids()))
+            || standing.is_some_and(|present| self.arrival.is_known_by(&present, Some(birth), &table.column_ids()))
         {
             return Ok(theirs);
         }
@@ -151,7 +151,7 @@ impl Placer<'_> {
     fn confirm_given(&mut self, table: &TableShape, theirs: i64, given: i64, birth: Stamp) -> Result<()> {
         let key = Key(vec![Value::Integer(given)]);
         match self.transaction.find(table, &key)? {
-            Some(mut present) if self.arrival.is_same(present.birth, Some(birth)) => {
+            Some(mut present) if self.arrival.is_known_by(&present, Some(birth), &table.column_ids()) => {
                 present.birth = Some(birth);
                 self.transaction.mark(table, &key, &present)?;
                 self.confirm_again(table, theirs, given, birth)
@@ -180,7 +180,7 @@ impl Placer<'_> {
 
     /// The mark by which a number is confirmed to everybody, also to whom the record came from.
     pub(super) fn confirmation(&self, birth: Stamp) -> Mark {
-        Mark { stamp: birth, cut: self.arrival.cut, via: packhorse_shared::id::LinkId::LOCAL }
+        Mark { stamp: birth, cut: self.arrival.cut, via: LinkId::LOCAL }
     }
 
     /// The references whose record has another number here: where they stand, and the number.
@@ -231,13 +231,19 @@ impl Placer<'_> {
             let referred = self.referred(table, (of, record, &record.key), field, at)?;
             let Some((_, parent)) = referred else { continue };
             let Some(parent) = tables.iter().find(|table| table.name == parent) else { continue };
-            // What was made before births were dropped may stand here without one.
-            let has_come = self.coming.contains(&(parent.id, birth)) || self.arrival.births.covers(birth);
-            if !has_come && !self.is_here(parent, *number, birth)? {
+            let has_come = self.coming.contains(&(parent.id, birth)) || self.is_here(parent, *number, birth)?;
+            if !has_come && !self.may_have_dropped(parent, *number, birth)? {
                 return Ok(Some(format!("it refers to {} {number}, which has not come yet", parent.name)));
             }
         }
         Ok(None)
+    }
+
+    /// Whether a record that is not found by its birth may stand here without one, or have stood: under a number that can be
+    /// its for good.
+    fn may_have_dropped(&mut self, table: &TableShape, number: i64, birth: Stamp) -> Result<bool> {
+        let may_be_its = self.arrival.authority() != Authority::Here || self.transaction.may_adopt(table, number)?;
+        Ok(self.arrival.births.covers(birth) && may_be_its)
     }
 
     /// What a field refers to: the column that it is, or the one of the key that it speaks of, and the table.
@@ -261,14 +267,14 @@ impl Placer<'_> {
     /// Whether a record stands here or something is left of it. That it was given a number is not enough: it may be held.
     fn is_here(&mut self, table: &TableShape, number: i64, birth: Stamp) -> Result<bool> {
         let standing = self.transaction.find(table, &Key(vec![Value::Integer(number)]))?;
-        let is_it = |present| self.arrival.is_same_standing(&present, Some(birth), &table.column_ids());
+        let is_it = |present| self.arrival.is_known_by(&present, Some(birth), &table.column_ids());
         Ok(standing.is_some_and(is_it) || self.transaction.number_of(table, birth)?.is_some())
     }
 
     /// The number here of a record that its sender knows by a number and a birth, if it is known here.
     pub(super) fn known_number(&mut self, table: &TableShape, theirs: i64, birth: Stamp) -> Result<Option<i64>> {
         let standing = self.transaction.find(table, &Key(vec![Value::Integer(theirs)]))?;
-        if standing.is_some_and(|present| self.arrival.is_same_standing(&present, Some(birth), &table.column_ids())) {
+        if standing.is_some_and(|present| self.arrival.is_known_by(&present, Some(birth), &table.column_ids())) {
             return Ok(Some(theirs));
         }
         match self.transaction.number_of(table, birth)? {

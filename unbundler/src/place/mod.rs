@@ -277,7 +277,7 @@ impl Placer<'_> {
         }
         let standing = self.transaction.find(table, &record.key)?;
         match standing {
-            Some(present) if self.arrival.is_same_standing(&present, record.birth, &table.column_ids()) => {
+            Some(present) if self.arrival.is_same_standing(&present, record, &table.column_ids()) => {
                 self.standing(table, of, record, present, undos)
             }
             occupant => self.absent(table, of, record, occupant.is_some(), undos),

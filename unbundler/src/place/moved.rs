@@ -84,7 +84,7 @@ impl Placer<'_> {
     fn say_again(&mut self, table: &TableShape, record: &RecordChange) -> Result<()> {
         let latest = record.fields.iter().map(|field| field.stamp).max();
         let known = self.transaction.remains(table, &record.key)?;
-        let known = known.into_iter().find(|known| self.arrival.is_same(known.birth, record.birth));
+        let known = known.into_iter().find(|known| self.arrival.is_same_left(known, record));
         let dead = known.as_ref().and_then(|known| known.remains.dead).map(|dead| dead.stamp);
         if latest <= dead {
             return Ok(());
@@ -117,12 +117,6 @@ impl Placer<'_> {
             return self.hold(of, record, &taken);
         }
         let gathered = self.gathered(table, of, record)?;
-        // One of the sender's own that was never here is new, and was given its number at both ends.
-        let is_unknown = gathered.known.is_none();
-        let is_of_sender = |birth: Stamp| birth.node == self.arrival.sender && !self.arrival.births.covers(birth);
-        if is_unknown && record.birth.is_some_and(is_of_sender) {
-            return self.hold(of, record, &taken);
-        }
         let fields = super::absent::values_of(table, &gathered.remains);
         if let Some(reason) = self.mistaken(table, of, record, &fields)? {
             return self.hold(of, record, &reason);

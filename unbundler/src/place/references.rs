@@ -12,7 +12,7 @@ use packhorse_shared::value::{Key, Value};
 
 use super::column::{Column, column_of};
 use super::{Item, Placer};
-use crate::merge::{self, Authority, Fate};
+use crate::merge::{self, Fate};
 
 /// A change that was placed and would have to be taken back if what it refers to is gone.
 pub(super) struct Undo<'a> {
@@ -55,7 +55,8 @@ impl Placer<'_> {
 
     fn is_doomed(&mut self, table: &TableShape, record: &RecordChange) -> Result<bool> {
         let standing = self.transaction.find(table, &record.key)?;
-        let standing = standing.filter(|present| self.arrival.is_same(present.birth, record.birth));
+        let is_it = |present: &Present| self.arrival.is_same_standing(present, record, &table.column_ids());
+        let standing = standing.filter(is_it);
         let fate = standing.map(|present| merge::fate(&present.marks, record, &self.arrival));
         Ok(matches!(fate, Some(Fate::Dies(_))))
     }
@@ -79,7 +80,7 @@ impl Placer<'_> {
     }
 
     /// Whether one of the fields to be written would refer to another record here than at its origin: one that was
-    /// given the same number, or that may be once the record has come and got a number here.
+    /// given the same number.
     pub(super) fn mistaken(
         &mut self,
         table: &TableShape,
@@ -96,32 +97,22 @@ impl Placer<'_> {
             }
             let placed = |at: usize| fields.iter().find(|field| field.0 == at).map(|field| field.1.clone());
             let Some(parent) = self.parent(table, at, &record.key, &placed)? else { continue };
-            if let Some(mistake) = self.mistake(parent, &field.value, field.refers_to)? {
-                return Ok(Some(format!("it refers to {parent} {}, which {mistake}", field.value)));
+            if self.is_another(parent, &field.value, field.refers_to)? {
+                return Ok(Some(format!("it refers to {parent} {}, which is another record here", field.value)));
             }
         }
         Ok(None)
     }
 
-    /// Why a number must not be referred to here, if it must not.
-    fn mistake(&mut self, parent: &str, number: &Value, birth: Option<Stamp>) -> Result<Option<&'static str>> {
-        let Value::Integer(theirs) = number else { return Ok(None) };
-        let tables = self.transaction.tables();
-        let Some(parent) = tables.iter().find(|table| table.name == parent) else { return Ok(None) };
-        let standing = self.transaction.find(parent, &Key(vec![number.clone()]))?;
-        match (standing, birth) {
-            (Some(present), _) if self.arrival.is_same(present.birth, birth) => Ok(None),
-            (Some(_), _) => Ok(Some("is another record here")),
-            (None, Some(birth)) if self.will_move(parent, *theirs, birth)? => Ok(Some("has not come yet")),
-            (None, _) => Ok(None),
+    fn is_another(&mut self, parent: &str, number: &Value, birth: Option<Stamp>) -> Result<bool> {
+        if !matches!(number, Value::Integer(_)) {
+            return Ok(false);
         }
-    }
-
-    /// Whether a record that has not come will have another number here than its sender's.
-    fn will_move(&mut self, table: &TableShape, theirs: i64, birth: Stamp) -> Result<bool> {
-        Ok(self.arrival.authority() == Authority::Here
-            && self.known_number(table, theirs, birth)?.is_none()
-            && !self.transaction.may_adopt(table, theirs)?)
+        let tables = self.transaction.tables();
+        let Some(parent) = tables.iter().find(|table| table.name == parent) else { return Ok(false) };
+        let standing = self.transaction.find(parent, &Key(vec![number.clone()]))?;
+        let is_it = |present| self.arrival.is_known_by(&present, birth, &parent.column_ids());
+        Ok(standing.is_some_and(|present| !is_it(present)))
     }
 
     /// What refers to a record that was deleted here. If its sender did not know of that, its own end will bring that

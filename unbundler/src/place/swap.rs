@@ -169,7 +169,7 @@ impl Placer<'_> {
         let (mut any, mut stuck) = (false, BTreeSet::new());
         for (at, Candidate { item: (table, _, record), arrival, .. }) in group.iter().enumerate() {
             let standing = self.transaction.find(table, &record.key)?;
-            if !standing.is_some_and(|present| arrival.is_same(present.birth, record.birth)) {
+            if !standing.is_some_and(|present| arrival.is_same_standing(&present, record, &table.column_ids())) {
                 continue;
             }
             any = true;

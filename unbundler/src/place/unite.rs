@@ -51,7 +51,8 @@ impl Placer<'_> {
         }
         let Some(key) = self.transaction.identical(table, &values)? else { return Ok(None) };
         let Some(present) = self.transaction.find(table, &key)? else { return Ok(None) };
-        let is_it = key == record.key && self.arrival.is_same(present.birth, record.birth);
+        let is_same = self.arrival.is_same_standing(&present, record, &table.column_ids());
+        let is_it = key == record.key && is_same;
         let by_birth = record.birth.is_some() && present.birth == record.birth;
         Ok((!is_it && !by_birth).then_some((key, present)))
     }

@@ -86,103 +86,111 @@ pub(super) struct Write {
     pub sql: String,
 }
 
-/// Every write that lets what refers to a record refer to another.
-pub(super) fn referring(catalogue: &Catalogue, entry: &Entry) -> Vec<Write> {
-    let own = [quoted(&entry.shape.name), marks_table(&entry.shape.name)];
-    let is_own_key = |write: &Write| {
-        let key = entry.shape.keys.first().map_or_else(String::new, |key| quoted(key));
-        [key.as_str(), "k1"].iter().zip(&own).any(|(key, table)| write.sql.contains(&format!(" {table} SET {key} = ")))
-    };
-    renumbering(catalogue, entry).into_iter().filter(|write| !is_own_key(write)).collect()
-}
-
 /// Every write that gives a record another number, in order.
 pub(super) fn renumbering(catalogue: &Catalogue, entry: &Entry) -> Vec<Write> {
-    let mut writes = Vec::new();
-    let mut done = Vec::new();
-    follow(catalogue, entry, &entry.shape.keys, &mut done, &mut writes);
-    writes
+    let mut following = Following { catalogue, done: Vec::new(), writes: Vec::new() };
+    entry.shape.keys.iter().for_each(|key| following.key(entry, key));
+    following.writes
 }
 
-/// The writes in a table whose key columns, or some of them, are the number, and in what refers to it by them.
-fn follow(
-    catalogue: &Catalogue,
-    entry: &Entry,
-    keys: &[String],
-    done: &mut Vec<(String, String)>,
-    writes: &mut Vec<Write>,
-) {
-    let shape = &entry.shape;
-    for key in keys {
-        if done.iter().any(|(table, column)| *table == shape.name && column == key) {
-            continue;
+/// Every write that lets what refers to a record refer to another.
+pub(super) fn referring(catalogue: &Catalogue, entry: &Entry) -> Vec<Write> {
+    let mut following = Following { catalogue, done: Vec::new(), writes: Vec::new() };
+    for key in &entry.shape.keys {
+        following.is_new(&entry.shape, key);
+        following.references(&entry.shape, key);
+    }
+    following.writes
+}
+
+/// Going from a number to all the places where it stands.
+struct Following<'c> {
+    catalogue: &'c Catalogue,
+    /// Columns that are dealt with: references may go round in a circle.
+    done: Vec<(String, String)>,
+    writes: Vec<Write>,
+}
+
+impl Following<'_> {
+    /// Whether a column is met for the first time.
+    fn is_new(&mut self, shape: &TableShape, column: &str) -> bool {
+        let place = (shape.name.clone(), column.to_owned());
+        let is_new = !self.done.contains(&place);
+        if is_new {
+            self.done.push(place);
         }
-        done.push((shape.name.clone(), key.clone()));
+        is_new
+    }
+
+    /// A key column that is the number: in the table itself, in its metadata, and in what refers to it.
+    fn key(&mut self, entry: &Entry, key: &str) {
+        let shape = &entry.shape;
+        let Some(at) = shape.keys.iter().position(|known| known == key) else { return };
+        if !self.is_new(shape, key) {
+            return;
+        }
         let is_declared = shape.key_kind == KeyKind::Assigned || shape.declares(key);
-        change(shape, key, &if is_declared { String::new() } else { is_number(key) }, writes);
-        let Some(at) = shape.keys.iter().position(|known| known == key) else { continue };
-        let metadata = match shape.key_kind {
+        self.change(shape, key, &if is_declared { String::new() } else { is_number(key) });
+        self.metadata(shape, at);
+        self.references(shape, key);
+    }
+
+    fn metadata(&mut self, shape: &TableShape, key: usize) {
+        let tables = match shape.key_kind {
             // What is left of other records under the number stays there.
             KeyKind::Assigned => vec![marks_table(&shape.name)],
             KeyKind::Natural => vec![marks_table(&shape.name), remains_table(&shape.name)],
         };
-        let of_ours = |table: String| Write {
+        let column = format!("k{}", key + 1);
+        let write = |table: String| Write {
             table: None,
-            sql: format!("UPDATE OR REPLACE {table} SET k{0} = ?2 WHERE k{0} = ?1", at + 1),
+            sql: format!("UPDATE OR REPLACE {table} SET {column} = ?2 WHERE {column} = ?1"),
         };
-        writes.extend(metadata.into_iter().map(of_ours));
+        self.writes.extend(tables.into_iter().map(write));
+    }
+
+    /// What refers to a table's key column, by a foreign key or by the configuration.
+    fn references(&mut self, shape: &TableShape, key: &str) {
+        let catalogue = self.catalogue;
         for child in catalogue.entries() {
             for parent in child.shape.parents.iter().filter(|parent| parent.table == shape.name) {
                 let here = parent.columns.iter().filter(|(_, there)| there.eq_ignore_ascii_case(key));
                 for (column, _) in here {
-                    match child.shape.keys.contains(column) {
-                        true => follow(catalogue, child, std::slice::from_ref(column), done, writes),
-                        false => refer(&child.shape, column, done, writes),
+                    if child.shape.keys.contains(column) {
+                        self.key(child, column);
+                    } else if self.is_new(&child.shape, column) {
+                        self.change(&child.shape, column, "");
                     }
                 }
             }
         }
-        follow_configured(catalogue, shape, done, writes);
-    }
-}
-
-/// The same for what refers to a table with assigned keys by the configuration alone.
-fn follow_configured(
-    catalogue: &Catalogue,
-    shape: &TableShape,
-    done: &mut Vec<(String, String)>,
-    writes: &mut Vec<Write>,
-) {
-    if shape.key_kind != KeyKind::Assigned {
-        return;
-    }
-    for child in catalogue.entries() {
-        let configured = child.shape.columns.iter().filter(|column| !child.shape.declares(&column.name));
-        for column in configured {
-            let followed = followed(&child.shape, column).into_iter();
-            for (_, condition) in followed.filter(|(parent, _)| *parent == shape.name) {
-                change(&child.shape, &column.name, &condition, writes);
-            }
+        if shape.key_kind == KeyKind::Assigned {
+            self.configured(shape);
         }
-        for (key, parent) in child.shape.keys.iter().zip(&child.shape.key_refers_to) {
-            if parent.as_ref() == Some(&shape.name) && !child.shape.declares(key) {
-                follow(catalogue, child, std::slice::from_ref(key), done, writes);
+    }
+
+    /// What refers to a table with assigned keys by the configuration alone.
+    fn configured(&mut self, shape: &TableShape) {
+        let catalogue = self.catalogue;
+        for child in catalogue.entries() {
+            for column in child.shape.columns.iter().filter(|column| !child.shape.declares(&column.name)) {
+                let followed = followed(&child.shape, column).into_iter();
+                for (_, condition) in followed.filter(|(parent, _)| *parent == shape.name) {
+                    self.change(&child.shape, &column.name, &condition);
+                }
+            }
+            for (key, parent) in child.shape.keys.iter().zip(&child.shape.key_refers_to) {
+                if parent.as_ref() == Some(&shape.name) && !child.shape.declares(key) {
+                    self.key(child, key);
+                }
             }
         }
     }
-}
 
-fn refer(shape: &TableShape, column: &str, done: &mut Vec<(String, String)>, writes: &mut Vec<Write>) {
-    let place = (shape.name.clone(), column.to_owned());
-    if !done.contains(&place) {
-        done.push(place);
-        change(shape, column, "", writes);
+    /// `also` is a condition more, beginning with AND.
+    fn change(&mut self, shape: &TableShape, column: &str, also: &str) {
+        let (table, column) = (quoted(&shape.name), quoted(column));
+        let sql = format!("UPDATE OR ABORT {table} SET {column} = ?2 WHERE {column} = ?1{also}");
+        self.writes.push(Write { table: Some(shape.clone()), sql });
     }
-}
-
-/// `also` is a condition more, beginning with AND.
-fn change(shape: &TableShape, column: &str, also: &str, writes: &mut Vec<Write>) {
-    let (table, column) = (quoted(&shape.name), quoted(column));
-    let sql = format!("UPDATE OR ABORT {table} SET {column} = ?2 WHERE {column} = ?1{also}");
-    writes.push(Write { table: Some(shape.clone()), sql });
 }
