@@ -8,6 +8,7 @@ mod late;
 mod references;
 mod tree;
 mod unite;
+mod united;
 
 use crate::support::Scene;
 

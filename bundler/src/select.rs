@@ -194,7 +194,30 @@ impl<'a> Selector<'a> {
             Life::Absent(remains) => self.absent(record, remains)?,
         };
         self.chosen.extend(change.map(|change| (record.cut(), change)));
+        let unions = self.unions(record)?.into_iter();
+        self.chosen.extend(unions.map(|word| (record.cut(), word)));
         Ok(())
+    }
+
+    /// The words by which the nodes that made a record apart are told that it is one with this: the existence of theirs is
+    /// that of ours.
+    fn unions(&self, record: &dyn ChangedRecord) -> Result<Vec<RecordChange>> {
+        let Life::Present(marks) = record.life() else { return Ok(Vec::new()) };
+        let told = marks.own(ColumnId::EXISTENCE).filter(|mark| self.owed.includes(*mark));
+        if told.is_none() || self.table.identity.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut words = Vec::new();
+        for (from, to) in self.snapshot.united(self.table, record.key())? {
+            let (Some(stamp), Some(value)) = (from.birth, to.key.0.into_iter().next()) else { continue };
+            // A bundle says one thing of one record: what is here in spite of that speaks for itself.
+            if self.snapshot.birth_of(&self.table.name, &from.key)? == from.birth {
+                continue;
+            }
+            let fields = vec![FieldChange { value, refers_to: to.birth, ..self.existence_of(stamp) }];
+            words.push(RecordChange { key: from.key, birth: from.birth, dead: None, whole: false, fields });
+        }
+        Ok(words)
     }
 
     fn present(&self, record: &dyn ChangedRecord, marks: &Marks) -> Result<Option<RecordChange>> {

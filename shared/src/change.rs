@@ -8,7 +8,8 @@ use crate::clock::{Reading, Stamp};
 use crate::value::{Key, Value};
 
 /// The name under which a record of a table that has only key columns carries the stamp of its making: its one field,
-/// always NULL. No column of such a table can bear it, since there is none.
+/// always NULL. No column of such a table can bear it, since there is none. Of a record that a hub has given a number it is
+/// the word that this stands; with a number as its value, that the record is one with the one under that number.
 pub const EXISTENCE: &str = "";
 
 /// A new value of one field.

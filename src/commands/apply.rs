@@ -59,7 +59,7 @@ fn tell(received: &Received) -> Exit {
     for (name, why) in &received.left_alone {
         note(&format!("{} was left in the inbox: {why}", name));
     }
-    let needs_a_person = |placed: &Placed| placed.held + placed.conflicts > 0;
+    let needs_a_person = |placed: &Placed| placed.held + placed.conflicts > placed.waiting;
     let attention = received.applied.iter().any(|(_, placed)| needs_a_person(placed));
     let set_aside = !received.quarantined.is_empty() || !received.left_alone.is_empty();
     if attention || set_aside { Exit::Attention } else { Exit::Done }
@@ -70,10 +70,18 @@ fn tell_placed(name: &str, placed: &Placed) {
     if placed.records > 0 {
         note(&format!("{from}: applied {}", count(placed.records, "changed record", "changed records")));
     }
-    if placed.held > 0 {
+    let held = placed.held - placed.waiting;
+    if held > 0 {
         note(&format!(
             "{from}: {} held, because they cannot be placed now (`packhorse held list` tells why)",
-            count(placed.held, "change is", "changes are")
+            count(held, "change is", "changes are")
+        ));
+    }
+    if placed.waiting > 0 {
+        let (waiting, wait) =
+            (count(placed.waiting, "record", "records"), if placed.waiting == 1 { "is" } else { "are" });
+        note(&format!(
+            "{from}: {waiting} that {wait} the same as one made here will be one with it when {from} has seen it"
         ));
     }
     if placed.conflicts > 0 {

@@ -20,14 +20,21 @@ use driver::World;
 const WORKERS: usize = 2;
 
 /// Everybody, from the leaves to the root and down again is one round.
-const NODES: [&str; 5] = ["hq", "mid", "alice", "bob", "west"];
+pub const NODES: [&str; 5] = ["hq", "mid", "alice", "bob", "west"];
 
 /// A root `hq` with the remotes `mid` and `west`, and the remotes `alice` and `bob` of `mid`.
 #[track_caller]
 pub fn tree(schema: &str) -> Scene {
+    tree_with(schema, |_| ())
+}
+
+/// The same, the hub prepared before the packages are made.
+#[track_caller]
+pub fn tree_with(schema: &str, prepare: impl FnOnce(&Scene)) -> Scene {
     let scene = Scene::in_memory();
     sqlite(&scene.path("hq.db"), schema);
     scene.init();
+    prepare(&scene);
     for (hub, name) in [("hq", "mid"), ("hq", "west"), ("mid", "alice"), ("mid", "bob")] {
         remote_of(&scene, hub, name);
     }

@@ -7,6 +7,7 @@ use super::TableShape;
 use crate::change::{RecordChange, TableChanges};
 use crate::clock::WallTime;
 use crate::id::LinkId;
+use crate::value::Key;
 
 /// A received change that waits for what refuses it to change.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,9 +33,13 @@ pub enum Refusal<'r> {
     NotNull(&'r str),
     /// This condition does not hold.
     Check(&'r str),
+    /// It is the same as a record here that its sender has not seen yet, and will be made one with it.
+    Same(&'r str),
     /// Something else, in these words.
     Other(&'r str),
 }
+
+const SAME: &str = "it is the same as ";
 
 impl<'r> Refusal<'r> {
     /// What a refusal says.
@@ -43,12 +48,18 @@ impl<'r> Refusal<'r> {
         let unique = after("UNIQUE").map(Self::Unique);
         let not_null = || after("NOT NULL").map(Self::NotNull);
         let check = || after("CHECK").map(Self::Check);
-        unique.or_else(not_null).or_else(check).unwrap_or(Self::Other(words))
+        let same = || words.starts_with(SAME).then_some(Self::Same(words));
+        unique.or_else(not_null).or_else(check).or_else(same).unwrap_or(Self::Other(words))
+    }
+
+    /// The words for a record that is the same as one here.
+    pub fn same(table: &str, key: &Key) -> String {
+        format!("{SAME}{table} {key} here, which its sender has not seen yet")
     }
 
     /// Whether another record is in the way, which may be about to give way.
     pub fn is_clash(self) -> bool {
-        matches!(self, Self::Unique(_))
+        matches!(self, Self::Unique(_) | Self::Same(_))
     }
 }
 

@@ -13,7 +13,7 @@ pub fn reason(held: &Held) -> String {
             format!("{} may not be empty here", columns(held, what).unwrap_or_else(|| what.to_owned()))
         }
         Refusal::Check(what) => format!("the table's condition does not hold: CHECK {what}"),
-        Refusal::Other(words) => words.to_owned(),
+        Refusal::Same(words) | Refusal::Other(words) => words.to_owned(),
     }
 }
 
@@ -25,6 +25,7 @@ pub fn next_step(held: &Held) -> String {
         Refusal::NotNull(_) | Refusal::Check(_) => {
             "change the record, here or where this change was made, so that the table takes it"
         }
+        Refusal::Same(_) => "wait: its sender makes the two one when it sees ours",
         Refusal::Other(_) if reason.contains("which was deleted here") => {
             "make the record that it refers to once more where this change was made, or have it refer to another"
         }

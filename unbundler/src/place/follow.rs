@@ -76,27 +76,13 @@ impl Placer<'_> {
         &mut self,
         table: &TableShape,
         (from, ours): (i64, Present),
-        (to, mut theirs): (i64, Present),
+        (to, theirs): (i64, Present),
         birth: Stamp,
     ) -> Result<()> {
         let (old, new) = (Key(vec![Value::Integer(from)]), Key(vec![Value::Integer(to)]));
-        let values = self.transaction.values(table, &old)?;
-        if self.transaction.absorb(table, from, to)? != Placement::Placed {
-            return Ok(());
-        }
-        let (mut fields, mut marks) = (Vec::new(), theirs.marks.clone());
-        for (at, (column, value)) in table.columns.iter().zip(values).enumerate() {
-            let known = theirs.marks.get(column.id).map_or(self.arrival.horizon.stamp(), |mark| mark.stamp);
-            if let Some(mark) = ours.marks.get(column.id).filter(|mark| mark.stamp > known) {
-                marks.set(column.id, mark);
-                fields.push((at, value));
-            }
-        }
-        if self.transaction.update(table, &new, &fields)? == Placement::Placed {
-            theirs.marks = marks;
-        }
-        theirs.birth = Some(birth);
-        self.transaction.mark(table, &new, &theirs)?;
+        let Ok(mut present) = self.take_into(table, (&old, ours), (&new, theirs))? else { return Ok(()) };
+        present.birth = Some(birth);
+        self.transaction.mark(table, &new, &present)?;
         self.note_number(table, from, to, birth)
     }
 

@@ -17,6 +17,7 @@ use packhorse_shared::value::{Key, Value};
 use super::Placer;
 use super::column::{Column, column_of};
 use super::parent::value_said;
+use super::united::union_told;
 use crate::merge::Authority;
 
 /// The records that were given another number than their sender knows, and whom that is to be confirmed.
@@ -33,7 +34,7 @@ type Place = (usize, usize);
 
 /// What of a record refers to another.
 #[derive(Clone, Copy)]
-enum Part {
+pub(super) enum Part {
     Field(usize),
     Key(usize),
 }
@@ -47,8 +48,10 @@ impl Placer<'_> {
             self.each_born(&tables, bundle, &mut |placer, table, record, _| {
                 placer.follow(table, record, is_confirmation(table, bundle, record))
             })?;
+            self.hear_unions(&tables, bundle)?;
+        } else {
+            self.unite(&tables, bundle)?;
         }
-        self.unite(&tables, bundle)?;
         let mut numbers: BTreeMap<Place, i64> = BTreeMap::new();
         self.each_born(&tables, bundle, &mut |placer, table, record, place| {
             let Some((theirs, birth)) = numbered(record) else { return Ok(()) };
@@ -77,7 +80,7 @@ impl Placer<'_> {
         Ok(Some(identified))
     }
 
-    /// Goes through the records with a birth in tables with assigned keys.
+    /// Goes through the records of tables with assigned keys, but for words on which are one.
     fn each_born(
         &mut self,
         tables: &[TableShape],
@@ -87,7 +90,8 @@ impl Placer<'_> {
         for (at, changes) in bundle.iter().enumerate() {
             let table = tables.iter().find(|table| table.name.eq_ignore_ascii_case(&changes.table));
             let Some(table) = table.filter(|table| table.key_kind == KeyKind::Assigned) else { continue };
-            for (number, record) in changes.records.iter().enumerate() {
+            let records = changes.records.iter().enumerate();
+            for (number, record) in records.filter(|(_, record)| union_told(table, changes, record).is_none()) {
                 each(self, table, record, (at, number))?;
             }
         }
@@ -96,6 +100,7 @@ impl Placer<'_> {
 
     pub(super) fn note_number(&mut self, table: &TableShape, from: i64, to: i64, birth: Stamp) -> Result<()> {
         let (from, to) = (residence(from, Some(birth)), residence(to, Some(birth)));
+        self.moved_on(table, &from, &to);
         self.transaction.note_move(table, &from, &to, HowMoved::Merged)
     }
 
@@ -105,10 +110,11 @@ impl Placer<'_> {
             return Ok(theirs);
         }
         let standing = self.transaction.find(table, &record.key)?;
-        let is_one_with_another = self.moves.contains_key(&(table.id, residence(theirs, Some(birth))));
-        if is_one_with_another
-            || standing.is_some_and(|present| self.arrival.is_known_by(&present, Some(birth), &table.column_ids()))
-        {
+        if self.moves.contains_key(&(table.id, residence(theirs, Some(birth)))) {
+            self.tell_union_again(table, theirs, birth)?;
+            return Ok(theirs);
+        }
+        if standing.is_some_and(|present| self.arrival.is_known_by(&present, Some(birth), &table.column_ids())) {
             return Ok(theirs);
         }
         if let Some(ours) = self.transaction.number_of(table, birth)? {
@@ -247,7 +253,7 @@ impl Placer<'_> {
     }
 
     /// What a field refers to: the column that it is, or the one of the key that it speaks of, and the table.
-    fn referred<'t>(
+    pub(super) fn referred<'t>(
         &mut self,
         table: &'t TableShape,
         (of, record, key): (&TableChanges, &RecordChange, &Key),
@@ -265,7 +271,7 @@ impl Placer<'_> {
     }
 
     /// Whether a record stands here or something is left of it. That it was given a number is not enough: it may be held.
-    fn is_here(&mut self, table: &TableShape, number: i64, birth: Stamp) -> Result<bool> {
+    pub(super) fn is_here(&mut self, table: &TableShape, number: i64, birth: Stamp) -> Result<bool> {
         let standing = self.transaction.find(table, &Key(vec![Value::Integer(number)]))?;
         let is_it = |present| self.arrival.is_known_by(&present, Some(birth), &table.column_ids());
         Ok(standing.is_some_and(is_it) || self.transaction.number_of(table, birth)?.is_some())

@@ -5,7 +5,8 @@
 //! in a circle; and at the end what must be so of the whole: no record refers to one that was deleted here. Invariant:
 //! a change is placed whole or held whole, and one that is held never stops the rest.
 //!
-//! `identity` finds the records and their numbers here, `follow` gives them the hub's, `unite` makes one of two made apart;
+//! `identity` finds the records and their numbers here, `follow` gives them the hub's, `unite` and `united` make one of two made
+//! apart;
 //! `standing` has the changes of records that stand in their table, `absent` those of records that do not, `moved` those
 //! of records that are known under another birth; `references` has what foreign keys ask for, `parent` which table a field
 //! refers to, and `swap` what is placed only together.
@@ -21,13 +22,14 @@ mod references;
 mod standing;
 mod swap;
 mod unite;
+mod united;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use packhorse_shared::change::{EXISTENCE, RecordChange, TableChanges};
 use packhorse_shared::clock::{Reading, WallTime};
 use packhorse_shared::id::{Cut, LinkId, TableId};
-use packhorse_shared::replica::{Held, MergeTransaction, Moves, Result, TableShape};
+use packhorse_shared::replica::{Held, MergeTransaction, Moves, Refusal, Result, TableShape};
 use packhorse_shared::value::Key;
 
 use crate::merge::Arrival;
@@ -41,6 +43,8 @@ pub struct Placed {
     pub records: u64,
     /// Changes that are held.
     pub held: u64,
+    /// Of these, the ones that wait for nobody but their sender: it makes them one with ours.
+    pub waiting: u64,
     /// Fields over which there is a conflict.
     pub conflicts: u64,
     /// Records that were kept although deleted elsewhere, because others refer to them.
@@ -97,6 +101,11 @@ pub fn place(
     let mut placer = Placer::new(transaction, arrival, now)?;
     placer.changes(bundle)?;
     placer.retry_held(&|_| true)?;
+    if placer.placed.held > 0 {
+        let held = placer.transaction.held()?;
+        let waiting = held.iter().filter(|held| matches!(Refusal::of(&held.reason), Refusal::Same(_))).count() as u64;
+        placer.placed.waiting = waiting.min(placer.placed.held);
+    }
     Ok(placer.placed)
 }
 
@@ -261,7 +270,10 @@ impl Placer<'_> {
         match self.record((table, of, record), undos)? {
             Step::Done => self.placed.records += 1,
             Step::Nothing => {}
-            Step::Refused(reason) => self.hold(of, record, &reason)?,
+            Step::Refused(reason) => {
+                let same = self.same_here(table, of, record, &reason)?;
+                self.hold(of, record, &same.unwrap_or(reason))?;
+            }
             Step::NumberTaken => self.give_number(table, of, record)?,
             Step::HasChild(child) => self.revive(table, record, &child)?,
         }

@@ -1,18 +1,21 @@
 //! Records that were made apart and are one: they have the same values in their table's identity (DESIGN section 6).
 //!
-//! Owns finding them, in both directions: at the hub, what a remote has made becomes the record that stands; at the remote,
-//! the record that it has made becomes the hub's. Invariant: it is the hub's number and birth that stay. Leaves to the merge
-//! which of the values stand: the later ones, field by field, as of any record.
+//! Owns finding them: what a remote has made and is not known here becomes the record that stands, and the remote is told so;
+//! see `united` for the remote's side. Invariants: it is the hub's number and birth that stay; only the hub decides, since the
+//! values may change before two records meet, and it must be one decision for all; records that were known apart are never
+//! made one. Leaves to the merge which of the values stand: the later ones, field by field, as of any record.
 
-use packhorse_shared::change::{RecordChange, TableChanges};
+use packhorse_shared::change::{FieldChange, RecordChange, TableChanges};
+use packhorse_shared::clock::Stamp;
 use packhorse_shared::id::{ColumnId, LinkId};
 use packhorse_shared::marks::Mark;
-use packhorse_shared::replica::{HowMoved, Moved, Placement, Present, Residence, Result, TableShape};
+use packhorse_shared::replica::{HowMoved, Moved, Present, Residence, Result, TableShape};
 use packhorse_shared::value::{Key, Value};
 
 use super::Placer;
 use super::column::{Column, column_of};
-use crate::merge::{self, Authority};
+use super::identity::numbered;
+use crate::merge::{self, Authority, Fate};
 
 impl Placer<'_> {
     /// Unites the records of a bundle with those that stand here under other births.
@@ -29,7 +32,7 @@ impl Placer<'_> {
         Ok(())
     }
 
-    /// The record here that is the same as a change's and bears another number or birth.
+    /// The record here that is the same as one that is new here.
     fn counterpart(
         &mut self,
         tables: &[TableShape],
@@ -37,24 +40,38 @@ impl Placer<'_> {
         of: &TableChanges,
         record: &RecordChange,
     ) -> Result<Option<(Key, Present)>> {
+        let Some((number, birth)) = numbered(record) else { return Ok(None) };
         let theirs = Residence { key: record.key.clone(), birth: record.birth };
-        if self.moves.contains_key(&(table.id, theirs)) {
+        if self.moves.contains_key(&(table.id, theirs)) || self.is_here(table, number, birth)? {
             return Ok(None);
         }
+        let Some(values) = self.identity_of(tables, table, of, record)? else { return Ok(None) };
+        let Some(key) = self.transaction.identical(table, &values)? else { return Ok(None) };
+        let Some(present) = self.transaction.find(table, &key)? else { return Ok(None) };
+        for other in of.records.iter().filter(|other| other.key == key || is_born_with(&present, other)) {
+            if self.gives_up_identity(tables, (table, of, other), &present, &values)? {
+                return Ok(None);
+            }
+        }
+        Ok(Some((key, present)))
+    }
+
+    /// What a change's record is known by, in this database's numbers: what is not known, or empty, is like nothing.
+    pub(super) fn identity_of(
+        &mut self,
+        tables: &[TableShape],
+        table: &TableShape,
+        of: &TableChanges,
+        record: &RecordChange,
+    ) -> Result<Option<Vec<Value>>> {
         let mut values = Vec::new();
         for column in &table.identity {
             match self.identifying(tables, table, of, record, *column)? {
-                // What is not known, or empty, is like nothing.
                 None | Some(Value::Null) => return Ok(None),
                 Some(value) => values.push(value),
             }
         }
-        let Some(key) = self.transaction.identical(table, &values)? else { return Ok(None) };
-        let Some(present) = self.transaction.find(table, &key)? else { return Ok(None) };
-        let is_same = self.arrival.is_same_standing(&present, record, &table.column_ids());
-        let is_it = key == record.key && is_same;
-        let by_birth = record.birth.is_some() && present.birth == record.birth;
-        Ok((!is_it && !by_birth).then_some((key, present)))
+        Ok(Some(values))
     }
 
     /// The value of a change's identifying column, in this database's numbers.
@@ -66,8 +83,7 @@ impl Placer<'_> {
         record: &RecordChange,
         column: ColumnId,
     ) -> Result<Option<Value>> {
-        let is_it = |field: &&packhorse_shared::change::FieldChange| matches!(column_of(table, of, field), Some(Column::Field(_, id)) if id == column);
-        let Some(field) = record.fields.iter().find(is_it) else { return Ok(None) };
+        let Some(field) = field_of(table, of, record, column) else { return Ok(None) };
         let shape = table.columns.iter().find(|known| known.id == column);
         let parent = shape.and_then(|shape| shape.refers_to.as_deref());
         let parent = parent.and_then(|name| tables.iter().find(|table| table.name == name));
@@ -78,61 +94,99 @@ impl Placer<'_> {
         Ok(Some(field.value.clone()))
     }
 
-    fn unite_with(&mut self, table: &TableShape, record: &RecordChange, (key, present): (Key, Present)) -> Result<()> {
+    /// Whether a record that stands here will not have these values any more after a change that comes in the same bundle.
+    fn gives_up_identity(
+        &mut self,
+        tables: &[TableShape],
+        (table, of, change): (&TableShape, &TableChanges, &RecordChange),
+        present: &Present,
+        values: &[Value],
+    ) -> Result<bool> {
+        if !self.arrival.is_same_standing(present, change, &table.column_ids()) {
+            return Ok(false);
+        }
+        if matches!(merge::fate(&present.marks, change, &self.arrival), Fate::Dies(_)) {
+            return Ok(true);
+        }
+        for (column, value) in table.identity.iter().zip(values) {
+            let Some(field) = field_of(table, of, change, *column) else { continue };
+            let stands = merge::field(present.marks.get(*column), field.stamp, &self.arrival).is_theirs();
+            if stands && self.identifying(tables, table, of, change, *column)?.as_ref() != Some(value) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// What a remote calls by its own number and birth is our record from now on; it goes there whole, with that word.
+    fn unite_with(
+        &mut self,
+        table: &TableShape,
+        record: &RecordChange,
+        (key, mut present): (Key, Present),
+    ) -> Result<()> {
         let theirs = Residence { key: record.key.clone(), birth: record.birth };
         let ours = Residence { key, birth: present.birth };
-        match self.arrival.authority() {
-            Authority::Sender => self.become_theirs(table, ours, theirs, present),
-            Authority::Here | Authority::HereForNow => self.take_for_ours(table, theirs, ours, present),
-        }
-    }
-
-    /// What the remote calls by its own number and birth is our record from now on; it goes there whole, to be known.
-    fn take_for_ours(
-        &mut self,
-        table: &TableShape,
-        theirs: Residence,
-        ours: Residence,
-        mut present: Present,
-    ) -> Result<()> {
         merge::send_whole(&mut present.marks, &table.column_ids(), self.arrival.cut, self.arrival.horizon);
-        self.transaction.mark(table, &ours.key, &present)?;
-        self.note_union(table, theirs, ours)
+        self.note_union(table, theirs, ours.clone())?;
+        self.tell_unions(table, &ours, present, LinkId::LOCAL)
     }
 
-    /// Our record is the hub's, by its number and birth.
-    fn become_theirs(
-        &mut self,
-        table: &TableShape,
-        ours: Residence,
-        theirs: Residence,
-        mut present: Present,
-    ) -> Result<()> {
-        let ([Value::Integer(from)], [Value::Integer(to)]) = (ours.key.0.as_slice(), theirs.key.0.as_slice()) else {
+    /// Whoever speaks of a record as of another although it was told that the two are one (it comes from a backup) is told
+    /// again.
+    pub(super) fn tell_union_again(&mut self, table: &TableShape, number: i64, birth: Stamp) -> Result<()> {
+        let from = Residence { key: Key(vec![Value::Integer(number)]), birth: Some(birth) };
+        let Some(Moved { to, how: HowMoved::Merged }) = self.moves.get(&(table.id, from)).cloned() else {
             return Ok(());
         };
-        if from != to {
-            if let Some(birth) = theirs.birth {
-                self.make_room(table, *to, birth)?;
-            }
-            if self.transaction.renumber(table, *from, *to)? != Placement::Placed {
-                return Ok(());
-            }
+        let Some(present) = self.transaction.find(table, &to.key)? else { return Ok(()) };
+        let is_it = self.arrival.is_known_by(&present, to.birth, &table.column_ids());
+        let told = present.marks.own(ColumnId::EXISTENCE);
+        let was_told = told.is_some_and(|told| !self.arrival.knew(told));
+        if self.arrival.authority() == Authority::Sender || !is_it || was_told {
+            return Ok(());
         }
-        present.birth = theirs.birth;
-        // Nodes behind us know it by the birth that it had: they are told of it whole.
-        let all = Mark { cut: self.arrival.cut, via: LinkId::LOCAL, stamp: self.arrival.horizon.stamp() };
-        for column in table.column_ids() {
-            let stamp = present.marks.get(column).map_or(all.stamp, |mark| mark.stamp);
-            present.marks.set(column, Mark { stamp, ..all });
-        }
-        self.transaction.mark(table, &theirs.key, &present)?;
-        self.note_union(table, ours, theirs)
+        self.tell_unions(table, &to, present, LinkId::LOCAL)
     }
 
-    fn note_union(&mut self, table: &TableShape, from: Residence, to: Residence) -> Result<()> {
+    /// Marks a record so that everybody is told what is one with it, but for those behind the link by which it was told.
+    pub(super) fn tell_unions(
+        &mut self,
+        table: &TableShape,
+        at: &Residence,
+        mut present: Present,
+        via: LinkId,
+    ) -> Result<()> {
+        let stamp = at.birth.unwrap_or(self.arrival.horizon.stamp());
+        present.marks.set(ColumnId::EXISTENCE, Mark { stamp, cut: self.arrival.cut, via });
+        self.transaction.mark(table, &at.key, &present)
+    }
+
+    pub(super) fn note_union(&mut self, table: &TableShape, from: Residence, to: Residence) -> Result<()> {
         self.transaction.note_move(table, &from, &to, HowMoved::Merged)?;
+        self.moved_on(table, &from, &to);
         self.moves.insert((table.id, from), Moved { to, how: HowMoved::Merged });
         Ok(())
     }
+
+    /// What is known to be a record goes along when that itself is known by something else from now on.
+    pub(super) fn moved_on(&mut self, table: &TableShape, from: &Residence, to: &Residence) {
+        let of_table = self.moves.iter_mut().filter(|((of, _), moved)| *of == table.id && moved.to == *from);
+        of_table.for_each(|(_, moved)| moved.to = to.clone());
+    }
+}
+
+fn is_born_with(present: &Present, change: &RecordChange) -> bool {
+    present.birth.is_some() && present.birth == change.birth
+}
+
+fn field_of<'c>(
+    table: &TableShape,
+    of: &TableChanges,
+    record: &'c RecordChange,
+    column: ColumnId,
+) -> Option<&'c FieldChange> {
+    let is_it =
+        |field: &&FieldChange| matches!(column_of(table, of, field), Some(Column::Field(_, id)) if id == column);
+    record.fields.iter().find(is_it)
 }

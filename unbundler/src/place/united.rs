@@ -1,0 +1,211 @@
+//! The remote's side of uniting: its hub has decided that a record made here is one with another.
+//!
+//! Owns the word by which that is told, and what it asks for here: our record becomes the hub's, or goes into it if that
+//! stands already. Invariant: what cannot be done yet is held, and nothing of it is done.
+
+use std::collections::BTreeMap;
+
+use packhorse_shared::change::{EXISTENCE, RecordChange, TableChanges};
+use packhorse_shared::clock::Stamp;
+use packhorse_shared::id::{LinkId, TableId};
+use packhorse_shared::marks::Mark;
+use packhorse_shared::replica::{KeyKind, Placement, Present, Refusal, Residence, Result, TableShape};
+use packhorse_shared::value::{Key, Value};
+
+use super::Placer;
+use super::identity::{Part, says_only_number};
+use crate::merge::Authority;
+
+/// Done, or refused in these words.
+type Refusable = std::result::Result<(), String>;
+
+/// What records are one with, by table and birth.
+type Unions = BTreeMap<(TableId, Stamp), Residence>;
+
+/// What a change's record is one with, if that is what it says: its existence is that of the record which it names
+/// (FORMAT.md).
+pub(super) fn union_told(table: &TableShape, of: &TableChanges, record: &RecordChange) -> Option<Residence> {
+    let said = || record.fields.iter().find(|field| matches!(field.value, Value::Integer(_)));
+    let field = says_only_number(table, of, record).then(said)??;
+    Some(Residence { key: Key(vec![field.value.clone()]), birth: field.refers_to })
+}
+
+impl Placer<'_> {
+    /// Makes one what the hub says is one.
+    pub(super) fn hear_unions(&mut self, tables: &[TableShape], bundle: &[TableChanges]) -> Result<()> {
+        let mut unknown = Unions::new();
+        for changes in bundle.iter().filter(|changes| changes.columns.iter().any(|name| name == EXISTENCE)) {
+            let table = tables.iter().find(|table| table.name.eq_ignore_ascii_case(&changes.table));
+            let Some(table) = table.filter(|table| table.key_kind == KeyKind::Assigned) else { continue };
+            for record in &changes.records {
+                let (Some(birth), Some(to)) = (record.birth, union_told(table, changes, record)) else { continue };
+                let Some(number) = self.transaction.number_of(table, birth)? else {
+                    unknown.insert((table.id, birth), to);
+                    continue;
+                };
+                let ours = Residence { key: Key(vec![Value::Integer(number)]), birth: Some(birth) };
+                if let Err(reason) = self.hear_union(table, ours, to)? {
+                    self.hold(changes, record, &reason)?;
+                }
+            }
+        }
+        if unknown.is_empty() { Ok(()) } else { self.unite_held(tables, &unknown) }
+    }
+
+    /// What is held may speak of a record that never stood here and is one with another.
+    fn unite_held(&mut self, tables: &[TableShape], unions: &Unions) -> Result<()> {
+        for held in self.transaction.held()? {
+            let Ok(table) = self.fitting(tables, &held.change) else { continue };
+            let mut change = held.change.clone();
+            let Some(record) = change.records.first_mut() else { continue };
+            if let Some(to) = record.birth.and_then(|birth| unions.get(&(table.id, birth))) {
+                (record.key, record.birth) = (to.key.clone(), to.birth);
+            }
+            self.unite_references(tables, (table, &held.change), record, unions)?;
+            if change != held.change {
+                self.transaction.release(held.id)?;
+                self.transaction.hold(held.link, &change, &held.reason, self.now)?;
+                self.held = None;
+            }
+        }
+        Ok(())
+    }
+
+    fn unite_references(
+        &mut self,
+        tables: &[TableShape],
+        (table, of): (&TableShape, &TableChanges),
+        record: &mut RecordChange,
+        unions: &Unions,
+    ) -> Result<()> {
+        for at in 0..record.fields.len() {
+            let Some(field) = record.fields.get(at).filter(|field| field.refers_to.is_some()).cloned() else {
+                continue;
+            };
+            let Some((part, parent)) = self.referred(table, (of, record, &record.key), &field, at)? else { continue };
+            let parent = tables.iter().find(|table| table.name == parent).map(|table| table.id);
+            let Some(to) = parent.zip(field.refers_to).and_then(|referred| unions.get(&referred)) else { continue };
+            let number = to.key.0.first().cloned().unwrap_or(field.value);
+            if let Part::Key(place) = part {
+                record.key.0.get_mut(place).into_iter().for_each(|value| *value = number.clone());
+            }
+            record.fields.get_mut(at).into_iter().for_each(|field| {
+                (field.value, field.refers_to) = (number.clone(), to.birth);
+            });
+        }
+        Ok(())
+    }
+
+    fn hear_union(&mut self, table: &TableShape, ours: Residence, to: Residence) -> Result<Refusable> {
+        let standing = self.transaction.find(table, &ours.key)?.filter(|present| present.birth == ours.birth);
+        if let Some(present) = standing {
+            let done = self.become_one(table, &ours, &to, present)?;
+            if done.is_err() {
+                return Ok(done);
+            }
+        }
+        self.note_union(table, ours, to).map(Ok)
+    }
+
+    fn become_one(
+        &mut self,
+        table: &TableShape,
+        ours: &Residence,
+        to: &Residence,
+        present: Present,
+    ) -> Result<Refusable> {
+        let theirs = self.transaction.find(table, &to.key)?;
+        let theirs = theirs.filter(|theirs| self.arrival.is_known_by(theirs, to.birth, &table.column_ids()));
+        let united = match theirs {
+            Some(theirs) => self.take_into(table, (&ours.key, present), (&to.key, theirs))?,
+            None => self.become_theirs(table, ours, to, present)?,
+        };
+        match united {
+            Ok(united) => self.tell_unions(table, to, united, self.arrival.via).map(Ok),
+            Err(reason) => Ok(Err(reason)),
+        }
+    }
+
+    /// Our record takes the number and the birth of the hub's.
+    fn become_theirs(
+        &mut self,
+        table: &TableShape,
+        ours: &Residence,
+        theirs: &Residence,
+        mut present: Present,
+    ) -> Result<std::result::Result<Present, String>> {
+        let ([Value::Integer(from)], [Value::Integer(to)]) = (ours.key.0.as_slice(), theirs.key.0.as_slice()) else {
+            return Ok(Err("it has no number".to_owned()));
+        };
+        if from != to {
+            if let Some(birth) = theirs.birth {
+                self.make_room(table, *to, birth)?;
+            }
+            if let Placement::Refused(reason) = self.transaction.renumber(table, *from, *to)? {
+                return Ok(Err(reason));
+            }
+        }
+        self.transaction.unbury(table, &theirs.key, theirs.birth)?;
+        present.birth = theirs.birth;
+        // Nodes behind us know it by the birth that it had: they are told of it whole.
+        let all = Mark { cut: self.arrival.cut, via: LinkId::LOCAL, stamp: self.arrival.horizon.stamp() };
+        for column in table.column_ids() {
+            let stamp = present.marks.get(column).map_or(all.stamp, |mark| mark.stamp);
+            present.marks.set(column, Mark { stamp, ..all });
+        }
+        Ok(Ok(present))
+    }
+
+    /// One record goes into another that is the same, with the later value of each field; what that has then, or why it
+    /// cannot. All that referred to the one refers to the other.
+    pub(super) fn take_into(
+        &mut self,
+        table: &TableShape,
+        (old, ours): (&Key, Present),
+        (new, theirs): (&Key, Present),
+    ) -> Result<std::result::Result<Present, String>> {
+        let ([Value::Integer(from)], [Value::Integer(to)]) = (old.0.as_slice(), new.0.as_slice()) else {
+            return Ok(Err("it has no number".to_owned()));
+        };
+        let values = self.transaction.values(table, old)?;
+        let (mut fields, mut united) = (Vec::new(), theirs);
+        for (at, (column, value)) in table.columns.iter().zip(values).enumerate() {
+            let known = united.marks.get(column.id).map_or(self.arrival.horizon.stamp(), |mark| mark.stamp);
+            if let Some(mark) = ours.marks.get(column.id).filter(|mark| mark.stamp > known) {
+                // It goes to everybody, as a field of the one that is left.
+                united.marks.set(column.id, Mark { cut: self.arrival.cut, via: LinkId::LOCAL, ..mark });
+                fields.push((at, value));
+            }
+        }
+        self.transaction.begin_part()?;
+        let mut done = self.transaction.absorb(table, *from, *to)?;
+        if done == Placement::Placed {
+            done = self.transaction.update(table, new, &fields)?;
+        }
+        match done {
+            Placement::Placed => self.transaction.keep_part().map(|_| Ok(united)),
+            Placement::Refused(reason) => self.transaction.take_back_part().map(|()| Err(reason)),
+        }
+    }
+
+    /// Why a record of the hub's has no room, if that is because ours is the same and the hub has not heard of it yet.
+    pub(super) fn same_here(
+        &mut self,
+        table: &TableShape,
+        of: &TableChanges,
+        record: &RecordChange,
+        reason: &str,
+    ) -> Result<Option<String>> {
+        let is_hubs = self.arrival.authority() == Authority::Sender && !table.identity.is_empty();
+        if !is_hubs || !Refusal::of(reason).is_clash() {
+            return Ok(None);
+        }
+        let tables = self.transaction.tables();
+        let Some(values) = self.identity_of(&tables, table, of, record)? else { return Ok(None) };
+        let Some(key) = self.transaction.identical(table, &values[..])? else { return Ok(None) };
+        let Some(ours) = self.transaction.find(table, &key)? else { return Ok(None) };
+        let mut marks = table.columns.iter().filter_map(|column| ours.marks.get(column.id));
+        let is_unseen = ours.birth.is_some() && !marks.any(|mark| self.arrival.knew(mark));
+        Ok(is_unseen.then(|| Refusal::same(&table.name, &key)))
+    }
+}
