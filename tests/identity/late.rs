@@ -56,3 +56,32 @@ fn a_reference_to_a_record_that_stands_is_not_put_right() {
     let staff = "SELECT group_concat(DISTINCT b.name) FROM people p JOIN people b ON b.id = p.boss";
     assert_eq!(scene.sql("alice", staff), "hq");
 }
+
+/// A join row and a detail whose keys hold a number that was read before its record moved.
+#[test]
+fn a_key_that_is_written_late_holds_the_number_of_the_record_that_it_always_meant() {
+    let scene = Scene::hub(
+        "CREATE TABLE people (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT);
+        CREATE TABLE tags (person INTEGER REFERENCES people(id), word TEXT, note TEXT, PRIMARY KEY (person, word));
+        CREATE TABLE details (person INTEGER PRIMARY KEY REFERENCES people(id), text TEXT)",
+    );
+    let (nodes, tables) = (["hq", "alice", "bob"], ["people", "tags", "details"]);
+    scene.remote("alice");
+    scene.remote("bob");
+    nodes.iter().for_each(|node| drop(scene.sql(node, &format!("INSERT INTO people (name) VALUES ('{node}')"))));
+    let read = scene.sql("bob", "SELECT id FROM people WHERE name = 'bob'");
+    come_together(&scene, &nodes, &tables);
+    scene.sql(
+        "bob",
+        &format!(
+            "PRAGMA foreign_keys = OFF; INSERT INTO details VALUES ({read}, 'late');
+            INSERT INTO tags VALUES ({read}, 'new', 'late'), (1, 'old', 'in time')"
+        ),
+    );
+    come_together(&scene, &nodes, &tables);
+    for node in nodes {
+        let tags = "SELECT name, word, note FROM tags JOIN people ON id = person ORDER BY word";
+        assert_eq!(scene.sql(node, tags), "bob|new|late\nhq|old|in time", "{node}");
+        assert_eq!(scene.sql(node, "SELECT name, text FROM details JOIN people ON id = person"), "bob|late");
+    }
+}

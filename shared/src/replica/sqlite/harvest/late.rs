@@ -13,7 +13,7 @@ use super::super::values::bind_from;
 use crate::value::Key;
 
 /// No record moves more often than this between an application's reading and its writing.
-const MOVES_MAX: usize = 8;
+pub(super) const MOVES_MAX: usize = 8;
 
 /// Puts the references of a record right that was just harvested.
 pub(super) fn redirect(connection: &Connection, catalogue: &Catalogue, entry: &Entry, key: &Key) -> Outcome<()> {

@@ -8,6 +8,7 @@
 mod coalesce;
 mod fold;
 mod late;
+mod late_keys;
 mod read;
 
 use std::collections::BTreeMap;
@@ -159,6 +160,7 @@ impl Run<'_> {
             let (metadata, key) = (&entry.metadata, &work.key);
             let known = metadata.marks(&transaction, key, &roster)?;
             let buried = known.is_none() && metadata.buried_after(&transaction, key, self.stamper.published)?;
+            let is_new = known.is_none();
             let last = last_values(&transaction, self.catalogue, entry, &work.edits)?;
             bytes += last.iter().map(|(_, value)| value.size()).sum::<u64>();
             let folded = fold(&entry.shape, known, buried, &work.edits, last, &mut self.stamper);
@@ -166,6 +168,9 @@ impl Run<'_> {
             store(&transaction, entry, work, folded, &roster)?;
             if work.edits.stands {
                 late::redirect(&transaction, self.catalogue, entry, key)?;
+                if is_new && entry.shape.key_kind == KeyKind::Natural {
+                    late_keys::redirect(&transaction, self.catalogue, entry, key)?;
+                }
             }
             done += 1;
             if bytes > BYTES_PER_LOCK {

@@ -1,0 +1,63 @@
+//! Keys that an application writes late: a join row or a detail under a number that was read before its record moved.
+//!
+//! Owns putting them right within the harvest of the record's making, as `late` does for fields. Under a natural key a record
+//! that was known already is left as it is: another key would be another record.
+
+use rusqlite::{Connection, params};
+
+use super::super::catalogue::{Catalogue, Entry};
+use super::super::fault::Outcome;
+use super::super::moves;
+use super::super::names::{joined, marks_table, quoted};
+use super::super::values::bind_from;
+use super::late::MOVES_MAX;
+use crate::value::{Key, Value};
+
+/// Puts the key of a record right that was just harvested for the first time. Where another has that key it is left.
+pub(super) fn redirect(connection: &Connection, catalogue: &Catalogue, entry: &Entry, key: &Key) -> Outcome<()> {
+    if !moves::any(connection)? {
+        return Ok(());
+    }
+    let mut right = key.clone();
+    for (parent, value) in entry.shape.key_refers_to.iter().zip(&mut right.0) {
+        let Some(parent) = parent.as_deref().and_then(|parent| catalogue.named(parent)) else { continue };
+        if let Value::Integer(number) = value {
+            *number = now(connection, parent, *number)?;
+        }
+    }
+    if right == *key {
+        return Ok(());
+    }
+    let columns: Vec<String> = entry.shape.keys.iter().map(|column| quoted(column)).collect();
+    if rename(connection, "UPDATE OR IGNORE", &quoted(&entry.shape.name), &columns, key, &right)? {
+        let columns: Vec<String> = (1..=columns.len()).map(|at| format!("k{at}")).collect();
+        rename(connection, "UPDATE OR REPLACE", &marks_table(&entry.shape.name), &columns, key, &right)?;
+    }
+    Ok(())
+}
+
+/// The number that the record has now which was read under one; what stands under that is left to be meant.
+fn now(connection: &Connection, parent: &Entry, mut number: i64) -> Outcome<i64> {
+    let sql = "SELECT new FROM _packhorse_moved WHERE tbl = ?1 AND old = ?2 ORDER BY new LIMIT 1";
+    for _ in 0..MOVES_MAX {
+        if connection.prepare_cached(&parent.sql.exists)?.exists([number])? {
+            break;
+        }
+        let mut statement = connection.prepare_cached(sql)?;
+        let mut rows = statement.query(params![parent.shape.id.0, number])?;
+        let Some(row) = rows.next()? else { break };
+        number = row.get(0)?;
+    }
+    Ok(number)
+}
+
+/// Gives what stands under a key another one; tells whether that was free.
+fn rename(connection: &Connection, verb: &str, table: &str, columns: &[String], from: &Key, to: &Key) -> Outcome<bool> {
+    let count = columns.len();
+    let sets = joined(count, ", ", |at| format!("{} = ?{}", columns[at], at + 1));
+    let is_key = joined(count, " AND ", |at| format!("{} = ?{}", columns[at], count + at + 1));
+    let mut statement = connection.prepare_cached(&format!("{verb} {table} SET {sets} WHERE {is_key}"))?;
+    let after = bind_from(&mut statement, 1, &to.0)?;
+    bind_from(&mut statement, after, &from.0)?;
+    Ok(statement.raw_execute()? > 0)
+}
