@@ -344,3 +344,24 @@ fn a_held_change_that_is_damaged_is_an_error_that_names_the_database() {
         held(&scene, "hq", words).refused(1, &["hq.db"]);
     }
 }
+
+/// The hub deleted Cleo and gave her address to Ann, while alice hired her.
+#[test]
+fn what_refers_to_a_record_that_has_no_room_is_held_with_it() {
+    let scene =
+        Scene::hub(&format!("{TABLES}; CREATE TABLE jobs (id INTEGER PRIMARY KEY, who REFERENCES people(id), what)"));
+    scene.remote("alice");
+    scene.sql("hq", "DELETE FROM people WHERE id = 3; UPDATE people SET email = 'cleo@x' WHERE id = 1");
+    scene.sql("alice", "INSERT INTO jobs VALUES (1, 3, 'driver')");
+    for node in ["alice", "hq"].repeat(4) {
+        scene.packhorse(node, &["sync"]);
+    }
+    for node in ["hq", "alice"] {
+        assert_eq!(scene.sql(node, "PRAGMA foreign_key_check"), "", "{node}");
+    }
+    let reasons: Vec<_> = listed(&scene, "hq").iter().map(|held| held["table"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(reasons, ["jobs", "people"]);
+    scene.sql("hq", "UPDATE people SET email = 'ann2@x' WHERE id = 1");
+    converges(&scene);
+    assert_eq!(scene.sql("hq", "SELECT name, what FROM jobs JOIN people ON people.id = who"), "Cleo|driver");
+}

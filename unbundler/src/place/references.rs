@@ -117,7 +117,7 @@ impl Placer<'_> {
 
     /// What refers to a record that was deleted here. If its sender did not know of that, its own end will bring that
     /// record back, and until then it waits; if it did know, it means the reference as it is. If the reference does not
-    /// come from the sender, nobody else may notice: the record is brought back here.
+    /// come from the sender, nobody else may notice: the record is brought back here, or, if it has no room, waited for.
     pub(super) fn mend_references(&mut self, undos: Vec<Undo<'_>>) -> Result<()> {
         for undo in undos {
             let missing = self.transaction.missing_parents(undo.table, &undo.change.key)?;
@@ -133,7 +133,10 @@ impl Placer<'_> {
             }
             let child = format!("{} {}", undo.table.name, undo.change.key);
             for (parent, _) in judged.iter().filter(|(_, will)| *will == Will::Nobodys) {
-                self.bring_back(parent, &child)?;
+                if self.bring_all_back(parent, &child)? == Brought::NoRoom {
+                    self.wait_for(parent, &undo)?;
+                    break;
+                }
             }
         }
         Ok(())
@@ -147,7 +150,8 @@ impl Placer<'_> {
         };
         let reference = undo.change.fields.iter().find(sent).map(|field| field.stamp);
         let Some(reference) = reference else { return Will::Nobodys };
-        let own = reference.node == self.arrival.sender;
+        // What its sender has seen by now says nothing of the time when it made what was held.
+        let own = reference.node == self.arrival.sender && self.arrival.via == self.arrival.link;
         match missing.remains.dead {
             Some(dead) if dead.cut <= self.arrival.seen && reference > dead.stamp && own => Will::Knowing,
             // Who passed it on has decided already, but may not have had the values to bring anything back.
@@ -166,16 +170,30 @@ impl Placer<'_> {
         self.hold(undo.of, undo.change, &format!("it refers to {parent} {}, which was deleted here", missing.key))
     }
 
+    /// Brings back what a living record refers to, with all that refers to in its turn, or nothing of it.
+    fn bring_all_back(&mut self, parent: &Missing, child: &str) -> Result<Brought> {
+        let before = self.placed;
+        self.transaction.begin_part()?;
+        let brought = self.bring_back(parent, child)?;
+        if brought == Brought::NoRoom {
+            self.placed = before;
+            self.transaction.take_back_part()?;
+        } else {
+            self.transaction.keep_part()?;
+        }
+        Ok(brought)
+    }
+
     /// Brings back what a living record refers to: a decision made here, and so a new edit of every field. Where not all
     /// of its values are known (a record that was evicted or deleted unseen leaves none) another end has to.
-    fn bring_back(&mut self, parent: &Missing, child: &str) -> Result<()> {
+    fn bring_back(&mut self, parent: &Missing, child: &str) -> Result<Brought> {
         let tables = self.transaction.tables();
-        let Some(table) = tables.iter().find(|table| table.id == parent.table) else { return Ok(()) };
+        let Some(table) = tables.iter().find(|table| table.id == parent.table) else { return Ok(Brought::Done) };
         let value = |(at, column): (usize, &ColumnShape)| Some((at, parent.remains.get(column.id)?.value.clone()));
         let fields: Option<Vec<_>> = table.columns.iter().enumerate().map(value).collect();
-        let Some(fields) = fields else { return Ok(()) };
+        let Some(fields) = fields else { return Ok(Brought::Done) };
         if self.transaction.insert(table, &parent.key, &fields)? != Placement::Placed {
-            return Ok(());
+            return Ok(Brought::NoRoom);
         }
         let mark = Mark { stamp: self.transaction.tick(), cut: self.arrival.cut, via: LinkId::LOCAL };
         let present = Present { birth: parent.birth, marks: Marks::of_all(mark) };
@@ -186,9 +204,11 @@ impl Placer<'_> {
         self.transaction.note(&text, self.now)?;
         let child = format!("{} {}", table.name, parent.key);
         for parent in self.transaction.missing_parents(table, &parent.key)? {
-            self.bring_back(&parent, &child)?;
+            if self.bring_back(&parent, &child)? == Brought::NoRoom {
+                return Ok(Brought::NoRoom);
+            }
         }
-        Ok(())
+        Ok(Brought::Done)
     }
 
     fn take_back(&mut self, undo: &Undo<'_>) -> Result<Taken> {
@@ -221,6 +241,15 @@ enum Will {
     Unknowing,
     /// Nobody who would bring that record back.
     Nobodys,
+}
+
+/// What became of a record that was to be brought back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Brought {
+    /// It stands, or it is left to an end that knows all of its values.
+    Done,
+    /// Another record has its number or one of its unique values.
+    NoRoom,
 }
 
 /// What became of a change that was to be taken back.
