@@ -8,15 +8,17 @@
 //! `identity` finds the records and their numbers here, `follow` gives them the hub's, `unite` makes one of two made apart;
 //! `standing` has the changes of records that stand in their table, `absent` those of records that do not, `moved` those
 //! of records that are known under another birth; `references` has what foreign keys ask for, `parent` which table a field
-//! refers to, and `swap` what is placed only together.
+//! refers to, `swap` what is placed only together, and `reborn` numbers that were given again, with `leaving`.
 
 mod absent;
 mod circle;
 mod column;
 mod follow;
 mod identity;
+mod leaving;
 mod moved;
 mod parent;
+mod reborn;
 mod references;
 mod standing;
 mod swap;
@@ -178,6 +180,7 @@ impl Placer<'_> {
         let refused = [self.pass(others, &mut undos)?, refused].concat();
         let refused = self.pass_until_settled(refused, &mut undos)?;
         let refused = self.die_together(refused, &mut undos)?;
+        let refused = self.make_room_for_new(refused, &mut undos)?;
         let refused = self.swap(refused, &mut undos)?;
         self.give_up_all(refused, &mut undos)?;
         self.mend_references(undos)
