@@ -44,6 +44,7 @@ impl Placer<'_> {
         let tables = self.transaction.tables();
         self.unknown.clear();
         if self.arrival.authority() == Authority::Sender {
+            self.vacated = self.vacated_by(&tables, bundle)?;
             self.each_born(&tables, bundle, &mut |placer, table, record, _| {
                 placer.follow(table, record, is_confirmation(table, bundle, record))
             })?;

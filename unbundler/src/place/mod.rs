@@ -80,6 +80,8 @@ pub struct Placer<'a> {
     moves: Moves,
     confirms: Confirms,
     adopted: Adopted,
+    /// Numbers of records here that are to die by the bundle.
+    vacated: BTreeSet<(TableId, i64)>,
     /// The births of records that are about to be placed together, and of the sender's that are new here.
     coming: Births,
     unknown: Births,
@@ -144,6 +146,7 @@ impl<'a> Placer<'a> {
             moves,
             confirms,
             adopted,
+            vacated: BTreeSet::new(),
             coming,
             unknown: Births::new(),
             of_links,

@@ -8,11 +8,12 @@
 
 use std::collections::BTreeSet;
 
+use packhorse_shared::change::TableChanges;
 use packhorse_shared::id::TableId;
-use packhorse_shared::replica::{Held, Placement, Result, TableShape};
-use packhorse_shared::value::Key;
+use packhorse_shared::replica::{Held, KeyKind, Placement, Result, TableShape};
+use packhorse_shared::value::{Key, Value};
 
-use super::identity::Births;
+use super::identity::{Births, is_dead};
 use super::leaving::Leaving;
 use super::references::Undo;
 use super::swap::Candidate;
@@ -54,6 +55,26 @@ struct Tried<'t, 'h> {
 }
 
 impl Placer<'_> {
+    /// The numbers of records that stand here and were deleted at a bundle's origin.
+    pub(super) fn vacated_by(
+        &mut self,
+        tables: &[TableShape],
+        bundle: &[TableChanges],
+    ) -> Result<BTreeSet<(TableId, i64)>> {
+        let mut vacated = BTreeSet::new();
+        for changes in bundle {
+            let table = tables.iter().find(|table| table.name.eq_ignore_ascii_case(&changes.table));
+            let Some(table) = table.filter(|table| table.key_kind == KeyKind::Assigned) else { continue };
+            for record in changes.records.iter().filter(|record| is_dead(record)) {
+                let [Value::Integer(number)] = record.key.0.as_slice() else { continue };
+                if self.is_doomed(table, record)? {
+                    vacated.insert((table.id, *number));
+                }
+            }
+        }
+        Ok(vacated)
+    }
+
     /// Places what waits in such a circle; what is left is refused for other reasons.
     pub(super) fn make_room_for_new<'t>(
         &mut self,

@@ -58,7 +58,8 @@ impl Placer<'_> {
         Ok(doomed)
     }
 
-    fn is_doomed(&mut self, table: &TableShape, record: &RecordChange) -> Result<bool> {
+    /// Whether a deletion is the last word on a record that stands.
+    pub(super) fn is_doomed(&mut self, table: &TableShape, record: &RecordChange) -> Result<bool> {
         let standing = self.transaction.find(table, &record.key)?;
         let is_it = |present: &Present| self.arrival.is_same_standing(present, record, &table.column_ids());
         let standing = standing.filter(is_it);
