@@ -148,14 +148,25 @@ fn chains_of_which_any_part_is_new() {
     passes(&data, &[child, NEW, "DELETE FROM g WHERE id = 1; INSERT INTO g VALUES (1, 1, 'a new one of 1')"].concat());
 }
 
+/// At a remote it takes the new record's number for its own with it, and the old one is kept for what the hub has under it.
 #[test]
-fn what_bears_the_number_as_its_own() {
-    passes("INSERT INTO x VALUES (1, 'of 1'), (2, 'of 2'); INSERT INTO y VALUES (1, 'y of 1'), (2, 'y of 2')", NEW);
-}
-
-#[test]
-fn what_bears_the_number_in_a_key_of_two() {
-    passes_at("hq", "INSERT INTO f VALUES (1, 2, 'f'); INSERT INTO k VALUES (1, 1, 'of 1'), (2, 1, 'of 2')", NEW);
+fn what_bears_the_number_in_its_key() {
+    let own = "INSERT INTO x VALUES (1, 'of 1'), (2, 'of 2'); INSERT INTO y VALUES (1, 'y of 1'), (2, 'y of 2')";
+    let of_two = "INSERT INTO f VALUES (1, 2, 'f'); INSERT INTO k VALUES (1, 1, 'of 1'), (2, 1, 'of 2')";
+    for (data, of_new) in [
+        (own, "SELECT name, x.note, y.note FROM p JOIN x USING (id) JOIN y ON y.x = x.id WHERE name = 'new'"),
+        (of_two, "SELECT name, k.note, f.note FROM p JOIN k ON k.p = p.id JOIN f ON f.id = k.f WHERE name = 'new'"),
+    ] {
+        passes_at("hq", data, NEW);
+        for age in [Age::Genesis, Age::Born] {
+            let scene = pair(age, data);
+            scene.sql("alice", NEW);
+            let right = scene.sql("alice", of_new);
+            come_together(&scene, &["hq", "alice"], &TABLES);
+            assert_eq!(scene.sql("hq", of_new), right, "{age:?}");
+            assert_eq!(scene.sql("hq", "SELECT name FROM p ORDER BY 1"), "new\none\nthree\ntwo", "{age:?}");
+        }
+    }
 }
 
 #[test]

@@ -29,7 +29,7 @@ pub(super) type Adopted = BTreeMap<TableId, BTreeSet<i64>>;
 pub(super) type Births = BTreeSet<(TableId, Stamp)>;
 
 /// A place in a bundle: table and record.
-type Place = (usize, usize);
+pub(super) type Place = (usize, usize);
 
 /// What of a record refers to another.
 #[derive(Clone, Copy)]
@@ -58,6 +58,8 @@ impl Placer<'_> {
             Ok(())
         })?;
         let references = self.references_here(&tables, bundle, &numbers)?;
+        let rekeyed = references.iter().filter(|(_, part, _)| matches!(part, Part::Key(_))).map(|(place, ..)| *place);
+        self.send_under_old_keys(&tables, bundle, rekeyed.collect())?;
         if numbers.is_empty() && references.is_empty() {
             return Ok(None);
         }

@@ -6,19 +6,19 @@
 //! so by a change that stands; else no trace is left, and each goes its own way. So no child ever comes to mean another record
 //! than at its origin. Leaves to `leaving` which children those are.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use packhorse_shared::change::TableChanges;
+use packhorse_shared::change::{RecordChange, TableChanges};
 use packhorse_shared::id::TableId;
 use packhorse_shared::replica::{Held, KeyKind, Placement, Result, TableShape};
-use packhorse_shared::value::{Key, Value};
+use packhorse_shared::value::Key;
 
-use super::identity::{Births, is_dead};
+use super::identity::{Births, Place, is_dead, numbered};
 use super::leaving::Leaving;
 use super::references::Undo;
 use super::swap::Candidate;
 use super::{Item, Placer, Step};
-use crate::merge::Arrival;
+use crate::merge::{self, Arrival, Authority};
 
 /// Records, by table and key.
 pub(super) type Records = BTreeSet<(TableId, Key)>;
@@ -55,7 +55,7 @@ struct Tried<'t, 'h> {
 }
 
 impl Placer<'_> {
-    /// The numbers of records that stand here and were deleted at a bundle's origin.
+    /// The numbers of records here that a bundle lets die and gives to others.
     pub(super) fn vacated_by(
         &mut self,
         tables: &[TableShape],
@@ -65,14 +65,44 @@ impl Placer<'_> {
         for changes in bundle {
             let table = tables.iter().find(|table| table.name.eq_ignore_ascii_case(&changes.table));
             let Some(table) = table.filter(|table| table.key_kind == KeyKind::Assigned) else { continue };
-            for record in changes.records.iter().filter(|record| is_dead(record)) {
-                let [Value::Integer(number)] = record.key.0.as_slice() else { continue };
-                if self.is_doomed(table, record)? {
-                    vacated.insert((table.id, *number));
+            let dead = changes.records.iter().filter(|record| is_dead(record));
+            let dead: BTreeMap<&Key, &RecordChange> = dead.map(|record| (&record.key, record)).collect();
+            if dead.is_empty() {
+                continue;
+            }
+            for (number, record) in changes.records.iter().filter_map(|record| Some((numbered(record)?.0, record))) {
+                let before = dead.get(&record.key).filter(|before| before.birth != record.birth);
+                if let Some(before) = before {
+                    if self.is_doomed(table, before)? {
+                        vacated.insert((table.id, number));
+                    }
                 }
             }
         }
         Ok(vacated)
+    }
+
+    /// Records whose key holds a number follow their parent to the one that it gets here, and leave the sender without what
+    /// stands here under the old key, if that is another: it goes there whole.
+    pub(super) fn send_under_old_keys(
+        &mut self,
+        tables: &[TableShape],
+        bundle: &[TableChanges],
+        rekeyed: BTreeSet<Place>,
+    ) -> Result<()> {
+        if self.arrival.authority() == Authority::Sender {
+            return Ok(());
+        }
+        for (at, number) in rekeyed {
+            let Some(changes) = bundle.get(at) else { continue };
+            let table = tables.iter().find(|table| table.name.eq_ignore_ascii_case(&changes.table));
+            let (Some(table), Some(record)) = (table, changes.records.get(number)) else { continue };
+            if let Some(mut present) = self.transaction.find(table, &record.key)? {
+                merge::send_whole(&mut present.marks, &table.column_ids(), self.arrival.cut, self.arrival.horizon);
+                self.transaction.mark(table, &record.key, &present)?;
+            }
+        }
+        Ok(())
     }
 
     /// Places what waits in such a circle; what is left is refused for other reasons.
