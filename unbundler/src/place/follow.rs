@@ -24,7 +24,10 @@ impl Placer<'_> {
         if ours == Some(theirs) {
             return Ok(());
         }
-        self.make_room(table, theirs, birth)?;
+        // Who dies by this very bundle need not move away first.
+        if ours.is_some() || !self.vacated.contains(&(table.id, theirs)) {
+            self.make_room(table, theirs, birth)?;
+        }
         match ours {
             Some(ours) => self.take_number(table, ours, theirs, birth),
             None => {

@@ -30,7 +30,7 @@ pub(super) type Adopted = BTreeMap<TableId, BTreeSet<i64>>;
 pub(super) type Births = BTreeSet<(TableId, Stamp)>;
 
 /// A place in a bundle: table and record.
-type Place = (usize, usize);
+pub(super) type Place = (usize, usize);
 
 /// What of a record refers to another.
 #[derive(Clone, Copy)]
@@ -45,6 +45,7 @@ impl Placer<'_> {
         let tables = self.transaction.tables();
         self.unknown.clear();
         if self.arrival.authority() == Authority::Sender {
+            self.vacated = self.vacated_by(&tables, bundle)?;
             self.each_born(&tables, bundle, &mut |placer, table, record, _| {
                 placer.follow(table, record, is_confirmation(table, bundle, record))
             })?;
@@ -60,6 +61,8 @@ impl Placer<'_> {
             Ok(())
         })?;
         let references = self.references_here(&tables, bundle, &numbers)?;
+        let rekeyed = references.iter().filter(|(_, part, _)| matches!(part, Part::Key(_))).map(|(place, ..)| *place);
+        self.send_under_old_keys(&tables, bundle, rekeyed.collect())?;
         if numbers.is_empty() && references.is_empty() {
             return Ok(None);
         }

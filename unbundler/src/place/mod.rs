@@ -9,15 +9,17 @@
 //! apart;
 //! `standing` has the changes of records that stand in their table, `absent` those of records that do not, `moved` those
 //! of records that are known under another birth; `references` has what foreign keys ask for, `parent` which table a field
-//! refers to, and `swap` what is placed only together.
+//! refers to, `swap` what is placed only together, and `reborn` numbers that were given again, with `leaving`.
 
 mod absent;
 mod circle;
 mod column;
 mod follow;
 mod identity;
+mod leaving;
 mod moved;
 mod parent;
+mod reborn;
 mod references;
 mod standing;
 mod swap;
@@ -82,6 +84,8 @@ pub struct Placer<'a> {
     moves: Moves,
     confirms: Confirms,
     adopted: Adopted,
+    /// Numbers of records here that are to die by the bundle.
+    vacated: BTreeSet<(TableId, i64)>,
     /// The births of records that are about to be placed together, and of the sender's that are new here.
     coming: Births,
     unknown: Births,
@@ -151,6 +155,7 @@ impl<'a> Placer<'a> {
             moves,
             confirms,
             adopted,
+            vacated: BTreeSet::new(),
             coming,
             unknown: Births::new(),
             of_links,
@@ -187,6 +192,7 @@ impl Placer<'_> {
         let refused = [self.pass(others, &mut undos)?, refused].concat();
         let refused = self.pass_until_settled(refused, &mut undos)?;
         let refused = self.die_together(refused, &mut undos)?;
+        let refused = self.make_room_for_new(refused, &mut undos)?;
         let refused = self.swap(refused, &mut undos)?;
         self.give_up_all(refused, &mut undos)?;
         self.mend_references(undos)

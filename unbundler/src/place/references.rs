@@ -37,14 +37,8 @@ impl Placer<'_> {
         refused: Vec<Item<'t>>,
         undos: &mut Vec<Undo<'t>>,
     ) -> Result<Vec<Item<'t>>> {
-        let deaths = refused.iter().filter(|(_, _, record)| record.dead.is_some());
-        let mut doomed = Vec::new();
-        for (table, _, record) in deaths {
-            if self.is_doomed(table, record)? {
-                doomed.push((*table, &record.key));
-            }
-        }
-        self.dying = self.without_living_children(doomed)?;
+        let doomed = self.doomed(&refused)?;
+        self.dying = self.without_living_children(doomed, &BTreeSet::new())?;
         if self.dying.is_empty() {
             return Ok(refused);
         }
@@ -53,7 +47,19 @@ impl Placer<'_> {
         refused
     }
 
-    fn is_doomed(&mut self, table: &TableShape, record: &RecordChange) -> Result<bool> {
+    /// The records that are to die by these changes.
+    pub(super) fn doomed<'t>(&mut self, refused: &[Item<'t>]) -> Result<Vec<(&'t TableShape, &'t Key)>> {
+        let mut doomed = Vec::new();
+        for (table, _, record) in refused.iter().filter(|(_, _, record)| record.dead.is_some()) {
+            if self.is_doomed(table, record)? {
+                doomed.push((*table, &record.key));
+            }
+        }
+        Ok(doomed)
+    }
+
+    /// Whether a deletion is the last word on a record that stands.
+    pub(super) fn is_doomed(&mut self, table: &TableShape, record: &RecordChange) -> Result<bool> {
         let standing = self.transaction.find(table, &record.key)?;
         let is_it = |present: &Present| self.arrival.is_same_standing(present, record, &table.column_ids());
         let standing = standing.filter(is_it);
@@ -61,14 +67,19 @@ impl Placer<'_> {
         Ok(matches!(fate, Some(Fate::Dies(_))))
     }
 
-    /// Of these, the ones to which nobody refers who stays.
-    fn without_living_children(&mut self, mut doomed: Vec<(&TableShape, &Key)>) -> Result<BTreeSet<(TableId, Key)>> {
+    /// Of these, the ones to which nobody refers who stays. `leaving` are known not to refer to them for long.
+    pub(super) fn without_living_children(
+        &mut self,
+        mut doomed: Vec<(&TableShape, &Key)>,
+        leaving: &BTreeSet<(TableId, Key)>,
+    ) -> Result<BTreeSet<(TableId, Key)>> {
         loop {
-            let dying = doomed.iter().map(|(table, key)| (table.id, (*key).clone())).collect();
+            let dying: BTreeSet<_> = doomed.iter().map(|(table, key)| (table.id, (*key).clone())).collect();
+            let not_staying = &dying | leaving;
             let before = doomed.len();
             let mut left = Vec::new();
             for (table, key) in doomed {
-                if self.transaction.living_child(table, key, &dying)?.is_none() {
+                if self.transaction.living_child(table, key, &not_staying)?.is_none() {
                     left.push((table, key));
                 }
             }
@@ -104,7 +115,7 @@ impl Placer<'_> {
         Ok(None)
     }
 
-    fn is_another(&mut self, parent: &str, number: &Value, birth: Option<Stamp>) -> Result<bool> {
+    pub(super) fn is_another(&mut self, parent: &str, number: &Value, birth: Option<Stamp>) -> Result<bool> {
         if !matches!(number, Value::Integer(_)) {
             return Ok(false);
         }

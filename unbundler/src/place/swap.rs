@@ -20,11 +20,11 @@ const PARKED_MAX: usize = 20_000;
 
 /// A refused change.
 #[derive(Clone, Copy)]
-struct Candidate<'t> {
-    item: Item<'t>,
-    arrival: Arrival,
+pub(super) struct Candidate<'t> {
+    pub item: Item<'t>,
+    pub arrival: Arrival,
     /// Its place among those that were refused together.
-    at: usize,
+    pub at: usize,
 }
 
 impl Placer<'_> {
@@ -70,7 +70,7 @@ impl Placer<'_> {
     }
 
     /// Mends the references of held changes that were placed, each as it arrived; tells which go on being held for it.
-    fn mend_held(&mut self, candidates: &[Candidate<'_>], undos: Vec<Undo<'_>>) -> Result<BTreeSet<usize>> {
+    pub(super) fn mend_held(&mut self, candidates: &[Candidate<'_>], undos: Vec<Undo<'_>>) -> Result<BTreeSet<usize>> {
         let by_change: BTreeMap<*const RecordChange, &Candidate<'_>> =
             candidates.iter().map(|candidate| (std::ptr::from_ref(candidate.item.2), candidate)).collect();
         let here = self.arrival;
@@ -180,7 +180,7 @@ impl Placer<'_> {
         Ok(if any { stuck } else { (0..group.len()).collect() })
     }
 
-    fn attempt<'t>(&mut self, candidate: &Candidate<'t>, undos: &mut Vec<Undo<'t>>) -> Result<Step> {
+    pub(super) fn attempt<'t>(&mut self, candidate: &Candidate<'t>, undos: &mut Vec<Undo<'t>>) -> Result<Step> {
         let here = std::mem::replace(&mut self.arrival, candidate.arrival);
         let step = self.record(candidate.item, undos);
         self.arrival = here;

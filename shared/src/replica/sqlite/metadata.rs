@@ -124,16 +124,12 @@ impl Metadata {
         Ok(())
     }
 
-    /// Whether anything under this key was buried after this cut.
-    pub fn buried_after(&self, connection: &Connection, key: &Key, cut: Cut) -> Outcome<bool> {
+    /// Where the last record under this key was buried, if one was.
+    pub fn last_burial(&self, connection: &Connection, key: &Key) -> Outcome<Option<Cut>> {
         let mut statement = connection.prepare_cached(&self.find_all_remains)?;
-        let mut rows = statement.query(params_from_iter(&key.0))?;
-        while let Some(row) = rows.next()? {
-            if row.get::<_, i64>(2)? > cut.0 as i64 {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        let cuts = statement.query_map(params_from_iter(&key.0), |row| row.get::<_, i64>(2))?;
+        let last = cuts.collect::<rusqlite::Result<Vec<_>>>()?.into_iter().max();
+        Ok(last.map(|cut| Cut(cut as u64)))
     }
 
     /// Stores what is left of a record.

@@ -35,7 +35,8 @@ pub(in super::super) struct Stamper {
 const ROWS_APART: i64 = 1 << 15;
 
 impl Stamper {
-    fn mark(&mut self, at: WallTime) -> Mark {
+    /// The mark of an edit.
+    pub fn mark(&mut self, at: WallTime) -> Mark {
         let reading = Reading::at(at.min(self.now)).max(self.floor.next());
         self.latest = self.latest.max(reading);
         Mark { stamp: Stamp { reading, node: self.node }, cut: self.cut, via: LinkId::LOCAL }

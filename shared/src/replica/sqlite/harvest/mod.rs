@@ -10,6 +10,7 @@ mod fold;
 mod late;
 mod late_keys;
 mod read;
+mod reborn;
 
 use std::collections::BTreeMap;
 
@@ -27,6 +28,7 @@ use crate::value::Value;
 use coalesce::Edits;
 use fold::{Folded, MarksChange, Stamper, fold};
 use read::{LogReader, Work};
+use reborn::Reborn;
 
 /// How many records are written under one hold of the write lock: some ten milliseconds.
 const RECORDS_PER_LOCK: usize = 2_000;
@@ -55,7 +57,7 @@ pub(super) fn harvest(
     let node = state::identity(writer)?.node;
     let (published, cut, first_row) = (progress.cut, progress.cut, progress.harvested_to + 1);
     let stamper = Stamper { node, published, cut, floor, now, latest, born: latest, first_row };
-    let mut run = Run { writer, catalogue, stamper, harvested: Harvested::default(), steps };
+    let mut run = Run { writer, catalogue, stamper, harvested: Harvested::default(), reborn: Reborn::default(), steps };
     reader.execute_batch("BEGIN")?;
     let done = run.work_through(reader, journal, progress.harvested_to, last);
     reader.execute_batch("ROLLBACK")?;
@@ -106,6 +108,7 @@ struct Run<'a> {
     catalogue: &'a Catalogue,
     stamper: Stamper,
     harvested: Harvested,
+    reborn: Reborn,
     steps: &'a dyn Steps,
 }
 
@@ -135,7 +138,8 @@ impl Run<'_> {
         if journal == Journal::Rollback {
             reader.execute_batch("ROLLBACK; BEGIN")?;
         }
-        self.write(works)
+        self.write(works)?;
+        self.mark_referring(upto)
     }
 
     fn write(&mut self, works: Vec<Work>) -> Outcome<()> {
@@ -159,12 +163,20 @@ impl Run<'_> {
             let entry = self.catalogue.at(work.table);
             let (metadata, key) = (&entry.metadata, &work.key);
             let known = metadata.marks(&transaction, key, &roster)?;
-            let buried = known.is_none() && metadata.buried_after(&transaction, key, self.stamper.published)?;
             let is_new = known.is_none();
+            let had_another = match is_new || work.edits.born.is_some() {
+                true => metadata.last_burial(&transaction, key)?,
+                false => None,
+            };
+            let buried = is_new && had_another > Some(self.stamper.published);
             let last = last_values(&transaction, self.catalogue, entry, &work.edits)?;
             bytes += last.iter().map(|(_, value)| value.size()).sum::<u64>();
             let folded = fold(&entry.shape, known, buried, &work.edits, last, &mut self.stamper);
             self.harvested.records += u64::from(folded.bury.is_some() || folded.marks != MarksChange::Keep);
+            let is_second = had_another.is_some() || folded.bury.is_some();
+            if let Some(born) = work.edits.born.filter(|_| is_second && entry.shape.key_kind == KeyKind::Assigned) {
+                self.reborn.note(work.table, key, born.at);
+            }
             store(&transaction, entry, work, folded, &roster)?;
             if work.edits.stands {
                 late::redirect(&transaction, self.catalogue, entry, key)?;
