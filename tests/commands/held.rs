@@ -359,6 +359,11 @@ fn what_refers_to_a_record_that_has_no_room_is_held_with_it() {
     for node in ["hq", "alice"] {
         assert_eq!(scene.sql(node, "PRAGMA foreign_key_check"), "", "{node}");
     }
+    // It stays so when the deletion is known to everybody and forgotten.
+    for node in ["hq", "alice"].repeat(3) {
+        scene.packhorse(node, &["sync"]);
+    }
+    assert_eq!(scene.sql("hq", "PRAGMA foreign_key_check"), "");
     let reasons: Vec<_> = listed(&scene, "hq").iter().map(|held| held["table"].as_str().unwrap().to_owned()).collect();
     assert_eq!(reasons, ["jobs", "people"]);
     scene.sql("hq", "UPDATE people SET email = 'ann2@x' WHERE id = 1");

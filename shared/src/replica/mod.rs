@@ -315,7 +315,7 @@ pub trait MergeTransaction {
     /// Forgets what was left of a record that stands again.
     fn unbury(&mut self, table: &TableShape, key: &Key, birth: Option<Stamp>) -> Result<()>;
 
-    /// What the record under a key refers to by foreign keys and does not stand here although something is left of it.
+    /// What the record under a key refers to by foreign keys and does not stand here.
     fn missing_parents(&mut self, table: &TableShape, key: &Key) -> Result<Vec<Missing>>;
 
     /// A living record that refers to this one and is not among those `dying`, as "table key", if there is any.

@@ -227,16 +227,20 @@ impl Placer<'_> {
         let alone = TableShape::alone(of, record.clone());
         self.placed.held += 1;
         self.refusal = Some(reason.to_owned());
-        let held = match &mut self.held {
-            Some(held) => held,
-            none => none.insert(by_record(self.transaction.held()?)),
-        };
-        let of_record = held.entry((of.table.clone(), record.key.clone())).or_default();
-        if !of_record.contains(&alone) {
+        let at = (of.table.clone(), record.key.clone());
+        if self.held()?.get(&at).is_none_or(|held| !held.contains(&alone)) {
             self.transaction.hold(self.arrival.link, &alone, reason, self.now)?;
-            of_record.push(alone);
+            self.held()?.entry(at).or_default().push(alone);
         }
         Ok(())
+    }
+
+    /// What is held, by record, as far as this bundle was told.
+    fn held(&mut self) -> Result<&mut BTreeMap<(String, Key), Vec<TableChanges>>> {
+        match &mut self.held {
+            Some(held) => Ok(held),
+            none => Ok(none.insert(by_record(self.transaction.held()?))),
+        }
     }
 
     fn pass<'t>(&mut self, work: Vec<Item<'t>>, undos: &mut Vec<Undo<'t>>) -> Result<Vec<Item<'t>>> {

@@ -132,6 +132,7 @@ impl Placer<'_> {
     pub(super) fn mend_references(&mut self, undos: Vec<Undo<'_>>) -> Result<()> {
         for undo in undos {
             let missing = self.transaction.missing_parents(undo.table, &undo.change.key)?;
+            let missing = self.known_missing(missing)?;
             if missing.is_empty() {
                 continue;
             }
@@ -151,6 +152,21 @@ impl Placer<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Of these, the ones of which something is left or held here. A reference to what nobody knows was so at its origin.
+    fn known_missing(&mut self, mut missing: Vec<Missing>) -> Result<Vec<Missing>> {
+        if missing.iter().all(|missing| missing.remains != Remains::default()) {
+            return Ok(missing);
+        }
+        let tables = self.transaction.tables();
+        let held = self.held()?;
+        missing.retain(|missing| {
+            let table = tables.iter().find(|table| table.id == missing.table);
+            let is_held = |table: &TableShape| held.contains_key(&(table.name.clone(), missing.key.clone()));
+            missing.remains != Remains::default() || table.is_some_and(is_held)
+        });
+        Ok(missing)
     }
 
     fn will(&self, missing: &Missing, undo: &Undo<'_>, marks: &Marks) -> Will {

@@ -34,8 +34,7 @@ pub(super) struct TableSql {
     pub before_all_cuts: [String; 2],
     /// How many records of either kind changed last at each cut after one, in order of cuts.
     pub counts: [String; 2],
-    /// For each foreign key: the key of what the record under a key refers to, if that does not stand but something is
-    /// left of it.
+    /// For each foreign key: the key of what the record under a key refers to, if that does not stand.
     pub orphaned: Vec<(Parent, String)>,
     /// For each foreign key: the parent table, and the keys of the records that refer to the parent's record under a key.
     children: Vec<(String, String)>,
@@ -273,8 +272,7 @@ fn before_all_cuts(name: &str, marks: &str, keys: &[String], values: &str) -> [S
     })
 }
 
-/// The key of what a record refers to by a foreign key, if that does not stand but something is left of it. A NULL in the
-/// reference refers to nothing; a parent that was never here is dangling at its origin too, and is left alone.
+/// The key of what a record refers to by a foreign key, if that does not stand. A NULL in the reference refers to nothing.
 fn orphaned(
     shape: &TableShape,
     parent: &Parent,
@@ -286,16 +284,14 @@ fn orphaned(
         parent_keys.iter().map(|key| here(key).map(|(here, _)| format!("c.{}", quoted(here)))).collect();
     let reference = matching.filter(|reference| reference.len() == parent.columns.len())?;
     let keys: Vec<String> = shape.keys.iter().map(|key| format!("c.{}", quoted(key))).collect();
-    let buried = joined(reference.len(), " AND ", |at| format!("r.k{} = {}", at + 1, reference[at]));
+    let refers = joined(reference.len(), " AND ", |at| format!("{} IS NOT NULL", reference[at]));
     let sql = format!(
-        "SELECT {} FROM {} c WHERE {} AND NOT EXISTS (SELECT 1 FROM {} p WHERE {}) \
-         AND EXISTS (SELECT 1 FROM {} r WHERE {buried})",
+        "SELECT {} FROM {} c WHERE {} AND {refers} AND NOT EXISTS (SELECT 1 FROM {} p WHERE {})",
         reference.join(", "),
         quoted(&shape.name),
         key_condition(&keys, 1),
         quoted(&parent.table),
-        joins(parent),
-        remains_table(&parent.table)
+        joins(parent)
     );
     Some((parent.clone(), sql))
 }

@@ -1,4 +1,4 @@
-//! What a record refers to that does not stand, although something is left of it.
+//! What a record refers to that does not stand, with what is left of it.
 //!
 //! Leaves to the merge what becomes of such a reference.
 
@@ -8,10 +8,10 @@ use super::catalogue::{Catalogue, Entry};
 use super::fault::Outcome;
 use super::values::key_at;
 use crate::marks::Roster;
-use crate::replica::{Buried, Missing};
+use crate::replica::{Buried, Missing, Remains};
 use crate::value::Key;
 
-/// Finds them, one for each foreign key of the record under a key that leads to such a record.
+/// Finds them, one for each foreign key of the record under a key that leads nowhere.
 pub(super) fn find(
     connection: &Connection,
     catalogue: &Catalogue,
@@ -28,7 +28,7 @@ pub(super) fn find(
         // A number given again has more than one record's remains: it is the latest that was meant.
         let left = parent.metadata.all_remains(connection, &key, roster)?;
         let latest = left.into_iter().max_by_key(|left| left.remains.dead.map(|dead| dead.stamp));
-        let Some(Buried { birth, remains }) = latest else { continue };
+        let Buried { birth, remains } = latest.unwrap_or(Buried { birth: None, remains: Remains::default() });
         let columns = to.columns.iter().filter_map(|(here, _)| entry.shape.columns.get(entry.shape.position(here)?));
         let by = columns.map(|column| column.id).collect();
         missing.push(Missing { table: parent.shape.id, key, birth, remains, by });
