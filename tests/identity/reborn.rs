@@ -1,9 +1,11 @@
 //! A record that is deleted and another made under its number in one go, while others refer to that number all along: they
 //! mean the new one, everywhere.
 
+use packhorse_shared::seam::Step;
+
 use super::tree::tree;
 use super::{come_together, come_together_ending};
-use crate::support::Scene;
+use crate::support::{Scene, sqlite};
 
 const SCHEMA: &str = "
     CREATE TABLE p (id INTEGER PRIMARY KEY, name TEXT);
@@ -58,10 +60,13 @@ enum Age {
 
 fn pair(age: Age, data: &str) -> Scene {
     let all = [PEOPLE, data].concat();
-    let scene = match age {
-        Age::Genesis => Scene::hub(&[SCHEMA, &all].concat()),
-        Age::Born => Scene::hub(SCHEMA),
+    let scene = Scene::in_memory();
+    let begun = match age {
+        Age::Genesis => [SCHEMA, &all].concat(),
+        Age::Born => SCHEMA.to_owned(),
     };
+    sqlite(&scene.database("hq"), &begun);
+    scene.init();
     scene.remote("alice");
     if let Age::Born = age {
         scene.sql("hq", &all);
@@ -264,4 +269,131 @@ fn a_log_that_comes_from_a_backup_says_the_same_again() {
     come_together_ending(&scene, &["hq", "alice"], &TABLES, &[0, 3]);
     assert_eq!(scene.sql("alice", "SELECT note, name FROM c JOIN p ON p.id = c.p"), "of 1|new\nof 2|two");
     assert_eq!(scene.sql("alice", "SELECT count(*) FROM p"), "3");
+}
+
+/// Stopped before the children are marked, or after it, a harvest comes to the same when it is run again.
+#[test]
+fn a_harvest_that_is_cut_short() {
+    for number in [1, 2] {
+        let scene = pair(Age::Genesis, CHILD);
+        scene.sql("hq", NEW);
+        let home = scene.home("hq");
+        let mut command = scene.command();
+        command.arg("--home").arg(&home).args(["bundle", "--now"]);
+        command.env("PACKHORSE_FAULT", format!("{}:{number}=kill", Step::HarvestChunkCommitted));
+        assert_eq!(scene.run(&mut command).code, -1);
+        scene.sql("hq", "UPDATE c SET note = 'of the new 1' WHERE id = 1");
+        let right = meant(&scene, "hq");
+        come_together(&scene, &["hq", "alice"], &TABLES);
+        assert_eq!(meant(&scene, "hq"), right, "{number}");
+        assert_eq!(scene.sql("hq", "SELECT count(*) FROM p"), "3", "{number}");
+    }
+}
+
+/// The hub's bundles are so small that the new record and its child come apart.
+#[test]
+fn parts_that_come_in_several_bundles() {
+    for age in [Age::Genesis, Age::Born] {
+        let scene = pair(age, CHILD);
+        let path = scene.home("hq").join("packhorse.toml");
+        let text = std::fs::read_to_string(&path).expect("a configuration");
+        std::fs::write(&path, text.replace("# bundle_max = \"256 KiB\"", "bundle_max = \"1 KiB\"")).expect("written");
+        let many = "WITH RECURSIVE i(i) AS (SELECT 10 UNION ALL SELECT i + 1 FROM i WHERE i < 4010) INSERT INTO n SELECT i, 3, hex(randomblob(20)) FROM i;";
+        scene.sql("hq", &[NEW, many].concat());
+        come_together_ending(&scene, &["hq", "alice"], &TABLES, &[0, 3]);
+        let found = "SELECT note, name FROM c JOIN p ON p.id = c.p ORDER BY 1";
+        assert_eq!(scene.sql("hq", found), "of 1|new\nof 2|two", "{age:?}");
+    }
+}
+
+#[test]
+fn in_a_database_that_keeps_its_rollback_journal() {
+    let scene = Scene::new();
+    sqlite(&scene.database("hq"), &[SCHEMA, PEOPLE, CHILD].concat());
+    scene.init_with(&["--keep-journal"]);
+    scene.remote("alice");
+    scene.sql("hq", NEW);
+    let right = meant(&scene, "hq");
+    come_together(&scene, &["hq", "alice"], &TABLES);
+    assert_eq!(meant(&scene, "hq"), right);
+}
+
+/// One makes the number another's, the second has a child of the old record, the third edits it.
+#[test]
+fn three_nodes_that_mean_different_records_by_one_number() {
+    for [first, second, third] in [["hq", "alice", "bob"], ["alice", "bob", "hq"], ["bob", "hq", "alice"]] {
+        let scene = Scene::hub(&[SCHEMA, PEOPLE, CHILD].concat());
+        scene.remote("alice");
+        scene.remote("bob");
+        scene.sql(first, NEW);
+        pause();
+        scene.sql(second, "INSERT INTO c VALUES (9, 1, 'of the old')");
+        scene.sql(third, "UPDATE p SET name = 'edited' WHERE id = 1");
+        come_together_ending(&scene, &["hq", "alice", "bob"], &TABLES, &[0, 3]);
+        // Whoever brings the old record back for its child's sake says all of it anew, which may overrule the edit.
+        let found = "SELECT note, replace(name, 'edited', 'one') FROM c JOIN p ON p.id = c.p ORDER BY 1";
+        assert_eq!(scene.sql("bob", found), "of 1|new\nof 2|two\nof the old|one", "{first}");
+        assert_eq!(scene.sql("bob", "SELECT count(*) FROM p"), "4", "{first}");
+    }
+}
+
+/// One that has been given away at both ends before they hear of each other: both new ones stay, each with its own.
+#[test]
+fn both_ends_give_the_number_again() {
+    for age in [Age::Genesis, Age::Born] {
+        let scene = pair(age, CHILD);
+        scene.sql("hq", "DELETE FROM p WHERE id = 1; INSERT INTO p VALUES (1, 'of hq')");
+        pause();
+        scene.sql("alice", "DELETE FROM p WHERE id = 1; INSERT INTO p VALUES (1, 'of alice')");
+        come_together_ending(&scene, &["hq", "alice"], &TABLES, &[0, 3]);
+        assert_eq!(
+            scene.sql("hq", "SELECT note, name FROM c JOIN p ON p.id = c.p ORDER BY 1"),
+            "of 1|of alice\nof 2|two"
+        );
+        assert_eq!(scene.sql("hq", "SELECT name FROM p ORDER BY 1"), "of alice\nof hq\nthree\ntwo", "{age:?}");
+    }
+}
+
+/// The child lets go of the old record, but what else its change refers to was deleted here, unknown to the hub: it waits for
+/// that under its new reference, since the number of the old one is another's.
+#[test]
+fn a_child_that_lets_go_does_not_go_back_to_the_number() {
+    for age in [Age::Genesis, Age::Born] {
+        let scene = pair(age, "INSERT INTO f VALUES (1, 2, 'f'), (2, 2, 'g'); INSERT INTO j VALUES (1, 1, 1, 'pair');");
+        scene.sql("alice", "DELETE FROM f WHERE id = 2");
+        pause();
+        scene.sql("hq", &[NEW, "UPDATE j SET p = 3, f = 2"].concat());
+        let found = "SELECT p.name, f.note FROM j JOIN p ON p.id = j.p JOIN f ON f.id = j.f";
+        for node in ["hq", "alice", "hq", "alice"] {
+            scene.packhorse(node, &["sync"]);
+            assert!(["", "one|f", "three|g"].contains(&scene.sql("alice", found).as_str()), "{age:?}");
+        }
+        come_together_ending(&scene, &["hq", "alice"], &TABLES, &[0, 3]);
+        assert_eq!(scene.sql("alice", found), "three|g", "{age:?}");
+        assert!(scene.sql("hq", "SELECT name FROM p").contains("new"), "{age:?}");
+    }
+}
+
+/// A reference that no foreign key declares, and one by type and number.
+#[test]
+fn what_the_configuration_names() {
+    let schema = "CREATE TABLE p (id INTEGER PRIMARY KEY, name TEXT);
+        CREATE TABLE o (id INTEGER PRIMARY KEY, author INTEGER, kind TEXT, about INTEGER, note TEXT);
+        INSERT INTO p VALUES (1, 'one'), (2, 'two'); INSERT INTO o VALUES (1, 1, 'p', 1, 'of 1'), (2, 2, 'p', 2, 'of 2')";
+    for node in ["hq", "alice"] {
+        let scene = Scene::hub(schema);
+        let path = scene.home("hq").join("packhorse.toml");
+        let text = std::fs::read_to_string(&path).expect("a configuration");
+        let configured =
+            "[table.o]\nreferences = { author = \"p\", about = { type = \"kind\", tables = { p = \"p\" } } }";
+        std::fs::write(&path, format!("{text}\n{configured}\n")).expect("written");
+        scene.remote("alice");
+        scene.sql(node, NEW);
+        come_together(&scene, &["hq", "alice"], &["p", "o"]);
+        for node in ["hq", "alice"] {
+            let found =
+                "SELECT note, a.name, b.name FROM o JOIN p a ON a.id = author JOIN p b ON b.id = about ORDER BY 1";
+            assert_eq!(scene.sql(node, found), "of 1|new|new\nof 2|two|two");
+        }
+    }
 }

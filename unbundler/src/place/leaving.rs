@@ -97,10 +97,10 @@ impl Placer<'_> {
                     None => continue,
                 },
             };
-            if let Some(parent) = parent {
-                if self.is_another(parent, &number, field.refers_to)? {
-                    return Ok(true);
-                }
+            if let Some(parent) = parent
+                && self.is_another(parent, &number, field.refers_to)?
+            {
+                return Ok(true);
             }
         }
         Ok(false)

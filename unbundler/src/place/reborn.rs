@@ -72,10 +72,10 @@ impl Placer<'_> {
             }
             for (number, record) in changes.records.iter().filter_map(|record| Some((numbered(record)?.0, record))) {
                 let before = dead.get(&record.key).filter(|before| before.birth != record.birth);
-                if let Some(before) = before {
-                    if self.is_doomed(table, before)? {
-                        vacated.insert((table.id, number));
-                    }
+                if let Some(before) = before
+                    && self.is_doomed(table, before)?
+                {
+                    vacated.insert((table.id, number));
                 }
             }
         }
@@ -207,10 +207,10 @@ impl Placer<'_> {
     /// Whether everything has come that anything was placed in expectation of.
     fn has_come(&mut self, tried: &Tried<'_, '_>) -> Result<bool> {
         for (table, _, record) in tried.unplaced() {
-            if let Some(birth) = record.birth.filter(|_| tried.on_trust) {
-                if self.transaction.number_of(table, birth)?.is_none() {
-                    return Ok(false);
-                }
+            if let Some(birth) = record.birth.filter(|_| tried.on_trust)
+                && self.transaction.number_of(table, birth)?.is_none()
+            {
+                return Ok(false);
             }
         }
         Ok(true)

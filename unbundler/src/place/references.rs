@@ -238,9 +238,26 @@ impl Placer<'_> {
         Ok(Brought::Done)
     }
 
+    /// Whether a record that these values of another referred to has died meanwhile: its number may be another's by now.
+    fn has_lost(&mut self, table: &TableShape, key: &Key, values: &[(usize, Value)]) -> Result<bool> {
+        let tables = self.transaction.tables();
+        let said = |at: usize| values.iter().find(|value| value.0 == at).map(|value| value.1.clone());
+        for (at, value) in values {
+            let parent = self.parent(table, *at, key, &said)?;
+            let parent = parent.and_then(|name| tables.iter().find(|table| table.name == name));
+            let (Some(parent), Value::Integer(_)) = (parent, value) else { continue };
+            let left = self.transaction.remains(parent, &Key(vec![value.clone()]))?;
+            if left.iter().any(|left| left.remains.dead.is_some_and(|dead| dead.cut == self.arrival.cut)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     fn take_back(&mut self, undo: &Undo<'_>) -> Result<Taken> {
         let (table, key) = (undo.table, &undo.change.key);
         match &undo.before {
+            Before::Standing(_, values) if self.has_lost(table, key, values)? => return Ok(Taken::NotBack),
             Before::Standing(present, values) => match self.transaction.update(table, key, values)? {
                 Placement::Refused(_) => return Ok(Taken::NotBack),
                 Placement::Placed => self.transaction.mark(table, key, present)?,
@@ -283,7 +300,8 @@ enum Brought {
 #[derive(PartialEq, Eq)]
 enum Taken {
     Back,
-    /// The database refused it: it stays, and what it refers to comes back from its own end.
+    /// The database refused it, or what it referred to before is gone: it stays, and what it refers to comes back from its own
+    /// end.
     NotBack,
 }
 
