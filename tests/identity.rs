@@ -5,6 +5,7 @@ mod ends;
 mod families;
 mod keys;
 mod late;
+mod quiet;
 mod references;
 mod tree;
 mod unite;

@@ -331,6 +331,10 @@ pub trait MergeTransaction {
     /// one of those that only remotes give.
     fn may_adopt(&mut self, table: &TableShape, number: i64) -> Result<bool>;
 
+    /// When another connection wrote to any synced table last, if this one's new records do not get numbers of a range of
+    /// this node's own; else None.
+    fn wrote_without_range(&mut self, table: &TableShape) -> Result<Option<WallTime>>;
+
     /// The number of the record with this birth that stands here or of which something is left.
     fn number_of(&mut self, table: &TableShape, birth: Stamp) -> Result<Option<i64>>;
 

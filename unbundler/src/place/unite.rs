@@ -112,6 +112,9 @@ impl Placer<'_> {
             return Ok(());
         };
         if from != to {
+            if self.keeps_apart(table, &theirs.key)? {
+                return Ok(());
+            }
             if let Some(birth) = theirs.birth {
                 self.make_room(table, *to, birth)?;
             }

@@ -19,6 +19,7 @@ mod numbers;
 mod open;
 mod packing;
 mod prepare;
+mod quiet;
 mod ranges;
 mod references;
 mod referring;

@@ -6,7 +6,7 @@
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::fault::{Fault, Outcome};
-use crate::clock::{Clock, Reading};
+use crate::clock::{Clock, Reading, WallTime};
 use crate::horizon::Horizon;
 use crate::id::{Cut, Epoch, LinkId, NetworkId, NodeId, NodeName};
 use crate::link::Link;
@@ -139,6 +139,16 @@ pub(super) fn births(connection: &Connection) -> Outcome<Horizon> {
 /// Raises that.
 pub(super) fn set_births(connection: &Connection, births: Horizon) -> Outcome<()> {
     set(connection, "births", births.reading().0 as i64)
+}
+
+/// When the application wrote last, as noted.
+pub(super) fn wrote_last(connection: &Connection) -> Outcome<Option<WallTime>> {
+    Ok(get(connection, "wrote_last")?.map(|at| WallTime(at as u64)))
+}
+
+/// Notes that.
+pub(super) fn set_wrote_last(connection: &Connection, at: WallTime) -> Outcome<()> {
+    set(connection, "wrote_last", at.0 as i64)
 }
 
 /// Where the numbers of this node's own records start; nowhere in particular at the root.
