@@ -7,6 +7,7 @@ mod keys;
 mod late;
 mod quiet;
 mod references;
+mod regain;
 mod tree;
 mod unite;
 

@@ -23,6 +23,7 @@ mod quiet;
 mod ranges;
 mod references;
 mod referring;
+mod regain;
 mod remake;
 mod repair;
 mod schema;
@@ -96,6 +97,7 @@ impl SqliteReplica {
         }
         let journal = open::journal(&writer)?;
         let catalogue = repair::renew_capture(&mut writer)?;
+        regain::regain(&mut writer, &catalogue)?;
         let identity = state::identity(&writer)?;
         let loud = silence::silence(&mut writer, &catalogue)?;
         let steps = &Uninterrupted;
