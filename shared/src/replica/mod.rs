@@ -5,6 +5,7 @@
 //! only together with its stamp, and cursors, applied sequences and stamps are stored in the same transaction as the
 //! data that they speak of. Leaves to `bundler` what a link is owed, and to `unbundler` which of two values wins.
 
+mod about;
 mod conflict;
 mod error;
 mod held;
@@ -27,6 +28,7 @@ use crate::link::{Forgettable, Link, Sweep};
 use crate::marks::Marks;
 use crate::value::{Key, Value};
 
+pub use about::{About, Numbers, OwnNumbers, ReferenceAbout, RefersTo, SaidBy, TableAbout, TriggerAbout, TriggerRule};
 pub use conflict::Conflict;
 pub use error::ReplicaError;
 pub use held::{Held, Refusal};

@@ -32,6 +32,7 @@ mod silence;
 mod snapshot;
 mod state;
 mod sweeping;
+mod telling;
 mod values;
 
 use std::collections::BTreeMap;

@@ -51,7 +51,7 @@ fn lost<'c>(connection: &Connection, catalogue: &'c Catalogue) -> Outcome<Vec<&'
 }
 
 /// A table's statement, and the same with AUTOINCREMENT, if that makes the same table.
-fn statement_with(connection: &Connection, table: &str) -> Outcome<Option<(String, String)>> {
+pub(super) fn statement_with(connection: &Connection, table: &str) -> Outcome<Option<(String, String)>> {
     let sql = "SELECT sql FROM main.sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE";
     let stands: Option<String> = connection.query_row(sql, [table], |row| row.get(0)).optional()?;
     let Some(stands) = stands else { return Ok(None) };
