@@ -16,3 +16,4 @@ mod queue;
 mod read_only;
 mod relays;
 mod remotes;
+mod tables;

@@ -35,7 +35,9 @@ pub fn receive(node: &mut Node) -> Result<Exit, Failure> {
     let (spool, name) = (node.spool(), node.name().clone());
     let before = node.stock()?;
     let mut received = Received::default();
-    let outcome = Receiver { world: WORLD, spool: &spool, node: &name }.receive(&mut node.replica, &mut received);
+    let renumber_quiet = node.config.merge.renumber_quiet;
+    let receiver = Receiver { world: WORLD, spool: &spool, node: &name, renumber_quiet };
+    let outcome = receiver.receive(&mut node.replica, &mut received);
     let exit = tell(&received);
     node.keep_books(Some(&before), |books, now| bookkeeping::received(books, &received, now));
     outcome?;
@@ -59,8 +61,12 @@ fn tell(received: &Received) -> Exit {
     for (name, why) in &received.left_alone {
         note(&format!("{} was left in the inbox: {why}", name));
     }
+    if received.rested.placed > 0 {
+        let changes = count(received.rested.placed, "change that was held is", "changes that were held are");
+        note(&format!("the application has been quiet: {changes} placed now"));
+    }
     let needs_a_person = |placed: &Placed| placed.held + placed.conflicts > placed.waiting;
-    let attention = received.applied.iter().any(|(_, placed)| needs_a_person(placed));
+    let attention = received.rested.conflicts > 0 || received.applied.iter().any(|(_, placed)| needs_a_person(placed));
     let set_aside = !received.quarantined.is_empty() || !received.left_alone.is_empty();
     if attention || set_aside { Exit::Attention } else { Exit::Done }
 }

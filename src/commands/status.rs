@@ -1,4 +1,8 @@
-//! `packhorse status`: how each link stands, and what to type if something is wrong.
+//! `packhorse status`: how each link stands, and what to type if something is wrong; with `--tables`, what there is to know
+//! of each table.
+
+mod numbers;
+mod tables;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,6 +17,7 @@ use packhorse_shared::replica::{Replica, StoredLink, Tally};
 use packhorse_shared::spool::{Quarantined, Spool, SpoolFile};
 use serde::Serialize;
 
+use self::tables::Tables;
 use crate::failure::{Exit, Failure};
 use crate::node::Node;
 use crate::relay::refusal;
@@ -22,12 +27,18 @@ use crate::wording::{bytes, count, timestamp};
 const EXAMPLES: &str = "\
 Examples:
   packhorse status
+  packhorse status --tables
   packhorse status --json | jq '.links[] | select(.state != \"ok\")'";
 
 /// Tell how each link stands: what waits, what is on its way, what is wrong and what to type
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Status {
+    /// Tell of each table besides: who gives its numbers and what could go wrong with them, what it refers to, which of the
+    /// application's triggers run when a bundle is applied; and which tables are not synced, and why
+    #[arg(long)]
+    tables: bool,
+
     /// Print JSON: one object, whose fields are only ever added to
     #[arg(long)]
     json: bool,
@@ -39,6 +50,8 @@ struct Told {
     database: String,
     accepting: bool,
     links: Vec<LinkTold>,
+    #[serde(flatten)]
+    tables: Option<Tables>,
 }
 
 #[derive(Serialize)]
@@ -77,7 +90,8 @@ impl Status {
     /// Runs the command.
     pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
         let mut node = Node::open(home)?;
-        let told = look(&mut node)?;
+        let mut told = look(&mut node)?;
+        told.tables = self.tables.then(|| Tables::of(&mut node)).transpose()?;
         if self.json {
             json(&told)
         } else {
@@ -100,7 +114,7 @@ fn look(node: &mut Node) -> Result<Told, Failure> {
         links.push(look_at_link(node, &share, tally, outbox, inbox, &aside)?);
     }
     let database = node.replica.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
-    Ok(Told { node: node.name().to_string(), database, accepting: true, links })
+    Ok(Told { node: node.name().to_string(), database, accepting: true, links, tables: None })
 }
 
 fn look_at_link(
@@ -212,6 +226,7 @@ fn tell(told: &Told) {
     for link in &told.links {
         tell_link(link);
     }
+    told.tables.iter().for_each(Tables::tell);
 }
 
 fn tell_link(link: &LinkTold) {

@@ -38,6 +38,7 @@ fn damage_is_told_with_its_line_its_key_and_what_may_stand_there() {
         ("relay = \"\"\n", 4, "node.relay", "empty"),
         ("[remote.Alice]\nset = \"everything\"\n", 4, "remote.Alice", "a-z"),
         ("[remote.alice]\nsets = \"everything\"\n", 5, "remote.alice.sets", "`set`"),
+        ("[merge]\nrenumber_quiet = \"a while\"\n", 5, "merge.renumber_quiet", "length of time"),
         ("[table.t]\nprefer = \"mine\"\n", 5, "table.t.prefer", "latest"),
     ] {
         let told = format!("damaged at line {line}, key {key}: ");

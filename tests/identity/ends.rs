@@ -2,6 +2,7 @@
 
 use super::come_together;
 use crate::support::Scene;
+use crate::support::crm::set;
 
 const SCHEMA: &str = "
     CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT);
@@ -14,8 +15,10 @@ fn as_it_is() -> Scene {
     let config = scene.home("hq").join("packhorse.toml");
     let text = std::fs::read_to_string(&config).unwrap();
     std::fs::write(&config, text + "\n[table.people]\nkeys = \"as-is\"\n[table.homes]\nkeys = \"as-is\"\n").unwrap();
-    scene.remote("alice");
-    scene.remote("bob");
+    for remote in ["alice", "bob"] {
+        scene.remote(remote);
+        set(&scene, remote, "renumber_quiet", "0 s");
+    }
     scene
 }
 

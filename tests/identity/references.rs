@@ -1,6 +1,7 @@
 //! References that no foreign key declares: the configuration names them, and they follow their records.
 
 use super::come_together;
+use crate::support::crm::set;
 use crate::support::{Scene, sqlite};
 
 const SCHEMA: &str = "
@@ -41,8 +42,10 @@ fn scene() -> Scene {
 fn scene_with(schema: &str, configured: &str) -> Scene {
     let scene = Scene::hub(schema);
     configure(&scene, "hq", configured);
-    scene.remote("alice");
-    scene.remote("bob");
+    for remote in ["alice", "bob"] {
+        scene.remote(remote);
+        set(&scene, remote, "renumber_quiet", "0 s");
+    }
     scene
 }
 

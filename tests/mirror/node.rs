@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use packhorse_bundler::package::{Order, Packer};
 use packhorse_bundler::seal::{Sealed, Sealer, Share, Urgency, beyond};
 use packhorse_shared::clock::{Reading, WallTime};
-use packhorse_shared::config::InitialConfig;
+use packhorse_shared::config::{InitialConfig, Span};
 use packhorse_shared::home::{Home, Identity as HomeIdentity};
 use packhorse_shared::id::{NetworkId, NodeId, NodeName};
 use packhorse_shared::replica::sqlite::{Choice, JournalWish, SqliteReplica, prepare};
@@ -200,7 +200,9 @@ impl RealNode {
         let (spool, name) = (Spool::new(&self.home, seams.world().disk), self.name.clone());
         let replica = &mut self.opened().replica;
         let mut received = Received::default();
-        let receiver = Receiver { world: seams.world(), spool: &spool, node: &name };
+        // The model has no application that it would have to wait for.
+        let renumber_quiet = Span::default();
+        let receiver = Receiver { world: seams.world(), spool: &spool, node: &name, renumber_quiet };
         receiver.receive(replica, &mut received).expect("received");
         let refused = received.quarantined.iter().find(|(_, why)| !why.contains("the digest in its name"));
         assert_eq!(refused, None, "only what is damaged is refused");

@@ -131,6 +131,11 @@ impl Arrival {
     pub fn knew(&self, ours: Mark) -> bool {
         ours.via == self.link || ours.cut <= self.seen
     }
+
+    /// Whether it placed ours as well, and one node made both: changes that were held together are tried one by one.
+    fn brought_both(&self, ours: Mark, theirs: Stamp) -> bool {
+        ours.cut == self.cut && ours.stamp.node == theirs.node
+    }
 }
 
 /// Whether a stamp is of a time when a record was not made yet.
@@ -173,7 +178,7 @@ impl Field {
 /// Weighs an incoming field against ours.
 pub fn field(ours: Option<Mark>, theirs: Stamp, arrival: &Arrival) -> Field {
     let Some(ours) = ours else { return against_unmarked(theirs, arrival) };
-    match (theirs > ours.stamp, arrival.knew(ours)) {
+    match (theirs > ours.stamp, arrival.knew(ours) || arrival.brought_both(ours, theirs)) {
         (true, true) => Field::Theirs,
         (true, false) => Field::TheirsOverUnseen,
         (false, false) if theirs < ours.stamp && theirs > Stamp::ZERO => Field::OursOverBlind,
@@ -313,6 +318,14 @@ mod tests {
         assert_eq!(field(Some(known), stamp(6, 2), &ARRIVAL), Field::Ours);
         let by_another_way = Mark { via: LinkId(3), ..known };
         assert_eq!(field(Some(by_another_way), stamp(6, 2), &ARRIVAL), Field::Ours);
+    }
+
+    #[test]
+    fn what_one_node_made_and_was_held_together_is_no_conflict_in_either_order() {
+        let placed = |reading| Mark { stamp: stamp(reading, 3), cut: ARRIVAL.cut, via: LinkId::LOCAL };
+        assert_eq!(field(Some(placed(5)), stamp(6, 3), &ARRIVAL), Field::Theirs);
+        assert_eq!(field(Some(placed(6)), stamp(5, 3), &ARRIVAL), Field::Ours);
+        assert_eq!(field(Some(placed(5)), stamp(6, 2), &ARRIVAL), Field::TheirsOverUnseen, "of another node");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use packhorse_shared::bundle::BundleName;
 use packhorse_shared::change::TableChanges;
+use packhorse_shared::config::Span;
 use packhorse_shared::id::{LinkId, NodeId, NodeName};
 use packhorse_shared::link::{Header, Role, Standing, Verdict};
 use packhorse_shared::replica::{Replica, StoredLink};
@@ -18,6 +19,7 @@ use crate::error::UnbundlerError;
 use crate::intake::{self, Arrived, Unfit};
 use crate::merge::Arrival;
 use crate::place::{Placed, place};
+use crate::retry::retry_when_quiet;
 use crate::told::Told;
 
 /// What a run came to.
@@ -33,6 +35,17 @@ pub struct Received {
     pub quarantined: Vec<(String, String)>,
     /// What was left where it is, and why.
     pub left_alone: Vec<(String, String)>,
+    /// What had waited for the application to be quiet, and was placed although nothing came.
+    pub rested: Rested,
+}
+
+/// What became of held changes when the application had become quiet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rested {
+    /// How many were placed.
+    pub placed: u64,
+    /// Fields over which there is a conflict.
+    pub conflicts: u64,
 }
 
 /// Applies bundles at one node.
@@ -43,6 +56,9 @@ pub struct Receiver<'a> {
     pub spool: &'a Spool<'a>,
     /// The node.
     pub node: &'a NodeName,
+    /// For how long the application must have written nothing before a record gets another number where that could mean
+    /// another record to it.
+    pub renumber_quiet: Span,
 }
 
 /// One run through the inbox.
@@ -83,6 +99,17 @@ impl Receiver<'_> {
             link.state.run_ended_waiting(&outbox);
             replica.save_link(link)?;
             self.reached(Step::WaitingCounted, link.peer.as_str())?;
+        }
+        self.rest(replica, pass.received)
+    }
+
+    /// Every bundle that is applied tries what is held once more. Without any, what waits for quiet must not wait for more.
+    fn rest(&self, replica: &mut dyn Replica, received: &mut Received) -> Result<(), UnbundlerError> {
+        if !received.applied.is_empty() {
+            return Ok(());
+        }
+        if let Some(retried) = retry_when_quiet(replica, self.world.clock.now(), self.renumber_quiet)? {
+            received.rested = Rested { placed: retried.placed.len() as u64, conflicts: retried.came_to.conflicts };
         }
         Ok(())
     }
@@ -157,7 +184,7 @@ impl Receiver<'_> {
         let (horizon, births) = (transaction.horizon()?, transaction.births(header.horizon)?);
         let (cut, via, hub) = (transaction.cut(), link.id, pass.hub);
         let arrival = Arrival { link: link.id, via, cut, seen, sender, hub, horizon, births, had, told };
-        let placed = place(&mut *transaction, &changes, arrival, now)?;
+        let placed = place(&mut *transaction, &changes, arrival, now, self.renumber_quiet)?;
         transaction.save_link(&accepted)?;
         self.reached(Step::ApplyUncommitted, &bundle.file)?;
         transaction.commit()?;

@@ -1,11 +1,12 @@
-//! Retry: trying held changes again because a person asks for it, with nothing incoming.
+//! Retry: trying held changes again with nothing incoming, because a person asks for it or the application has become quiet.
 //!
 //! Everything happens in one transaction. Leaves to [`crate::place`] how a change is placed, and to the command which
-//! changes are meant.
+//! changes a person means.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use packhorse_shared::clock::{Reading, WallTime};
+use packhorse_shared::config::Span;
 use packhorse_shared::horizon::Horizon;
 use packhorse_shared::id::{Cut, LinkId, NodeId};
 use packhorse_shared::link::Role;
@@ -13,7 +14,7 @@ use packhorse_shared::replica::{Held, Replica};
 
 use crate::error::UnbundlerError;
 use crate::merge::Arrival;
-use crate::place::{HeldPlacer, Placed};
+use crate::place::{HeldPlacer, Placed, WAITS_FOR_QUIET};
 use crate::told::Told;
 
 /// What trying again came to.
@@ -28,11 +29,48 @@ pub struct Retried {
     pub came_to: Placed,
 }
 
-/// Tries these held changes again, as often as one that is placed may have made room for another.
+/// Tries these held changes again, as often as one that is placed may have made room for another. That a person asks for it
+/// overrules what the application may still know of numbers: nothing waits for it to be quiet.
 pub fn retry(
     replica: &mut dyn Replica,
     is_meant: &dyn Fn(&Held) -> bool,
     now: WallTime,
+) -> Result<Retried, UnbundlerError> {
+    try_again(replica, is_meant, now, Patience::None)
+}
+
+/// Tries everything that is held again if any of it waits for the application to be quiet for this long, and it is: what
+/// waits for that in its turn may be placed as well.
+pub fn retry_when_quiet(
+    replica: &mut dyn Replica,
+    now: WallTime,
+    quiet: Span,
+) -> Result<Option<Retried>, UnbundlerError> {
+    if !replica.all_held()?.iter().any(waits_for_quiet) {
+        return Ok(None);
+    }
+    let retried = try_again(replica, &|_| true, now, Patience::Until(quiet))?;
+    Ok(Some(retried).filter(|retried| !retried.placed.is_empty()))
+}
+
+fn waits_for_quiet(held: &Held) -> bool {
+    held.reason.starts_with(WAITS_FOR_QUIET)
+}
+
+/// What is done while the application is not quiet.
+#[derive(Clone, Copy)]
+enum Patience {
+    /// The same as else.
+    None,
+    /// Nothing, until it was for this long.
+    Until(Span),
+}
+
+fn try_again(
+    replica: &mut dyn Replica,
+    is_meant: &dyn Fn(&Held) -> bool,
+    now: WallTime,
+    patience: Patience,
 ) -> Result<Retried, UnbundlerError> {
     let links = replica.links()?;
     let told = Told::of(links.iter().map(|link| (link.id, link.state.told())));
@@ -51,7 +89,14 @@ pub fn retry(
     let of_links: BTreeMap<LinkId, Arrival> = links.iter().map(|link| (link.id, arrival(link))).collect();
     let before = transaction.held()?;
     let others: BTreeSet<i64> = before.iter().filter(|held| !is_meant(held)).map(|held| held.id).collect();
-    let mut placer = HeldPlacer::new(&mut *transaction, nobodys, of_links, now)?;
+    let quiet = match patience {
+        Patience::None => Span::default(),
+        Patience::Until(quiet) => quiet,
+    };
+    let mut placer = HeldPlacer::new(&mut *transaction, nobodys, of_links, now, quiet)?;
+    if placer.keep_waiting(&before, &waits_for_quiet)? {
+        return Ok(Retried { placed: Vec::new(), still: before, came_to: Placed::default() });
+    }
     let mut gone: BTreeSet<i64> = BTreeSet::new();
     loop {
         let placed = placer.place(&|held| !others.contains(&held.id))?;

@@ -84,6 +84,7 @@ database = ""
 [merge]
 # expire_after = "1 year"
 # apply_pause = "100 ms"
+# renumber_quiet = "10 min"          # a remote's numbers that the hub's may meet change once nothing was written for so long
 
 # Policies, at the hub; they travel to the remotes. `prefer` is "latest", "hub" or "remote".
 # [table.contacts]

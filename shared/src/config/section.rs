@@ -93,12 +93,17 @@ pub struct MergeConfig {
     #[serde(deserialize_with = "not_zero")]
     pub expire_after: Span,
     /// The pause between two steps of applying, in which the application gets at its database; zero is allowed.
+    #[serde(deserialize_with = "quantity")]
     pub apply_pause: Span,
+    /// For how long the application must have written nothing before a record gets another number in a table whose new
+    /// numbers do not start far above the hub's; zero is allowed.
+    #[serde(deserialize_with = "quantity")]
+    pub renumber_quiet: Span,
 }
 
 impl Default for MergeConfig {
     fn default() -> Self {
-        Self { expire_after: Span::years(1), apply_pause: Span::from_millis(100) }
+        Self { expire_after: Span::years(1), apply_pause: Span::from_millis(100), renumber_quiet: Span::minutes(10) }
     }
 }
 
@@ -315,13 +320,18 @@ fn set_tables<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<SetTable>, D::Er
     Ok(tables)
 }
 
+/// A quantity, which may be none.
+fn quantity<'de, T: Quantity, D: Deserializer<'de>>(from: D) -> Result<T, D::Error> {
+    from.deserialize_str(QuantityVisitor::<T>(PhantomData))
+}
+
 /// A quantity of which none makes no sense.
 fn not_zero<'de, T, D>(from: D) -> Result<T, D::Error>
 where
     T: Quantity,
     D: Deserializer<'de>,
 {
-    let quantity = from.deserialize_str(QuantityVisitor::<T>(PhantomData))?;
+    let quantity: T = quantity(from)?;
     if quantity.is_zero() { Err(Error::custom("it must be more than zero")) } else { Ok(quantity) }
 }
 

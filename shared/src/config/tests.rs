@@ -23,6 +23,7 @@ transfer_every = "3 min"
 [merge]
 expire_after = "2 years"
 apply_pause = "0 ms"
+renumber_quiet = "0 s"
 
 [table.contacts]
 prefer = "hub"
@@ -68,6 +69,7 @@ fn the_designed_example_is_understood() {
     assert_eq!(config.bundle.bundle_max, ByteCount::kib(1024));
     assert_eq!(config.watch.transfer_every(true), Span::minutes(3));
     assert_eq!(config.merge.apply_pause, Span::from_millis(0));
+    assert_eq!(config.merge.renumber_quiet, Span::from_millis(0));
     assert_eq!(config.policy("contacts").prefer, Prefer::Hub);
     assert_eq!(config.policy("contacts").keys, Keys::AsIs);
     assert_eq!(config.policy("others").prefer, Prefer::Latest);
@@ -97,6 +99,7 @@ fn all_but_the_node_has_defaults() {
     assert_eq!(config.watch.transfer_every(true), Span::minutes(15));
     assert_eq!(config.watch.transfer_every(false), Span::minutes(2));
     assert_eq!(config.merge.expire_after.to_string(), "1 year");
+    assert_eq!(config.merge.renumber_quiet.to_string(), "10 min");
 }
 
 #[test]
@@ -132,6 +135,9 @@ fn a_damaged_file_is_refused_with_line_and_key() {
     refused(&node("[watch]\napply_every = \"0 s\"\n"), 5, Some("watch.apply_every"), "more than zero");
     refused(&node("[watch]\ntransfer_every = \"0 s\"\n"), 5, Some("watch.transfer_every"), "more than zero");
     refused(&node("[merge]\napply_pause = \"1 fortnight\"\n"), 5, Some("merge.apply_pause"), "fortnight");
+    refused(&node("[merge]\nrenumber_quiet = 10\n"), 5, Some("merge.renumber_quiet"), "15 min");
+    refused(&node("[merge]\nrenumber_quiet = \"0\"\n"), 5, Some("merge.renumber_quiet"), "a unit");
+    refused(&node("[merge]\nrenumber_quiet = \"-1 min\"\n"), 5, Some("merge.renumber_quiet"), "whole number");
     refused(&node("[table.a]\nprefer = \"mine\"\n"), 5, Some("table.a.prefer"), "mine");
     refused(&node("[table.a]\nkeys = \"as_is\"\n"), 5, Some("table.a.keys"), "as-is");
     refused(&node("[table.a]\ndeletes = \"any\"\n"), 5, Some("table.a.deletes"), "deletes");

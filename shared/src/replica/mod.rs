@@ -5,9 +5,11 @@
 //! only together with its stamp, and cursors, applied sequences and stamps are stored in the same transaction as the
 //! data that they speak of. Leaves to `bundler` what a link is owed, and to `unbundler` which of two values wins.
 
+mod about;
 mod conflict;
 mod error;
 mod held;
+mod missing;
 mod moved;
 mod numbering;
 mod reference;
@@ -22,14 +24,16 @@ use std::path::Path;
 use crate::change::TableChanges;
 use crate::clock::{Reading, Stamp, WallTime};
 use crate::horizon::Horizon;
-use crate::id::{ColumnId, Cut, Epoch, LinkId, NetworkId, NodeId, NodeName, TableId};
+use crate::id::{Cut, Epoch, LinkId, NetworkId, NodeId, NodeName, TableId};
 use crate::link::{Forgettable, Link, Sweep};
 use crate::marks::Marks;
 use crate::value::{Key, Value};
 
+pub use about::{About, Numbers, OwnNumbers, ReferenceAbout, RefersTo, SaidBy, TableAbout, TriggerAbout, TriggerRule};
 pub use conflict::Conflict;
 pub use error::ReplicaError;
 pub use held::{Held, Refusal};
+pub use missing::Missing;
 pub use moved::{HowMoved, Moved, Moves, Residence};
 pub use numbering::{NoRange, RemoteCopy, WhyNoRange};
 pub use reference::{Pair, Reference, Refers};
@@ -255,21 +259,6 @@ pub enum Placement {
     Refused(String),
 }
 
-/// A record that another one refers to and that does not stand in its table.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Missing {
-    /// Its table.
-    pub table: TableId,
-    /// Its key.
-    pub key: Key,
-    /// Its birth, as in [`ChangedRecord::birth`].
-    pub birth: Option<Stamp>,
-    /// What is left of it.
-    pub remains: Remains,
-    /// The columns of the other record by which it refers to it.
-    pub by: Vec<ColumnId>,
-}
-
 /// A write transaction in which changes from elsewhere are placed. Dropped without [`Self::commit`] it leaves no
 /// trace. Nothing that it writes is captured.
 pub trait MergeTransaction {
@@ -333,6 +322,10 @@ pub trait MergeTransaction {
     /// Whether a number of another node's can be this node's for the same record: nothing has or had it here, and it is not
     /// one of those that only remotes give.
     fn may_adopt(&mut self, table: &TableShape, number: i64) -> Result<bool>;
+
+    /// When another connection wrote to any synced table last, if this one's new records do not get numbers of a range of
+    /// this node's own; else None.
+    fn wrote_without_range(&mut self, table: &TableShape) -> Result<Option<WallTime>>;
 
     /// The number of the record with this birth that stands here or of which something is left.
     fn number_of(&mut self, table: &TableShape, birth: Stamp) -> Result<Option<i64>>;

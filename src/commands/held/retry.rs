@@ -21,6 +21,8 @@ Examples:
   packhorse held retry         everything that is held, together
   packhorse held retry 12 15   these two and nothing else
 
+What waits until the application has written nothing for a while (`renumber_quiet` in packhorse.toml)
+is done at once by this command: close the application first, since records may change their numbers.
 Ends with 3 if something of it is still held.";
 
 /// Try held changes again now, and tell what was placed and what is still in the way

@@ -1,6 +1,7 @@
 //! Why a change waits, and what would let it be placed, in words.
 
 use packhorse_shared::replica::{Held, Refusal};
+use packhorse_unbundler::place::WAITS_FOR_QUIET;
 
 /// Why it waits.
 pub fn reason(held: &Held) -> String {
@@ -20,6 +21,12 @@ pub fn reason(held: &Held) -> String {
 /// What would let it be placed.
 pub fn next_step(held: &Held) -> String {
     let reason = held.reason.as_str();
+    if reason.starts_with(WAITS_FOR_QUIET) {
+        return format!(
+            "the first sync after that does it by itself; if the application is closed, so does `packhorse held retry {}`",
+            held.id
+        );
+    }
     let step = match Refusal::of(reason) {
         Refusal::Unique(_) => "give one of the two another value, here or where this change was made",
         Refusal::NotNull(_) | Refusal::Check(_) => {
@@ -93,6 +100,7 @@ mod tests {
             "another record stands under 5 in this database",
             "table \"seats\" is not synced in this database",
             "a trigger of the application ignored it",
+            "it waits until the application has written nothing for 10 min, since that may know another record",
         ] {
             assert!(next_step(&held(words)).ends_with("`packhorse held retry 7`"), "{words}");
         }

@@ -17,6 +17,7 @@ impl Placer<'_> {
     pub(super) fn follow(&mut self, table: &TableShape, record: &RecordChange, is_confirmation: bool) -> Result<()> {
         // One that is dead has no number there any more, which may be another's.
         let Some((theirs, birth)) = numbered(record).filter(|_| !is_dead(record)) else { return Ok(()) };
+        self.overtake(table, theirs, birth)?;
         let ours = self.transaction.number_of(table, birth)?;
         if ours.is_none() && is_confirmation {
             return self.renumber_held(table, theirs, birth);
@@ -41,7 +42,7 @@ impl Placer<'_> {
     pub(super) fn make_room(&mut self, table: &TableShape, number: i64, birth: Stamp) -> Result<()> {
         let standing = self.transaction.find(table, &Key(vec![Value::Integer(number)]))?;
         let Some(other) = standing.and_then(|present| present.birth) else { return Ok(()) };
-        if other == birth {
+        if other == birth || self.keeps_numbers(table)? {
             return Ok(());
         }
         let Some(free) = self.free_number(table)? else { return Ok(()) };
@@ -57,6 +58,9 @@ impl Placer<'_> {
         let Some(present) = standing.filter(|present| present.birth == Some(birth)) else {
             return self.move_remains(table, &old, &new, birth);
         };
+        if self.keeps_numbers(table)? {
+            return self.hold_number(table, to, birth);
+        }
         if let Some(same) = self.transaction.find(table, &new)? {
             // The hub dropped its birth before it heard that ours bears it.
             return match self.arrival.is_known_by(&same, Some(birth), &table.column_ids()) {

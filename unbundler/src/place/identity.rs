@@ -255,6 +255,17 @@ impl Placer<'_> {
         Ok(self.arrival.births.covers(birth) && may_be_its)
     }
 
+    /// The table that a field of a change refers to.
+    pub(super) fn refers<'t>(
+        &mut self,
+        table: &'t TableShape,
+        (of, record): (&TableChanges, &RecordChange),
+        at: usize,
+    ) -> Result<Option<&'t str>> {
+        let Some(field) = record.fields.get(at) else { return Ok(None) };
+        Ok(self.referred(table, (of, record, &record.key), field, at)?.map(|(_, parent)| parent))
+    }
+
     /// What a field refers to: the column that it is, or the one of the key that it speaks of, and the table.
     pub(super) fn referred<'t>(
         &mut self,

@@ -9,7 +9,8 @@
 //! apart;
 //! `standing` has the changes of records that stand in their table, `absent` those of records that do not, `moved` those
 //! of records that are known under another birth; `references` has what foreign keys ask for, `parent` which table a field
-//! refers to, `swap` what is placed only together, and `reborn` numbers that were given again, with `leaving`.
+//! refers to, `swap` what is placed only together, `reborn` numbers that were given again, with `leaving`, and `quiet` what
+//! waits for the application.
 
 mod absent;
 mod circle;
@@ -19,6 +20,7 @@ mod identity;
 mod leaving;
 mod moved;
 mod parent;
+mod quiet;
 mod reborn;
 mod references;
 mod standing;
@@ -30,13 +32,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use packhorse_shared::change::{EXISTENCE, RecordChange, TableChanges};
 use packhorse_shared::clock::{Reading, WallTime};
+use packhorse_shared::config::Span;
 use packhorse_shared::id::{Cut, LinkId, TableId};
 use packhorse_shared::replica::{Held, MergeTransaction, Moves, Refusal, Result, TableShape};
 use packhorse_shared::value::Key;
 
 use crate::merge::Arrival;
 use identity::{Adopted, Births, Confirms, says_only_number};
+use quiet::Waiting;
 use references::Undo;
+
+pub use quiet::WAITS_FOR_QUIET;
 
 /// What placing came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -93,17 +99,21 @@ pub struct Placer<'a> {
     of_links: BTreeMap<LinkId, Arrival>,
     /// Why a change was held last.
     refusal: Option<String>,
+    waiting: Waiting,
 }
 
-/// Places everything that a bundle brought, then tries what is held once more.
+/// Places everything that a bundle brought, then tries what is held once more. `quiet`: for how long the application must
+/// have written nothing before a record gets another number where that could mean another record to it.
 pub fn place(
     transaction: &mut dyn MergeTransaction,
     bundle: &[TableChanges],
     arrival: Arrival,
     now: WallTime,
+    quiet: Span,
 ) -> Result<Placed> {
-    let mut placer = Placer::new(transaction, arrival, now)?;
-    placer.changes(bundle)?;
+    let mut placer = Placer::new(transaction, arrival, now, quiet)?;
+    let named = placer.with_births(bundle)?;
+    placer.changes(named.as_deref().unwrap_or(bundle))?;
     placer.retry_held(&|_| true)?;
     if placer.placed.held > 0 {
         let held = placer.transaction.held()?;
@@ -124,14 +134,20 @@ impl<'a> HeldPlacer<'a> {
         arrival: Arrival,
         of_links: BTreeMap<LinkId, Arrival>,
         now: WallTime,
+        quiet: Span,
     ) -> Result<Self> {
-        let placer = Placer::new(transaction, arrival, now)?;
+        let placer = Placer::new(transaction, arrival, now, quiet)?;
         Ok(Self(Placer { of_links, ..placer }))
     }
 
     /// Tries these once; tells the numbers of those that were placed.
     pub fn place(&mut self, which: &dyn Fn(&Held) -> bool) -> Result<Vec<i64>> {
         self.0.retry_held(which)
+    }
+
+    /// Whether all those of these that wait for the application go on waiting.
+    pub fn keep_waiting(&mut self, held: &[Held], waits: &dyn Fn(&Held) -> bool) -> Result<bool> {
+        self.0.keep_waiting(held, waits)
     }
 
     /// What placing them came to.
@@ -141,7 +157,7 @@ impl<'a> HeldPlacer<'a> {
 }
 
 impl<'a> Placer<'a> {
-    fn new(transaction: &'a mut dyn MergeTransaction, arrival: Arrival, now: WallTime) -> Result<Self> {
+    fn new(transaction: &'a mut dyn MergeTransaction, arrival: Arrival, now: WallTime, quiet: Span) -> Result<Self> {
         let moves = transaction.moves()?;
         let (placed, dying, of_links) = (Placed::default(), BTreeSet::new(), BTreeMap::new());
         let (confirms, adopted, coming) = (Confirms::new(), Adopted::new(), Births::new());
@@ -160,6 +176,7 @@ impl<'a> Placer<'a> {
             unknown: Births::new(),
             of_links,
             refusal: None,
+            waiting: Waiting::until(quiet),
         })
     }
 }
@@ -282,7 +299,8 @@ impl Placer<'_> {
             Step::Nothing => {}
             Step::Refused(reason) => {
                 let same = self.same_here(table, of, record, &reason)?;
-                self.hold(of, record, &same.unwrap_or(reason))?;
+                let reason = same.unwrap_or_else(|| self.why_refused(table, &record.key, reason));
+                self.hold(of, record, &reason)?;
             }
             Step::NumberTaken => self.give_number(table, of, record)?,
             Step::HasChild(child) => self.revive(table, record, &child)?,

@@ -112,7 +112,10 @@ impl Placer<'_> {
 
     /// Gives a record that lives again a number of its own, if this end decides that; else it is held.
     pub(super) fn give_number(&mut self, table: &TableShape, of: &TableChanges, record: &RecordChange) -> Result<()> {
-        let taken = format!("another record stands under {} in this database", record.key);
+        let taken = match self.arrival.authority() == Authority::Sender && self.keeps_numbers(table)? {
+            true => self.waits_since("that may know another record by this number"),
+            false => format!("another record stands under {} in this database", record.key),
+        };
         if self.arrival.authority() == Authority::Sender || table.key_kind != KeyKind::Assigned {
             return self.hold(of, record, &taken);
         }

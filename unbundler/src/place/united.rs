@@ -98,6 +98,9 @@ impl Placer<'_> {
 
     fn hear_union(&mut self, table: &TableShape, ours: Residence, to: Residence) -> Result<Refusable> {
         let standing = self.transaction.find(table, &ours.key)?.filter(|present| present.birth == ours.birth);
+        if standing.is_some() && ours.key != to.key && self.keeps_apart(table, &to.key)? {
+            return Ok(Err(self.waits_since("that may know the same record by another number")));
+        }
         if let Some(present) = standing {
             let done = self.become_one(table, &ours, &to, present)?;
             if done.is_err() {

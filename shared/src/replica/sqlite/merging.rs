@@ -23,6 +23,7 @@ use super::holding;
 use super::missing;
 use super::moves;
 use super::numbers;
+use super::quiet;
 use super::search;
 use super::silence::{Loud, without_triggers};
 use super::state::{self, Progress};
@@ -290,6 +291,10 @@ impl MergeTransaction for SqliteMerge<'_> {
 
     fn may_adopt(&mut self, table: &TableShape, number: i64) -> Result<bool> {
         self.said(self.entry(table).and_then(|entry| numbers::may_adopt(self.writer, entry, number)))
+    }
+
+    fn wrote_without_range(&mut self, table: &TableShape) -> Result<Option<WallTime>> {
+        self.said(quiet::wrote_without_range(self.writer, &table.name))
     }
 
     fn number_of(&mut self, table: &TableShape, birth: Stamp) -> Result<Option<i64>> {

@@ -19,9 +19,11 @@ mod numbers;
 mod open;
 mod packing;
 mod prepare;
+mod quiet;
 mod ranges;
 mod references;
 mod referring;
+mod regain;
 mod remake;
 mod repair;
 mod schema;
@@ -30,6 +32,7 @@ mod silence;
 mod snapshot;
 mod state;
 mod sweeping;
+mod telling;
 mod values;
 
 use std::collections::BTreeMap;
@@ -95,6 +98,7 @@ impl SqliteReplica {
         }
         let journal = open::journal(&writer)?;
         let catalogue = repair::renew_capture(&mut writer)?;
+        regain::regain(&mut writer, &catalogue)?;
         let identity = state::identity(&writer)?;
         let loud = silence::silence(&mut writer, &catalogue)?;
         let steps = &Uninterrupted;

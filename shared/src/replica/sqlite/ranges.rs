@@ -63,7 +63,7 @@ impl Ranges {
             let why = match &start {
                 _ if is_as_is => Some(WhyNoRange::AsIs),
                 Err(why) => Some(why.clone()),
-                Ok(start) => why_not(connection, shape, *start)?,
+                Ok(start) => why_not(connection, "hub", shape, *start)?,
             };
             match why {
                 Some(why) => plan.none.push(NoRange { table: shape.name.clone(), why }),
@@ -89,7 +89,7 @@ impl Ranges {
         if let Some(start) = self.start {
             state::set_numbers_from(connection, start)?;
         }
-        self.none.iter().try_for_each(|none| state::set_numbers_as_is(connection, &none.table))
+        self.none.iter().try_for_each(|none| state::set_numbers_as_is(connection, none))
     }
 
     /// The tables without a range, once the copy is made: what it does not itself say to have one counts as having none.
@@ -105,7 +105,7 @@ impl Ranges {
 }
 
 /// Where the numbers of this node's remotes start. Without a hub it is the root.
-fn start_of_remotes(connection: &Connection) -> Outcome<std::result::Result<i64, WhyNoRange>> {
+pub(super) fn start_of_remotes(connection: &Connection) -> Outcome<std::result::Result<i64, WhyNoRange>> {
     let has_hub = state::links(connection)?.iter().any(|link| link.state.role() == Role::Hub);
     Ok(match (has_hub, state::numbers_from(connection)?) {
         (false, _) => Ok(DEPTH_1),
@@ -115,35 +115,42 @@ fn start_of_remotes(connection: &Connection) -> Outcome<std::result::Result<i64,
     })
 }
 
-fn why_not(connection: &Connection, shape: &TableShape, start: i64) -> Outcome<Option<WhyNoRange>> {
+/// Why a table of the database attached under this name cannot have a range that starts here, as far as its statement need
+/// not be read.
+pub(super) fn why_not(
+    connection: &Connection,
+    schema: &str,
+    shape: &TableShape,
+    start: i64,
+) -> Outcome<Option<WhyNoRange>> {
     let (table, Some(key)) = (shape.name.as_str(), shape.keys.first()) else { return Ok(None) };
-    let sql = "SELECT \"table\" FROM pragma_foreign_key_list(?1, 'hub') WHERE \"from\" = ?2 COLLATE NOCASE";
-    let parent = connection.prepare_cached(sql)?.query_row([table, key], |row| row.get(0)).optional()?;
+    let sql = "SELECT \"table\" FROM pragma_foreign_key_list(?1, ?3) WHERE \"from\" = ?2 COLLATE NOCASE";
+    let parent = connection.prepare_cached(sql)?.query_row([table, key, schema], |row| row.get(0)).optional()?;
     if let Some(parent) = parent {
         return Ok(Some(WhyNoRange::ForeignKey { parent }));
     }
-    if let Some(why) = why_not_rowid(connection, table)? {
+    if let Some(why) = why_not_rowid(connection, schema, table)? {
         return Ok(Some(why));
     }
-    let sql = format!("SELECT max({}) FROM hub.{}", quoted(key), quoted(table));
+    let sql = format!("SELECT max({}) FROM {schema}.{}", quoted(key), quoted(table));
     let highest: Option<i64> = connection.query_row(&sql, [], |row| row.get(0))?;
-    let number = highest.max(sequence(connection, "hub", table)?);
+    let number = highest.max(sequence(connection, schema, table)?);
     Ok(number.filter(|number| *number >= start).map(|number| WhyNoRange::Reached { number }))
 }
 
 /// Only a key that is the rowid can have AUTOINCREMENT.
-fn why_not_rowid(connection: &Connection, table: &str) -> Outcome<Option<WhyNoRange>> {
-    let sql = "SELECT wr FROM pragma_table_list(?1) WHERE schema = 'hub'";
-    if connection.prepare_cached(sql)?.query_row([table], |row| row.get(0))? {
+fn why_not_rowid(connection: &Connection, schema: &str, table: &str) -> Outcome<Option<WhyNoRange>> {
+    let sql = "SELECT wr FROM pragma_table_list(?1) WHERE schema = ?2";
+    if connection.prepare_cached(sql)?.query_row([table, schema], |row| row.get(0))? {
         return Ok(Some(WhyNoRange::WithoutRowid));
     }
-    let sql = "SELECT type FROM pragma_table_xinfo(?1, 'hub') WHERE pk = 1";
-    let kind: String = connection.prepare_cached(sql)?.query_row([table], |row| row.get(0))?;
+    let sql = "SELECT type FROM pragma_table_xinfo(?1, ?2) WHERE pk = 1";
+    let kind: String = connection.prepare_cached(sql)?.query_row([table, schema], |row| row.get(0))?;
     if !kind.eq_ignore_ascii_case("INTEGER") {
         return Ok(Some(WhyNoRange::Declared { kind }));
     }
-    let sql = "SELECT count(*) FROM pragma_index_list(?1, 'hub') WHERE origin = 'pk'";
-    let indexes: i64 = connection.prepare_cached(sql)?.query_row([table], |row| row.get(0))?;
+    let sql = "SELECT count(*) FROM pragma_index_list(?1, ?2) WHERE origin = 'pk'";
+    let indexes: i64 = connection.prepare_cached(sql)?.query_row([table, schema], |row| row.get(0))?;
     Ok((indexes > 0).then_some(WhyNoRange::Descending))
 }
 
@@ -189,7 +196,8 @@ mod tests {
         let connection = remote();
         assert!(!has_range(&connection, "t").unwrap(), "the root has none");
         state::set_numbers_from(&connection, DEPTH_1).unwrap();
-        state::set_numbers_as_is(&connection, "As_It_Is").unwrap();
+        state::set_numbers_as_is(&connection, &NoRange { table: "As_It_Is".to_owned(), why: WhyNoRange::AsIs })
+            .unwrap();
         assert_eq!(state::numbers_from(&connection).unwrap(), Some(DEPTH_1));
         assert!(has_range(&connection, "t").unwrap());
         assert!(!has_range(&connection, "as_it_is").unwrap(), "however high its numbers are");

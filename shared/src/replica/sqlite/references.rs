@@ -48,6 +48,13 @@ pub(super) fn of_column<'a>(all: &'a [Reference], table: &str, column: &str) -> 
     all.iter().find(is_it).map(|reference| &reference.to)
 }
 
+/// Who says what a column refers to.
+pub(super) fn origin(connection: &Connection, table: &str, column: &str) -> Outcome<Origin> {
+    let own = stored(connection, Origin::Configuration)?;
+    let is_own = of_column(&own, table, column).is_some();
+    Ok(if is_own { Origin::Configuration } else { Origin::Package })
+}
+
 /// Whether one of the two says exactly this.
 pub(super) fn are(connection: &Connection, origin: Origin, wanted: &[Reference]) -> Outcome<bool> {
     Ok(stored(connection, origin)? == sorted(wanted.to_vec()))

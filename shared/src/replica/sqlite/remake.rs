@@ -7,6 +7,7 @@ use rusqlite::Connection;
 
 use super::fault::Outcome;
 use super::names::quoted;
+use super::open;
 use super::packing::is_about_the_statement;
 use super::schema;
 
@@ -33,6 +34,22 @@ pub(super) fn with_autoincrement(connection: &Connection, table: &str, sql: &str
         connection.execute_batch(&format!("DROP TABLE main.{}", quoted(table)))?;
     }
     Ok(is_same)
+}
+
+/// Whether two statements make the same table but for AUTOINCREMENT, as far as SQLite tells.
+pub(super) fn makes_the_same(table: &str, one: &str, other: &str) -> Outcome<bool> {
+    let scratch = Connection::open_in_memory()?;
+    open::accept_old_quoting(&scratch)?;
+    let mut told = Vec::new();
+    for sql in [one, other] {
+        match scratch.execute_batch(sql) {
+            Err(error) if is_about_the_statement(&error) => return Ok(false),
+            made => made?,
+        }
+        told.push(told_of(&scratch, table, "main")?);
+        scratch.execute_batch(&format!("DROP TABLE {}", quoted(table)))?;
+    }
+    Ok(told.first() == told.get(1))
 }
 
 fn told_of(connection: &Connection, table: &str, database: &str) -> Outcome<Vec<String>> {

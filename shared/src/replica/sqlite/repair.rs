@@ -12,6 +12,7 @@ use super::catalogue::{Catalogue, is_exactly};
 use super::fault::Outcome;
 use super::names::{joined, key_names, literal, marks_table, quoted, quoted_list};
 use super::prepare::number_columns;
+use super::quiet;
 use super::schema::{Candidate, candidates};
 use super::state::Progress;
 use crate::id::TableId;
@@ -31,6 +32,7 @@ pub(super) fn renew_capture(writer: &mut Connection) -> Outcome<Catalogue> {
         ensure_log(&transaction, misfit.table.keys.len(), misfit.table.columns.len())?;
         install(&transaction, misfit.table, misfit.id, &columns)?;
         if misfit.state == CaptureState::Lost {
+            quiet::note_unseen(&transaction)?;
             log_everything(&transaction, misfit.table, columns.len())?;
         }
     }

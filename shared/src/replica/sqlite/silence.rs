@@ -6,7 +6,7 @@
 //! A deletion cannot be ignored so; tables whose triggers delete synced records are written with triggers off, and
 //! search tables are built anew afterwards.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
@@ -26,13 +26,36 @@ pub(super) struct Loud {
     /// Those whose triggers delete records of tables that are not synced (search tables do not count): what goes with a
     /// record there does not come back with it.
     pub unsynced: HashSet<TableId>,
+    /// What the application's triggers do that writing to a table sets off, by table.
+    pub effects: BTreeMap<TableId, Effects>,
 }
 
-/// What the triggers of the statement that is being compiled delete.
+/// What triggers do, by their names.
+pub(super) type Effects = BTreeMap<String, Effect>;
+
+/// What one trigger does.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Effect {
+    /// The synced tables that it would write: nothing of that is done.
+    pub ignored: BTreeSet<String>,
+    /// The synced tables that it deletes from.
+    pub deletes: BTreeSet<String>,
+    /// Whether it writes anything else.
+    pub writes_elsewhere: bool,
+}
+
+/// What the triggers of the statements that are being compiled do.
 #[derive(Default)]
-struct Deletes {
-    synced: bool,
-    unsynced: bool,
+struct Seen {
+    effects: Effects,
+    deletes_synced: bool,
+    deletes_unsynced: bool,
+}
+
+impl Seen {
+    fn by(&mut self, trigger: &str) -> &mut Effect {
+        self.effects.entry(trigger.to_owned()).or_default()
+    }
 }
 
 /// Sets the connection's authorizer, once and for all its statements, and tells which tables have triggers that
@@ -40,16 +63,16 @@ struct Deletes {
 pub(super) fn silence(connection: &mut Connection, catalogue: &Catalogue) -> Outcome<Loud> {
     let synced: HashSet<String> = catalogue.shapes().iter().map(|shape| shape.name.to_ascii_lowercase()).collect();
     let search = virtual_tables(connection)?;
-    let deletes = Arc::new(Mutex::new(Deletes::default()));
-    let seen = Arc::clone(&deletes);
-    connection.authorizer(Some(move |context: AuthContext<'_>| judge(&context, &synced, &search, &seen)))?;
+    let seen = Arc::new(Mutex::new(Seen::default()));
+    let sees = Arc::clone(&seen);
+    connection.authorizer(Some(move |context: AuthContext<'_>| judge(&context, &synced, &search, &sees)))?;
     let mut loud = Loud::default();
     for entry in catalogue.entries() {
-        *deletes.lock().unwrap_or_else(PoisonError::into_inner) = Deletes::default();
         compile_writes(connection, entry)?;
-        let found = deletes.lock().unwrap_or_else(PoisonError::into_inner);
-        loud.synced.extend(found.synced.then_some(entry.shape.id));
-        loud.unsynced.extend(found.unsynced.then_some(entry.shape.id));
+        let found = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
+        loud.synced.extend(found.deletes_synced.then_some(entry.shape.id));
+        loud.unsynced.extend(found.deletes_unsynced.then_some(entry.shape.id));
+        loud.effects.insert(entry.shape.id, found.effects);
     }
     Ok(loud)
 }
@@ -64,22 +87,28 @@ fn judge(
     context: &AuthContext<'_>,
     synced: &HashSet<String>,
     search: &HashSet<String>,
-    deletes: &Mutex<Deletes>,
+    seen: &Mutex<Seen>,
 ) -> Authorization {
     let Some(trigger) = context.accessor else { return Authorization::Allow };
     let is_synced = |table: &str| is_ours(table) || synced.contains(&table.to_ascii_lowercase());
+    let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
     match context.action {
-        AuthAction::Insert { table_name } | AuthAction::Update { table_name, .. }
-            if is_ours(trigger) || is_synced(table_name) =>
-        {
+        AuthAction::Insert { .. } | AuthAction::Update { .. } if is_ours(trigger) => Authorization::Ignore,
+        AuthAction::Insert { table_name } | AuthAction::Update { table_name, .. } if is_synced(table_name) => {
+            seen.by(trigger).ignored.insert(table_name.to_owned());
             Authorization::Ignore
         }
+        AuthAction::Insert { .. } | AuthAction::Update { .. } => {
+            seen.by(trigger).writes_elsewhere = true;
+            Authorization::Allow
+        }
         AuthAction::Delete { table_name } => {
-            let mut deletes = deletes.lock().unwrap_or_else(PoisonError::into_inner);
             if is_synced(table_name) {
-                deletes.synced = true;
-            } else if !search.contains(&table_name.to_ascii_lowercase()) {
-                deletes.unsynced = true;
+                seen.by(trigger).deletes.insert(table_name.to_owned());
+                seen.deletes_synced = true;
+            } else {
+                seen.by(trigger).writes_elsewhere = true;
+                seen.deletes_unsynced |= !search.contains(&table_name.to_ascii_lowercase());
             }
             Authorization::Allow
         }

@@ -6,12 +6,12 @@
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::fault::{Fault, Outcome};
-use crate::clock::{Clock, Reading};
+use crate::clock::{Clock, Reading, WallTime};
 use crate::horizon::Horizon;
 use crate::id::{Cut, Epoch, LinkId, NetworkId, NodeId, NodeName};
 use crate::link::Link;
 use crate::marks::Roster;
-use crate::replica::{Identity, StoredLink};
+use crate::replica::{Identity, NoRange, StoredLink};
 
 /// The version of the layout of our tables.
 pub(super) const FORMAT: i64 = 1;
@@ -141,6 +141,16 @@ pub(super) fn set_births(connection: &Connection, births: Horizon) -> Outcome<()
     set(connection, "births", births.reading().0 as i64)
 }
 
+/// When the application wrote last, as noted.
+pub(super) fn wrote_last(connection: &Connection) -> Outcome<Option<WallTime>> {
+    Ok(get(connection, "wrote_last")?.map(|at| WallTime(at as u64)))
+}
+
+/// Notes that.
+pub(super) fn set_wrote_last(connection: &Connection, at: WallTime) -> Outcome<()> {
+    set(connection, "wrote_last", at.0 as i64)
+}
+
 /// Where the numbers of this node's own records start; nowhere in particular at the root.
 pub(super) fn numbers_from(connection: &Connection) -> Outcome<Option<i64>> {
     get(connection, "numbers_from")
@@ -153,12 +163,21 @@ pub(super) fn set_numbers_from(connection: &Connection, from: i64) -> Outcome<()
 
 /// Whether a table's numbers were left as they are at the hub, however high they have got since.
 pub(super) fn has_numbers_as_is(connection: &Connection, table: &str) -> Outcome<bool> {
-    Ok(get(connection, &numbers_as_is(table))?.is_some())
+    Ok(why_numbers_as_is(connection, table)?.is_some())
+}
+
+/// Why they were, in words.
+pub(super) fn why_numbers_as_is(connection: &Connection, table: &str) -> Outcome<Option<String>> {
+    let mut statement =
+        connection.prepare_cached("SELECT CAST(value AS TEXT) FROM _packhorse_state WHERE name = ?1")?;
+    Ok(statement.query_row([numbers_as_is(table)], |row| row.get(0)).optional()?)
 }
 
 /// Sets that.
-pub(super) fn set_numbers_as_is(connection: &Connection, table: &str) -> Outcome<()> {
-    set(connection, &numbers_as_is(table), 1)
+pub(super) fn set_numbers_as_is(connection: &Connection, none: &NoRange) -> Outcome<()> {
+    let sql = "INSERT OR REPLACE INTO _packhorse_state (name, value) VALUES (?1, ?2)";
+    connection.prepare_cached(sql)?.execute(params![numbers_as_is(&none.table), none.why.to_string()])?;
+    Ok(())
 }
 
 fn numbers_as_is(table: &str) -> String {

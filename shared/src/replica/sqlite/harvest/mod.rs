@@ -19,6 +19,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::catalogue::{Catalogue, Entry};
 use super::fault::Outcome;
 use super::open::Journal;
+use super::quiet;
 use super::state::{self, Progress};
 use crate::clock::WallTime;
 use crate::id::ColumnId;
@@ -50,6 +51,7 @@ pub(super) fn harvest(
 ) -> Outcome<Harvested> {
     let progress = Progress::load(writer)?;
     let Some(last) = last_row(writer, progress.harvested_to)? else {
+        quiet::correct(writer, now)?;
         clear_away(writer, catalogue, progress.harvested_to, steps)?;
         return Ok(Harvested::default());
     };
@@ -82,6 +84,7 @@ fn publish(writer: &mut Connection, mut progress: Progress, stamper: &Stamper, l
     progress.cut = stamper.cut;
     let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
     progress.store(&transaction)?;
+    quiet::note(&transaction, last, stamper.now)?;
     Ok(transaction.commit()?)
 }
 

@@ -1,0 +1,204 @@
+//! What waits for the application to be quiet: a record gets another number only where no number can come to mean another
+//! record under a running application (DESIGN section 6).
+//!
+//! Where a table's new numbers here start far above the hub's, that is always so. Elsewhere records keep their numbers until
+//! the application has written nothing for a while. What the hub said is held meanwhile, with the reason, and is tried again
+//! like everything held; everything else goes on, since records are found by their birth first. Owns when that is, and what
+//! is held for it: the hub's last word on a record's number, one for each record. Leaves the renumbering to `follow` and
+//! `united`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use packhorse_shared::change::{EXISTENCE, FieldChange, RecordChange, TableChanges};
+use packhorse_shared::clock::Stamp;
+use packhorse_shared::config::Span;
+use packhorse_shared::id::TableId;
+use packhorse_shared::replica::{Held, KeyKind, Result, TableShape};
+use packhorse_shared::value::{Key, Value};
+
+use super::Placer;
+use super::identity::{numbered, says_only_number};
+use super::united::union_told;
+use crate::merge::Authority;
+
+/// How the reason begins for which such a change is held.
+pub const WAITS_FOR_QUIET: &str = "it waits until the application has written nothing for ";
+
+/// What is known of waiting, so that it is looked up once.
+#[derive(Default)]
+pub(super) struct Waiting {
+    /// For how long the application must have been quiet.
+    span: Span,
+    /// Whether the records of a table must keep their numbers for now.
+    keeps: BTreeMap<TableId, bool>,
+    /// The hub's words that wait, by the record's birth: what is held, and the number.
+    words: Option<BTreeMap<(TableId, Stamp), (i64, i64)>>,
+    /// The hub's records that are one with such as must keep their numbers.
+    apart: BTreeSet<(TableId, Key)>,
+}
+
+impl Waiting {
+    /// For this long.
+    pub fn until(span: Span) -> Self {
+        Self { span, ..Self::default() }
+    }
+}
+
+/// Births under the numbers at which they wait.
+type Births = BTreeMap<(TableId, i64), Stamp>;
+
+impl Placer<'_> {
+    /// Whether the records of a table must keep their numbers for now.
+    pub(super) fn keeps_numbers(&mut self, table: &TableShape) -> Result<bool> {
+        if let Some(known) = self.waiting.keeps.get(&table.id) {
+            return Ok(*known);
+        }
+        let span = self.waiting.span.as_millis();
+        let wrote = if span == 0 { None } else { self.transaction.wrote_without_range(table)? };
+        let keeps = wrote.is_some_and(|at| self.now.0.saturating_sub(at.0) < span);
+        self.waiting.keeps.insert(table.id, keeps);
+        Ok(keeps)
+    }
+
+    /// Whether a record of ours must keep its number although it is one with the hub's of this key, which then waits.
+    pub(super) fn keeps_apart(&mut self, table: &TableShape, theirs: &Key) -> Result<bool> {
+        let keeps = self.keeps_numbers(table)?;
+        if keeps {
+            self.waiting.apart.insert((table.id, theirs.clone()));
+        }
+        Ok(keeps)
+    }
+
+    /// Why a record is refused: what the database says is no help where it is one with the record that is in its way.
+    pub(super) fn why_refused(&self, table: &TableShape, key: &Key, reason: String) -> String {
+        match self.waiting.apart.contains(&(table.id, key.clone())) {
+            true => self.waits_since("that may know the same record by another number"),
+            false => reason,
+        }
+    }
+
+    /// Whether there are such as wait for the application, and all of them go on waiting.
+    pub(super) fn keep_waiting(&mut self, held: &[Held], waits: &dyn Fn(&Held) -> bool) -> Result<bool> {
+        let tables = self.transaction.tables();
+        let mut keep = false;
+        for held in held.iter().filter(|held| waits(held)) {
+            let table = tables.iter().find(|table| table.name.eq_ignore_ascii_case(&held.change.table));
+            match table {
+                Some(table) if self.keeps_numbers(table)? => keep = true,
+                _ => return Ok(false),
+            }
+        }
+        Ok(keep)
+    }
+
+    /// Why something waits, in words.
+    pub(super) fn waits_since(&self, why: &str) -> String {
+        format!("{WAITS_FOR_QUIET}{}, since {why}", self.waiting.span)
+    }
+
+    /// Keeps the hub's word that a record has this number until the record may take it.
+    pub(super) fn hold_number(&mut self, table: &TableShape, number: i64, birth: Stamp) -> Result<()> {
+        let made = FieldChange { column: 0, value: Value::Null, stamp: birth, refers_to: None };
+        let key = Key(vec![Value::Integer(number)]);
+        let record = RecordChange { key, birth: Some(birth), dead: None, whole: false, fields: vec![made] };
+        let of = TableChanges {
+            table: table.name.clone(),
+            key_columns: table.keys.clone(),
+            columns: vec![EXISTENCE.to_owned()],
+            records: Vec::new(),
+        };
+        let why = self.waits_since("that may know the record by the number that it still has here");
+        self.hold(&of, &record, &why)
+    }
+
+    /// The hub has spoken of a record's number: what it said before of that counts no more.
+    pub(super) fn overtake(&mut self, table: &TableShape, number: i64, birth: Stamp) -> Result<()> {
+        if self.waiting.words.is_none() {
+            self.waiting.words = Some(self.words()?);
+        }
+        let words = self.waiting.words.get_or_insert_default();
+        match words.get(&(table.id, birth)).copied() {
+            Some((id, before)) if before != number => {
+                words.remove(&(table.id, birth));
+                self.transaction.release(id)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn words(&mut self) -> Result<BTreeMap<(TableId, Stamp), (i64, i64)>> {
+        let tables = self.transaction.tables();
+        let mut words = BTreeMap::new();
+        for held in self.transaction.held()? {
+            let Some((table, number, birth)) = waits_under(&tables, &held) else { continue };
+            let is_word = held.change.records.iter().all(|record| says_only_number(table, &held.change, record));
+            words.extend((is_word || table.columns.is_empty()).then_some(((table.id, birth), (held.id, number))));
+        }
+        Ok(words)
+    }
+
+    /// A bundle of the hub's with the births that the hub has dropped, of what it is told here that waits: since it has
+    /// nothing but a number to say whom it means, and that number may be another's here. None if it is so already.
+    pub(super) fn with_births(&mut self, bundle: &[TableChanges]) -> Result<Option<Vec<TableChanges>>> {
+        if self.arrival.authority() != Authority::Sender {
+            return Ok(None);
+        }
+        let (tables, link) = (self.transaction.tables(), self.arrival.link);
+        let held = self.transaction.held()?;
+        let waiting = held.iter().filter(|held| held.link == link).filter_map(|held| waits_under(&tables, held));
+        let dropped = waiting.filter(|(_, _, birth)| self.arrival.births.covers(*birth));
+        let births: Births = dropped.map(|(table, number, birth)| ((table.id, number), birth)).collect();
+        if births.is_empty() {
+            return Ok(None);
+        }
+        let mut named = bundle.to_vec();
+        for changes in &mut named {
+            let table = tables.iter().find(|table| table.name.eq_ignore_ascii_case(&changes.table));
+            if let Some(table) = table {
+                self.name(&tables, table, changes, &births)?;
+            }
+        }
+        Ok(Some(named))
+    }
+
+    fn name(
+        &mut self,
+        tables: &[TableShape],
+        table: &TableShape,
+        changes: &mut TableChanges,
+        births: &Births,
+    ) -> Result<()> {
+        let before = changes.clone();
+        for (record, known) in changes.records.iter_mut().zip(&before.records) {
+            let own = only_number(&known.key).and_then(|number| births.get(&(table.id, number)));
+            record.birth = record.birth.or(own.copied());
+            for (at, field) in record.fields.iter_mut().enumerate() {
+                let Value::Integer(number) = field.value else { continue };
+                if field.refers_to.is_some() {
+                    continue;
+                }
+                let parent = self.refers(table, (&before, known), at)?;
+                let parent = tables.iter().find(|table| Some(table.name.as_str()) == parent);
+                field.refers_to = parent.and_then(|parent| births.get(&(parent.id, number)).copied());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The table, number and birth of a held change of a record that is known by its birth.
+fn waits_under<'t>(tables: &'t [TableShape], held: &Held) -> Option<(&'t TableShape, i64, Stamp)> {
+    let table = tables.iter().find(|table| table.name.eq_ignore_ascii_case(&held.change.table))?;
+    let record = held.change.records.first()?;
+    // One that is one with another waits for no number of its own.
+    let record = Some(record).filter(|record| union_told(table, &held.change, record).is_none())?;
+    let (number, birth) = numbered(record)?;
+    (table.key_kind == KeyKind::Assigned).then_some((table, number, birth))
+}
+
+fn only_number(key: &Key) -> Option<i64> {
+    match key.0.as_slice() {
+        [Value::Integer(number)] => Some(*number),
+        _ => None,
+    }
+}
