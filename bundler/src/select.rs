@@ -256,8 +256,9 @@ impl<'a> Selector<'a> {
     /// The births of the records whose numbers are in a key, as fields under the names of the key's columns.
     fn key_references(&self, key: &Key) -> Result<Vec<FieldChange>> {
         let mut references = Vec::new();
-        for (at, (parent, value)) in self.table.key_refers_to.iter().zip(&key.0).enumerate() {
-            let birth = self.birth_in(parent.as_deref(), value)?;
+        let columns = self.table.keys.iter().zip(&self.table.key_refers_to);
+        for (at, ((name, parent), value)) in columns.zip(&key.0).enumerate() {
+            let birth = self.birth_in(parent.as_deref(), name, value)?;
             let column = self.table.columns.len() + 1 + at;
             let reference =
                 |birth| FieldChange { column, value: value.clone(), stamp: Stamp::ZERO, refers_to: Some(birth) };
@@ -281,15 +282,16 @@ impl<'a> Selector<'a> {
         named: &dyn Fn(usize) -> Result<Option<Value>>,
     ) -> Result<Option<Stamp>> {
         let Some(column) = self.table.columns.get(at) else { return Ok(None) };
-        let Some(pair) = &column.pair else { return self.birth_in(column.refers_to.as_deref(), value) };
+        let Some(pair) = &column.pair else { return self.birth_in(column.refers_to.as_deref(), &column.name, value) };
         let by = self.table.columns.iter().position(|column| column.id == pair.column);
         let kind = by.map(named).transpose()?.flatten();
-        self.birth_in(kind.as_ref().and_then(|kind| pair.table(kind)), value)
+        self.birth_in(kind.as_ref().and_then(|kind| pair.table(kind)), &column.name, value)
     }
 
-    fn birth_in(&self, parent: Option<&str>, value: &Value) -> Result<Option<Stamp>> {
-        match (parent, value) {
-            (Some(parent), Value::Integer(_)) => self.snapshot.birth_of(parent, &Key(vec![value.clone()])),
+    /// The birth of the record of a table that a column's value refers to.
+    fn birth_in(&self, parent: Option<&str>, column: &str, value: &Value) -> Result<Option<Stamp>> {
+        match (parent, self.table.number_in(column, value)) {
+            (Some(parent), Some(number)) => self.snapshot.birth_of(parent, &Key(vec![Value::Integer(number)])),
             _ => Ok(None),
         }
     }

@@ -9,6 +9,7 @@ mod conflict;
 mod error;
 mod held;
 mod moved;
+mod number;
 mod numbering;
 mod reference;
 mod remains;

@@ -16,7 +16,7 @@ use packhorse_shared::value::{Key, Value};
 
 use super::Placer;
 use super::column::{Column, column_of};
-use super::parent::value_said;
+use super::parent::{number_said, value_said};
 use crate::merge::Authority;
 
 /// The records that were given another number than their sender knows, and whom that is to be confirmed.
@@ -72,7 +72,7 @@ impl Placer<'_> {
                 Part::Field(at) => record.fields.get_mut(at).map(|field| &mut field.value),
                 Part::Key(at) => record.key.0.get_mut(at),
             };
-            value.into_iter().for_each(|value| *value = Value::Integer(number));
+            value.into_iter().for_each(|value| *value = value.renumbered(number));
         }
         Ok(Some(identified))
     }
@@ -199,14 +199,16 @@ impl Placer<'_> {
                 let mut key = ours.unwrap_or_else(|| record.key.clone());
                 // What speaks of the key comes last: by it the record is found whose fields come before.
                 for (field, change) in record.fields.iter().enumerate().rev() {
-                    let (Some(birth), Value::Integer(theirs)) = (change.refers_to, &change.value) else { continue };
+                    let (Some(birth), Some(theirs)) = (change.refers_to, number_said(table, changes, change)) else {
+                        continue;
+                    };
                     let referred = self.referred(table, (changes, record, &key), change, field)?;
                     let Some((part, parent)) = referred else { continue };
                     let Some(parent) = tables.iter().find(|table| table.name == parent) else { continue };
-                    let ours = self.known_number(parent, *theirs, birth)?.filter(|ours| ours != theirs);
+                    let ours = self.known_number(parent, theirs, birth)?.filter(|ours| *ours != theirs);
                     let Some(ours) = ours else { continue };
                     if let Part::Key(place) = part {
-                        key.0.get_mut(place).into_iter().for_each(|value| *value = Value::Integer(ours));
+                        key.0.get_mut(place).into_iter().for_each(|value| *value = value.renumbered(ours));
                     }
                     references.push(((at, number), part, ours));
                 }
@@ -227,12 +229,12 @@ impl Placer<'_> {
         }
         let tables = self.transaction.tables();
         for (at, field) in record.fields.iter().enumerate() {
-            let (Some(birth), Value::Integer(number)) = (field.refers_to, &field.value) else { continue };
+            let (Some(birth), Some(number)) = (field.refers_to, number_said(table, of, field)) else { continue };
             let referred = self.referred(table, (of, record, &record.key), field, at)?;
             let Some((_, parent)) = referred else { continue };
             let Some(parent) = tables.iter().find(|table| table.name == parent) else { continue };
-            let has_come = self.coming.contains(&(parent.id, birth)) || self.is_here(parent, *number, birth)?;
-            if !has_come && !self.may_have_dropped(parent, *number, birth)? {
+            let has_come = self.coming.contains(&(parent.id, birth)) || self.is_here(parent, number, birth)?;
+            if !has_come && !self.may_have_dropped(parent, number, birth)? {
                 return Ok(Some(format!("it refers to {} {number}, which has not come yet", parent.name)));
             }
         }
@@ -303,14 +305,18 @@ pub(super) fn is_dead(record: &RecordChange) -> bool {
     record.dead.is_some() && record.fields.iter().all(|field| Some(field.stamp) < record.dead)
 }
 
-fn residence(number: i64, birth: Option<Stamp>) -> Residence {
+pub(super) fn residence(number: i64, birth: Option<Stamp>) -> Residence {
     Residence { key: Key(vec![Value::Integer(number)]), birth }
 }
 
 /// The number and the birth of a record that has both.
 pub(super) fn numbered(record: &RecordChange) -> Option<(i64, Stamp)> {
-    match (record.key.0.as_slice(), record.birth) {
-        ([Value::Integer(number)], Some(birth)) => Some((*number, birth)),
+    Some((number_of(&record.key)?, record.birth?))
+}
+
+pub(super) fn number_of(key: &Key) -> Option<i64> {
+    match key.0.as_slice() {
+        [Value::Integer(number)] => Some(*number),
         _ => None,
     }
 }

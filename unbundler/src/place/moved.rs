@@ -15,7 +15,8 @@ use packhorse_shared::value::{Key, Value};
 
 use super::Placer;
 use super::column::{Column, column_of};
-use super::parent::value_said;
+use super::identity::{number_of, residence};
+use super::parent::{number_said, value_said};
 use crate::merge::Authority;
 
 /// The changes of a bundle, sorted by whether they speak of a number that is out of date.
@@ -105,9 +106,10 @@ impl Placer<'_> {
         let Some(Column::Field(at, _)) = column_of(table, of, field) else { return Ok(None) };
         let parent = self.parent(table, at, &record.key, &|at| value_said(table, of, record, at))?;
         let Some(parent) = tables.iter().find(|table| Some(table.name.as_str()) == parent) else { return Ok(None) };
-        let from = Residence { key: Key(vec![field.value.clone()]), birth: field.refers_to };
-        let moved = self.moves.get(&(parent.id, from));
-        Ok(moved.and_then(|Moved { to, how }| Some((to.key.0.first()?.clone(), to.birth, *how))))
+        let Some(number) = number_said(table, of, field) else { return Ok(None) };
+        let moved = self.moves.get(&(parent.id, residence(number, field.refers_to)));
+        let value = |to: &Residence| Some(field.value.renumbered(number_of(&to.key)?));
+        Ok(moved.and_then(|Moved { to, how }| Some((value(to)?, to.birth, *how))))
     }
 
     /// Gives a record that lives again a number of its own, if this end decides that; else it is held.

@@ -3,7 +3,7 @@
 //! Owns where the type is found: beside the number in what is being placed, else in the record as it stands here, else in
 //! what is left of it.
 
-use packhorse_shared::change::{RecordChange, TableChanges};
+use packhorse_shared::change::{FieldChange, RecordChange, TableChanges};
 use packhorse_shared::replica::{Result, TableShape};
 use packhorse_shared::value::{Key, Value};
 
@@ -44,4 +44,9 @@ pub(super) fn value_said(table: &TableShape, of: &TableChanges, record: &RecordC
     let is_it = |column| matches!(column, Some(Column::Field(position, _)) if position == at);
     let field = record.fields.iter().find(|field| is_it(column_of(table, of, field)));
     field.map(|field| field.value.clone())
+}
+
+/// The number that a field means as a reference, if it can mean one.
+pub(super) fn number_said(table: &TableShape, of: &TableChanges, field: &FieldChange) -> Option<i64> {
+    table.number_in(of.columns.get(field.column)?, &field.value)
 }

@@ -12,6 +12,7 @@ use packhorse_shared::value::{Key, Value};
 
 use super::Placer;
 use super::column::{Column, column_of};
+use super::parent::number_said;
 use crate::merge::{self, Authority};
 
 impl Placer<'_> {
@@ -71,9 +72,9 @@ impl Placer<'_> {
         let shape = table.columns.iter().find(|known| known.id == column);
         let parent = shape.and_then(|shape| shape.refers_to.as_deref());
         let parent = parent.and_then(|name| tables.iter().find(|table| table.name == name));
-        if let (Some(parent), Value::Integer(theirs), Some(birth)) = (parent, &field.value, field.refers_to) {
+        if let (Some(parent), Some(theirs), Some(birth)) = (parent, number_said(table, of, field), field.refers_to) {
             // What refers to a record that is not known here is like nothing here, whatever stands under its number.
-            return Ok(self.known_number(parent, *theirs, birth)?.map(Value::Integer));
+            return Ok(self.known_number(parent, theirs, birth)?.map(|ours| field.value.renumbered(ours)));
         }
         Ok(Some(field.value.clone()))
     }
