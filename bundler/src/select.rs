@@ -194,7 +194,29 @@ impl<'a> Selector<'a> {
             Life::Absent(remains) => self.absent(record, remains)?,
         };
         self.chosen.extend(change.map(|change| (record.cut(), change)));
+        let unions = self.unions(record)?.into_iter();
+        self.chosen.extend(unions.map(|word| (record.cut(), word)));
         Ok(())
+    }
+
+    /// The words by which the nodes that know a record as another are told that it is one with this: the existence of theirs
+    /// is that of ours.
+    fn unions(&self, record: &dyn ChangedRecord) -> Result<Vec<RecordChange>> {
+        let Life::Present(marks) = record.life() else { return Ok(Vec::new()) };
+        let told = marks.own(ColumnId::EXISTENCE).filter(|mark| self.owed.includes(*mark));
+        if told.is_none_or(|told| told.via == self.owed.link) {
+            return Ok(Vec::new());
+        }
+        let mut words = Vec::new();
+        for (from, to) in self.snapshot.united(self.table, record.key())? {
+            // What is here in spite of that speaks for itself. One who had no birth is not the one who has the number since then.
+            let here = self.snapshot.birth_of(&self.table.name, &from.key)?;
+            let stamp = from.birth.or(here).filter(|_| here != from.birth);
+            let (Some(stamp), Some(value)) = (stamp, to.key.0.into_iter().next()) else { continue };
+            let fields = vec![FieldChange { value, refers_to: to.birth, ..self.existence_of(stamp) }];
+            words.push(RecordChange { key: from.key, birth: from.birth, dead: None, whole: false, fields });
+        }
+        Ok(words)
     }
 
     fn present(&self, record: &dyn ChangedRecord, marks: &Marks) -> Result<Option<RecordChange>> {
@@ -319,6 +341,11 @@ impl<'a> Selector<'a> {
         Ok(is_owed.then_some(RecordChange { key, birth, dead, whole: false, fields }))
     }
 
+    fn is_union(&self, record: &RecordChange) -> bool {
+        let is_word = |field: &FieldChange| field.column == self.table.columns.len() && field.value != Value::Null;
+        record.fields.iter().any(is_word)
+    }
+
     fn key_column(&self, at: usize) -> Option<&String> {
         self.table.keys.get(at.checked_sub(self.table.columns.len() + 1)?)
     }
@@ -327,7 +354,12 @@ impl<'a> Selector<'a> {
     fn finish(mut self) -> TableChanges {
         let chosen = std::mem::take(&mut self.chosen);
         let mut records: Vec<RecordChange> = chosen.into_iter().map(|(_, change)| change).collect();
-        records.sort_by(|a, b| (&a.key, a.birth).cmp(&(&b.key, b.birth)));
+        // A bundle says one thing of one record: the word that it is known by another number comes first.
+        records.sort_by(|a, b| {
+            let (one, other) = ((&a.key, a.birth), (&b.key, b.birth));
+            one.cmp(&other).then_with(|| self.is_union(b).cmp(&self.is_union(a)))
+        });
+        records.dedup_by(|later, first| later.key == first.key && later.birth == first.birth);
         let mut occurring: Vec<usize> =
             records.iter().flat_map(|record| record.fields.iter().map(|field| field.column)).collect();
         occurring.sort_unstable();

@@ -191,6 +191,9 @@ pub trait Snapshot {
 
     /// The birth of the record under a key, or of the one that stood there last, if it was made since capture began.
     fn birth_of(&self, table: &str, key: &Key) -> Result<Option<Stamp>>;
+
+    /// The records that are one with the one under a key, each with what that one is known by.
+    fn united(&self, table: &TableShape, key: &Key) -> Result<Vec<(Residence, Residence)>>;
 }
 
 /// What [`Snapshot::changed_between`] shows its records to.

@@ -9,14 +9,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use packhorse_shared::change::{EXISTENCE, FieldChange, RecordChange, TableChanges};
 use packhorse_shared::clock::Stamp;
-use packhorse_shared::id::{ColumnId, LinkId, TableId};
-use packhorse_shared::marks::Mark;
+use packhorse_shared::id::{ColumnId, TableId};
 use packhorse_shared::replica::{HowMoved, KeyKind, Residence, Result, TableShape};
 use packhorse_shared::value::{Key, Value};
 
 use super::Placer;
 use super::column::{Column, column_of};
 use super::parent::{number_said, value_said};
+use super::returned::union_told;
 use crate::merge::Authority;
 
 /// The records that were given another number than their sender knows, and whom that is to be confirmed.
@@ -47,6 +47,7 @@ impl Placer<'_> {
             self.each_born(&tables, bundle, &mut |placer, table, record, _| {
                 placer.follow(table, record, is_confirmation(table, bundle, record))
             })?;
+            self.hear_returned(&tables, bundle)?;
         }
         self.unite(&tables, bundle)?;
         let mut numbers: BTreeMap<Place, i64> = BTreeMap::new();
@@ -77,7 +78,7 @@ impl Placer<'_> {
         Ok(Some(identified))
     }
 
-    /// Goes through the records with a birth in tables with assigned keys.
+    /// Goes through the records of tables with assigned keys, but for words on which are one.
     fn each_born(
         &mut self,
         tables: &[TableShape],
@@ -87,7 +88,8 @@ impl Placer<'_> {
         for (at, changes) in bundle.iter().enumerate() {
             let table = tables.iter().find(|table| table.name.eq_ignore_ascii_case(&changes.table));
             let Some(table) = table.filter(|table| table.key_kind == KeyKind::Assigned) else { continue };
-            for (number, record) in changes.records.iter().enumerate() {
+            let records = changes.records.iter().enumerate();
+            for (number, record) in records.filter(|(_, record)| union_told(table, changes, record).is_none()) {
                 each(self, table, record, (at, number))?;
             }
         }
@@ -96,6 +98,7 @@ impl Placer<'_> {
 
     pub(super) fn note_number(&mut self, table: &TableShape, from: i64, to: i64, birth: Stamp) -> Result<()> {
         let (from, to) = (residence(from, Some(birth)), residence(to, Some(birth)));
+        self.moved_on(table, &from, &to);
         self.transaction.note_move(table, &from, &to, HowMoved::Merged)
     }
 
@@ -176,11 +179,6 @@ impl Placer<'_> {
             self.transaction.mark(table, &key, &present)?;
         }
         Ok(())
-    }
-
-    /// The mark by which a number is confirmed to everybody, also to whom the record came from.
-    pub(super) fn confirmation(&self, birth: Stamp) -> Mark {
-        Mark { stamp: birth, cut: self.arrival.cut, via: LinkId::LOCAL }
     }
 
     /// The references whose record has another number here: where they stand, and the number.

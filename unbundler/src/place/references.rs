@@ -11,7 +11,7 @@ use packhorse_shared::replica::{ColumnShape, Missing, Placement, Present, Remain
 use packhorse_shared::value::{Key, Value};
 
 use super::column::{Column, column_of};
-use super::parent::number_said;
+use super::parent::{key_references, number_said};
 use super::{Item, Placer};
 use crate::merge::{self, Fate};
 
@@ -89,6 +89,9 @@ impl Placer<'_> {
         record: &RecordChange,
         fields: &[(usize, Value)],
     ) -> Result<Option<String>> {
+        if let Some(reason) = self.mistaken_key(table, of, record)? {
+            return Ok(Some(reason));
+        }
         for field in &record.fields {
             let Some(Column::Field(at, _)) = column_of(table, of, field) else { continue };
             // What nobody has declared waits only if it is known to mean another record.
@@ -101,6 +104,17 @@ impl Placer<'_> {
             let Some(number) = number_said(table, of, field) else { continue };
             if self.is_another(parent, number, field.refers_to)? {
                 return Ok(Some(format!("it refers to {parent} {}, which is another record here", field.value)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The same for a key that holds the numbers of other records: nobody is that record here.
+    fn mistaken_key(&mut self, table: &TableShape, of: &TableChanges, record: &RecordChange) -> Result<Option<String>> {
+        for (name, parent, number, birth) in key_references(table, of, record) {
+            let waits = birth.is_some() || table.declares(name);
+            if waits && self.is_another(parent, number, birth)? {
+                return Ok(Some(format!("it refers to {parent} {number}, which is another record here")));
             }
         }
         Ok(None)

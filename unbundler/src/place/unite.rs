@@ -102,7 +102,7 @@ impl Placer<'_> {
     }
 
     /// Our record is the hub's, by its number and birth.
-    fn become_theirs(
+    pub(super) fn become_theirs(
         &mut self,
         table: &TableShape,
         ours: Residence,
@@ -131,9 +131,16 @@ impl Placer<'_> {
         self.note_union(table, ours, theirs)
     }
 
-    fn note_union(&mut self, table: &TableShape, from: Residence, to: Residence) -> Result<()> {
+    pub(super) fn note_union(&mut self, table: &TableShape, from: Residence, to: Residence) -> Result<()> {
         self.transaction.note_move(table, &from, &to, HowMoved::Merged)?;
+        self.moved_on(table, &from, &to);
         self.moves.insert((table.id, from), Moved { to, how: HowMoved::Merged });
         Ok(())
+    }
+
+    /// What is known to be a record goes along when that itself is known by something else from now on.
+    pub(super) fn moved_on(&mut self, table: &TableShape, from: &Residence, to: &Residence) {
+        let of_table = self.moves.iter_mut().filter(|((of, _), moved)| *of == table.id && moved.to == *from);
+        of_table.for_each(|(_, moved)| moved.to = to.clone());
     }
 }

@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::fault::{Fault, Outcome};
 use super::metadata::{pack_birth, unpack_birth};
@@ -39,13 +39,9 @@ pub(super) fn returned(connection: &Connection, roster: &Roster) -> Outcome<Move
     let mut rows = statement.query([])?;
     let mut moves = Moves::new();
     while let Some(row) = rows.next()? {
-        let residence = |number: usize, birth: usize| -> Outcome<Residence> {
-            let packed = row.get_ref(birth)?.as_blob().map_err(rusqlite::Error::from)?;
-            let birth = unpack_birth(Some(packed), roster)?;
-            Ok(Residence { key: Key(vec![Value::Integer(row.get(number)?)]), birth })
-        };
         let how = if row.get(5)? { HowMoved::Merged } else { HowMoved::CameBack };
-        moves.insert((TableId(row.get(0)?), residence(1, 2)?), Moved { to: residence(3, 4)?, how });
+        let (from, to) = (residence(row, 1, roster)?, residence(row, 3, roster)?);
+        moves.insert((TableId(row.get(0)?), from), Moved { to, how });
     }
     Ok(moves)
 }
@@ -72,7 +68,38 @@ pub(super) fn note(
         packed(to.birth)?,
         how == HowMoved::Merged
     ])?;
+    // What is known to be the record goes along.
+    let sql = "UPDATE _packhorse_moved SET new = ?3, new_birth = ?4 \
+               WHERE tbl = ?1 AND new = ?2 AND new_birth = ?5 AND old_birth <> new_birth";
+    connection.prepare_cached(sql)?.execute(params![table.0, old, new, packed(to.birth)?, packed(from.birth)?])?;
     Ok(())
+}
+
+/// The records that are one with the one under a number, each with what that one is known by.
+pub(super) fn united(
+    connection: &Connection,
+    table: TableId,
+    number: i64,
+    roster: &Roster,
+) -> Outcome<Vec<(Residence, Residence)>> {
+    let sql = "SELECT old, old_birth, new, new_birth FROM _packhorse_moved \
+               WHERE tbl = ?1 AND new = ?2 AND old_birth <> new_birth";
+    let mut united = Vec::new();
+    if any(connection)? {
+        let mut statement = connection.prepare_cached(sql)?;
+        let mut rows = statement.query(params![table.0, number])?;
+        while let Some(row) = rows.next()? {
+            united.push((residence(row, 0, roster)?, residence(row, 2, roster)?));
+        }
+    }
+    Ok(united)
+}
+
+/// The number and the birth that stand in a row from a column on.
+fn residence(row: &Row<'_>, at: usize, roster: &Roster) -> Outcome<Residence> {
+    let packed = row.get_ref(at + 1)?.as_blob().map_err(rusqlite::Error::from)?;
+    let birth = unpack_birth(Some(packed), roster)?;
+    Ok(Residence { key: Key(vec![Value::Integer(row.get(at)?)]), birth })
 }
 
 fn number(key: &Key) -> Outcome<i64> {

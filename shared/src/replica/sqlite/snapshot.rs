@@ -9,6 +9,7 @@ use rusqlite::{Connection, Row, params_from_iter};
 use super::catalogue::{Catalogue, Entry};
 use super::fault::{Fault, Outcome};
 use super::metadata::unpack_birth;
+use super::moves;
 use super::state::{self, Progress};
 use super::sweeping;
 use super::values::owned;
@@ -17,7 +18,9 @@ use crate::horizon::Horizon;
 use crate::id::Cut;
 use crate::link::Sweep;
 use crate::marks::{Marks, Roster};
-use crate::replica::{ChangedRecord, Life, Remains, ReplicaError, Result, Show, ShowSwept, Snapshot, TableShape};
+use crate::replica::{
+    ChangedRecord, Life, Remains, ReplicaError, Residence, Result, Show, ShowSwept, Snapshot, TableShape,
+};
 use crate::value::{Key, Value};
 
 /// A read transaction on the reading connection, ended when this is dropped.
@@ -223,6 +226,12 @@ impl Snapshot for SqliteSnapshot<'_> {
         let entry = self.catalogue.entries().iter().find(|entry| entry.shape.name == table);
         let Some(entry) = entry else { return Ok(None) };
         self.try_birth_of(entry, key).map_err(|fault| fault.at(&self.path, "be read"))
+    }
+
+    fn united(&self, table: &TableShape, key: &Key) -> Result<Vec<(Residence, Residence)>> {
+        let [Value::Integer(number)] = key.0.as_slice() else { return Ok(Vec::new()) };
+        let united = moves::united(self.reader, table.id, *number, &self.roster);
+        united.map_err(|fault| fault.at(&self.path, "be read"))
     }
 }
 
