@@ -156,3 +156,9 @@ pub(super) fn was_given(connection: &Connection, table: TableId, number: i64) ->
     let sql = "SELECT 1 FROM _packhorse_moved WHERE tbl = ?1 AND new = ?2";
     Ok(any(connection)? && connection.prepare_cached(sql)?.exists(params![table.0, number])?)
 }
+
+/// Whether a record that had no birth has left a number for another.
+pub(super) fn left(connection: &Connection, table: TableId, number: i64) -> Outcome<bool> {
+    let sql = "SELECT 1 FROM _packhorse_moved WHERE tbl = ?1 AND old = ?2 AND old_birth = x''";
+    Ok(any(connection)? && connection.prepare_cached(sql)?.exists(params![table.0, number])?)
+}
