@@ -9,7 +9,7 @@ use crate::support::Scene;
 const SCHEMA: &str = "
     CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT);
     CREATE TABLE homes (id INTEGER PRIMARY KEY, name TEXT, phone TEXT);
-    CREATE TABLE rooms (code TEXT PRIMARY KEY, home INTEGER NOT NULL REFERENCES homes(id));
+    CREATE TABLE rooms (code TEXT PRIMARY KEY, home INTEGER NOT NULL REFERENCES homes(id), note TEXT);
     CREATE TABLE keys (person INTEGER REFERENCES people(id), home INTEGER REFERENCES homes(id), name TEXT,
         PRIMARY KEY (person, home));
     CREATE TABLE spares (person INTEGER, home INTEGER, word TEXT PRIMARY KEY,
@@ -76,6 +76,23 @@ fn a_key_that_keeps_the_old_record_alive_moves_with_it() {
     }
 }
 
+/// A room is deleted with its home, and edited by who has not heard of that: what the hub has left of it means the old home.
+#[test]
+fn what_was_deleted_with_a_record_comes_back_to_it() {
+    let scene = scene();
+    scene.sql("hq", "INSERT INTO rooms VALUES ('kitchen', 1, ''), ('hall', 1, '')");
+    come_together(&scene, &NODES, &TABLES);
+    scene.sql("hq", "DELETE FROM rooms");
+    give_number_again(&scene);
+    scene.sql("alice", "UPDATE rooms SET note = 'edited' WHERE code = 'kitchen'");
+    come_together_ending(&scene, &NODES, &TABLES, &[0, 3]);
+    for node in NODES {
+        let rooms = "SELECT code, note, name FROM rooms JOIN homes ON home = homes.id";
+        assert_eq!(scene.sql(node, rooms), "kitchen|edited|old", "{node}");
+        assert_eq!(scene.sql(node, "SELECT count(*) FROM homes"), "2", "{node}");
+    }
+}
+
 /// Deleted under its old key by who has not heard that it has another.
 #[test]
 fn what_is_said_of_such_a_key_under_the_old_number_is_meant_for_the_new_one() {
@@ -97,7 +114,7 @@ fn what_is_said_of_such_a_key_under_the_old_number_is_meant_for_the_new_one() {
 fn who_got_the_number_is_not_taken_for_the_one_who_came_back_under_another() {
     let scene = scene();
     give_number_again(&scene);
-    scene.sql("alice", "UPDATE homes SET phone = '11'; INSERT INTO rooms VALUES ('old', 1)");
+    scene.sql("alice", "UPDATE homes SET phone = '11'; INSERT INTO rooms VALUES ('old', 1, '')");
     let nodes = ["hq", "alice", "bob", "carol"];
     for round in 0..6 {
         let nodes = &nodes[..if round < 3 { 3 } else { 4 }];
@@ -113,7 +130,7 @@ fn who_got_the_number_is_not_taken_for_the_one_who_came_back_under_another() {
     let births = "SELECT count(*) FROM _packhorse_m_homes WHERE birth IS NOT NULL";
     assert_eq!(scene.sql("alice", births), "1", "the other's is forgotten");
     assert_eq!(scene.sql("carol", births), "0", "all is forgotten");
-    scene.sql("carol", "UPDATE homes SET phone = '22' WHERE name = 'new'; INSERT INTO rooms SELECT name, id FROM homes WHERE name = 'new';
+    scene.sql("carol", "UPDATE homes SET phone = '22' WHERE name = 'new'; INSERT INTO rooms SELECT name, id, '' FROM homes WHERE name = 'new';
         INSERT INTO keys SELECT 1, id, name FROM homes WHERE name = 'new'");
     come_together(&scene, &nodes, &TABLES);
     for node in nodes {

@@ -136,7 +136,7 @@ impl Arrival {
 }
 
 /// Whether a stamp is of a time when a record was not made yet.
-fn is_before(stamp: Stamp, birth: Stamp) -> bool {
+pub(crate) fn is_before(stamp: Stamp, birth: Stamp) -> bool {
     stamp.reading.time().0.saturating_add(BIRTHS_AHEAD) < birth.reading.time().0
 }
 

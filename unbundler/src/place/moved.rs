@@ -131,7 +131,10 @@ impl Placer<'_> {
             // The root decides; until then it is what is left of a record, and goes there as such.
             return self.transaction.bury(table, &record.key, gathered.birth, &gathered.remains);
         }
-        let fields = super::absent::values_of(table, &gathered.remains);
+        let fields = match self.meant(table, &gathered.remains)? {
+            Ok(fields) => fields,
+            Err(reason) => return self.hold(of, record, &reason),
+        };
         if let Some(reason) = self.mistaken(table, of, record, &fields)? {
             return self.hold(of, record, &reason);
         }

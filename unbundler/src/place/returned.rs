@@ -9,12 +9,13 @@ use packhorse_shared::change::{EXISTENCE, RecordChange, TableChanges};
 use packhorse_shared::clock::Stamp;
 use packhorse_shared::id::{ColumnId, LinkId};
 use packhorse_shared::marks::Mark;
-use packhorse_shared::replica::{KeyKind, Moved, Present, Residence, Result, TableShape};
+use packhorse_shared::replica::{KeyKind, Moved, Present, Remains, Residence, Result, TableShape};
 use packhorse_shared::value::{Key, Value};
 
 use super::Placer;
+use super::absent::values_of;
 use super::identity::{number_of, says_only_number};
-use crate::merge::Authority;
+use crate::merge::{Authority, is_before};
 
 /// What a change's record is one with, if that is what it says: its existence is that of the record which it names
 /// (FORMAT.md).
@@ -103,6 +104,53 @@ impl Placer<'_> {
             }
         }
         Ok(Some(to))
+    }
+
+    /// The values of what is left of a record, with its references to who was meant: who had the number when they were
+    /// written may have moved since, or be gone and not come back yet.
+    pub(super) fn meant(
+        &mut self,
+        table: &TableShape,
+        left: &Remains,
+    ) -> Result<std::result::Result<Vec<(usize, Value)>, String>> {
+        let (tables, mut fields) = (self.transaction.tables(), values_of(table, left));
+        for at in 0..fields.len() {
+            let Some((column, value)) = fields.get(at).cloned() else { continue };
+            let Some(shape) = table.columns.get(column) else { continue };
+            let parent = tables.iter().find(|table| Some(&table.name) == shape.refers_to.as_ref());
+            let (Some(parent), Some(number)) = (parent, table.number_in(&shape.name, &value)) else { continue };
+            let written = left.get(shape.id).and_then(|field| field.mark).map(|mark| mark.stamp);
+            if !self.is_younger(parent, number, written)? {
+                continue;
+            }
+            match self.left_since(parent, number, written) {
+                Some(now) => fields.iter_mut().skip(at).take(1).for_each(|field| field.1 = value.renumbered(now)),
+                // The hub says itself whom it means.
+                None if table.declares(&shape.name) && self.arrival.authority() != Authority::Sender => {
+                    return Ok(Err(format!("it refers to {} {number}, which is another record here", parent.name)));
+                }
+                None => {}
+            }
+        }
+        Ok(Ok(fields))
+    }
+
+    /// Whether who has a number was born after it was written somewhere. Who came back is older than its birth.
+    fn is_younger(&mut self, table: &TableShape, number: i64, written: Option<Stamp>) -> Result<bool> {
+        let key = Key(vec![Value::Integer(number)]);
+        let birth = self.transaction.find(table, &key)?.and_then(|present| present.birth);
+        let now = Residence { key, birth };
+        let is_older = || self.moves.iter().any(|((of, _), moved)| *of == table.id && moved.to == now);
+        Ok(birth.is_some_and(|birth| is_before(written.unwrap_or(Stamp::ZERO), birth)) && !is_older())
+    }
+
+    /// The number today of who had another one when that was written.
+    fn left_since(&self, table: &TableShape, number: i64, written: Option<Stamp>) -> Option<i64> {
+        let of_number =
+            self.moves.iter().filter(|((of, from), _)| *of == table.id && number_of(&from.key) == Some(number));
+        let before = of_number.filter(|((_, from), _)| from.birth <= written);
+        let (_, latest) = before.max_by_key(|((_, from), _)| from.birth)?;
+        number_of(&latest.to.key)
     }
 
     /// Whoever speaks of a record by its old number although it was told the new one (it comes from a backup) is told again.
