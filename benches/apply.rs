@@ -141,7 +141,19 @@ fn apply(replica: &mut SqliteReplica, edits: &TableChanges) -> u64 {
     let (horizon, had) = (Horizon::NONE, Reading(0));
     let (link, cut, seen, sender) = (LinkId(1), transaction.cut(), Cut(0), NodeId(0));
     let told = Told::of([(link, had)]);
-    let arrival = Arrival { link, via: link, cut, seen, sender, hub: Some(link), horizon, births: horizon, had, told };
+    let arrival = Arrival {
+        link,
+        via: link,
+        cut,
+        seen,
+        sender,
+        hub: Some(link),
+        horizon,
+        births: horizon,
+        dropped: horizon,
+        had,
+        told,
+    };
     let placed =
         place(&mut *transaction, std::slice::from_ref(edits), arrival, now, packhorse_shared::config::Span::default())
             .expect("a merge");

@@ -1,5 +1,7 @@
 //! Numbers that are given apart: two people never become one, and everything that refers to them follows.
 
+mod affinity;
+mod again;
 mod backups;
 mod ends;
 mod families;

@@ -199,21 +199,20 @@ impl<'a> Selector<'a> {
         Ok(())
     }
 
-    /// The words by which the nodes that made a record apart are told that it is one with this: the existence of theirs is
-    /// that of ours.
+    /// The words by which the nodes that know a record as another are told that it is one with this: the existence of theirs
+    /// is that of ours.
     fn unions(&self, record: &dyn ChangedRecord) -> Result<Vec<RecordChange>> {
         let Life::Present(marks) = record.life() else { return Ok(Vec::new()) };
         let told = marks.own(ColumnId::EXISTENCE).filter(|mark| self.owed.includes(*mark));
-        if told.is_none() || self.table.identity.is_empty() {
+        if told.is_none_or(|told| told.via == self.owed.link) {
             return Ok(Vec::new());
         }
         let mut words = Vec::new();
         for (from, to) in self.snapshot.united(self.table, record.key())? {
-            let (Some(stamp), Some(value)) = (from.birth, to.key.0.into_iter().next()) else { continue };
-            // A bundle says one thing of one record: what is here in spite of that speaks for itself.
-            if self.snapshot.birth_of(&self.table.name, &from.key)? == from.birth {
-                continue;
-            }
+            // What is here in spite of that speaks for itself. One who had no birth is not the one who has the number since then.
+            let here = self.snapshot.birth_of(&self.table.name, &from.key)?;
+            let stamp = from.birth.or(here).filter(|_| here != from.birth);
+            let (Some(stamp), Some(value)) = (stamp, to.key.0.into_iter().next()) else { continue };
             let fields = vec![FieldChange { value, refers_to: to.birth, ..self.existence_of(stamp) }];
             words.push(RecordChange { key: from.key, birth: from.birth, dead: None, whole: false, fields });
         }
@@ -279,8 +278,9 @@ impl<'a> Selector<'a> {
     /// The births of the records whose numbers are in a key, as fields under the names of the key's columns.
     fn key_references(&self, key: &Key) -> Result<Vec<FieldChange>> {
         let mut references = Vec::new();
-        for (at, (parent, value)) in self.table.key_refers_to.iter().zip(&key.0).enumerate() {
-            let birth = self.birth_in(parent.as_deref(), value)?;
+        let columns = self.table.keys.iter().zip(&self.table.key_refers_to);
+        for (at, ((name, parent), value)) in columns.zip(&key.0).enumerate() {
+            let birth = self.birth_in(parent.as_deref(), name, value)?;
             let column = self.table.columns.len() + 1 + at;
             let reference =
                 |birth| FieldChange { column, value: value.clone(), stamp: Stamp::ZERO, refers_to: Some(birth) };
@@ -304,15 +304,16 @@ impl<'a> Selector<'a> {
         named: &dyn Fn(usize) -> Result<Option<Value>>,
     ) -> Result<Option<Stamp>> {
         let Some(column) = self.table.columns.get(at) else { return Ok(None) };
-        let Some(pair) = &column.pair else { return self.birth_in(column.refers_to.as_deref(), value) };
+        let Some(pair) = &column.pair else { return self.birth_in(column.refers_to.as_deref(), &column.name, value) };
         let by = self.table.columns.iter().position(|column| column.id == pair.column);
         let kind = by.map(named).transpose()?.flatten();
-        self.birth_in(kind.as_ref().and_then(|kind| pair.table(kind)), value)
+        self.birth_in(kind.as_ref().and_then(|kind| pair.table(kind)), &column.name, value)
     }
 
-    fn birth_in(&self, parent: Option<&str>, value: &Value) -> Result<Option<Stamp>> {
-        match (parent, value) {
-            (Some(parent), Value::Integer(_)) => self.snapshot.birth_of(parent, &Key(vec![value.clone()])),
+    /// The birth of the record of a table that a column's value refers to.
+    fn birth_in(&self, parent: Option<&str>, column: &str, value: &Value) -> Result<Option<Stamp>> {
+        match (parent, self.table.number_in(column, value)) {
+            (Some(parent), Some(number)) => self.snapshot.birth_of(parent, &Key(vec![Value::Integer(number)])),
             _ => Ok(None),
         }
     }
@@ -340,6 +341,11 @@ impl<'a> Selector<'a> {
         Ok(is_owed.then_some(RecordChange { key, birth, dead, whole: false, fields }))
     }
 
+    fn is_union(&self, record: &RecordChange) -> bool {
+        let is_word = |field: &FieldChange| field.column == self.table.columns.len() && field.value != Value::Null;
+        record.fields.iter().any(is_word)
+    }
+
     fn key_column(&self, at: usize) -> Option<&String> {
         self.table.keys.get(at.checked_sub(self.table.columns.len() + 1)?)
     }
@@ -348,7 +354,12 @@ impl<'a> Selector<'a> {
     fn finish(mut self) -> TableChanges {
         let chosen = std::mem::take(&mut self.chosen);
         let mut records: Vec<RecordChange> = chosen.into_iter().map(|(_, change)| change).collect();
-        records.sort_by(|a, b| (&a.key, a.birth).cmp(&(&b.key, b.birth)));
+        // A bundle says one thing of one record: the word that it is known by another number comes first.
+        records.sort_by(|a, b| {
+            let (one, other) = ((&a.key, a.birth), (&b.key, b.birth));
+            one.cmp(&other).then_with(|| self.is_union(b).cmp(&self.is_union(a)))
+        });
+        records.dedup_by(|later, first| later.key == first.key && later.birth == first.birth);
         let mut occurring: Vec<usize> =
             records.iter().flat_map(|record| record.fields.iter().map(|field| field.column)).collect();
         occurring.sort_unstable();

@@ -32,6 +32,8 @@ pub struct Arrival {
     pub horizon: Horizon,
     /// Up to where births may be missing, here or at the sender.
     pub births: Horizon,
+    /// Up to where births may be missing at the sender, in what it says now.
+    pub dropped: Horizon,
     /// Everything made up to here on the sender's side had come before.
     pub had: Reading,
     /// Up to where peers were told that everything had come from everywhere.
@@ -139,7 +141,7 @@ impl Arrival {
 }
 
 /// Whether a stamp is of a time when a record was not made yet.
-fn is_before(stamp: Stamp, birth: Stamp) -> bool {
+pub(crate) fn is_before(stamp: Stamp, birth: Stamp) -> bool {
     stamp.reading.time().0.saturating_add(BIRTHS_AHEAD) < birth.reading.time().0
 }
 
@@ -279,6 +281,7 @@ mod tests {
         hub: None,
         horizon: Horizon::NONE,
         births: Horizon::NONE,
+        dropped: Horizon::NONE,
         had: Reading(0),
         told: Told::NOTHING,
     };

@@ -11,6 +11,7 @@ mod error;
 mod held;
 mod missing;
 mod moved;
+mod number;
 mod numbering;
 mod reference;
 mod remains;

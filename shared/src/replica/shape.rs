@@ -29,6 +29,9 @@ pub struct TableShape {
     /// For each key column, the table with assigned keys whose number it holds, by a foreign key, declared or configured, to
     /// that or to a table that holds it in its turn.
     pub key_refers_to: Vec<Option<String>>,
+    /// The columns, those of the key among them, that hold such numbers by declared foreign keys alone: their values refer as
+    /// SQLite compares them (see [`Self::number_in`]).
+    pub compared: Vec<String>,
     /// Its other columns that are synced (generated ones are not), in table order.
     pub columns: Vec<ColumnShape>,
     /// Its declared foreign keys whose parent is synced.

@@ -49,7 +49,10 @@ impl Placer<'_> {
         if occupied {
             return Ok(Step::NumberTaken);
         }
-        let fields = values_of(table, &remains);
+        let fields = match self.meant(table, &remains)? {
+            Ok(fields) => fields,
+            Err(reason) => return Ok(Step::Refused(reason)),
+        };
         if let Some(reason) = self.mistaken(table, of, record, &fields)? {
             return Ok(Step::Refused(reason));
         }

@@ -79,7 +79,7 @@ impl Placer<'_> {
     }
 
     /// One record that stands under two numbers stands under the hub's from now on, with the later value of each field.
-    fn absorb(
+    pub(super) fn absorb(
         &mut self,
         table: &TableShape,
         (from, ours): (i64, Present),

@@ -9,14 +9,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use packhorse_shared::change::{EXISTENCE, FieldChange, RecordChange, TableChanges};
 use packhorse_shared::clock::Stamp;
-use packhorse_shared::id::{ColumnId, LinkId, TableId};
-use packhorse_shared::marks::Mark;
+use packhorse_shared::id::{ColumnId, TableId};
 use packhorse_shared::replica::{HowMoved, KeyKind, Residence, Result, TableShape};
 use packhorse_shared::value::{Key, Value};
 
 use super::Placer;
 use super::column::{Column, column_of};
-use super::parent::value_said;
+use super::parent::{number_said, value_said};
 use super::united::union_told;
 use crate::merge::Authority;
 
@@ -78,7 +77,7 @@ impl Placer<'_> {
                 Part::Field(at) => record.fields.get_mut(at).map(|field| &mut field.value),
                 Part::Key(at) => record.key.0.get_mut(at),
             };
-            value.into_iter().for_each(|value| *value = Value::Integer(number));
+            value.into_iter().for_each(|value| *value = value.renumbered(number));
         }
         Ok(Some(identified))
     }
@@ -114,7 +113,6 @@ impl Placer<'_> {
         }
         let standing = self.transaction.find(table, &record.key)?;
         if self.moves.contains_key(&(table.id, residence(theirs, Some(birth)))) {
-            self.tell_union_again(table, theirs, birth)?;
             return Ok(theirs);
         }
         if standing.is_some_and(|present| self.arrival.is_known_by(&present, Some(birth), &table.column_ids())) {
@@ -187,11 +185,6 @@ impl Placer<'_> {
         Ok(())
     }
 
-    /// The mark by which a number is confirmed to everybody, also to whom the record came from.
-    pub(super) fn confirmation(&self, birth: Stamp) -> Mark {
-        Mark { stamp: birth, cut: self.arrival.cut, via: LinkId::LOCAL }
-    }
-
     /// The references whose record has another number here: where they stand, and the number.
     fn references_here(
         &mut self,
@@ -208,14 +201,16 @@ impl Placer<'_> {
                 let mut key = ours.unwrap_or_else(|| record.key.clone());
                 // What speaks of the key comes last: by it the record is found whose fields come before.
                 for (field, change) in record.fields.iter().enumerate().rev() {
-                    let (Some(birth), Value::Integer(theirs)) = (change.refers_to, &change.value) else { continue };
+                    let (Some(birth), Some(theirs)) = (change.refers_to, number_said(table, changes, change)) else {
+                        continue;
+                    };
                     let referred = self.referred(table, (changes, record, &key), change, field)?;
                     let Some((part, parent)) = referred else { continue };
                     let Some(parent) = tables.iter().find(|table| table.name == parent) else { continue };
-                    let ours = self.known_number(parent, *theirs, birth)?.filter(|ours| ours != theirs);
+                    let ours = self.known_number(parent, theirs, birth)?.filter(|ours| *ours != theirs);
                     let Some(ours) = ours else { continue };
                     if let Part::Key(place) = part {
-                        key.0.get_mut(place).into_iter().for_each(|value| *value = Value::Integer(ours));
+                        key.0.get_mut(place).into_iter().for_each(|value| *value = value.renumbered(ours));
                     }
                     references.push(((at, number), part, ours));
                 }
@@ -236,12 +231,12 @@ impl Placer<'_> {
         }
         let tables = self.transaction.tables();
         for (at, field) in record.fields.iter().enumerate() {
-            let (Some(birth), Value::Integer(number)) = (field.refers_to, &field.value) else { continue };
+            let (Some(birth), Some(number)) = (field.refers_to, number_said(table, of, field)) else { continue };
             let referred = self.referred(table, (of, record, &record.key), field, at)?;
             let Some((_, parent)) = referred else { continue };
             let Some(parent) = tables.iter().find(|table| table.name == parent) else { continue };
-            let has_come = self.coming.contains(&(parent.id, birth)) || self.is_here(parent, *number, birth)?;
-            if !has_come && !self.may_have_dropped(parent, *number, birth)? {
+            let has_come = self.coming.contains(&(parent.id, birth)) || self.is_here(parent, number, birth)?;
+            if !has_come && !self.may_have_dropped(parent, number, birth)? {
                 return Ok(Some(format!("it refers to {} {number}, which has not come yet", parent.name)));
             }
         }
@@ -323,14 +318,18 @@ pub(super) fn is_dead(record: &RecordChange) -> bool {
     record.dead.is_some() && record.fields.iter().all(|field| Some(field.stamp) < record.dead)
 }
 
-fn residence(number: i64, birth: Option<Stamp>) -> Residence {
+pub(super) fn residence(number: i64, birth: Option<Stamp>) -> Residence {
     Residence { key: Key(vec![Value::Integer(number)]), birth }
 }
 
 /// The number and the birth of a record that has both.
 pub(super) fn numbered(record: &RecordChange) -> Option<(i64, Stamp)> {
-    match (record.key.0.as_slice(), record.birth) {
-        ([Value::Integer(number)], Some(birth)) => Some((*number, birth)),
+    Some((number_of(&record.key)?, record.birth?))
+}
+
+pub(super) fn number_of(key: &Key) -> Option<i64> {
+    match key.0.as_slice() {
+        [Value::Integer(number)] => Some(*number),
         _ => None,
     }
 }

@@ -85,20 +85,24 @@ impl Placer<'_> {
                     if !merge::field(child.present.marks.get(id), field.stamp, &self.arrival).is_theirs() {
                         continue;
                     }
-                    if child.values.get(at).map(number) != Some(number(&field.value)) {
+                    let before = child.values.get(at).map(|value| meant(table, name, value));
+                    if before != Some(meant(table, name, &field.value)) {
                         return Ok(true);
                     }
                     let parent = self.parent(table, at, &record.key, &|at| value_said(table, of, record, at))?;
-                    (number(&field.value), parent)
+                    (table.number_in(name, &field.value), parent)
                 }
                 // What speaks of the key: the record is about another one.
                 _ => match table.keys.iter().position(|key| key.eq_ignore_ascii_case(name)) {
-                    Some(at) => (key_value(&record.key, at), table.key_refers_to.get(at).and_then(Option::as_deref)),
+                    Some(at) => {
+                        let number = record.key.0.get(at).and_then(|value| table.number_in(name, value));
+                        (number, table.key_refers_to.get(at).and_then(Option::as_deref))
+                    }
                     None => continue,
                 },
             };
-            if let Some(parent) = parent
-                && self.is_another(parent, &number, field.refers_to)?
+            if let (Some(parent), Some(number)) = (parent, number)
+                && self.is_another(parent, number, field.refers_to)?
             {
                 return Ok(true);
             }
@@ -122,7 +126,7 @@ impl Child<'_> {
                 Some(at) => self.values.get(at).cloned()?,
                 None => record.key.0.get(in_key()?).cloned()?,
             };
-            Some(if parent.key_kind == KeyKind::Assigned { number(&found) } else { found })
+            Some(if parent.key_kind == KeyKind::Assigned { meant(table, here, &found) } else { found })
         };
         parent.keys.iter().map(value).collect::<Option<_>>().map(Key)
     }
@@ -132,15 +136,7 @@ fn is_part(foreign: &Parent, column: &str) -> bool {
     foreign.columns.iter().any(|(here, _)| here.eq_ignore_ascii_case(column))
 }
 
-fn key_value(key: &Key, at: usize) -> Value {
-    key.0.get(at).map_or(Value::Null, number)
-}
-
-/// A value as a foreign key compares it with a number: digits are one.
-fn number(value: &Value) -> Value {
-    let digits = match value {
-        Value::Text(text) => std::str::from_utf8(text).ok().and_then(|text| text.trim().parse().ok()),
-        _ => None,
-    };
-    digits.map_or_else(|| value.clone(), Value::Integer)
+/// A column's value as a reference means it: the number, if it is one.
+fn meant(table: &TableShape, column: &str, value: &Value) -> Value {
+    table.number_in(column, value).map_or_else(|| value.clone(), Value::Integer)
 }

@@ -23,6 +23,7 @@ mod parent;
 mod quiet;
 mod reborn;
 mod references;
+mod returned;
 mod standing;
 mod swap;
 mod unite;
@@ -33,6 +34,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use packhorse_shared::change::{EXISTENCE, RecordChange, TableChanges};
 use packhorse_shared::clock::{Reading, WallTime};
 use packhorse_shared::config::Span;
+use packhorse_shared::horizon::Horizon;
 use packhorse_shared::id::{Cut, LinkId, TableId};
 use packhorse_shared::replica::{Held, MergeTransaction, Moves, Refusal, Result, TableShape};
 use packhorse_shared::value::Key;
@@ -367,7 +369,7 @@ impl Placer<'_> {
         // stamps, and had not come before.
         let seen = if held.link == of_link.link { of_link.seen } else { Cut(0) };
         // It may have waited through a return to a backup, and its sender have changed its mind: it is told.
-        Arrival { link: held.link, via: LinkId::LOCAL, had: Reading(0), seen, ..of_link }
+        Arrival { link: held.link, via: LinkId::LOCAL, had: Reading(0), seen, dropped: Horizon::NONE, ..of_link }
     }
 }
 

@@ -2,21 +2,21 @@
 //! that were made apart and are one.
 //!
 //! SQLite gives the highest number again once its record was deleted. A later edit elsewhere brings the deleted record back
-//! all the same: its hub, which decides identity, gives it a new number, and says so as two edits of its own, a deletion
-//! under the old number and a record under the new one. Who has not heard of that yet still speaks of the old number:
-//! what it says is taken for the new one, and goes back to it.
+//! all the same: the root, which decides identity, gives it a new number and a new birth, and tells so (see `returned`). Who
+//! has not heard of that yet still speaks of the old number, in references and keys too: what it says is taken for the new one.
 
 use packhorse_shared::change::{FieldChange, RecordChange, TableChanges};
 use packhorse_shared::clock::Stamp;
-use packhorse_shared::id::LinkId;
-use packhorse_shared::marks::{Mark, Marks};
-use packhorse_shared::replica::{HowMoved, KeyKind, Moved, Placement, Present, Remains, Residence, Result, TableShape};
+use packhorse_shared::marks::Marks;
+use packhorse_shared::replica::{HowMoved, KeyKind, Moved, Placement, Present, Residence, Result, TableShape};
 use packhorse_shared::value::{Key, Value};
 
 use super::Placer;
 use super::column::{Column, column_of};
-use super::parent::value_said;
-use crate::merge::Authority;
+use super::identity::{number_of, residence};
+use super::parent::{key_references, number_said, value_said};
+use super::united::union_told;
+use crate::merge::{self, Authority};
 
 /// The changes of a bundle, sorted by whether they speak of a number that is out of date.
 pub(super) struct Sorted {
@@ -39,59 +39,69 @@ impl Placer<'_> {
                 sorted.current.push(changes.clone());
                 continue;
             };
-            let (mut current, mut redirected) = (Vec::new(), Vec::new());
+            let (mut current, mut redirected) = (Vec::new(), empty(changes));
+            let of = with_keys(table, &mut redirected);
             for record in &changes.records {
-                match self.redirect(&tables, table, changes, record)? {
-                    Some(moved) => redirected.push(moved),
+                match self.redirect(&tables, table, (changes, &of), record)? {
+                    Some(moved) => redirected.records.push(moved),
                     None => current.push(record.clone()),
                 }
             }
-            let with = |records: Vec<RecordChange>| TableChanges { records, ..empty(changes) };
-            sorted.current.extend((!current.is_empty()).then(|| with(current)));
-            sorted.redirected.extend((!redirected.is_empty()).then(|| with(redirected)));
+            sorted.current.extend((!current.is_empty()).then(|| TableChanges { records: current, ..empty(changes) }));
+            sorted.redirected.extend((!redirected.records.is_empty()).then_some(redirected));
         }
         Ok(Some(sorted).filter(|sorted| !sorted.redirected.is_empty()))
     }
 
+    /// A change in the numbers of today; `keys` are the places of the key's columns among those that it can speak of.
     fn redirect(
         &mut self,
         tables: &[TableShape],
         table: &TableShape,
-        of: &TableChanges,
+        (of, keys): (&TableChanges, &[usize]),
         record: &RecordChange,
     ) -> Result<Option<RecordChange>> {
+        if union_told(table, of, record).is_some() {
+            return Ok(None);
+        }
         let mut moved = record.clone();
-        let from = Residence { key: record.key.clone(), birth: record.birth };
-        if let Some(Moved { to, how }) = self.moves.get(&(table.id, from)).cloned() {
-            if how == HowMoved::CameBack {
-                self.say_again(table, record)?;
+        if table.key_kind == KeyKind::Assigned {
+            let from = Residence { key: record.key.clone(), birth: record.birth };
+            if let Some(to) = self.moved_to(table, from)? {
+                self.tell_union_again(table, &to)?;
+                (moved.key, moved.birth) = (to.key, to.birth);
             }
-            (moved.key, moved.birth) = (to.key, to.birth);
         }
         for (field, old) in moved.fields.iter_mut().zip(&record.fields) {
-            if let Some((value, birth, how)) = self.reference(tables, table, (of, record), old)? {
+            if let Some((value, birth)) = self.reference(tables, table, (of, record), old)? {
                 (field.value, field.refers_to) = (value, birth);
-                // That the reference is to another record is a decision made here.
-                if how == HowMoved::CameBack {
-                    field.stamp = self.transaction.tick();
-                }
             }
         }
+        self.redirect_key(tables, table, (of, keys), record, &mut moved)?;
         Ok((moved != *record).then_some(moved))
     }
 
-    /// Whoever edited the record under its old number since that was said to be deleted has it still: it is said again.
-    fn say_again(&mut self, table: &TableShape, record: &RecordChange) -> Result<()> {
-        let latest = record.fields.iter().map(|field| field.stamp).max();
-        let known = self.transaction.remains(table, &record.key)?;
-        let known = known.into_iter().find(|known| self.arrival.is_same_left(known, record));
-        let dead = known.as_ref().and_then(|known| known.remains.dead).map(|dead| dead.stamp);
-        if latest <= dead {
-            return Ok(());
+    /// The same for the numbers of other records in a key; by their births it is found whom they mean.
+    fn redirect_key(
+        &mut self,
+        tables: &[TableShape],
+        table: &TableShape,
+        (of, keys): (&TableChanges, &[usize]),
+        record: &RecordChange,
+        moved: &mut RecordChange,
+    ) -> Result<()> {
+        for (name, parent, number, birth) in key_references(table, of, record) {
+            let Some(parent) = tables.iter().find(|table| table.name == parent) else { continue };
+            let Some(to) = self.moved_to(parent, residence(number, birth))? else { continue };
+            let at = table.keys.iter().position(|key| key == name);
+            let part = at.and_then(|at| Some((*keys.get(at)?, moved.key.0.get_mut(at)?)));
+            let (Some((column, part)), Some(number)) = (part, number_of(&to.key)) else { continue };
+            *part = part.renumbered(number);
+            let said = FieldChange { column, value: part.clone(), stamp: Stamp::ZERO, refers_to: to.birth };
+            moved.fields.retain(|field| field.column != column);
+            moved.fields.push(said);
         }
-        let dead = Mark { stamp: self.transaction.tick(), cut: self.arrival.cut, via: LinkId::LOCAL };
-        let birth = known.map_or(record.birth, |known| known.birth);
-        self.transaction.bury(table, &record.key, birth, &Remains::tombstone(dead))
+        Ok(())
     }
 
     /// What a reference to a record that has moved is now.
@@ -101,13 +111,13 @@ impl Placer<'_> {
         table: &TableShape,
         (of, record): (&TableChanges, &RecordChange),
         field: &FieldChange,
-    ) -> Result<Option<(Value, Option<Stamp>, HowMoved)>> {
+    ) -> Result<Option<(Value, Option<Stamp>)>> {
         let Some(Column::Field(at, _)) = column_of(table, of, field) else { return Ok(None) };
         let parent = self.parent(table, at, &record.key, &|at| value_said(table, of, record, at))?;
         let Some(parent) = tables.iter().find(|table| Some(table.name.as_str()) == parent) else { return Ok(None) };
-        let from = Residence { key: Key(vec![field.value.clone()]), birth: field.refers_to };
-        let moved = self.moves.get(&(parent.id, from));
-        Ok(moved.and_then(|Moved { to, how }| Some((to.key.0.first()?.clone(), to.birth, *how))))
+        let Some(number) = number_said(table, of, field) else { return Ok(None) };
+        let Some(to) = self.moved_to(parent, residence(number, field.refers_to))? else { return Ok(None) };
+        Ok(number_of(&to.key).map(|number| (field.value.renumbered(number), to.birth)))
     }
 
     /// Gives a record that lives again a number of its own, if this end decides that; else it is held.
@@ -120,7 +130,14 @@ impl Placer<'_> {
             return self.hold(of, record, &taken);
         }
         let gathered = self.gathered(table, of, record)?;
-        let fields = super::absent::values_of(table, &gathered.remains);
+        if self.arrival.authority() == Authority::HereForNow {
+            // The root decides; until then it is what is left of a record, and goes there as such.
+            return self.transaction.bury(table, &record.key, gathered.birth, &gathered.remains);
+        }
+        let fields = match self.meant(table, &gathered.remains)? {
+            Ok(fields) => fields,
+            Err(reason) => return self.hold(of, record, &reason),
+        };
         if let Some(reason) = self.mistaken(table, of, record, &fields)? {
             return self.hold(of, record, &reason);
         }
@@ -129,15 +146,18 @@ impl Placer<'_> {
         if let Placement::Refused(reason) = self.transaction.insert(table, &key, &fields)? {
             return self.hold(of, record, &reason);
         }
-        let mut mark = || Mark { stamp: self.transaction.tick(), cut: self.arrival.cut, via: LinkId::LOCAL };
-        let (born, dead) = (mark(), mark());
-        let present = Present { birth: Some(born.stamp), marks: Marks::of_all(born) };
-        self.transaction.mark(table, &key, &present)?;
-        self.transaction.bury(table, &record.key, gathered.birth, &Remains::tombstone(dead))?;
-        self.note_move(table, record, Residence { key, birth: present.birth })
+        let birth = self.transaction.tick();
+        let mut marks = Marks::default();
+        let left = gathered.remains.fields.iter();
+        left.for_each(|field| field.mark.into_iter().for_each(|mark| marks.set(field.column, mark)));
+        merge::send_whole(&mut marks, &table.column_ids(), self.arrival.cut, self.arrival.horizon);
+        let to = Residence { key, birth: Some(birth) };
+        self.transaction.unbury(table, &record.key, gathered.birth)?;
+        self.tell_unions(table, &to, Present { birth: to.birth, marks })?;
+        self.note_return(table, record, to)
     }
 
-    fn note_move(&mut self, table: &TableShape, record: &RecordChange, to: Residence) -> Result<()> {
+    fn note_return(&mut self, table: &TableShape, record: &RecordChange, to: Residence) -> Result<()> {
         let from = Residence { key: record.key.clone(), birth: record.birth };
         self.transaction.note_move(table, &from, &to, HowMoved::CameBack)?;
         self.placed.records += 1;
@@ -149,6 +169,19 @@ impl Placer<'_> {
         self.moves.insert((table.id, from), Moved { to, how: HowMoved::CameBack });
         self.transaction.note(&text, self.now)
     }
+}
+
+/// Lets changes speak of the columns of their keys; where these stand then.
+fn with_keys(table: &TableShape, changes: &mut TableChanges) -> Vec<usize> {
+    let mut places = Vec::new();
+    for key in &table.keys {
+        let known = changes.columns.iter().position(|name| name.eq_ignore_ascii_case(key));
+        places.push(known.unwrap_or(changes.columns.len()));
+        if known.is_none() {
+            changes.columns.push(key.clone());
+        }
+    }
+    places
 }
 
 fn empty(of: &TableChanges) -> TableChanges {

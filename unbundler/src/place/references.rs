@@ -11,6 +11,7 @@ use packhorse_shared::replica::{ColumnShape, Missing, Placement, Present, Remain
 use packhorse_shared::value::{Key, Value};
 
 use super::column::{Column, column_of};
+use super::parent::{key_references, number_said};
 use super::{Item, Placer};
 use crate::merge::{self, Fate};
 
@@ -99,6 +100,9 @@ impl Placer<'_> {
         record: &RecordChange,
         fields: &[(usize, Value)],
     ) -> Result<Option<String>> {
+        if let Some(reason) = self.mistaken_key(table, of, record)? {
+            return Ok(Some(reason));
+        }
         for field in &record.fields {
             let Some(Column::Field(at, _)) = column_of(table, of, field) else { continue };
             // What nobody has declared waits only if it is known to mean another record.
@@ -108,20 +112,29 @@ impl Placer<'_> {
             }
             let placed = |at: usize| fields.iter().find(|field| field.0 == at).map(|field| field.1.clone());
             let Some(parent) = self.parent(table, at, &record.key, &placed)? else { continue };
-            if self.is_another(parent, &field.value, field.refers_to)? {
+            let Some(number) = number_said(table, of, field) else { continue };
+            if self.is_another(parent, number, field.refers_to)? {
                 return Ok(Some(format!("it refers to {parent} {}, which is another record here", field.value)));
             }
         }
         Ok(None)
     }
 
-    pub(super) fn is_another(&mut self, parent: &str, number: &Value, birth: Option<Stamp>) -> Result<bool> {
-        if !matches!(number, Value::Integer(_)) {
-            return Ok(false);
+    /// The same for a key that holds the numbers of other records: nobody is that record here.
+    fn mistaken_key(&mut self, table: &TableShape, of: &TableChanges, record: &RecordChange) -> Result<Option<String>> {
+        for (name, parent, number, birth) in key_references(table, of, record) {
+            let waits = birth.is_some() || table.declares(name);
+            if waits && self.is_another(parent, number, birth)? {
+                return Ok(Some(format!("it refers to {parent} {number}, which is another record here")));
+            }
         }
+        Ok(None)
+    }
+
+    pub(super) fn is_another(&mut self, parent: &str, number: i64, birth: Option<Stamp>) -> Result<bool> {
         let tables = self.transaction.tables();
         let Some(parent) = tables.iter().find(|table| table.name == parent) else { return Ok(false) };
-        let standing = self.transaction.find(parent, &Key(vec![number.clone()]))?;
+        let standing = self.transaction.find(parent, &Key(vec![Value::Integer(number)]))?;
         let is_it = |present| self.arrival.is_known_by(&present, birth, &parent.column_ids());
         Ok(standing.is_some_and(|present| !is_it(present)))
     }

@@ -15,6 +15,7 @@ use packhorse_shared::value::{Key, Value};
 use super::Placer;
 use super::column::{Column, column_of};
 use super::identity::numbered;
+use super::parent::number_said;
 use crate::merge::{self, Authority, Fate};
 
 impl Placer<'_> {
@@ -87,9 +88,9 @@ impl Placer<'_> {
         let shape = table.columns.iter().find(|known| known.id == column);
         let parent = shape.and_then(|shape| shape.refers_to.as_deref());
         let parent = parent.and_then(|name| tables.iter().find(|table| table.name == name));
-        if let (Some(parent), Value::Integer(theirs), Some(birth)) = (parent, &field.value, field.refers_to) {
+        if let (Some(parent), Some(theirs), Some(birth)) = (parent, number_said(table, of, field), field.refers_to) {
             // What refers to a record that is not known here is like nothing here, whatever stands under its number.
-            return Ok(self.known_number(parent, *theirs, birth)?.map(Value::Integer));
+            return Ok(self.known_number(parent, theirs, birth)?.map(|ours| field.value.renumbered(ours)));
         }
         Ok(Some(field.value.clone()))
     }
@@ -129,16 +130,12 @@ impl Placer<'_> {
         let ours = Residence { key, birth: present.birth };
         merge::send_whole(&mut present.marks, &table.column_ids(), self.arrival.cut, self.arrival.horizon);
         self.note_union(table, theirs, ours.clone())?;
-        self.tell_unions(table, &ours, present, LinkId::LOCAL)
+        self.tell_unions(table, &ours, present)
     }
 
     /// Whoever speaks of a record as of another although it was told that the two are one (it comes from a backup) is told
     /// again.
-    pub(super) fn tell_union_again(&mut self, table: &TableShape, number: i64, birth: Stamp) -> Result<()> {
-        let from = Residence { key: Key(vec![Value::Integer(number)]), birth: Some(birth) };
-        let Some(Moved { to, how: HowMoved::Merged }) = self.moves.get(&(table.id, from)).cloned() else {
-            return Ok(());
-        };
+    pub(super) fn tell_union_again(&mut self, table: &TableShape, to: &Residence) -> Result<()> {
         let Some(present) = self.transaction.find(table, &to.key)? else { return Ok(()) };
         let is_it = self.arrival.is_known_by(&present, to.birth, &table.column_ids());
         let told = present.marks.own(ColumnId::EXISTENCE);
@@ -146,20 +143,19 @@ impl Placer<'_> {
         if self.arrival.authority() == Authority::Sender || !is_it || was_told {
             return Ok(());
         }
-        self.tell_unions(table, &to, present, LinkId::LOCAL)
+        self.tell_unions(table, to, present)
     }
 
-    /// Marks a record so that everybody is told what is one with it, but for those behind the link by which it was told.
-    pub(super) fn tell_unions(
-        &mut self,
-        table: &TableShape,
-        at: &Residence,
-        mut present: Present,
-        via: LinkId,
-    ) -> Result<()> {
+    /// Marks a record so that everybody but this node's hub is told what is one with it.
+    pub(super) fn tell_unions(&mut self, table: &TableShape, at: &Residence, mut present: Present) -> Result<()> {
         let stamp = at.birth.unwrap_or(self.arrival.horizon.stamp());
-        present.marks.set(ColumnId::EXISTENCE, Mark { stamp, cut: self.arrival.cut, via });
+        present.marks.set(ColumnId::EXISTENCE, self.confirmation(stamp));
         self.transaction.mark(table, &at.key, &present)
+    }
+
+    /// The mark by which numbers are told to everybody behind this node, also to whom the record came from.
+    pub(super) fn confirmation(&self, stamp: Stamp) -> Mark {
+        Mark { stamp, cut: self.arrival.cut, via: self.arrival.hub.unwrap_or(LinkId::LOCAL) }
     }
 
     pub(super) fn note_union(&mut self, table: &TableShape, from: Residence, to: Residence) -> Result<()> {

@@ -38,18 +38,32 @@ impl Placer<'_> {
             let table = tables.iter().find(|table| table.name.eq_ignore_ascii_case(&changes.table));
             let Some(table) = table.filter(|table| table.key_kind == KeyKind::Assigned) else { continue };
             for record in &changes.records {
-                let (Some(birth), Some(to)) = (record.birth, union_told(table, changes, record)) else { continue };
-                let Some(number) = self.transaction.number_of(table, birth)? else {
-                    unknown.insert((table.id, birth), to);
-                    continue;
-                };
-                let ours = Residence { key: Key(vec![Value::Integer(number)]), birth: Some(birth) };
-                if let Err(reason) = self.hear_union(table, ours, to)? {
+                let Some(to) = union_told(table, changes, record) else { continue };
+                let known = record.birth.map(|birth| self.transaction.number_of(table, birth)).transpose()?;
+                if let (Some(birth), Some(None)) = (record.birth, known) {
+                    unknown.insert((table.id, birth), to.clone());
+                } else if let Err(reason) = self.hear_union(table, record, &to)? {
                     self.hold(changes, record, &reason)?;
+                    continue;
                 }
+                self.pass_on(table, &to)?;
             }
         }
         if unknown.is_empty() { Ok(()) } else { self.unite_held(tables, &unknown) }
+    }
+
+    /// Nodes behind this one are told in their turn.
+    fn pass_on(&mut self, table: &TableShape, to: &Residence) -> Result<()> {
+        match self.transaction.find(table, &to.key)? {
+            Some(present) if self.arrival.is_known_by(&present, to.birth, &table.column_ids()) => {
+                self.tell_unions(table, to, present)
+            }
+            _ => {
+                let confirmed = to.birth.map(|birth| ((table.id, to.key.clone()), birth));
+                self.confirms.extend(confirmed);
+                Ok(())
+            }
+        }
     }
 
     /// What is held may speak of a record that never stood here and is one with another.
@@ -96,18 +110,19 @@ impl Placer<'_> {
         Ok(())
     }
 
-    fn hear_union(&mut self, table: &TableShape, ours: Residence, to: Residence) -> Result<Refusable> {
-        let standing = self.transaction.find(table, &ours.key)?.filter(|present| present.birth == ours.birth);
-        if standing.is_some() && ours.key != to.key && self.keeps_apart(table, &to.key)? {
-            return Ok(Err(self.waits_since("that may know the same record by another number")));
-        }
-        if let Some(present) = standing {
-            let done = self.become_one(table, &ours, &to, present)?;
-            if done.is_err() {
-                return Ok(done);
+    fn hear_union(&mut self, table: &TableShape, record: &RecordChange, to: &Residence) -> Result<Refusable> {
+        let mut ours = Residence { key: record.key.clone(), birth: record.birth };
+        let told = record.fields.iter().map(|field| field.stamp).max();
+        if let Some((key, present)) = self.still_standing(table, &ours, told)? {
+            ours.key = key;
+            if ours.key != to.key && self.keeps_apart(table, &to.key)? {
+                return Ok(Err(self.waits_since("that may know the same record by another number")));
+            }
+            if let Err(reason) = self.become_one(table, &ours, to, present)? {
+                return Ok(Err(reason));
             }
         }
-        self.note_union(table, ours, to).map(Ok)
+        self.note_union(table, ours, to.clone()).map(Ok)
     }
 
     fn become_one(
@@ -124,7 +139,7 @@ impl Placer<'_> {
             None => self.become_theirs(table, ours, to, present)?,
         };
         match united {
-            Ok(united) => self.tell_unions(table, to, united, self.arrival.via).map(Ok),
+            Ok(united) => self.transaction.mark(table, &to.key, &united).map(Ok),
             Err(reason) => Ok(Err(reason)),
         }
     }

@@ -11,7 +11,7 @@ use super::identities;
 use super::metadata::Metadata;
 use super::names::{joined, marks_table, quoted, quoted_list, remains_table};
 use super::references;
-use super::referring::Referring;
+use super::referring::{Referring, renumbered};
 use super::schema::Candidate;
 use crate::id::{ColumnId, TableId};
 use crate::replica::{ColumnShape, Parent, TableShape};
@@ -154,13 +154,16 @@ fn shape(connection: &Connection, id: TableId, table: &Candidate, referring: &Re
         let pair = referring.pair(table, &column.name, &known).filter(|_| refers_to.is_none());
         Some(ColumnShape { id: ColumnId(id), name: column.name.clone(), refers_to, pair })
     });
-    let columns = columns.collect();
+    let columns: Vec<ColumnShape> = columns.collect();
+    let names = table.keys.iter().chain(columns.iter().map(|column| &column.name));
+    let compared = names.filter(|name| referring.declares(table, name)).cloned().collect();
     Ok(TableShape {
         id,
         name: table.name.clone(),
         keys: table.keys.clone(),
         key_kind: table.key_kind,
         key_refers_to: table.keys.iter().map(|key| referring.of(table, key)).collect(),
+        compared,
         columns,
         parents,
         identity: Vec::new(),
@@ -227,8 +230,9 @@ impl TableSql {
         let (parent, parent_key) = (quoted(&parent.name), quoted(parent.keys.first()?));
         let (is_key, table) = (key_condition(&self.keys, 1), self.keys.len() + 1);
         let moved = format!("FROM _packhorse_moved WHERE tbl = ?{table} AND old = {name}.{column}");
+        let new = renumbered(&format!("{name}.{column}"), "new");
         Some(format!(
-            "UPDATE OR IGNORE {name} SET {column} = (SELECT new {moved} ORDER BY new LIMIT 1) WHERE {is_key} \
+            "UPDATE OR IGNORE {name} SET {column} = (SELECT {new} {moved} ORDER BY new LIMIT 1) WHERE {is_key} \
              AND EXISTS (SELECT 1 {moved}) AND NOT EXISTS (SELECT 1 FROM {parent} AS _packhorse_parent \
              WHERE _packhorse_parent.{parent_key} = {name}.{column}){also}"
         ))
@@ -280,18 +284,23 @@ fn orphaned(
 ) -> Option<(Parent, String)> {
     let parent_keys = keys_of(&parent.table)?;
     let here = |key: &String| parent.columns.iter().find(|(_, there)| there.eq_ignore_ascii_case(key));
-    let matching: Option<Vec<String>> =
-        parent_keys.iter().map(|key| here(key).map(|(here, _)| format!("c.{}", quoted(here)))).collect();
+    let matching: Option<Vec<&str>> = parent_keys.iter().map(|key| here(key).map(|(here, _)| here.as_str())).collect();
     let reference = matching.filter(|reference| reference.len() == parent.columns.len())?;
     let keys: Vec<String> = shape.keys.iter().map(|key| format!("c.{}", quoted(key))).collect();
-    let refers = joined(reference.len(), " AND ", |at| format!("{} IS NOT NULL", reference[at]));
+    let column = |at: usize| format!("c.{}", quoted(reference[at]));
+    // As SQLite compares it with a number.
+    let number = |at: usize| match shape.compares(reference[at]) {
+        true => format!("CAST({} AS NUMERIC)", column(at)),
+        false => column(at),
+    };
+    let refers = joined(reference.len(), " AND ", |at| format!("{} IS NOT NULL", column(at)));
     let sql = format!(
         "SELECT {} FROM {} c WHERE {} AND {refers} AND NOT EXISTS (SELECT 1 FROM {} p WHERE {})",
-        reference.join(", "),
+        joined(reference.len(), ", ", number),
         quoted(&shape.name),
         key_condition(&keys, 1),
         quoted(&parent.table),
-        joins(parent)
+        joins(parent),
     );
     Some((parent.clone(), sql))
 }

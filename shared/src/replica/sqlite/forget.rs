@@ -2,7 +2,7 @@
 //!
 //! Goes through the metadata in the order of cuts, in short transactions. Invariants: the horizon is raised before the
 //! first mark below it is dropped; a mark stays while remains lie under its key, which it tells apart; what came of a
-//! record only in part is never dropped, nor the birth of one whose number the hub will change. A run that was cut short is
+//! record only in part is never dropped, nor the birth of one whose number the hub will change, or was another's before. A run that was cut short is
 //! simply run again. Leaves what may be forgotten to [`crate::link::Forgettable`].
 
 use rusqlite::{Connection, Row, TransactionBehavior, params};
@@ -10,6 +10,7 @@ use rusqlite::{Connection, Row, TransactionBehavior, params};
 use super::catalogue::{Catalogue, Entry};
 use super::fault::Outcome;
 use super::metadata::unpack_birth;
+use super::moves;
 use super::ranges::REMOTES;
 use super::state;
 use crate::horizon::Horizon;
@@ -105,7 +106,7 @@ impl Pass<'_> {
                 return Ok((droppable, reached));
             }
             reached = cut;
-            if self.may_go(row, width)? && !self.is_provisional(row)? {
+            if self.may_go(row, width)? && !self.is_provisional(row)? && !self.took_over(connection, row)? {
                 let birth = row.get_ref(width)?.as_blob_or_null().map_err(rusqlite::Error::from)?;
                 droppable.push((self.entry.metadata.key(row)?, birth.unwrap_or_default().to_vec()));
             }
@@ -121,6 +122,15 @@ impl Pass<'_> {
         }
         let key = self.entry.metadata.key(row)?;
         Ok(matches!(key.0.as_slice(), [Value::Integer(number)] if REMOTES.contains(number)))
+    }
+
+    /// Whether the number was that of a record without a birth, which has moved away and may still be spoken of by it.
+    fn took_over(&self, connection: &Connection, row: &Row<'_>) -> Outcome<bool> {
+        let numbered = matches!(self.kind, Kind::Marks) && self.entry.shape.key_kind == KeyKind::Assigned;
+        match self.entry.metadata.key(row)?.0.as_slice() {
+            [Value::Integer(number)] if numbered => moves::left(connection, self.entry.shape.id, *number),
+            _ => Ok(false),
+        }
     }
 
     /// A record's birth is a reading of its own and can be later than its fields' stamps.

@@ -83,7 +83,7 @@ pub(super) fn united(
     roster: &Roster,
 ) -> Outcome<Vec<(Residence, Residence)>> {
     let sql = "SELECT old, old_birth, new, new_birth FROM _packhorse_moved \
-               WHERE tbl = ?1 AND new = ?2 AND old_birth <> new_birth AND merged";
+               WHERE tbl = ?1 AND new = ?2 AND old_birth <> new_birth";
     let mut united = Vec::new();
     if any(connection)? {
         let mut statement = connection.prepare_cached(sql)?;
@@ -154,5 +154,11 @@ pub(super) fn highest(connection: &Connection, table: TableId, of: &Range<i64>) 
 /// Whether a number was given in place of another.
 pub(super) fn was_given(connection: &Connection, table: TableId, number: i64) -> Outcome<bool> {
     let sql = "SELECT 1 FROM _packhorse_moved WHERE tbl = ?1 AND new = ?2";
+    Ok(any(connection)? && connection.prepare_cached(sql)?.exists(params![table.0, number])?)
+}
+
+/// Whether a record that had no birth has left a number for another.
+pub(super) fn left(connection: &Connection, table: TableId, number: i64) -> Outcome<bool> {
+    let sql = "SELECT 1 FROM _packhorse_moved WHERE tbl = ?1 AND old = ?2 AND old_birth = x''";
     Ok(any(connection)? && connection.prepare_cached(sql)?.exists(params![table.0, number])?)
 }

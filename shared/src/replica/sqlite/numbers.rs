@@ -14,7 +14,7 @@ use super::fault::Outcome;
 use super::moves;
 use super::names::{marks_table, quoted, remains_table};
 use super::ranges::{EACH, REMOTES, sequence};
-use super::referring::{followed, is_number};
+use super::referring::{followed, is_number, means, renumbered};
 use super::state;
 use crate::replica::{KeyKind, TableShape};
 
@@ -129,23 +129,21 @@ impl Following<'_> {
         if !self.is_new(shape, key) {
             return;
         }
-        let is_declared = shape.key_kind == KeyKind::Assigned || shape.declares(key);
-        self.change(shape, key, &if is_declared { String::new() } else { is_number(key) });
-        self.metadata(shape, at);
+        let is_own = shape.key_kind == KeyKind::Assigned && !shape.compares(key);
+        self.change(shape, key, &if is_own { String::new() } else { read_as(shape, key) });
+        self.metadata(shape, key, at);
         self.references(shape, key);
     }
 
-    fn metadata(&mut self, shape: &TableShape, key: usize) {
+    fn metadata(&mut self, shape: &TableShape, key: &str, at: usize) {
         let tables = match shape.key_kind {
             // What is left of other records under the number stays there.
             KeyKind::Assigned => vec![marks_table(&shape.name)],
             KeyKind::Natural => vec![marks_table(&shape.name), remains_table(&shape.name)],
         };
-        let column = format!("k{}", key + 1);
-        let write = |table: String| Write {
-            table: None,
-            sql: format!("UPDATE OR REPLACE {table} SET {column} = ?2 WHERE {column} = ?1"),
-        };
+        let (new, is_it) = assignment(shape, key, &format!("k{}", at + 1));
+        let write =
+            |table: String| Write { table: None, sql: format!("UPDATE OR REPLACE {table} SET {new} WHERE {is_it}") };
         self.writes.extend(tables.into_iter().map(write));
     }
 
@@ -159,7 +157,7 @@ impl Following<'_> {
                     if child.shape.keys.contains(column) {
                         self.key(child, column);
                     } else if self.is_new(&child.shape, column) {
-                        self.change(&child.shape, column, "");
+                        self.change(&child.shape, column, &read_as(&child.shape, column));
                     }
                 }
             }
@@ -189,8 +187,21 @@ impl Following<'_> {
 
     /// `also` is a condition more, beginning with AND.
     fn change(&mut self, shape: &TableShape, column: &str, also: &str) {
-        let (table, column) = (quoted(&shape.name), quoted(column));
-        let sql = format!("UPDATE OR ABORT {table} SET {column} = ?2 WHERE {column} = ?1{also}");
+        let (new, is_it) = assignment(shape, column, &quoted(column));
+        let sql = format!("UPDATE OR ABORT {} SET {new} WHERE {is_it}{also}", quoted(&shape.name));
         self.writes.push(Write { table: Some(shape.clone()), sql });
     }
+}
+
+/// The condition, beginning with AND, under which what equals a number means it in a column.
+fn read_as(shape: &TableShape, column: &str) -> String {
+    if shape.compares(column) { String::new() } else { is_number(column) }
+}
+
+/// What gives the new number to a column, which is written as `place` here, and the condition that it holds the old one.
+fn assignment(shape: &TableShape, column: &str, place: &str) -> (String, String) {
+    if shape.compares(column) {
+        return (format!("{place} = {}", renumbered(place, "?2")), means(place));
+    }
+    (format!("{place} = ?2"), format!("{place} = ?1"))
 }

@@ -69,6 +69,11 @@ impl<'a> Referring<'a> {
         declared.into_iter().find(|table| (self.synced)(table)).or_else(configured).filter(|table| (self.synced)(table))
     }
 
+    /// Whether a column holds such a number by declared foreign keys alone.
+    pub fn declares(&self, table: &'a Candidate, column: &'a str) -> bool {
+        Self { configured: &[], ..*self }.of(table, column).is_some()
+    }
+
     /// What a column refers to by the type that another one names.
     pub fn pair(&self, table: &Candidate, column: &str, known: &[(u32, String)]) -> Option<Pair> {
         let Refers::ByType { column: by, tables } = of_column(self.configured, &table.name, column)? else {
@@ -89,7 +94,7 @@ impl<'a> Referring<'a> {
 pub(super) fn followed<'t>(shape: &TableShape, column: &'t ColumnShape) -> Vec<(&'t str, String)> {
     let is_number = is_number(&column.name);
     match (&column.refers_to, &column.pair) {
-        (Some(parent), _) if shape.declares(&column.name) => vec![(parent, String::new())],
+        (Some(parent), _) if shape.compares(&column.name) => vec![(parent, String::new())],
         (Some(parent), _) => vec![(parent, is_number)],
         (None, Some(pair)) => {
             let by = quoted(&pair.name);
@@ -107,4 +112,18 @@ pub(super) fn followed<'t>(shape: &TableShape, column: &'t ColumnShape) -> Vec<(
 /// The condition that a column holds a number and not its digits as text, which nobody has said to be one.
 pub(super) fn is_number(column: &str) -> String {
     format!(" AND typeof({}) = 'integer'", quoted(column))
+}
+
+/// The condition that a column that is compared (see [`TableShape::compares`]) refers to the number ?1: by an index where it
+/// holds numbers or their plain digits, and by a look at its other texts, of which most columns have none.
+pub(super) fn means(column: &str) -> String {
+    format!("({column} = ?1 OR ({column} >= '' AND {column} < x'' AND CAST(?1 AS INTEGER) = {column}))")
+}
+
+/// A number in the storage class that a column has now.
+pub(super) fn renumbered(column: &str, number: &str) -> String {
+    format!(
+        "CASE typeof({column}) WHEN 'text' THEN CAST({number} AS TEXT) WHEN 'real' THEN CAST({number} AS REAL) \
+         ELSE {number} END"
+    )
 }

@@ -171,6 +171,7 @@ mod tests {
             keys: vec!["id".into()],
             key_kind,
             key_refers_to: vec![None],
+            compared: Vec::new(),
             columns: vec![column(1), column(2)],
             parents: Vec::new(),
             identity: Vec::new(),

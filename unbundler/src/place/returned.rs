@@ -1,0 +1,92 @@
+//! Whom a number means when its record has left it: one that came back when its number had been given to another.
+//!
+//! Owns telling the two apart, in what comes and in what is left here. Invariant: who has the number now is never taken for the
+//! one who had it before. Leaves to `united` the word by which a hub tells where the record is now.
+
+use packhorse_shared::clock::Stamp;
+use packhorse_shared::replica::{Moved, Present, Remains, Residence, Result, TableShape};
+use packhorse_shared::value::{Key, Value};
+
+use super::Placer;
+use super::absent::values_of;
+use super::identity::number_of;
+use crate::merge::{Authority, is_before};
+
+impl Placer<'_> {
+    /// The record that is meant, if it stands here. One without a birth may be the one who has the number since then, whose
+    /// birth was dropped.
+    pub(super) fn still_standing(
+        &mut self,
+        table: &TableShape,
+        from: &Residence,
+        since: Option<Stamp>,
+    ) -> Result<Option<(Key, Present)>> {
+        let key = match from.birth {
+            Some(birth) => self.transaction.number_of(table, birth)?.map(|number| Key(vec![Value::Integer(number)])),
+            None => Some(from.key.clone()).filter(|_| !since.is_some_and(|since| self.arrival.horizon.covers(since))),
+        };
+        let Some(key) = key else { return Ok(None) };
+        let standing = self.transaction.find(table, &key)?.filter(|present| present.birth == from.birth);
+        Ok(standing.map(|present| (key, present)))
+    }
+
+    /// Where a record is now that a change speaks of, if that has moved and its sender has not heard of it. What that knows
+    /// by the number alone is the one who has it now, once it may have dropped that one's birth.
+    pub(super) fn moved_to(&mut self, table: &TableShape, from: Residence) -> Result<Option<Residence>> {
+        let Some(Moved { to, .. }) = self.moves.get(&(table.id, from.clone())).cloned() else { return Ok(None) };
+        if from.birth.is_none() {
+            let standing = self.transaction.find(table, &from.key)?.and_then(|present| present.birth);
+            if standing.or(to.birth).is_some_and(|since| self.arrival.dropped.covers(since)) {
+                return Ok(None);
+            }
+        }
+        Ok(Some(to))
+    }
+
+    /// The values of what is left of a record, with its references to who was meant: who had the number when they were
+    /// written may have moved since, or be gone and not come back yet.
+    pub(super) fn meant(
+        &mut self,
+        table: &TableShape,
+        left: &Remains,
+    ) -> Result<std::result::Result<Vec<(usize, Value)>, String>> {
+        let (tables, mut fields) = (self.transaction.tables(), values_of(table, left));
+        for at in 0..fields.len() {
+            let Some((column, value)) = fields.get(at).cloned() else { continue };
+            let Some(shape) = table.columns.get(column) else { continue };
+            let parent = tables.iter().find(|table| Some(&table.name) == shape.refers_to.as_ref());
+            let (Some(parent), Some(number)) = (parent, table.number_in(&shape.name, &value)) else { continue };
+            let written = left.get(shape.id).and_then(|field| field.mark).map(|mark| mark.stamp);
+            if !self.is_younger(parent, number, written)? {
+                continue;
+            }
+            match self.left_since(parent, number, written) {
+                Some(now) => fields.iter_mut().skip(at).take(1).for_each(|field| field.1 = value.renumbered(now)),
+                // The hub says itself whom it means.
+                None if table.declares(&shape.name) && self.arrival.authority() != Authority::Sender => {
+                    return Ok(Err(format!("it refers to {} {number}, which is another record here", parent.name)));
+                }
+                None => {}
+            }
+        }
+        Ok(Ok(fields))
+    }
+
+    /// Whether who has a number was born after it was written somewhere. Who came back is older than its birth.
+    fn is_younger(&mut self, table: &TableShape, number: i64, written: Option<Stamp>) -> Result<bool> {
+        let key = Key(vec![Value::Integer(number)]);
+        let birth = self.transaction.find(table, &key)?.and_then(|present| present.birth);
+        let now = Residence { key, birth };
+        let is_older = || self.moves.iter().any(|((of, _), moved)| *of == table.id && moved.to == now);
+        Ok(birth.is_some_and(|birth| is_before(written.unwrap_or(Stamp::ZERO), birth)) && !is_older())
+    }
+
+    /// The number today of who had another one when that was written.
+    fn left_since(&self, table: &TableShape, number: i64, written: Option<Stamp>) -> Option<i64> {
+        let of_number =
+            self.moves.iter().filter(|((of, from), _)| *of == table.id && number_of(&from.key) == Some(number));
+        let before = of_number.filter(|((_, from), _)| from.birth <= written);
+        let (_, latest) = before.max_by_key(|((_, from), _)| from.birth)?;
+        number_of(&latest.to.key)
+    }
+}
