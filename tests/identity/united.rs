@@ -1,9 +1,11 @@
 //! Records with an identity whose identifying values change before they meet: one decision for all ends, and what was known
 //! apart is never made one.
 
+mod random;
+
 use super::{come_together, come_together_ending, tree};
 use crate::copies::{Part, copy};
-use crate::support::Scene;
+use crate::support::{Scene, sqlite};
 
 const SCHEMA: &str = "
     CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT UNIQUE, name TEXT, phone TEXT);
@@ -20,8 +22,10 @@ fn known_by_email(scene: &Scene) {
     std::fs::write(&config, text + "\n[table.users]\nidentity = [\"email\"]\n").unwrap();
 }
 
-fn three() -> Scene {
-    let scene = Scene::hub(SCHEMA);
+fn three(schema: &str) -> Scene {
+    let scene = Scene::in_memory();
+    sqlite(&scene.path("hq.db"), schema);
+    scene.init();
     known_by_email(&scene);
     scene.remote("alice");
     scene.remote("bob");
@@ -52,7 +56,7 @@ fn logins(scene: &Scene, email: &str) -> String {
 
 #[test]
 fn the_remotes_changes_its_email_after_it_was_sent_and_is_one_with_the_hubs_all_the_same() {
-    let scene = three();
+    let scene = three(SCHEMA);
     user(&scene, "hq", "k@x", "hubs");
     user(&scene, "alice", "k@x", "hers");
     scene.packhorse("alice", &["sync"]);
@@ -63,7 +67,7 @@ fn the_remotes_changes_its_email_after_it_was_sent_and_is_one_with_the_hubs_all_
 
 #[test]
 fn the_hubs_has_another_email_before_the_remotes_is_sent_and_the_two_stay_two() {
-    let scene = three();
+    let scene = three(SCHEMA);
     user(&scene, "hq", "k@x", "hubs");
     scene.sync("hq");
     user(&scene, "alice", "k@x", "hers");
@@ -78,7 +82,7 @@ fn the_hubs_has_another_email_before_the_remotes_is_sent_and_the_two_stay_two() 
 #[test]
 fn an_email_that_was_given_up_in_the_same_bundle_is_nobodys() {
     for gives_up in ["UPDATE users SET email = 'm@x' WHERE id = 1", "DELETE FROM users WHERE id = 1"] {
-        let scene = three();
+        let scene = three(SCHEMA);
         scene.sql("alice", gives_up);
         user(&scene, "alice", "old@x", "New");
         come_together(&scene, &NODES, &TABLES);
@@ -93,7 +97,7 @@ fn an_email_that_was_given_up_in_the_same_bundle_is_nobodys() {
 /// A user whom both know gets an email that the hub gives to a new one: a person has to say which of them keeps it.
 #[test]
 fn records_that_are_known_apart_are_not_made_one() {
-    let scene = three();
+    let scene = three(SCHEMA);
     scene.sql("alice", "UPDATE users SET email = 'k@x' WHERE id = 1");
     user(&scene, "hq", "k@x", "hubs");
     for _ in 0..4 {
@@ -111,7 +115,7 @@ fn records_that_are_known_apart_are_not_made_one() {
 /// The same, with a record that the hub has only just heard of.
 #[test]
 fn a_record_that_gets_the_email_of_another_after_it_was_sent_stays_itself() {
-    let scene = three();
+    let scene = three(SCHEMA);
     user(&scene, "alice", "a@x", "hers");
     for node in ["alice", "hq", "alice"] {
         scene.sync(node);
@@ -130,7 +134,7 @@ fn a_record_that_gets_the_email_of_another_after_it_was_sent_stays_itself() {
 /// The remote comes from a time before it was told, and speaks of its own user again.
 #[test]
 fn a_remote_that_comes_from_a_backup_is_told_again_which_are_one() {
-    let scene = three();
+    let scene = three(SCHEMA);
     user(&scene, "hq", "k@x", "hubs");
     user(&scene, "alice", "k@x", "hers");
     copy(&scene, "alice", "kept", Part::Both);
@@ -143,7 +147,7 @@ fn a_remote_that_comes_from_a_backup_is_told_again_which_are_one() {
 
 #[test]
 fn while_the_remotes_is_not_known_at_the_hub_the_hubs_waits_and_says_so() {
-    let scene = three();
+    let scene = three(SCHEMA);
     user(&scene, "hq", "k@x", "hubs");
     scene.sync("hq");
     user(&scene, "alice", "k@x", "hers");
