@@ -180,6 +180,11 @@ impl World {
     fn refer(&mut self, node: &str, table: &str, column: &'static str, parents: &str) {
         let (Some(child), Some(parent)) = (self.some(node, table), self.some(node, parents)) else { return };
         let of = format!("(SELECT id FROM {parents} WHERE uid = '{parent}')");
+        // What writes the value that stands already is no edit, and no last word.
+        let same = format!("SELECT count(*) FROM {table} WHERE uid = '{child}' AND {column} = {of}");
+        if self.scene.sql(node, &same) == "1" {
+            return;
+        }
         self.scene.sql(node, &format!("UPDATE {table} SET {column} = {of} WHERE uid = '{child}'"));
         self.written.last.insert((child, column), parent);
     }
