@@ -188,3 +188,36 @@ fn a_child_is_held_with_its_parent_and_placed_with_it() {
     come_together(&scene, &nodes, &["streets", "users"]);
     assert_eq!(scene.sql("bob", "SELECT code FROM users JOIN streets ON streets.id = street"), "other");
 }
+
+/// Of a record that stands, only the reference to a record that is held waits; what goes with that waits along.
+#[test]
+fn a_field_waits_for_the_record_that_it_refers_to_and_the_others_do_not() {
+    let scene = Scene::hub(
+        "CREATE TABLE streets (id INTEGER PRIMARY KEY, code TEXT UNIQUE NOT NULL);
+        CREATE TABLE users (id INTEGER PRIMARY KEY, street INTEGER REFERENCES streets(id), name TEXT, phone TEXT);
+        INSERT INTO users VALUES (1, NULL, 'Ada', '1')",
+    );
+    let nodes = ["hq", "alice"];
+    scene.remote("alice");
+    scene.sql("hq", "INSERT INTO streets VALUES (1, 'k')");
+    scene.sql("alice", "INSERT INTO streets VALUES (1, 'k'); UPDATE users SET street = 1, name = 'Ida', phone = '2'");
+    for node in ["alice", "hq"] {
+        scene.packhorse(node, &["sync"]);
+    }
+    assert_eq!(scene.sql("hq", "SELECT * FROM users"), "1||Ida|2");
+    let held = scene.packhorse("hq", &["held", "list", "--json"]).expect(0).json();
+    let reasons: Vec<_> = held.as_array().unwrap().iter().map(|held| held["table"].as_str().unwrap()).collect();
+    assert_eq!(reasons, ["streets", "users"]);
+    let shown = scene.packhorse("hq", &["held", "show", &held[1]["id"].to_string(), "--json"]).expect(0).json();
+    let fields: Vec<_> = shown["fields"].as_object().unwrap().keys().collect();
+    assert_eq!(fields, ["street"]);
+    scene.sql("alice", "UPDATE users SET name = 'Eda'; UPDATE streets SET code = 'other' WHERE id > 1");
+    for node in [nodes, nodes, nodes].concat() {
+        scene.packhorse(node, &["sync"]);
+    }
+    come_together(&scene, &nodes, &["streets", "users"]);
+    assert_eq!(
+        scene.sql("hq", "SELECT name, phone, code FROM users JOIN streets ON streets.id = street"),
+        "Eda|2|other"
+    );
+}

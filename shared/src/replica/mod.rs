@@ -35,7 +35,7 @@ pub use conflict::Conflict;
 pub use error::ReplicaError;
 pub use held::{Held, Refusal};
 pub use missing::Missing;
-pub use moved::{HowMoved, Moved, Moves, Residence};
+pub use moved::{Moves, Residence};
 pub use numbering::{NoRange, RemoteCopy, WhyNoRange};
 pub use reference::{Pair, Reference, Refers};
 pub use remains::{Remains, RemainsField};
@@ -344,7 +344,7 @@ pub trait MergeTransaction {
     fn moves(&mut self) -> Result<Moves>;
 
     /// Notes that a record has another number from now on, or another birth.
-    fn note_move(&mut self, table: &TableShape, from: &Residence, to: &Residence, how: HowMoved) -> Result<()>;
+    fn note_move(&mut self, table: &TableShape, from: &Residence, to: &Residence) -> Result<()>;
 
     /// The record that stands with these values of its table's identity.
     fn identical(&mut self, table: &TableShape, values: &[Value]) -> Result<Option<Key>>;

@@ -15,23 +15,6 @@ pub struct Residence {
     pub birth: Option<Stamp>,
 }
 
-/// Where records are now that are known under another birth.
-pub type Moves = BTreeMap<(TableId, Residence), Moved>;
-
-/// Where such a record is now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Moved {
-    /// Its number and birth.
-    pub to: Residence,
-    /// What became of it.
-    pub how: HowMoved,
-}
-
-/// Why a record is known under another birth.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HowMoved {
-    /// Its number had been given to another when it came back: it is a new record.
-    CameBack,
-    /// It is one with another that was made apart.
-    Merged,
-}
+/// Where records are now that are known under another birth: made apart and one with another, or back after their number
+/// had been given to another.
+pub type Moves = BTreeMap<(TableId, Residence), Residence>;

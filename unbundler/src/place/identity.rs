@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use packhorse_shared::change::{EXISTENCE, FieldChange, RecordChange, TableChanges};
 use packhorse_shared::clock::Stamp;
 use packhorse_shared::id::{ColumnId, TableId};
-use packhorse_shared::replica::{HowMoved, KeyKind, Residence, Result, TableShape};
+use packhorse_shared::replica::{KeyKind, Residence, Result, TableShape};
 use packhorse_shared::value::{Key, Value};
 
 use super::Placer;
@@ -103,7 +103,7 @@ impl Placer<'_> {
     pub(super) fn note_number(&mut self, table: &TableShape, from: i64, to: i64, birth: Stamp) -> Result<()> {
         let (from, to) = (residence(from, Some(birth)), residence(to, Some(birth)));
         self.moved_on(table, &from, &to);
-        self.transaction.note_move(table, &from, &to, HowMoved::Merged)
+        self.transaction.note_move(table, &from, &to)
     }
 
     /// The number that a change's record has here, or is given now.
@@ -229,18 +229,33 @@ impl Placer<'_> {
         if record.dead.is_some() {
             return Ok(None);
         }
-        let tables = self.transaction.tables();
-        for (at, field) in record.fields.iter().enumerate() {
-            let (Some(birth), Some(number)) = (field.refers_to, number_said(table, of, field)) else { continue };
-            let referred = self.referred(table, (of, record, &record.key), field, at)?;
-            let Some((_, parent)) = referred else { continue };
-            let Some(parent) = tables.iter().find(|table| table.name == parent) else { continue };
-            let has_come = self.coming.contains(&(parent.id, birth)) || self.is_here(parent, number, birth)?;
-            if !has_come && !self.may_have_dropped(parent, number, birth)? {
-                return Ok(Some(format!("it refers to {} {number}, which has not come yet", parent.name)));
+        for at in 0..record.fields.len() {
+            if let Some(reason) = self.awaited_by(table, of, record, at)? {
+                return Ok(Some(reason));
             }
         }
         Ok(None)
+    }
+
+    /// The same of one field.
+    pub(super) fn awaited_by(
+        &mut self,
+        table: &TableShape,
+        of: &TableChanges,
+        record: &RecordChange,
+        at: usize,
+    ) -> Result<Option<String>> {
+        let Some(field) = record.fields.get(at) else { return Ok(None) };
+        let (Some(birth), Some(number)) = (field.refers_to, number_said(table, of, field)) else { return Ok(None) };
+        let tables = self.transaction.tables();
+        let referred = self.referred(table, (of, record, &record.key), field, at)?;
+        let parent = referred.and_then(|(_, parent)| tables.iter().find(|table| table.name == parent));
+        let Some(parent) = parent else { return Ok(None) };
+        let has_come = self.coming.contains(&(parent.id, birth)) || self.is_here(parent, number, birth)?;
+        if has_come || self.may_have_dropped(parent, number, birth)? {
+            return Ok(None);
+        }
+        Ok(Some(format!("it refers to {} {number}, which has not come yet", parent.name)))
     }
 
     /// Whether a record that is not found by its birth may stand here without one, or have stood: under a number that can be

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use packhorse_shared::id::TableId;
+use packhorse_shared::id::{ColumnId, TableId};
 use packhorse_shared::replica::{KeyKind, Parent, Present, Result, TableShape};
 use packhorse_shared::value::{Key, Value};
 
@@ -92,7 +92,8 @@ impl Placer<'_> {
                     let parent = self.parent(table, at, &record.key, &|at| value_said(table, of, record, at))?;
                     (table.number_in(name, &field.value), parent)
                 }
-                // What speaks of the key: the record is about another one.
+                // What speaks of the key: the record is about another one, unless ours was made or edited without knowing that.
+                _ if self.is_unseen(table, &child.present) => continue,
                 _ => match table.keys.iter().position(|key| key.eq_ignore_ascii_case(name)) {
                     Some(at) => {
                         let number = record.key.0.get(at).and_then(|value| table.number_in(name, value));
@@ -108,6 +109,13 @@ impl Placer<'_> {
             }
         }
         Ok(false)
+    }
+
+    /// Whether the sender has not seen all that was done to a record here.
+    fn is_unseen(&self, table: &TableShape, present: &Present) -> bool {
+        let columns = table.column_ids().into_iter().chain([ColumnId::EXISTENCE]);
+        let mut marks = columns.filter_map(|column| present.marks.get(column));
+        marks.any(|mark| !self.arrival.knew(mark))
     }
 }
 

@@ -3,14 +3,13 @@
 //! A bundle is placed in rounds. First deletions, then everything else, since a deletion may free a unique key; then
 //! what was refused once more, since another record may have stood in the way; then deletions that wait for each other
 //! in a circle; and at the end what must be so of the whole: no record refers to one that was deleted here. Invariant:
-//! a change is placed whole or held whole, and one that is held never stops the rest.
+//! a change is placed or held, the fields of one that wait held apart, and one that is held never stops the rest.
 //!
-//! `identity` finds the records and their numbers here, `follow` gives them the hub's, `unite` and `united` make one of two made
-//! apart;
-//! `standing` has the changes of records that stand in their table, `absent` those of records that do not, `moved` those
-//! of records that are known under another birth; `references` has what foreign keys ask for, `parent` which table a field
-//! refers to, `swap` what is placed only together, `reborn` numbers that were given again, with `leaving`, and `quiet` what
-//! waits for the application.
+//! Which record, under which number: `identity` finds it here, `follow` gives it the hub's number, `quiet` has what waits for
+//! the application before that; `unite` and `united` make one of two made apart, `moved` and `returned` know who is known
+//! under another birth. What becomes of it: `standing` if it stands in its table, `absent` if it does not. What it refers to:
+//! `references`, `parent`, `column`. What is placed only together: `swap`, `circle`, and `reborn` with `leaving` where numbers
+//! were given again; what is placed in part: `partly`.
 
 mod absent;
 mod circle;
@@ -20,6 +19,7 @@ mod identity;
 mod leaving;
 mod moved;
 mod parent;
+mod partly;
 mod quiet;
 mod reborn;
 mod references;
@@ -300,6 +300,9 @@ impl Placer<'_> {
             Step::Done => self.placed.records += 1,
             Step::Nothing => {}
             Step::Refused(reason) => {
+                if self.place_partly(table, of, record, &reason)? {
+                    return Ok(());
+                }
                 let same = self.same_here(table, of, record, &reason)?;
                 let reason = same.unwrap_or_else(|| self.why_refused(table, &record.key, reason));
                 self.hold(of, record, &reason)?;

@@ -8,7 +8,7 @@
 use packhorse_shared::change::{FieldChange, RecordChange, TableChanges};
 use packhorse_shared::clock::Stamp;
 use packhorse_shared::marks::Marks;
-use packhorse_shared::replica::{HowMoved, KeyKind, Moved, Placement, Present, Residence, Result, TableShape};
+use packhorse_shared::replica::{KeyKind, Placement, Present, Residence, Result, TableShape};
 use packhorse_shared::value::{Key, Value};
 
 use super::Placer;
@@ -159,14 +159,14 @@ impl Placer<'_> {
 
     fn note_return(&mut self, table: &TableShape, record: &RecordChange, to: Residence) -> Result<()> {
         let from = Residence { key: record.key.clone(), birth: record.birth };
-        self.transaction.note_move(table, &from, &to, HowMoved::CameBack)?;
+        self.transaction.note_move(table, &from, &to)?;
         self.placed.records += 1;
         self.placed.revived += 1;
         let text = format!(
             "{0} {1} was deleted and its number given to another, and edited elsewhere later: it is {0} {2} now",
             table.name, record.key, to.key
         );
-        self.moves.insert((table.id, from), Moved { to, how: HowMoved::CameBack });
+        self.moves.insert((table.id, from), to);
         self.transaction.note(&text, self.now)
     }
 }

@@ -4,7 +4,7 @@
 //! one who had it before. Leaves to `united` the word by which a hub tells where the record is now.
 
 use packhorse_shared::clock::Stamp;
-use packhorse_shared::replica::{Moved, Present, Remains, Residence, Result, TableShape};
+use packhorse_shared::replica::{Present, Remains, Residence, Result, TableShape};
 use packhorse_shared::value::{Key, Value};
 
 use super::Placer;
@@ -33,7 +33,7 @@ impl Placer<'_> {
     /// Where a record is now that a change speaks of, if that has moved and its sender has not heard of it. What that knows
     /// by the number alone is the one who has it now, once it may have dropped that one's birth.
     pub(super) fn moved_to(&mut self, table: &TableShape, from: Residence) -> Result<Option<Residence>> {
-        let Some(Moved { to, .. }) = self.moves.get(&(table.id, from.clone())).cloned() else { return Ok(None) };
+        let Some(to) = self.moves.get(&(table.id, from.clone())).cloned() else { return Ok(None) };
         if from.birth.is_none() {
             let standing = self.transaction.find(table, &from.key)?.and_then(|present| present.birth);
             if standing.or(to.birth).is_some_and(|since| self.arrival.dropped.covers(since)) {
@@ -77,7 +77,7 @@ impl Placer<'_> {
         let key = Key(vec![Value::Integer(number)]);
         let birth = self.transaction.find(table, &key)?.and_then(|present| present.birth);
         let now = Residence { key, birth };
-        let is_older = || self.moves.iter().any(|((of, _), moved)| *of == table.id && moved.to == now);
+        let is_older = || self.moves.iter().any(|((of, _), to)| *of == table.id && *to == now);
         Ok(birth.is_some_and(|birth| is_before(written.unwrap_or(Stamp::ZERO), birth)) && !is_older())
     }
 
@@ -87,6 +87,6 @@ impl Placer<'_> {
             self.moves.iter().filter(|((of, from), _)| *of == table.id && number_of(&from.key) == Some(number));
         let before = of_number.filter(|((_, from), _)| from.birth <= written);
         let (_, latest) = before.max_by_key(|((_, from), _)| from.birth)?;
-        number_of(&latest.to.key)
+        number_of(&latest.key)
     }
 }

@@ -9,7 +9,7 @@ use packhorse_shared::change::{FieldChange, RecordChange, TableChanges};
 use packhorse_shared::clock::Stamp;
 use packhorse_shared::id::{ColumnId, LinkId};
 use packhorse_shared::marks::Mark;
-use packhorse_shared::replica::{HowMoved, Moved, Present, Residence, Result, TableShape};
+use packhorse_shared::replica::{Present, Residence, Result, TableShape};
 use packhorse_shared::value::{Key, Value};
 
 use super::Placer;
@@ -159,16 +159,16 @@ impl Placer<'_> {
     }
 
     pub(super) fn note_union(&mut self, table: &TableShape, from: Residence, to: Residence) -> Result<()> {
-        self.transaction.note_move(table, &from, &to, HowMoved::Merged)?;
+        self.transaction.note_move(table, &from, &to)?;
         self.moved_on(table, &from, &to);
-        self.moves.insert((table.id, from), Moved { to, how: HowMoved::Merged });
+        self.moves.insert((table.id, from), to);
         Ok(())
     }
 
     /// What is known to be a record goes along when that itself is known by something else from now on.
     pub(super) fn moved_on(&mut self, table: &TableShape, from: &Residence, to: &Residence) {
-        let of_table = self.moves.iter_mut().filter(|((of, _), moved)| *of == table.id && moved.to == *from);
-        of_table.for_each(|(_, moved)| moved.to = to.clone());
+        let of_table = self.moves.iter_mut().filter(|((of, _), known)| *of == table.id && **known == *from);
+        of_table.for_each(|(_, known)| known.clone_from(to));
     }
 }
 

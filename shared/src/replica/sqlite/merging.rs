@@ -34,7 +34,7 @@ use crate::horizon::Horizon;
 use crate::id::{Cut, LinkId, NodeId, TableId};
 use crate::marks::{Marks, Roster};
 use crate::replica::{
-    Buried, Conflict, Held, HowMoved, MergeTransaction, Missing, Moves, Placement, Present, Remains, Residence, Result,
+    Buried, Conflict, Held, MergeTransaction, Missing, Moves, Placement, Present, Remains, Residence, Result,
     StoredLink, TableShape,
 };
 use crate::value::{Key, Value};
@@ -318,11 +318,11 @@ impl MergeTransaction for SqliteMerge<'_> {
         self.said(moves::returned(self.writer, &self.roster))
     }
 
-    fn note_move(&mut self, table: &TableShape, from: &Residence, to: &Residence, how: HowMoved) -> Result<()> {
+    fn note_move(&mut self, table: &TableShape, from: &Residence, to: &Residence) -> Result<()> {
         let births = from.birth.into_iter().chain(to.birth);
         let noted = self
             .enlist_all(&Marks::default(), births)
-            .and_then(|()| moves::note(self.writer, table.id, from, to, how, &self.roster));
+            .and_then(|()| moves::note(self.writer, table.id, from, to, &self.roster));
         self.said(noted)
     }
 

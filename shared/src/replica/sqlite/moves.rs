@@ -14,11 +14,11 @@ use super::metadata::{pack_birth, unpack_birth};
 use crate::clock::Stamp;
 use crate::id::TableId;
 use crate::marks::Roster;
-use crate::replica::{HowMoved, Moved, Moves, Residence};
+use crate::replica::{Moves, Residence};
 use crate::value::{Key, Value};
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS _packhorse_moved (tbl INTEGER NOT NULL, old INTEGER NOT NULL, \
-                     old_birth BLOB NOT NULL, new INTEGER NOT NULL, new_birth BLOB NOT NULL, merged INTEGER NOT NULL, \
+                     old_birth BLOB NOT NULL, new INTEGER NOT NULL, new_birth BLOB NOT NULL, \
                      PRIMARY KEY (tbl, old, old_birth)) WITHOUT ROWID;
      CREATE INDEX IF NOT EXISTS _packhorse_moved_new ON _packhorse_moved (tbl, new, new_birth);
      CREATE INDEX IF NOT EXISTS _packhorse_moved_back ON _packhorse_moved (tbl) WHERE old_birth <> new_birth";
@@ -34,14 +34,13 @@ pub(super) fn returned(connection: &Connection, roster: &Roster) -> Outcome<Move
     if !any(connection)? {
         return Ok(Moves::new());
     }
-    let sql = "SELECT tbl, old, old_birth, new, new_birth, merged FROM _packhorse_moved WHERE old_birth <> new_birth";
+    let sql = "SELECT tbl, old, old_birth, new, new_birth FROM _packhorse_moved WHERE old_birth <> new_birth";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([])?;
     let mut moves = Moves::new();
     while let Some(row) = rows.next()? {
-        let how = if row.get(5)? { HowMoved::Merged } else { HowMoved::CameBack };
         let (from, to) = (residence(row, 1, roster)?, residence(row, 3, roster)?);
-        moves.insert((TableId(row.get(0)?), from), Moved { to, how });
+        moves.insert((TableId(row.get(0)?), from), to);
     }
     Ok(moves)
 }
@@ -52,22 +51,14 @@ pub(super) fn note(
     table: TableId,
     from: &Residence,
     to: &Residence,
-    how: HowMoved,
     roster: &Roster,
 ) -> Outcome<()> {
     connection.execute_batch(TABLE)?;
-    let sql = "INSERT OR REPLACE INTO _packhorse_moved (tbl, old, old_birth, new, new_birth, merged) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let sql = "INSERT OR REPLACE INTO _packhorse_moved (tbl, old, old_birth, new, new_birth) \
+         VALUES (?1, ?2, ?3, ?4, ?5)";
     let packed = |birth: Option<Stamp>| pack_birth(birth, roster).map(Option::unwrap_or_default);
     let (old, new) = (number(&from.key)?, number(&to.key)?);
-    connection.prepare_cached(sql)?.execute(params![
-        table.0,
-        old,
-        packed(from.birth)?,
-        new,
-        packed(to.birth)?,
-        how == HowMoved::Merged
-    ])?;
+    connection.prepare_cached(sql)?.execute(params![table.0, old, packed(from.birth)?, new, packed(to.birth)?])?;
     // What is known to be the record goes along.
     let sql = "UPDATE _packhorse_moved SET new = ?3, new_birth = ?4 \
                WHERE tbl = ?1 AND new = ?2 AND new_birth = ?5 AND old_birth <> new_birth";

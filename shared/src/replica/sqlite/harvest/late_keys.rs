@@ -11,7 +11,7 @@ use super::super::moves;
 use super::super::names::{joined, marks_table, quoted};
 use super::super::values::bind_from;
 use super::late::MOVES_MAX;
-use crate::value::{Key, Value};
+use crate::value::Key;
 
 /// Puts the key of a record right that was just harvested for the first time. Where another has that key it is left.
 pub(super) fn redirect(connection: &Connection, catalogue: &Catalogue, entry: &Entry, key: &Key) -> Outcome<()> {
@@ -19,10 +19,13 @@ pub(super) fn redirect(connection: &Connection, catalogue: &Catalogue, entry: &E
         return Ok(());
     }
     let mut right = key.clone();
-    for (parent, value) in entry.shape.key_refers_to.iter().zip(&mut right.0) {
+    let columns = entry.shape.keys.iter().zip(&entry.shape.key_refers_to);
+    for ((column, parent), value) in columns.zip(&mut right.0) {
         let Some(parent) = parent.as_deref().and_then(|parent| catalogue.named(parent)) else { continue };
-        if let Value::Integer(number) = value {
-            *number = now(connection, parent, *number)?;
+        let Some(number) = entry.shape.number_in(column, value) else { continue };
+        let today = now(connection, parent, number)?;
+        if today != number {
+            *value = value.renumbered(today);
         }
     }
     if right == *key {
