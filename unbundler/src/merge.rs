@@ -266,136 +266,14 @@ pub fn send_whole(marks: &mut Marks, columns: &[ColumnId], cut: Cut, horizon: Ho
     marks.fold(columns);
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use packhorse_shared::clock::WallTime;
-    use packhorse_shared::value::{Key, Value};
-
-    const ARRIVAL: Arrival = Arrival {
-        link: LinkId(2),
-        via: LinkId(2),
-        cut: Cut(50),
-        seen: Cut(10),
-        sender: NodeId(2),
-        hub: None,
-        horizon: Horizon::NONE,
-        births: Horizon::NONE,
-        dropped: Horizon::NONE,
-        had: Reading(0),
-        told: Told::NOTHING,
-    };
-
-    fn stamp(reading: u64, node: u64) -> Stamp {
-        Stamp { reading: Reading(reading), node: NodeId(node) }
-    }
-
-    fn ours(reading: u64, cut: u64) -> Mark {
-        Mark { stamp: stamp(reading, 1), cut: Cut(cut), via: LinkId::LOCAL }
-    }
-
-    fn change(dead: Option<u64>, fields: &[u64]) -> RecordChange {
-        let field =
-            |&reading: &u64| FieldChange { column: 0, value: Value::Null, stamp: stamp(reading, 2), refers_to: None };
-        RecordChange {
-            key: Key(vec![Value::Integer(1)]),
-            birth: None,
-            dead: dead.map(|reading| stamp(reading, 2)),
-            whole: false,
-            fields: fields.iter().map(field).collect(),
-        }
-    }
-
-    #[test]
-    fn the_later_stamp_wins_and_it_is_a_conflict_only_if_the_loser_was_not_seen() {
-        assert_eq!(field(None, stamp(1, 2), &ARRIVAL), Field::Theirs);
-        assert_eq!(field(Some(ours(5, 10)), stamp(6, 2), &ARRIVAL), Field::Theirs);
-        assert_eq!(field(Some(ours(5, 11)), stamp(6, 2), &ARRIVAL), Field::TheirsOverUnseen);
-        assert_eq!(field(Some(ours(7, 11)), stamp(6, 2), &ARRIVAL), Field::OursOverBlind);
-        assert_eq!(field(Some(ours(7, 9)), stamp(7, 1), &ARRIVAL), Field::Ours);
-    }
-
-    #[test]
-    fn what_comes_twice_changes_nothing_and_is_no_conflict() {
-        let known = Mark { stamp: stamp(6, 2), cut: Cut(20), via: LinkId(2) };
-        assert_eq!(field(Some(known), stamp(6, 2), &ARRIVAL), Field::Ours);
-        let by_another_way = Mark { via: LinkId(3), ..known };
-        assert_eq!(field(Some(by_another_way), stamp(6, 2), &ARRIVAL), Field::Ours);
-    }
-
-    #[test]
-    fn what_one_node_made_and_was_held_together_is_no_conflict_in_either_order() {
-        let placed = |reading| Mark { stamp: stamp(reading, 3), cut: ARRIVAL.cut, via: LinkId::LOCAL };
-        assert_eq!(field(Some(placed(5)), stamp(6, 3), &ARRIVAL), Field::Theirs);
-        assert_eq!(field(Some(placed(6)), stamp(5, 3), &ARRIVAL), Field::Ours);
-        assert_eq!(field(Some(placed(5)), stamp(6, 2), &ARRIVAL), Field::TheirsOverUnseen, "of another node");
-    }
-
-    #[test]
-    fn both_ends_decide_alike_when_the_clocks_agree() {
-        let (a, b) = (stamp(5, 1), stamp(5, 2));
-        let at_a = field(Some(Mark { stamp: a, cut: Cut(1), via: LinkId::LOCAL }), b, &ARRIVAL);
-        let at_b = field(Some(Mark { stamp: b, cut: Cut(1), via: LinkId::LOCAL }), a, &ARRIVAL);
-        assert!(at_a.is_theirs() && !at_b.is_theirs());
-    }
-
-    #[test]
-    fn a_record_dies_only_if_its_deletion_is_the_latest_word() {
-        assert_eq!(fate(&Marks::default(), &change(None, &[9]), &ARRIVAL), Fate::Lives);
-        assert_eq!(fate(&Marks::default(), &change(Some(5), &[]), &ARRIVAL), Fate::Dies(stamp(5, 2)));
-        assert_eq!(fate(&Marks::of_all(ours(6, 1)), &change(Some(5), &[]), &ARRIVAL), Fate::Outlives);
-        assert_eq!(fate(&Marks::of_all(ours(4, 1)), &change(Some(5), &[6]), &ARRIVAL), Fate::Outlives);
-    }
-
-    /// Births up to 100 s may have been dropped, here or at the sender.
-    #[test]
-    fn a_record_without_a_birth_is_none_that_was_born_after_what_is_known_of_it() {
-        let at = |second: u64| Stamp { reading: Reading::at(WallTime(second * 1000)), node: NodeId(1) };
-        let mark = |second| Mark { stamp: at(second), cut: Cut(1), via: LinkId::LOCAL };
-        let arrival = Arrival { births: Horizon::before(at(100).reading), ..ARRIVAL };
-        let columns = [ColumnId(1)];
-        let standing = |second| Present { birth: None, marks: Marks::of_all(mark(second)) };
-        let of = |birth, second: u64| RecordChange { birth, ..change(None, &[Reading::at(WallTime(second * 1000)).0]) };
-        let theirs = of(Some(at(50)), 60);
-        assert!(arrival.is_same_standing(&standing(60), &theirs, &columns));
-        assert!(!arrival.is_same_standing(&standing(40), &theirs, &columns));
-        let unmarked = Present { birth: None, marks: Marks::default() };
-        assert!(!arrival.is_same_standing(&unmarked, &theirs, &columns), "nothing was ever dropped here");
-        let dropped = Arrival { horizon: arrival.births, ..arrival };
-        assert!(dropped.is_same_standing(&unmarked, &theirs, &columns));
-        let left = |remains| Buried { birth: None, remains };
-        assert!(arrival.is_same_left(&left(Remains::tombstone(mark(60))), &theirs));
-        assert!(!arrival.is_same_left(&left(Remains::tombstone(mark(40))), &theirs));
-        let mut remains = Remains::tombstone(mark(60));
-        remains.set(RemainsField { column: ColumnId(1), mark: Some(mark(40)), value: Value::Null });
-        assert!(!arrival.is_same_left(&left(remains), &theirs));
-        let born = Present { birth: Some(at(50)), marks: Marks::of_all(mark(50)) };
-        assert!(arrival.is_same_standing(&born, &of(None, 60), &columns));
-        assert!(!arrival.is_same_standing(&born, &of(None, 40), &columns), "they speak of one before it");
-    }
-
-    #[test]
-    fn gathering_is_the_same_in_any_order() {
-        let column = |_: &FieldChange| Some(ColumnId(1));
-        let parts = [change(None, &[7]), change(Some(5), &[]), change(None, &[6]), change(Some(4), &[])];
-        for order in [[0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2]] {
-            let mut remains = Remains::default();
-            for at in order {
-                gather(&mut remains, &parts[at], column, &ARRIVAL);
-            }
-            assert_eq!(remains.dead.map(|mark| mark.stamp), Some(stamp(5, 2)));
-            assert_eq!(remains.latest_field(), Some(stamp(7, 2)));
-            assert!(remains.living());
-        }
-    }
-
-    #[test]
-    fn a_record_sent_whole_keeps_its_stamps() {
-        let columns = [ColumnId(1), ColumnId(2)];
-        let mut marks = Marks::default();
-        marks.set(ColumnId(1), ours(5, 3));
-        send_whole(&mut marks, &columns, Cut(9), Horizon::NONE);
-        assert_eq!(marks.get(ColumnId(1)).map(|mark| (mark.stamp, mark.cut)), Some((stamp(5, 1), Cut(9))));
-        assert_eq!(marks.get(ColumnId(2)).map(|mark| (mark.stamp, mark.cut)), Some((Stamp::ZERO, Cut(9))));
-    }
+/// Marks a record that lives on although it was deleted, by a decision made now: one of its fields is edited anew, which is
+/// later than its deletion, and it goes whole to every link. The others keep their stamps, so that an edit of them that is not
+/// known here stands.
+pub fn live_on(marks: &mut Marks, columns: &[ColumnId], decided: Mark, horizon: Horizon) {
+    send_whole(marks, columns, decided.cut, horizon);
+    marks.set(columns.first().copied().unwrap_or(ColumnId::EXISTENCE), decided);
+    marks.fold(columns);
 }
+
+#[cfg(test)]
+mod tests;

@@ -102,7 +102,7 @@ impl Placer<'_> {
 
     pub(super) fn note_number(&mut self, table: &TableShape, from: i64, to: i64, birth: Stamp) -> Result<()> {
         let (from, to) = (residence(from, Some(birth)), residence(to, Some(birth)));
-        self.moved_on(table, &from, &to);
+        self.moves.move_on(table.id, &from, &to);
         self.transaction.note_move(table, &from, &to)
     }
 
@@ -112,7 +112,7 @@ impl Placer<'_> {
             return Ok(theirs);
         }
         let standing = self.transaction.find(table, &record.key)?;
-        if self.moves.contains_key(&(table.id, residence(theirs, Some(birth)))) {
+        if self.moves.of(table.id, &residence(theirs, Some(birth))).is_some() {
             return Ok(theirs);
         }
         if standing.is_some_and(|present| self.arrival.is_known_by(&present, Some(birth), &table.column_ids())) {

@@ -166,7 +166,7 @@ impl Placer<'_> {
             "{0} {1} was deleted and its number given to another, and edited elsewhere later: it is {0} {2} now",
             table.name, record.key, to.key
         );
-        self.moves.insert((table.id, from), to);
+        self.moves.note(table.id, from, to);
         self.transaction.note(&text, self.now)
     }
 }

@@ -224,8 +224,7 @@ impl Placer<'_> {
         Ok(brought)
     }
 
-    /// Brings back what a living record refers to: a decision made here, and so a new edit of every field. Where not all
-    /// of its values are known (a record that was evicted or deleted unseen leaves none) another end has to.
+    /// Brings back what a living record refers to. Where not all of its values are known (a record that was evicted or deleted unseen leaves none) another end has to.
     fn bring_back(&mut self, parent: &Missing, child: &str) -> Result<Brought> {
         let tables = self.transaction.tables();
         let Some(table) = tables.iter().find(|table| table.id == parent.table) else { return Ok(Brought::Done) };
@@ -236,7 +235,11 @@ impl Placer<'_> {
             return Ok(Brought::NoRoom);
         }
         let mark = Mark { stamp: self.transaction.tick(), cut: self.arrival.cut, via: LinkId::LOCAL };
-        let present = Present { birth: parent.birth, marks: Marks::of_all(mark) };
+        let mut marks = Marks::default();
+        let left = parent.remains.fields.iter();
+        left.for_each(|field| field.mark.into_iter().for_each(|mark| marks.set(field.column, mark)));
+        merge::live_on(&mut marks, &table.column_ids(), mark, self.arrival.horizon);
+        let present = Present { birth: parent.birth, marks };
         self.transaction.unbury(table, &parent.key, parent.birth)?;
         self.transaction.mark(table, &parent.key, &present)?;
         self.placed.revived += 1;

@@ -33,7 +33,7 @@ impl Placer<'_> {
     /// Where a record is now that a change speaks of, if that has moved and its sender has not heard of it. What that knows
     /// by the number alone is the one who has it now, once it may have dropped that one's birth.
     pub(super) fn moved_to(&mut self, table: &TableShape, from: Residence) -> Result<Option<Residence>> {
-        let Some(to) = self.moves.get(&(table.id, from.clone())).cloned() else { return Ok(None) };
+        let Some(to) = self.moves.of(table.id, &from).cloned() else { return Ok(None) };
         if from.birth.is_none() {
             let standing = self.transaction.find(table, &from.key)?.and_then(|present| present.birth);
             if standing.or(to.birth).is_some_and(|since| self.arrival.dropped.covers(since)) {
@@ -77,16 +77,15 @@ impl Placer<'_> {
         let key = Key(vec![Value::Integer(number)]);
         let birth = self.transaction.find(table, &key)?.and_then(|present| present.birth);
         let now = Residence { key, birth };
-        let is_older = || self.moves.iter().any(|((of, _), to)| *of == table.id && *to == now);
-        Ok(birth.is_some_and(|birth| is_before(written.unwrap_or(Stamp::ZERO), birth)) && !is_older())
+        let is_after = birth.is_some_and(|birth| is_before(written.unwrap_or(Stamp::ZERO), birth));
+        Ok(is_after && !self.moves.lead_to(table.id, &now))
     }
 
     /// The number today of who had another one when that was written.
     fn left_since(&self, table: &TableShape, number: i64, written: Option<Stamp>) -> Option<i64> {
-        let of_number =
-            self.moves.iter().filter(|((of, from), _)| *of == table.id && number_of(&from.key) == Some(number));
-        let before = of_number.filter(|((_, from), _)| from.birth <= written);
-        let (_, latest) = before.max_by_key(|((_, from), _)| from.birth)?;
+        let key = Key(vec![Value::Integer(number)]);
+        let before = self.moves.left(table.id, &key).filter(|(from, _)| from.birth <= written);
+        let (_, latest) = before.max_by_key(|(from, _)| from.birth)?;
         number_of(&latest.key)
     }
 }

@@ -164,14 +164,12 @@ impl Placer<'_> {
         Ok(Step::Done)
     }
 
-    /// A living child brings back its dead parent: nothing vanishes without someone deciding it. That is a decision
-    /// made here and so a new edit of every field.
+    /// A living child brings back its dead parent: nothing vanishes without someone deciding it.
     pub(super) fn revive(&mut self, table: &TableShape, record: &RecordChange, child: &str) -> Result<()> {
         let standing = self.transaction.find(table, &record.key)?;
-        let stamp = self.transaction.tick();
-        let mark = Mark { stamp, cut: self.arrival.cut, via: LinkId::LOCAL };
-        let birth = standing.map_or(record.birth, |present| present.birth);
-        let present = Present { birth, marks: Marks::of_all(mark) };
+        let mut present = standing.unwrap_or(Present { birth: record.birth, marks: Marks::default() });
+        let mark = Mark { stamp: self.transaction.tick(), cut: self.arrival.cut, via: LinkId::LOCAL };
+        merge::live_on(&mut present.marks, &table.column_ids(), mark, self.arrival.horizon);
         self.transaction.mark(table, &record.key, &present)?;
         self.placed.revived += 1;
         let text = format!("{} {} was deleted elsewhere but is kept: {child} refers to it", table.name, record.key);

@@ -43,7 +43,7 @@ impl Placer<'_> {
     ) -> Result<Option<(Key, Present)>> {
         let Some((number, birth)) = numbered(record) else { return Ok(None) };
         let theirs = Residence { key: record.key.clone(), birth: record.birth };
-        if self.moves.contains_key(&(table.id, theirs)) || self.is_here(table, number, birth)? {
+        if self.moves.of(table.id, &theirs).is_some() || self.is_here(table, number, birth)? {
             return Ok(None);
         }
         let Some(values) = self.identity_of(tables, table, of, record)? else { return Ok(None) };
@@ -160,15 +160,8 @@ impl Placer<'_> {
 
     pub(super) fn note_union(&mut self, table: &TableShape, from: Residence, to: Residence) -> Result<()> {
         self.transaction.note_move(table, &from, &to)?;
-        self.moved_on(table, &from, &to);
-        self.moves.insert((table.id, from), to);
+        self.moves.note(table.id, from, to);
         Ok(())
-    }
-
-    /// What is known to be a record goes along when that itself is known by something else from now on.
-    pub(super) fn moved_on(&mut self, table: &TableShape, from: &Residence, to: &Residence) {
-        let of_table = self.moves.iter_mut().filter(|((of, _), known)| *of == table.id && **known == *from);
-        of_table.for_each(|(_, known)| known.clone_from(to));
     }
 }
 

@@ -32,15 +32,15 @@ pub(super) fn any(connection: &Connection) -> Outcome<bool> {
 /// Every record that is known under another birth.
 pub(super) fn returned(connection: &Connection, roster: &Roster) -> Outcome<Moves> {
     if !any(connection)? {
-        return Ok(Moves::new());
+        return Ok(Moves::default());
     }
     let sql = "SELECT tbl, old, old_birth, new, new_birth FROM _packhorse_moved WHERE old_birth <> new_birth";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([])?;
-    let mut moves = Moves::new();
+    let mut moves = Moves::default();
     while let Some(row) = rows.next()? {
         let (from, to) = (residence(row, 1, roster)?, residence(row, 3, roster)?);
-        moves.insert((TableId(row.get(0)?), from), to);
+        moves.note(TableId(row.get(0)?), from, to);
     }
     Ok(moves)
 }
