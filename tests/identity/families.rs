@@ -211,7 +211,10 @@ fn a_field_waits_for_the_record_that_it_refers_to_and_the_others_do_not() {
     let shown = scene.packhorse("hq", &["held", "show", &held[1]["id"].to_string(), "--json"]).expect(0).json();
     let fields: Vec<_> = shown["fields"].as_object().unwrap().keys().collect();
     assert_eq!(fields, ["street"]);
-    scene.sql("alice", "UPDATE users SET name = 'Eda'; UPDATE streets SET code = 'other' WHERE id > 1");
+    scene.sql(
+        "alice",
+        "UPDATE users SET name = 'Eda'; UPDATE streets SET code = 'other' WHERE id = (SELECT street FROM users)",
+    );
     for node in [nodes, nodes, nodes].concat() {
         scene.packhorse(node, &["sync"]);
     }

@@ -147,7 +147,7 @@ pub(crate) fn is_before(stamp: Stamp, birth: Stamp) -> bool {
 
 /// Whether a change without a birth, of a record that its sender may have dropped the birth of, speaks of a time before this
 /// one was made.
-fn is_of_before(theirs: &RecordChange, ours: Option<Stamp>) -> bool {
+pub(crate) fn is_of_before(theirs: &RecordChange, ours: Option<Stamp>) -> bool {
     let mut stamps = theirs.fields.iter().map(|field| field.stamp).chain(theirs.dead);
     ours.is_some_and(|birth| theirs.birth.is_none() && stamps.any(|stamp| is_before(stamp, birth)))
 }

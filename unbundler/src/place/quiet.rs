@@ -19,7 +19,7 @@ use packhorse_shared::value::{Key, Value};
 use super::Placer;
 use super::identity::{numbered, says_only_number};
 use super::united::union_told;
-use crate::merge::Authority;
+use crate::merge::{self, Authority};
 
 /// How the reason begins for which such a change is held.
 pub const WAITS_FOR_QUIET: &str = "it waits until the application has written nothing for ";
@@ -171,7 +171,13 @@ impl Placer<'_> {
         let before = changes.clone();
         for (record, known) in changes.records.iter_mut().zip(&before.records) {
             let own = only_number(&known.key).and_then(|number| births.get(&(table.id, number)));
-            record.birth = record.birth.or(own.copied());
+            // The word on where a record is now, and what is older, are of the one who had the number before.
+            let is_its = |birth: &Stamp| {
+                known.dead.is_none_or(|dead| dead > *birth)
+                    && !merge::is_of_before(known, Some(*birth))
+                    && union_told(table, &before, known).is_none()
+            };
+            record.birth = record.birth.or(own.copied().filter(is_its));
             for (at, field) in record.fields.iter_mut().enumerate() {
                 let Value::Integer(number) = field.value else { continue };
                 if field.refers_to.is_some() {
