@@ -95,7 +95,10 @@ fn judge(scene: &Scene, nodes: &[&str], told: &str) {
         }
         assert_eq!(scene.sql(node, "PRAGMA foreign_key_check"), "", "{node}: {told}");
     }
+    if held > 0 {
+        return;
+    }
     for (table, node) in TABLES.iter().flat_map(|table| nodes[1..].iter().map(move |node| (table, node))) {
-        assert!(held > 0 || scene.rows("hq", table) == scene.rows(node, table), "{table} differs at {node}: {told}");
+        assert_eq!(scene.rows("hq", table), scene.rows(node, table), "{table} differs at {node}: {told}");
     }
 }
