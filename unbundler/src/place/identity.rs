@@ -38,6 +38,16 @@ enum Part {
     Key(usize),
 }
 
+impl Part {
+    /// Its value, if it is part of a key.
+    fn of_key(self, key: &Key) -> Option<&Value> {
+        match self {
+            Self::Field(_) => None,
+            Self::Key(at) => key.0.get(at),
+        }
+    }
+}
+
 impl Placer<'_> {
     /// A bundle in this database's numbers; None if it is so already.
     pub(super) fn identify(&mut self, bundle: &[TableChanges]) -> Result<Option<Vec<TableChanges>>> {
@@ -203,8 +213,12 @@ impl Placer<'_> {
                     let referred = self.referred(table, (changes, record, &key), change, field)?;
                     let Some((part, parent)) = referred else { continue };
                     let Some(parent) = tables.iter().find(|table| table.name == parent) else { continue };
-                    let ours = self.known_number(parent, *theirs, birth)?.filter(|ours| ours != theirs);
-                    let Some(ours) = ours else { continue };
+                    let Some(ours) = self.known_number(parent, *theirs, birth)? else { continue };
+                    // A key was put right already if the change was held; its record may have moved since.
+                    let said = part.of_key(&key).unwrap_or(&change.value);
+                    if *said == Value::Integer(ours) {
+                        continue;
+                    }
                     if let Part::Key(place) = part {
                         key.0.get_mut(place).into_iter().for_each(|value| *value = Value::Integer(ours));
                     }
@@ -229,8 +243,14 @@ impl Placer<'_> {
         for (at, field) in record.fields.iter().enumerate() {
             let (Some(birth), Value::Integer(number)) = (field.refers_to, &field.value) else { continue };
             let referred = self.referred(table, (of, record, &record.key), field, at)?;
-            let Some((_, parent)) = referred else { continue };
+            let Some((part, parent)) = referred else { continue };
             let Some(parent) = tables.iter().find(|table| table.name == parent) else { continue };
+            // What it refers to may be held, with something of it lying here under a number that is another's still.
+            if let Some(said) = part.of_key(&record.key)
+                && self.is_another(&parent.name, said, Some(birth))?
+            {
+                return Ok(Some(format!("it refers to {} {number}, which is another record here", parent.name)));
+            }
             let has_come = self.coming.contains(&(parent.id, birth)) || self.is_here(parent, *number, birth)?;
             if !has_come && !self.may_have_dropped(parent, *number, birth)? {
                 return Ok(Some(format!("it refers to {} {number}, which has not come yet", parent.name)));

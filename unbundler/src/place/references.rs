@@ -104,7 +104,8 @@ impl Placer<'_> {
         Ok(None)
     }
 
-    fn is_another(&mut self, parent: &str, number: &Value, birth: Option<Stamp>) -> Result<bool> {
+    /// Whether another record stands under a number than the one that a reference means by it.
+    pub(super) fn is_another(&mut self, parent: &str, number: &Value, birth: Option<Stamp>) -> Result<bool> {
         if !matches!(number, Value::Integer(_)) {
             return Ok(false);
         }
