@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use super::{NODES, tree};
+use super::{NODES, tree_of};
 use crate::copies::{Part, copy};
 use crate::mirror::dice::Dice;
 use crate::support::{Scene, files};
@@ -36,10 +36,23 @@ pub struct Written {
     pub last: BTreeMap<(Record, &'static str), String>,
 }
 
+/// Which numbers the applications give at remotes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Numbers {
+    /// Those of a range of the remote's own.
+    Ranged,
+    /// Those that they would give at the hub.
+    AsIs,
+}
+
+const AS_IS: &str =
+    "\n[table.people]\nkeys = \"as-is\"\n[table.homes]\nkeys = \"as-is\"\n[table.rooms]\nkeys = \"as-is\"\n";
+
 /// A tree under a seed's schedule.
 pub struct World {
     pub scene: Scene,
     pub written: Written,
+    numbers: Numbers,
     dice: Dice,
     count: u32,
     /// Bundles that come late, or a second time.
@@ -50,12 +63,13 @@ pub struct World {
 
 impl World {
     /// The tree before the first step.
-    pub fn new(seed: u64) -> Self {
+    pub fn new(seed: u64, numbers: Numbers) -> Self {
         let made = [("p0", "people"), ("p00", "people"), ("h0", "homes"), ("r0", "rooms")];
         let made = made.into_iter().map(|(uid, table)| (uid.to_owned(), table)).collect();
         let written = Written { made, ..Written::default() };
-        let (scene, dice) = (tree(SCHEMA), Dice::new(seed, 0));
-        Self { scene, written, dice, count: 0, aside: Vec::new(), backup: None }
+        let configured = if numbers == Numbers::AsIs { AS_IS } else { "" };
+        let (scene, dice) = (tree_of(SCHEMA, configured, |_| ()), Dice::new(seed, 0));
+        Self { scene, written, numbers, dice, count: 0, aside: Vec::new(), backup: None }
     }
 
     /// Goes through a schedule, and lets everything arrive that was late.
@@ -75,6 +89,13 @@ impl World {
         }
     }
 
+    /// Lets as much time pass as an application has to be quiet for records to get other numbers.
+    fn rest(&self, node: &str) {
+        if self.numbers == Numbers::AsIs {
+            self.scene.sql(node, "UPDATE _packhorse_state SET value = value - 600000 WHERE name = 'wrote_last'");
+        }
+    }
+
     fn step(&mut self, with_backups: bool) {
         if let Some((node, steps)) = self.backup {
             match steps.checked_sub(1) {
@@ -85,7 +106,11 @@ impl World {
         let node = self.node();
         match self.dice.below(100) {
             0..55 => self.edit(node),
-            55..85 => self.sync(node),
+            55..80 => self.sync(node),
+            80..85 => {
+                self.rest(node);
+                self.sync(node);
+            }
             85..97 => self.disturb(),
             _ if with_backups && self.backup.is_none() => self.back_up(node),
             _ => self.sync(node),
@@ -255,7 +280,10 @@ impl World {
     /// Syncs all nodes until nothing is on its way anywhere.
     pub fn settle(&self) {
         for _ in 0..30 {
-            NODES.into_iter().for_each(|node| self.sync(node));
+            for node in NODES {
+                self.rest(node);
+                self.sync(node);
+            }
             if self.bundles().is_empty() && self.is_idle() {
                 return;
             }

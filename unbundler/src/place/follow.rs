@@ -19,10 +19,7 @@ impl Placer<'_> {
         let Some((theirs, birth)) = numbered(record).filter(|_| !is_dead(record)) else { return Ok(()) };
         self.overtake(table, theirs, birth)?;
         let ours = self.transaction.number_of(table, birth)?;
-        if ours.is_none() && is_confirmation {
-            return self.renumber_held(table, theirs, birth);
-        }
-        if ours == Some(theirs) {
+        if ours.is_none() && is_confirmation || ours == Some(theirs) {
             return Ok(());
         }
         // Who dies by this very bundle need not move away first.
@@ -100,16 +97,15 @@ impl Placer<'_> {
         self.transaction.unbury(table, from, left.birth)
     }
 
-    /// A record that is held because its number was another's here: it is tried again under the one that it has now.
-    fn renumber_held(&mut self, table: &TableShape, number: i64, birth: Stamp) -> Result<()> {
+    /// What is held of a record is tried again under the number that it has now.
+    pub(super) fn renumber_held(&mut self, table: &TableShape, number: i64, birth: Stamp) -> Result<()> {
+        let key = Key(vec![Value::Integer(number)]);
         for held in self.transaction.held()? {
             let mut change = held.change;
             let is_table = change.table.eq_ignore_ascii_case(&table.name);
-            let Some(record) = change.records.first_mut().filter(|record| is_table && record.birth == Some(birth))
-            else {
-                continue;
-            };
-            record.key = Key(vec![Value::Integer(number)]);
+            let is_it = |record: &RecordChange| is_table && record.birth == Some(birth) && record.key != key;
+            let Some(record) = change.records.first_mut().filter(|record| is_it(record)) else { continue };
+            record.key = key.clone();
             self.transaction.release(held.id)?;
             self.transaction.hold(held.link, &change, "it waits for its new number", self.now)?;
             self.held = None;

@@ -38,6 +38,16 @@ pub(super) enum Part {
     Key(usize),
 }
 
+impl Part {
+    /// Its value, if it is part of a key.
+    fn of_key(self, key: &Key) -> Option<&Value> {
+        match self {
+            Self::Field(_) => None,
+            Self::Key(at) => key.0.get(at),
+        }
+    }
+}
+
 impl Placer<'_> {
     /// A bundle in this database's numbers; None if it is so already.
     pub(super) fn identify(&mut self, bundle: &[TableChanges]) -> Result<Option<Vec<TableChanges>>> {
@@ -207,8 +217,13 @@ impl Placer<'_> {
                     let referred = self.referred(table, (changes, record, &key), change, field)?;
                     let Some((part, parent)) = referred else { continue };
                     let Some(parent) = tables.iter().find(|table| table.name == parent) else { continue };
-                    let ours = self.known_number(parent, theirs, birth)?.filter(|ours| *ours != theirs);
-                    let Some(ours) = ours else { continue };
+                    let Some(ours) = self.known_number(parent, theirs, birth)? else { continue };
+                    // A key was put right already if the change was held; its record may have moved since.
+                    let said = part.of_key(&key).unwrap_or(&change.value);
+                    let column = changes.columns.get(change.column);
+                    if column.and_then(|column| table.number_in(column, said)) == Some(ours) {
+                        continue;
+                    }
                     if let Part::Key(place) = part {
                         key.0.get_mut(place).into_iter().for_each(|value| *value = value.renumbered(ours));
                     }

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use packhorse_shared::change::{EXISTENCE, FieldChange, RecordChange, TableChanges};
 use packhorse_shared::clock::Stamp;
 use packhorse_shared::config::Span;
-use packhorse_shared::id::TableId;
+use packhorse_shared::id::{LinkId, TableId};
 use packhorse_shared::replica::{Held, KeyKind, Result, TableShape};
 use packhorse_shared::value::{Key, Value};
 
@@ -31,10 +31,27 @@ pub(super) struct Waiting {
     span: Span,
     /// Whether the records of a table must keep their numbers for now.
     keeps: BTreeMap<TableId, bool>,
-    /// The hub's words that wait, by the record's birth: what is held, and the number.
-    words: Option<BTreeMap<(TableId, Stamp), (i64, i64)>>,
+    /// What is held of records that are known by their births.
+    held: Option<HeldNumbers>,
     /// The hub's records that are one with such as must keep their numbers.
     apart: BTreeSet<(TableId, Key)>,
+}
+
+#[derive(Default)]
+struct HeldNumbers {
+    by_birth: BTreeMap<(TableId, Stamp), Vec<HeldNumber>>,
+    by_number: BTreeMap<(TableId, i64), Vec<HeldNumber>>,
+}
+
+/// A held change of a record that is known by its birth.
+#[derive(Clone, Copy)]
+struct HeldNumber {
+    id: i64,
+    link: LinkId,
+    number: i64,
+    birth: Stamp,
+    /// Whether it says nothing but the number.
+    is_word: bool,
 }
 
 impl Waiting {
@@ -111,30 +128,47 @@ impl Placer<'_> {
         self.hold(&of, &record, &why)
     }
 
-    /// The hub has spoken of a record's number: what it said before of that counts no more.
+    /// The hub has spoken of a record under a number: what is held of the record is of the one under this number, and what is
+    /// held of another under it had it before. (By the numbers of then it would take them from those who have them now.)
+    /// What the hub said of numbers alone counts no more.
     pub(super) fn overtake(&mut self, table: &TableShape, number: i64, birth: Stamp) -> Result<()> {
-        if self.waiting.words.is_none() {
-            self.waiting.words = Some(self.words()?);
+        if self.waiting.held.is_none() {
+            self.waiting.held = Some(self.held_numbers()?);
         }
-        let words = self.waiting.words.get_or_insert_default();
-        match words.get(&(table.id, birth)).copied() {
-            Some((id, before)) if before != number => {
-                words.remove(&(table.id, birth));
-                self.transaction.release(id)
+        let held = self.waiting.held.get_or_insert_default();
+        let of_record = held.by_birth.get(&(table.id, birth)).into_iter().flatten();
+        let at_number = held.by_number.get(&(table.id, number)).into_iter().flatten();
+        let link = self.arrival.link;
+        let others = at_number.filter(|held| held.birth != birth && held.link == link);
+        let past: Vec<HeldNumber> = of_record.filter(|held| held.number != number).chain(others).copied().collect();
+        if past.is_empty() {
+            return Ok(());
+        }
+        self.waiting.held = None;
+        for held in past.iter().filter(|held| held.is_word) {
+            self.transaction.release(held.id)?;
+        }
+        for held in past.iter().filter(|held| !held.is_word) {
+            let number = if held.birth == birth { Some(number) } else { self.free_number(table)? };
+            if let Some(number) = number {
+                self.adopted.entry(table.id).or_default().insert(number);
+                self.renumber_held(table, number, held.birth)?;
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 
-    fn words(&mut self) -> Result<BTreeMap<(TableId, Stamp), (i64, i64)>> {
+    fn held_numbers(&mut self) -> Result<HeldNumbers> {
         let tables = self.transaction.tables();
-        let mut words = BTreeMap::new();
+        let mut all = HeldNumbers::default();
         for held in self.transaction.held()? {
             let Some((table, number, birth)) = waits_under(&tables, &held) else { continue };
             let is_word = held.change.records.iter().all(|record| says_only_number(table, &held.change, record));
-            words.extend((is_word || table.columns.is_empty()).then_some(((table.id, birth), (held.id, number))));
+            let held = HeldNumber { id: held.id, link: held.link, number, birth, is_word };
+            all.by_birth.entry((table.id, birth)).or_default().push(held);
+            all.by_number.entry((table.id, number)).or_default().push(held);
         }
-        Ok(words)
+        Ok(all)
     }
 
     /// A bundle of the hub's with the births that the hub has dropped, of what it is told here that waits: since it has
