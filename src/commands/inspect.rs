@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use packhorse_shared::bundle::{BundleError, BundleReader, Kind, Limits, Manifest, columns};
-use packhorse_shared::change::{EXISTENCE, RecordChange, TableChanges};
+use packhorse_shared::change::{EXISTENCE, FieldChange, RecordChange, TableChanges};
+use packhorse_shared::value::Value;
 use serde::Serialize;
 use serde_json::{Map, json};
 
@@ -76,6 +77,9 @@ struct RecordTold {
     birth: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     deleted: Option<String>,
+    /// The record that it is one with, by its number there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    is_one_with: Option<serde_json::Value>,
     whole: bool,
     fields: Map<String, serde_json::Value>,
 }
@@ -138,10 +142,18 @@ impl Inspect {
             key: record.key.0.iter().map(value).collect(),
             birth: record.birth.map(stamp),
             deleted: record.dead.map(stamp),
+            is_one_with: is_one_with(of, record),
             whole: record.whole,
             fields,
         }
     }
+}
+
+/// The number that a record's existence names, if it does (FORMAT.md).
+fn is_one_with(of: &TableChanges, record: &RecordChange) -> Option<serde_json::Value> {
+    let is_existence = |field: &&FieldChange| of.columns.get(field.column).is_some_and(|name| name == EXISTENCE);
+    let existence = record.fields.iter().find(is_existence)?;
+    (existence.value != Value::Null).then(|| value(&existence.value))
 }
 
 fn link(manifest: &Manifest) -> Option<serde_json::Value> {
@@ -208,7 +220,10 @@ fn tell_record(record: &RecordTold, values: bool) {
     let key: Vec<String> = record.key.iter().map(ToString::to_string).collect();
     let told = match (&record.deleted, values) {
         (Some(_), _) => "deleted".to_owned(),
-        (None, _) if record.fields.is_empty() => "its number here".to_owned(),
+        (None, _) if record.fields.is_empty() => match &record.is_one_with {
+            Some(number) => format!("is {number} now"),
+            None => "its number here".to_owned(),
+        },
         (None, false) => record.fields.keys().cloned().collect::<Vec<_>>().join(", "),
         (None, true) => {
             let field = |(name, told): (&String, &serde_json::Value)| format!("{} = {}", name, told["value"]);

@@ -5,7 +5,7 @@ mod random;
 
 use super::{come_together, come_together_ending, tree};
 use crate::copies::{Part, copy};
-use crate::support::{Scene, sqlite};
+use crate::support::{Scene, files, sqlite, text};
 
 const SCHEMA: &str = "
     CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT UNIQUE, name TEXT, phone TEXT);
@@ -156,6 +156,10 @@ fn while_the_remotes_is_not_known_at_the_hub_the_hubs_waits_and_says_so() {
     run.says("the same as one made here will be one with it when hq has seen it");
     let held = scene.packhorse("alice", &["held", "list"]).expect(0);
     assert!(held.out.contains("it is the same as users 1000000001 here"), "{held:#?}");
+    scene.sync("hq");
+    let down = files(&scene.path("relay/alice/down"));
+    let told = scene.packhorse("hq", &["inspect", text(down.last().expect("a bundle"))]).expect(0);
+    assert!(told.out.contains("1000000001: is 2 now"), "{told:#?}");
     equal(&scene, "k@x|hers|\nold@x|Old|1");
 }
 
