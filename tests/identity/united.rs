@@ -156,7 +156,9 @@ fn while_the_remotes_is_not_known_at_the_hub_the_hubs_waits_and_says_so() {
     run.says("the same as one made here will be one with it when hq has seen it");
     let held = scene.packhorse("alice", &["held", "list"]).expect(0);
     assert!(held.out.contains("it is the same as users 1000000001 here"), "{held:#?}");
-    scene.sync("hq");
+    for node in ["alice", "hq"] {
+        scene.packhorse(node, &["sync"]);
+    }
     let down = files(&scene.path("relay/alice/down"));
     let told = scene.packhorse("hq", &["inspect", text(down.last().expect("a bundle"))]).expect(0);
     assert!(told.out.contains("1000000001: is 2 now"), "{told:#?}");
