@@ -56,17 +56,21 @@ impl Placer<'_> {
             return self.move_remains(table, &old, &new, birth);
         };
         if self.keeps_numbers(table)? {
-            return self.hold_number(table, to, birth);
+            let why = self.waits_since("that may know the record by the number that it still has here");
+            return self.hold_number(table, to, birth, &why);
         }
         if let Some(same) = self.transaction.find(table, &new)? {
             // The hub dropped its birth before it heard that ours bears it.
             return match self.arrival.is_known_by(&same, Some(birth), &table.column_ids()) {
                 true => self.absorb(table, (from, present), (to, same), birth),
-                false => Ok(()),
+                false => {
+                    let why = format!("another record stands under {to} in this database");
+                    self.hold_number(table, to, birth, &why)
+                }
             };
         }
-        if self.transaction.renumber(table, from, to)? != Placement::Placed {
-            return Ok(());
+        if let Placement::Refused(reason) = self.transaction.renumber(table, from, to)? {
+            return self.hold_number(table, to, birth, &reason);
         }
         let mut present = present;
         // Nodes behind us that know the record by its birth follow in their turn.

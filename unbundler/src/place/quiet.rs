@@ -114,7 +114,7 @@ impl Placer<'_> {
     }
 
     /// Keeps the hub's word that a record has this number until the record may take it.
-    pub(super) fn hold_number(&mut self, table: &TableShape, number: i64, birth: Stamp) -> Result<()> {
+    pub(super) fn hold_number(&mut self, table: &TableShape, number: i64, birth: Stamp, why: &str) -> Result<()> {
         let made = FieldChange { column: 0, value: Value::Null, stamp: birth, refers_to: None };
         let key = Key(vec![Value::Integer(number)]);
         let record = RecordChange { key, birth: Some(birth), dead: None, whole: false, fields: vec![made] };
@@ -124,8 +124,7 @@ impl Placer<'_> {
             columns: vec![EXISTENCE.to_owned()],
             records: Vec::new(),
         };
-        let why = self.waits_since("that may know the record by the number that it still has here");
-        self.hold(&of, &record, &why)
+        self.hold(&of, &record, why)
     }
 
     /// The hub has spoken of a record under a number: what is held of the record is of the one under this number, and what is
