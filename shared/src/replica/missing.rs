@@ -12,7 +12,7 @@ pub struct Missing {
     pub table: TableId,
     /// Its key.
     pub key: Key,
-    /// Its birth, as in [`ChangedRecord::birth`].
+    /// Its birth, as in [`super::ChangedRecord::birth`].
     pub birth: Option<Stamp>,
     /// What is left of it.
     pub remains: Remains,

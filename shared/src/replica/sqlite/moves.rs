@@ -53,7 +53,9 @@ pub(super) fn note(
     to: &Residence,
     roster: &Roster,
 ) -> Outcome<()> {
-    connection.execute_batch(TABLE)?;
+    if !any(connection)? {
+        connection.execute_batch(TABLE)?;
+    }
     let sql = "INSERT OR REPLACE INTO _packhorse_moved (tbl, old, old_birth, new, new_birth) \
          VALUES (?1, ?2, ?3, ?4, ?5)";
     let packed = |birth: Option<Stamp>| pack_birth(birth, roster).map(Option::unwrap_or_default);
