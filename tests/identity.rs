@@ -11,6 +11,7 @@ mod quiet;
 mod reborn;
 mod references;
 mod regain;
+mod remade;
 mod tree;
 mod unite;
 mod united;

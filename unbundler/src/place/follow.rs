@@ -19,6 +19,9 @@ impl Placer<'_> {
         let Some((theirs, birth)) = numbered(record).filter(|_| !is_dead(record)) else { return Ok(()) };
         self.overtake(table, theirs, birth)?;
         let ours = self.transaction.number_of(table, birth)?;
+        if ours == Some(theirs) && is_confirmation {
+            return self.pass_number_on(table, theirs, birth);
+        }
         if ours.is_none() && is_confirmation || ours == Some(theirs) {
             return Ok(());
         }
@@ -33,6 +36,15 @@ impl Placer<'_> {
                 Ok(())
             }
         }
+    }
+
+    /// Nodes behind us may have moved the record to another number, and follow in their turn.
+    fn pass_number_on(&mut self, table: &TableShape, number: i64, birth: Stamp) -> Result<()> {
+        let key = Key(vec![Value::Integer(number)]);
+        let standing = self.transaction.find(table, &key)?.filter(|present| present.birth == Some(birth));
+        let Some(mut present) = standing else { return Ok(()) };
+        present.marks.set(ColumnId::EXISTENCE, self.arrival.mark(birth));
+        self.transaction.mark(table, &key, &present)
     }
 
     /// Whoever holds a number that the hub has given to another moves to one of our own, until the hub gives it its own.

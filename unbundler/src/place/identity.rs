@@ -144,6 +144,8 @@ impl Placer<'_> {
         }
         if self.transaction.may_adopt(table, theirs)? {
             self.adopted.entry(table.id).or_default().insert(theirs);
+            // Its maker may have moved it out of the way of one that had the number here meanwhile.
+            self.will_confirm(table, theirs, birth);
             return Ok(theirs);
         }
         let Some(free) = self.free_number(table)? else { return Ok(theirs) };
@@ -345,7 +347,7 @@ fn is_confirmation(table: &TableShape, bundle: &[TableChanges], record: &RecordC
 
 /// Whether a change says that its record was deleted, and nothing later.
 pub(super) fn is_dead(record: &RecordChange) -> bool {
-    record.dead.is_some() && record.fields.iter().all(|field| Some(field.stamp) < record.dead)
+    record.dead.is_some() && record.fields.iter().all(|field| Some(field.stamp) <= record.dead)
 }
 
 pub(super) fn residence(number: i64, birth: Option<Stamp>) -> Residence {

@@ -7,7 +7,7 @@ use packhorse_shared::change::{FieldChange, RecordChange, TableChanges};
 use packhorse_shared::clock::Stamp;
 use packhorse_shared::id::{LinkId, TableId};
 use packhorse_shared::marks::{Mark, Marks};
-use packhorse_shared::replica::{ColumnShape, Missing, Placement, Present, Remains, Result, TableShape};
+use packhorse_shared::replica::{Missing, Placement, Present, Remains, Result, TableShape};
 use packhorse_shared::value::{Key, Value};
 
 use super::column::{Column, column_of};
@@ -227,10 +227,11 @@ impl Placer<'_> {
     /// Brings back what a living record refers to. Where not all of its values are known (a record that was evicted or deleted unseen leaves none) another end has to.
     fn bring_back(&mut self, parent: &Missing, child: &str) -> Result<Brought> {
         let tables = self.transaction.tables();
-        let Some(table) = tables.iter().find(|table| table.id == parent.table) else { return Ok(Brought::Done) };
-        let value = |(at, column): (usize, &ColumnShape)| Some((at, parent.remains.get(column.id)?.value.clone()));
-        let fields: Option<Vec<_>> = table.columns.iter().enumerate().map(value).collect();
-        let Some(fields) = fields else { return Ok(Brought::Done) };
+        let Some(table) = tables.iter().find(|table| table.id == parent.table) else { return Ok(Brought::Unknown) };
+        if table.columns.iter().any(|column| parent.remains.get(column.id).is_none()) {
+            return Ok(Brought::Unknown);
+        }
+        let Ok(fields) = self.meant(table, &parent.remains)? else { return Ok(Brought::NoRoom) };
         if self.transaction.insert(table, &parent.key, &fields)? != Placement::Placed {
             return Ok(Brought::NoRoom);
         }
@@ -247,7 +248,9 @@ impl Placer<'_> {
         self.transaction.note(&text, self.now)?;
         let child = format!("{} {}", table.name, parent.key);
         for parent in self.transaction.missing_parents(table, &parent.key)? {
-            if self.bring_back(&parent, &child)? == Brought::NoRoom {
+            // What refers to what nobody ever knew here was so at its origin.
+            let was_known = parent.remains != Remains::default();
+            if was_known && self.bring_back(&parent, &child)? != Brought::Done {
                 return Ok(Brought::NoRoom);
             }
         }
@@ -306,9 +309,11 @@ enum Will {
 /// What became of a record that was to be brought back.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Brought {
-    /// It stands, or it is left to an end that knows all of its values.
+    /// It stands.
     Done,
-    /// Another record has its number or one of its unique values.
+    /// Not all of its values are known here: it is left to an end that knows them.
+    Unknown,
+    /// Another record has its number or one of its unique values, or the number of what it refers to.
     NoRoom,
 }
 

@@ -49,8 +49,10 @@ impl Placer<'_> {
         let Some(values) = self.identity_of(tables, table, of, record)? else { return Ok(None) };
         let Some(key) = self.transaction.identical(table, &values)? else { return Ok(None) };
         let Some(present) = self.transaction.find(table, &key)? else { return Ok(None) };
-        for other in of.records.iter().filter(|other| other.key == key || is_born_with(&present, other)) {
-            if self.gives_up_identity(tables, (table, of, other), &present, &values)? {
+        for other in &of.records {
+            if self.speaks_of(table, other, &key, &present)
+                && self.gives_up_identity(tables, (table, of, other), &present, &values)?
+            {
                 return Ok(None);
             }
         }
@@ -103,9 +105,6 @@ impl Placer<'_> {
         present: &Present,
         values: &[Value],
     ) -> Result<bool> {
-        if !self.arrival.is_same_standing(present, change, &table.column_ids()) {
-            return Ok(false);
-        }
         if matches!(merge::fate(&present.marks, change, &self.arrival), Fate::Dies(_)) {
             return Ok(true);
         }
@@ -117,6 +116,18 @@ impl Placer<'_> {
             }
         }
         Ok(false)
+    }
+
+    /// Whether a change is about a record that stands here, by whatever its sender knows that.
+    fn speaks_of(&self, table: &TableShape, change: &RecordChange, key: &Key, present: &Present) -> bool {
+        let theirs = Residence { key: change.key.clone(), birth: change.birth };
+        match self.moves.of(table.id, &theirs) {
+            Some(to) => to.key == *key,
+            None => {
+                let is_it = change.key == *key || is_born_with(present, change);
+                is_it && self.arrival.is_same_standing(present, change, &table.column_ids())
+            }
+        }
     }
 
     /// What a remote calls by its own number and birth is our record from now on; it goes there whole, with that word.

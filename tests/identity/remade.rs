@@ -1,0 +1,111 @@
+//! Records that are deleted and made again, or whose number is, before the other ends have answered.
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use super::come_together_ending;
+use crate::support::Scene;
+
+const NODES: [&str; 3] = ["hq", "alice", "bob"];
+
+fn three(schema: &str, config: &str) -> Scene {
+    let scene = Scene::hub(schema);
+    let path = scene.home("hq").join("packhorse.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text + config).unwrap();
+    scene.remote("alice");
+    scene.remote("bob");
+    for node in &NODES[1..] {
+        crate::support::crm::set(&scene, node, "renumber_quiet", "0 s");
+    }
+    scene
+}
+
+fn sync(scene: &Scene, nodes: &[&str]) {
+    for node in nodes {
+        let run = scene.packhorse(node, &["sync"]);
+        assert!([0, 3].contains(&run.code), "{run:#?}");
+    }
+}
+
+#[track_caller]
+fn equal(scene: &Scene, tables: &[&str]) {
+    come_together_ending(scene, &NODES, tables, &[0, 3]);
+}
+
+/// What Django does when it sets a many-to-many anew, with a pair that the hub has made as well.
+#[test]
+fn a_pair_that_was_made_at_both_ends_is_deleted_and_made_again_at_one() {
+    for hub_answers_first in [false, true] {
+        let scene = three(
+            "CREATE TABLE x (id INTEGER PRIMARY KEY, n TEXT); CREATE TABLE y (id INTEGER PRIMARY KEY, n TEXT);
+            CREATE TABLE xy (id INTEGER PRIMARY KEY, x INTEGER REFERENCES x(id), y INTEGER REFERENCES y(id), r TEXT,
+                UNIQUE (x, y)); INSERT INTO x VALUES (1, 'x'); INSERT INTO y VALUES (1, 'y')",
+            "",
+        );
+        scene.sql("alice", "INSERT INTO xy (x, y, r) VALUES (1, 1, 'alice')");
+        scene.sql("hq", "INSERT INTO xy (x, y, r) VALUES (1, 1, 'hq')");
+        sync(&scene, &["alice"]);
+        if hub_answers_first {
+            sync(&scene, &["hq"]);
+        }
+        scene.sql("alice", "DELETE FROM xy; INSERT INTO xy (x, y, r) VALUES (1, 1, 'again')");
+        equal(&scene, &["xy"]);
+        assert_eq!(scene.sql("hq", "SELECT x, y, r FROM xy"), "1|1|again", "{hub_answers_first}");
+    }
+}
+
+/// The hub's record came under the number of the remote's, which moved away; the hub's died, and the hub keeps the number.
+#[test]
+fn a_remote_is_told_also_that_a_record_has_the_number_that_it_was_made_with() {
+    let scene = three("CREATE TABLE p (id INTEGER PRIMARY KEY, n TEXT)", "\n[table.p]\nkeys = \"as-is\"\n");
+    scene.sql("hq", "INSERT INTO p (n) VALUES ('hub')");
+    scene.sql("alice", "INSERT INTO p (n) VALUES ('alice')");
+    sync(&scene, &["hq"]);
+    scene.sql("hq", "DELETE FROM p");
+    equal(&scene, &["p"]);
+    assert_eq!(scene.sql("bob", "SELECT n FROM p"), "alice");
+}
+
+/// Edited, deleted and its number given to another within one millisecond, with what bears the number in its key.
+#[test]
+fn who_died_in_the_millisecond_of_its_last_edit_is_dead() {
+    let scene = three(
+        "CREATE TABLE p (id INTEGER PRIMARY KEY, n TEXT);
+        CREATE TABLE e (id INTEGER PRIMARY KEY REFERENCES p(id) ON DELETE CASCADE, n TEXT)",
+        "",
+    );
+    scene.sql("hq", "INSERT INTO p (n) VALUES ('one'); INSERT INTO e SELECT id, n FROM p");
+    sync(&scene, &["hq", "alice", "hq", "bob"]);
+    scene.sql("hq", "PRAGMA foreign_keys = ON; UPDATE p SET n = 'x'; DELETE FROM p; INSERT INTO p (n) VALUES ('two')");
+    equal(&scene, &["p", "e"]);
+    assert_eq!(scene.sql("alice", "SELECT n FROM p"), "two");
+    assert_eq!(scene.sql("alice", "SELECT count(*) FROM e"), "0");
+}
+
+/// A grandchild keeps its parent alive, whose own parent is dead and its number and its email another's.
+#[test]
+fn what_is_brought_back_refers_to_nobody_who_has_its_parents_number_since() {
+    let scene = three(
+        "CREATE TABLE u (id INTEGER PRIMARY KEY, email TEXT UNIQUE, n TEXT);
+        CREATE TABLE c (id INTEGER PRIMARY KEY, u INTEGER REFERENCES u(id) ON DELETE CASCADE, n TEXT);
+        CREATE TABLE d (id INTEGER PRIMARY KEY, c INTEGER REFERENCES c(id), n TEXT)",
+        "",
+    );
+    scene.sql("hq", "INSERT INTO u (email, n) VALUES ('e', 'first'); INSERT INTO c (u, n) SELECT id, 'kid' FROM u");
+    sync(&scene, &["hq", "alice", "hq", "bob"]);
+    sleep(Duration::from_millis(200));
+    scene.sql("alice", "INSERT INTO d (c, n) SELECT id, 'grandkid' FROM c");
+    scene.sql("hq", "PRAGMA foreign_keys = ON; DELETE FROM u; INSERT INTO u (email, n) VALUES ('e', 'again')");
+    for _ in 0..4 {
+        sync(&scene, &NODES);
+    }
+    for node in NODES {
+        let wrong = "SELECT count(*) FROM c JOIN u ON u.id = c.u WHERE u.n = 'again'";
+        assert_eq!(scene.sql(node, wrong), "0", "{node}");
+        assert_eq!(scene.sql(node, "PRAGMA foreign_key_check"), "", "{node}");
+    }
+    scene.sql("hq", "UPDATE u SET email = 'other'");
+    equal(&scene, &["u", "c", "d"]);
+    assert_eq!(scene.sql("bob", "SELECT u.n FROM d JOIN c ON c.id = d.c JOIN u ON u.id = c.u"), "first");
+}
