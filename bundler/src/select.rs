@@ -210,7 +210,7 @@ impl<'a> Selector<'a> {
         let mut words = Vec::new();
         for (from, to) in self.snapshot.united(self.table, record.key())? {
             // What is here in spite of that speaks for itself. One who had no birth is not the one who has the number since then.
-            let here = self.snapshot.birth_of(&self.table.name, &from.key)?;
+            let here = self.snapshot.birth_of(&self.table.name, &from.key, None)?;
             let stamp = from.birth.or(here).filter(|_| here != from.birth);
             let (Some(stamp), Some(value)) = (stamp, to.key.0.into_iter().next()) else { continue };
             let fields = vec![FieldChange { value, refers_to: to.birth, ..self.existence_of(stamp) }];
@@ -239,7 +239,7 @@ impl<'a> Selector<'a> {
         let mut fields = chosen.iter().map(|&at| self.field(record, marks, at)).collect::<Result<Vec<_>>>()?;
         let whole = fields.len() == self.table.columns.len();
         fields.extend(confirms.map(|mark| self.existence_of(mark.stamp)));
-        fields.extend(self.key_references(record.key())?);
+        fields.extend(self.key_references(record.key(), None)?);
         Ok(Some(RecordChange { key: record.key().clone(), birth: record.birth(), dead: None, whole, fields }))
     }
 
@@ -256,7 +256,7 @@ impl<'a> Selector<'a> {
             let mark = marks.get(ColumnId::EXISTENCE);
             fields.push(self.existence_of(mark.map_or(self.unmarked, |mark| mark.stamp)));
         }
-        fields.extend(self.key_references(record.key())?);
+        fields.extend(self.key_references(record.key(), None)?);
         Ok(RecordChange { key: record.key().clone(), birth: record.birth(), dead: None, whole: true, fields })
     }
 
@@ -265,7 +265,7 @@ impl<'a> Selector<'a> {
         let mark = marks.get(ColumnId::EXISTENCE).filter(|mark| self.owed.includes(*mark));
         let Some(mark) = mark else { return Ok(None) };
         let mut fields = vec![self.existence_of(mark.stamp)];
-        fields.extend(self.key_references(record.key())?);
+        fields.extend(self.key_references(record.key(), None)?);
         Ok(Some(RecordChange { key: record.key().clone(), birth: record.birth(), dead: None, whole: true, fields }))
     }
 
@@ -275,12 +275,12 @@ impl<'a> Selector<'a> {
         FieldChange { column: self.table.columns.len(), value: Value::Null, stamp, refers_to: None }
     }
 
-    /// The births of the records whose numbers are in a key, as fields under the names of the key's columns.
-    fn key_references(&self, key: &Key) -> Result<Vec<FieldChange>> {
+    /// The births of the records whose numbers are in a key, or were at a time, as fields under the names of the key's columns.
+    fn key_references(&self, key: &Key, at_time: Option<Stamp>) -> Result<Vec<FieldChange>> {
         let mut references = Vec::new();
         let columns = self.table.keys.iter().zip(&self.table.key_refers_to);
         for (at, ((name, parent), value)) in columns.zip(&key.0).enumerate() {
-            let birth = self.birth_in(parent.as_deref(), name, value)?;
+            let birth = self.birth_in(parent.as_deref(), name, value, at_time)?;
             let column = self.table.columns.len() + 1 + at;
             let reference =
                 |birth| FieldChange { column, value: value.clone(), stamp: Stamp::ZERO, refers_to: Some(birth) };
@@ -292,7 +292,7 @@ impl<'a> Selector<'a> {
     fn field(&self, record: &dyn ChangedRecord, marks: &Marks, at: usize) -> Result<FieldChange> {
         let value = record.value(at)?;
         let mark = self.table.columns.get(at).and_then(|column| marks.get(column.id));
-        let refers_to = self.referred_birth(at, &value, &|named| record.value(named).map(Some))?;
+        let refers_to = self.referred_birth(at, &value, None, &|named| record.value(named).map(Some))?;
         Ok(FieldChange { column: at, value, stamp: mark.map_or(self.unmarked, |mark| mark.stamp), refers_to })
     }
 
@@ -301,19 +301,28 @@ impl<'a> Selector<'a> {
         &self,
         at: usize,
         value: &Value,
+        at_time: Option<Stamp>,
         named: &dyn Fn(usize) -> Result<Option<Value>>,
     ) -> Result<Option<Stamp>> {
         let Some(column) = self.table.columns.get(at) else { return Ok(None) };
-        let Some(pair) = &column.pair else { return self.birth_in(column.refers_to.as_deref(), &column.name, value) };
+        let Some(pair) = &column.pair else {
+            return self.birth_in(column.refers_to.as_deref(), &column.name, value, at_time);
+        };
         let by = self.table.columns.iter().position(|column| column.id == pair.column);
         let kind = by.map(named).transpose()?.flatten();
-        self.birth_in(kind.as_ref().and_then(|kind| pair.table(kind)), &column.name, value)
+        self.birth_in(kind.as_ref().and_then(|kind| pair.table(kind)), &column.name, value, at_time)
     }
 
-    /// The birth of the record of a table that a column's value refers to.
-    fn birth_in(&self, parent: Option<&str>, column: &str, value: &Value) -> Result<Option<Stamp>> {
+    /// The birth of the record of a table that a column's value refers to, or referred to at a time.
+    fn birth_in(
+        &self,
+        parent: Option<&str>,
+        column: &str,
+        value: &Value,
+        at_time: Option<Stamp>,
+    ) -> Result<Option<Stamp>> {
         match (parent, self.table.number_in(column, value)) {
-            (Some(parent), Some(number)) => self.snapshot.birth_of(parent, &Key(vec![Value::Integer(number)])),
+            (Some(parent), Some(number)) => self.snapshot.birth_of(parent, &Key(vec![Value::Integer(number)]), at_time),
             _ => Ok(None),
         }
     }
@@ -321,6 +330,8 @@ impl<'a> Selector<'a> {
     /// Edits travel even if the record has since been deleted: elsewhere a later edit may bring it back.
     fn absent(&self, record: &dyn ChangedRecord, remains: &Remains) -> Result<Option<RecordChange>> {
         let dead = remains.dead.filter(|mark| self.owed.includes(*mark)).map(|mark| mark.stamp);
+        // It referred to whoever was there until then, and a number may have been given again since.
+        let ended = remains.dead.map(|mark| mark.stamp);
         let mut fields = Vec::new();
         for field in &remains.fields {
             let Some(mark) = field.mark.filter(|mark| self.owed.includes(*mark)) else { continue };
@@ -328,15 +339,15 @@ impl<'a> Selector<'a> {
             let is_existence = field.column == ColumnId::EXISTENCE;
             let Some(column) = position.or(is_existence.then_some(0)) else { continue };
             let left = |at: usize| self.table.columns.get(at).and_then(|column| remains.get(column.id));
-            let refers_to =
-                self.referred_birth(column, &field.value, &|named| Ok(left(named).map(|left| left.value.clone())))?;
+            let refers_to = self
+                .referred_birth(column, &field.value, ended, &|named| Ok(left(named).map(|left| left.value.clone())))?;
             fields.push(FieldChange { column, value: field.value.clone(), stamp: mark.stamp, refers_to });
         }
         fields.sort_by_key(|field| field.column);
         let (key, birth) = (record.key().clone(), record.birth());
         let is_owed = dead.is_some() || !fields.is_empty();
         if is_owed {
-            fields.extend(self.key_references(record.key())?);
+            fields.extend(self.key_references(record.key(), ended)?);
         }
         Ok(is_owed.then_some(RecordChange { key, birth, dead, whole: false, fields }))
     }

@@ -109,3 +109,20 @@ fn what_is_brought_back_refers_to_nobody_who_has_its_parents_number_since() {
     equal(&scene, &["u", "c", "d"]);
     assert_eq!(scene.sql("bob", "SELECT u.n FROM d JOIN c ON c.id = d.c JOIN u ON u.id = c.u"), "first");
 }
+
+/// What had the number of the first in its key died with it, whoever got that number since.
+#[test]
+fn a_deletion_is_of_what_referred_to_whoever_had_the_number_then() {
+    let scene = three(
+        "CREATE TABLE p (id INTEGER PRIMARY KEY, n TEXT);
+        CREATE TABLE k (p INTEGER REFERENCES p(id) ON DELETE CASCADE, w TEXT, n TEXT, PRIMARY KEY (p, w));
+        INSERT INTO p VALUES (1, 'one'), (2, 'two'); INSERT INTO k VALUES (2, 'a', 'k')",
+        "",
+    );
+    scene.sql("bob", "PRAGMA foreign_keys = ON; DELETE FROM p WHERE id = 2; INSERT INTO p VALUES (2, 'again')");
+    sync(&scene, &["bob"]);
+    scene.sql("bob", "PRAGMA foreign_keys = ON; DELETE FROM p WHERE id = 2");
+    equal(&scene, &["p", "k"]);
+    assert_eq!(scene.sql("hq", "SELECT n FROM p"), "one");
+    assert_eq!(scene.sql("hq", "SELECT count(*) FROM k"), "0");
+}

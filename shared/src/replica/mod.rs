@@ -193,8 +193,9 @@ pub trait Snapshot {
     /// `show` has enough; tells the place reached.
     fn sweep(&self, tables: &[TableShape], from: &Sweep, show: &mut ShowSwept<'_>) -> Result<Sweep>;
 
-    /// The birth of the record under a key, or of the one that stood there last, if it was made since capture began.
-    fn birth_of(&self, table: &str, key: &Key) -> Result<Option<Stamp>>;
+    /// The birth of the record under a key, or of the one that stood there last, if it was made since capture began; `at`:
+    /// of the one that stood there when this was stamped.
+    fn birth_of(&self, table: &str, key: &Key, at: Option<Stamp>) -> Result<Option<Stamp>>;
 
     /// The records that are one with the one under a key, each with what that one is known by.
     fn united(&self, table: &TableShape, key: &Key) -> Result<Vec<(Residence, Residence)>>;

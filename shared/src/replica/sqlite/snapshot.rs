@@ -111,17 +111,20 @@ impl<'a> SqliteSnapshot<'a> {
     }
 
     /// A record that was deleted is still the one that was meant.
-    fn try_birth_of(&self, entry: &Entry, key: &Key) -> Outcome<Option<Stamp>> {
+    fn try_birth_of(&self, entry: &Entry, key: &Key, at: Option<Stamp>) -> Outcome<Option<Stamp>> {
         let stands = || {
             let mut statement = self.reader.prepare_cached(&entry.sql.exists)?;
             Ok::<bool, Fault>(statement.exists(params_from_iter(&key.0))?)
         };
+        // A birth is no earlier than the deletion of whoever had the number before.
+        let was_there = |birth: Option<Stamp>| at.is_none() || birth <= at;
         let birth = entry.metadata.birth(self.reader, key, &self.roster)?;
-        if birth.is_some() || stands()? {
+        if was_there(birth) && (birth.is_some() || stands()?) {
             return Ok(birth);
         }
-        let left = entry.metadata.all_remains(self.reader, key, &self.roster)?;
-        Ok(left.into_iter().max_by_key(|left| left.remains.dead.map(|dead| dead.stamp)).and_then(|left| left.birth))
+        let left = entry.metadata.all_remains(self.reader, key, &self.roster)?.into_iter();
+        let left = left.filter(|left| was_there(left.birth));
+        Ok(left.max_by_key(|left| left.remains.dead.map(|dead| dead.stamp)).and_then(|left| left.birth))
     }
 
     fn try_boundary(&self, tables: &[TableShape], since: Cut, records: u64) -> Outcome<Cut> {
@@ -222,10 +225,10 @@ impl Snapshot for SqliteSnapshot<'_> {
         self.try_sweep(tables, from, show).map_err(|fault| fault.at(&self.path, "be read"))
     }
 
-    fn birth_of(&self, table: &str, key: &Key) -> Result<Option<Stamp>> {
+    fn birth_of(&self, table: &str, key: &Key, at: Option<Stamp>) -> Result<Option<Stamp>> {
         let entry = self.catalogue.entries().iter().find(|entry| entry.shape.name == table);
         let Some(entry) = entry else { return Ok(None) };
-        self.try_birth_of(entry, key).map_err(|fault| fault.at(&self.path, "be read"))
+        self.try_birth_of(entry, key, at).map_err(|fault| fault.at(&self.path, "be read"))
     }
 
     fn united(&self, table: &TableShape, key: &Key) -> Result<Vec<(Residence, Residence)>> {
