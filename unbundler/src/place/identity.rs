@@ -144,8 +144,10 @@ impl Placer<'_> {
         }
         if self.transaction.may_adopt(table, theirs)? {
             self.adopted.entry(table.id).or_default().insert(theirs);
-            // Its maker may have moved it out of the way of one that had the number here meanwhile.
-            self.will_confirm(table, theirs, birth);
+            // Its maker may have moved it out of the way of one that had the number here.
+            if !self.transaction.remains(table, &record.key)?.is_empty() {
+                self.will_confirm(table, theirs, birth);
+            }
             return Ok(theirs);
         }
         let Some(free) = self.free_number(table)? else { return Ok(theirs) };
