@@ -253,6 +253,15 @@ pub fn gather(
     }
 }
 
+/// The marks of what is left of a record.
+pub fn marks_left(remains: &Remains) -> Marks {
+    let mut marks = Marks::default();
+    for field in &remains.fields {
+        field.mark.into_iter().for_each(|mark| marks.set(field.column, mark));
+    }
+    marks
+}
+
 /// Marks a record so that it goes whole to every link, its stamps unchanged: somebody is without it who ought to have
 /// it. Fields without a mark get that of what they count as stamped with.
 pub fn send_whole(marks: &mut Marks, columns: &[ColumnId], cut: Cut, horizon: Horizon) {

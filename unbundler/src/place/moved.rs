@@ -7,7 +7,6 @@
 
 use packhorse_shared::change::{FieldChange, RecordChange, TableChanges};
 use packhorse_shared::clock::Stamp;
-use packhorse_shared::marks::Marks;
 use packhorse_shared::replica::{KeyKind, Placement, Present, Residence, Result, TableShape};
 use packhorse_shared::value::{Key, Value};
 
@@ -147,9 +146,7 @@ impl Placer<'_> {
             return self.hold(of, record, &reason);
         }
         let birth = self.transaction.tick();
-        let mut marks = Marks::default();
-        let left = gathered.remains.fields.iter();
-        left.for_each(|field| field.mark.into_iter().for_each(|mark| marks.set(field.column, mark)));
+        let mut marks = merge::marks_left(&gathered.remains);
         merge::send_whole(&mut marks, &table.column_ids(), self.arrival.cut, self.arrival.horizon);
         let to = Residence { key, birth: Some(birth) };
         self.transaction.unbury(table, &record.key, gathered.birth)?;

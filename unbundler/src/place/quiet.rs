@@ -17,7 +17,8 @@ use packhorse_shared::replica::{Held, KeyKind, Result, TableShape};
 use packhorse_shared::value::{Key, Value};
 
 use super::Placer;
-use super::identity::{numbered, says_only_number};
+use super::identity::{number_of, numbered, says_only_number};
+use super::parent::number_said;
 use super::united::union_told;
 use crate::merge::{self, Authority};
 
@@ -203,7 +204,7 @@ impl Placer<'_> {
     ) -> Result<()> {
         let before = changes.clone();
         for (record, known) in changes.records.iter_mut().zip(&before.records) {
-            let own = only_number(&known.key).and_then(|number| births.get(&(table.id, number)));
+            let own = number_of(&known.key).and_then(|number| births.get(&(table.id, number)));
             // The word on where a record is now, and what is older, are of the one who had the number before.
             let is_its = |birth: &Stamp| {
                 known.dead.is_none_or(|dead| dead > *birth)
@@ -211,11 +212,8 @@ impl Placer<'_> {
                     && union_told(table, &before, known).is_none()
             };
             record.birth = record.birth.or(own.copied().filter(is_its));
-            for (at, field) in record.fields.iter_mut().enumerate() {
-                let Value::Integer(number) = field.value else { continue };
-                if field.refers_to.is_some() {
-                    continue;
-                }
+            for (at, field) in record.fields.iter_mut().enumerate().filter(|(_, field)| field.refers_to.is_none()) {
+                let Some(number) = number_said(table, &before, field) else { continue };
                 let parent = self.refers(table, (&before, known), at)?;
                 let parent = tables.iter().find(|table| Some(table.name.as_str()) == parent);
                 field.refers_to = parent.and_then(|parent| births.get(&(parent.id, number)).copied());
@@ -233,11 +231,4 @@ fn waits_under<'t>(tables: &'t [TableShape], held: &Held) -> Option<(&'t TableSh
     let record = Some(record).filter(|record| union_told(table, &held.change, record).is_none())?;
     let (number, birth) = numbered(record)?;
     (table.key_kind == KeyKind::Assigned).then_some((table, number, birth))
-}
-
-fn only_number(key: &Key) -> Option<i64> {
-    match key.0.as_slice() {
-        [Value::Integer(number)] => Some(*number),
-        _ => None,
-    }
 }

@@ -18,7 +18,7 @@ use super::leaving::Leaving;
 use super::references::Undo;
 use super::swap::Candidate;
 use super::{Item, Placer, Step};
-use crate::merge::{self, Arrival, Authority};
+use crate::merge::{self, Authority};
 
 /// Records, by table and key.
 pub(super) type Records = BTreeSet<(TableId, Key)>;
@@ -133,19 +133,6 @@ impl Placer<'_> {
             }
         }
         Ok(refused)
-    }
-
-    /// What is held, as it can be placed beside what has come.
-    fn candidates<'h>(&mut self, tables: &'h [TableShape], held: &'h [Held]) -> Vec<Candidate<'h>> {
-        let mut candidates = Vec::new();
-        for (at, held) in held.iter().enumerate() {
-            if let (Ok(table), Some(record)) = (self.fitting(tables, &held.change), held.change.records.first()) {
-                // As with a single one, births are not taken for dropped here.
-                let arrival = Arrival { births: self.arrival.horizon, ..self.arrival_of(held) };
-                candidates.push(Candidate { item: (table, &held.change, record), arrival, at });
-            }
-        }
-        candidates
     }
 
     fn try_together<'t>(

@@ -236,9 +236,7 @@ impl Placer<'_> {
             return Ok(Brought::NoRoom);
         }
         let mark = Mark { stamp: self.transaction.tick(), cut: self.arrival.cut, via: LinkId::LOCAL };
-        let mut marks = Marks::default();
-        let left = parent.remains.fields.iter();
-        left.for_each(|field| field.mark.into_iter().for_each(|mark| marks.set(field.column, mark)));
+        let mut marks = merge::marks_left(&parent.remains);
         merge::live_on(&mut marks, &table.column_ids(), mark, self.arrival.horizon);
         let present = Present { birth: parent.birth, marks };
         self.transaction.unbury(table, &parent.key, parent.birth)?;

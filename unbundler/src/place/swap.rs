@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use packhorse_shared::change::RecordChange;
 use packhorse_shared::id::TableId;
-use packhorse_shared::replica::{Held, Placement, Refusal, Result};
+use packhorse_shared::replica::{Held, Placement, Refusal, Result, TableShape};
 
 use super::references::Undo;
 use super::{Item, Placer, Step};
@@ -48,15 +48,7 @@ impl Placer<'_> {
             return Ok(Vec::new());
         }
         let tables = self.transaction.tables();
-        let mut candidates = Vec::new();
-        for (at, held) in all.iter().enumerate() {
-            let (Ok(table), Some(record)) = (self.fitting(&tables, &held.change), held.change.records.first()) else {
-                continue;
-            };
-            // As with a single one, births are not taken for dropped here.
-            let arrival = Arrival { births: self.arrival.horizon, ..self.arrival_of(held) };
-            candidates.push(Candidate { item: (table, &held.change, record), arrival, at });
-        }
+        let mut candidates = self.candidates(&tables, &all);
         let mut undos = Vec::new();
         let left = self.together(candidates.clone(), &mut undos)?;
         let left: BTreeSet<usize> = left.iter().map(|candidate| candidate.at).collect();
@@ -67,6 +59,19 @@ impl Placer<'_> {
             candidates.iter().filter_map(|candidate| all.get(candidate.at)).map(|held| held.id).collect();
         placed.iter().try_for_each(|id| self.transaction.release(*id))?;
         Ok(placed)
+    }
+
+    /// What is held, as it can be placed beside what has come.
+    pub(super) fn candidates<'h>(&mut self, tables: &'h [TableShape], held: &'h [Held]) -> Vec<Candidate<'h>> {
+        let mut candidates = Vec::new();
+        for (at, held) in held.iter().enumerate() {
+            if let (Ok(table), Some(record)) = (self.fitting(tables, &held.change), held.change.records.first()) {
+                // As with a single one, births are not taken for dropped here.
+                let arrival = Arrival { births: self.arrival.horizon, ..self.arrival_of(held) };
+                candidates.push(Candidate { item: (table, &held.change, record), arrival, at });
+            }
+        }
+        candidates
     }
 
     /// Mends the references of held changes that were placed, each as it arrived; tells which go on being held for it.

@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::catalogue::Entry;
 use super::fault::{Fault, Outcome};
 use super::metadata::{pack_birth, unpack_birth};
 use crate::clock::Stamp;
@@ -22,6 +23,9 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS _packhorse_moved (tbl INTEGER NO
                      PRIMARY KEY (tbl, old, old_birth)) WITHOUT ROWID;
      CREATE INDEX IF NOT EXISTS _packhorse_moved_new ON _packhorse_moved (tbl, new, new_birth);
      CREATE INDEX IF NOT EXISTS _packhorse_moved_back ON _packhorse_moved (tbl) WHERE old_birth <> new_birth";
+
+/// No record moves more often than this between an application's reading and its writing.
+pub(super) const AT_MOST: usize = 8;
 
 /// Whether any was ever noted.
 pub(super) fn any(connection: &Connection) -> Outcome<bool> {
@@ -124,6 +128,21 @@ pub(super) fn given(
         }
     }
     Ok(None)
+}
+
+/// The number that the record has now which was read under one; what stands under that is left to be meant.
+pub(super) fn today(connection: &Connection, parent: &Entry, mut number: i64) -> Outcome<i64> {
+    let sql = "SELECT new FROM _packhorse_moved WHERE tbl = ?1 AND old = ?2 ORDER BY new LIMIT 1";
+    for _ in 0..AT_MOST {
+        if connection.prepare_cached(&parent.sql.exists)?.exists([number])? {
+            break;
+        }
+        let mut statement = connection.prepare_cached(sql)?;
+        let mut rows = statement.query(params![parent.shape.id.0, number])?;
+        let Some(row) = rows.next()? else { break };
+        number = row.get(0)?;
+    }
+    Ok(number)
 }
 
 /// The highest of these numbers that was ever given in place of another, or given up for another.

@@ -12,9 +12,6 @@ use super::super::referring::followed;
 use super::super::values::bind_from;
 use crate::value::Key;
 
-/// No record moves more often than this between an application's reading and its writing.
-pub(super) const MOVES_MAX: usize = 8;
-
 /// Puts the references of a record right that was just harvested.
 pub(super) fn redirect(connection: &Connection, catalogue: &Catalogue, entry: &Entry, key: &Key) -> Outcome<()> {
     if !moves::any(connection)? {
@@ -24,7 +21,7 @@ pub(super) fn redirect(connection: &Connection, catalogue: &Catalogue, entry: &E
         for (parent, condition) in followed(&entry.shape, column) {
             let Some(parent) = catalogue.named(parent) else { continue };
             let Some(sql) = entry.sql.redirect(&column.name, &parent.shape, &condition) else { continue };
-            for _ in 0..MOVES_MAX {
+            for _ in 0..moves::AT_MOST {
                 let mut statement = connection.prepare_cached(&sql)?;
                 let after = bind_from(&mut statement, 1, &key.0)?;
                 statement.raw_bind_parameter(after, parent.shape.id.0)?;

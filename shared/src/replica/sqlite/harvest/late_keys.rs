@@ -3,14 +3,13 @@
 //! Owns putting them right within the harvest of the record's making, as `late` does for fields. Under a natural key a record
 //! that was known already is left as it is: another key would be another record.
 
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 
 use super::super::catalogue::{Catalogue, Entry};
 use super::super::fault::Outcome;
 use super::super::moves;
 use super::super::names::{joined, marks_table, quoted};
 use super::super::values::bind_from;
-use super::late::MOVES_MAX;
 use crate::value::Key;
 
 /// Puts the key of a record right that was just harvested for the first time. Where another has that key it is left.
@@ -23,7 +22,7 @@ pub(super) fn redirect(connection: &Connection, catalogue: &Catalogue, entry: &E
     for ((column, parent), value) in columns.zip(&mut right.0) {
         let Some(parent) = parent.as_deref().and_then(|parent| catalogue.named(parent)) else { continue };
         let Some(number) = entry.shape.number_in(column, value) else { continue };
-        let today = now(connection, parent, number)?;
+        let today = moves::today(connection, parent, number)?;
         if today != number {
             *value = value.renumbered(today);
         }
@@ -37,21 +36,6 @@ pub(super) fn redirect(connection: &Connection, catalogue: &Catalogue, entry: &E
         rename(connection, "UPDATE OR REPLACE", &marks_table(&entry.shape.name), &columns, key, &right)?;
     }
     Ok(())
-}
-
-/// The number that the record has now which was read under one; what stands under that is left to be meant.
-fn now(connection: &Connection, parent: &Entry, mut number: i64) -> Outcome<i64> {
-    let sql = "SELECT new FROM _packhorse_moved WHERE tbl = ?1 AND old = ?2 ORDER BY new LIMIT 1";
-    for _ in 0..MOVES_MAX {
-        if connection.prepare_cached(&parent.sql.exists)?.exists([number])? {
-            break;
-        }
-        let mut statement = connection.prepare_cached(sql)?;
-        let mut rows = statement.query(params![parent.shape.id.0, number])?;
-        let Some(row) = rows.next()? else { break };
-        number = row.get(0)?;
-    }
-    Ok(number)
 }
 
 /// Gives what stands under a key another one; tells whether that was free.
