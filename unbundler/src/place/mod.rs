@@ -345,13 +345,9 @@ impl Placer<'_> {
         let count = all.len() as u64;
         let mut placed = Vec::new();
         for held in all.into_iter().filter(which) {
-            // Nor can its birth have been dropped here: an old record without one is taken for it only if it cannot be
-            // placed otherwise.
-            let (births, wide) = (self.arrival.horizon, self.arrival_of(&held));
-            let mut redirected = self.retry(&held.change, Arrival { births, ..wide })?;
-            if self.placed.held > 0 && wide.births != births {
-                redirected = self.retry(&held.change, wide)?;
-            }
+            // Nor can its birth have been dropped here: it keeps the horizon below itself.
+            let arrival = Arrival { births: self.arrival.horizon, ..self.arrival_of(&held) };
+            let redirected = self.retry(&held.change, arrival)?;
             // Under its new number it is held anew, if it is.
             if redirected || self.placed.held == 0 {
                 self.transaction.release(held.id)?;
