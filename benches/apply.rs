@@ -5,7 +5,7 @@ mod support;
 
 use std::path::Path;
 
-use packhorse_shared::change::{FieldChange, RecordChange, TableChanges};
+use packhorse_shared::change::{FieldChange, Passage, RecordChange, TableChanges};
 use packhorse_shared::clock::{Reading, Stamp};
 use packhorse_shared::horizon::Horizon;
 use packhorse_shared::id::{Cut, LinkId, NodeId};
@@ -117,6 +117,7 @@ fn edits(rows: u64) -> TableChanges {
     });
     TableChanges {
         table: "contacts".into(),
+        passage: Passage::Within,
         key_columns: vec!["id".into()],
         columns: EDITED.iter().map(|(name, _)| (*name).to_owned()).collect(),
         records: records.collect(),

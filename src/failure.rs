@@ -125,6 +125,11 @@ impl Failure {
         Self { exit, message, causes, hint: way_out(error).map(str::to_owned) }
     }
 
+    /// What it says, in one line.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// The exit status.
     pub fn exit(&self) -> Exit {
         self.exit

@@ -15,6 +15,7 @@ mod look;
 mod node;
 mod relay;
 mod report;
+mod sets;
 mod unlinked;
 mod wording;
 

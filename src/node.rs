@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 use packhorse_bundler::seal::Share;
-use packhorse_shared::config::{Config, Keys, Set};
+use packhorse_shared::config::{Config, Keys};
 use packhorse_shared::home::{Home, HomeLock};
 use packhorse_shared::id::NodeName;
 use packhorse_shared::link::Role;
+use packhorse_shared::replica::Replica;
 use packhorse_shared::replica::sqlite::SqliteReplica;
-use packhorse_shared::replica::{Replica, StoredLink, TableShape};
 use packhorse_shared::seam::{OsClock, OsDisk, OsRandom, Step, Steps, World};
 use packhorse_shared::spool::Spool;
 
@@ -59,6 +59,7 @@ impl Node {
         let mut node = Self::open(given)?;
         node.take_over_policies()?;
         node.replica.configure_references(&node.config.references())?;
+        node.take_over_sets()?;
         Ok((node, lock))
     }
 
@@ -114,58 +115,13 @@ impl Node {
     /// Every link with the tables that it shares.
     pub fn shares(&mut self) -> Result<Vec<Share>, Failure> {
         let links = self.replica.links()?;
-        links.into_iter().map(|link| Ok(Share { tables: self.tables_of(&link)?, link })).collect()
-    }
-
-    fn tables_of(&self, link: &StoredLink) -> Result<Vec<TableShape>, Failure> {
-        match link.state.role() {
-            Role::Hub => Ok(self.replica.tables().to_vec()),
-            Role::Remote => self.tables_of_remote(&link.peer),
-        }
-    }
-
-    /// The tables that a remote's set shares.
-    pub fn tables_of_remote(&self, remote: &NodeName) -> Result<Vec<TableShape>, Failure> {
-        let Some(config) = self.config.remotes.get(remote) else {
-            return Err(Failure::usage(format!(
-                "there is no remote \"{remote}\" in {}",
-                self.home.config_path().display()
-            ))
-            .hint(format!("add it with `packhorse remote add {remote}`")));
-        };
-        self.tables_of_set(&config.set)
-    }
-
-    /// The tables that a set shares.
-    pub fn tables_of_set(&self, name: &str) -> Result<Vec<TableShape>, Failure> {
-        match self.config.set(name) {
-            None => Err(Failure::usage(format!("there is no set \"{name}\""))
-                .hint(format!("the sets are: {}", self.config.set_names().join(", ")))),
-            Some(Set::Everything) => Ok(self.replica.tables().to_vec()),
-            Some(Set::Tables(tables)) => tables.iter().map(|table| self.whole_table(name, table)).collect(),
-        }
+        links.into_iter().map(|link| Ok(Share { tables: self.replica.sharing(&link)?, link })).collect()
     }
 
     /// The tables whose numbers the configuration wants left as they are at remotes.
     pub fn tables_with_keys_as_is(&self) -> Vec<String> {
         let as_is = self.config.tables.iter().filter(|(_, policy)| policy.keys == Keys::AsIs);
         as_is.map(|(name, _)| name.clone()).collect()
-    }
-
-    fn whole_table(&self, set: &str, table: &packhorse_shared::config::SetTable) -> Result<TableShape, Failure> {
-        if table.filter.is_some() || !table.follow.is_empty() || table.columns.is_some() {
-            let message = format!(
-                "the set \"{set}\" shares part of table \"{}\", and this version shares whole tables only",
-                table.name
-            );
-            return Err(Failure::usage(message).hint("leave out where, follow and columns, or use another set"));
-        }
-        let shape = self.replica.tables().iter().find(|shape| shape.name.eq_ignore_ascii_case(&table.name));
-        shape.cloned().ok_or_else(|| {
-            let synced: Vec<&str> = self.replica.tables().iter().map(|shape| shape.name.as_str()).collect();
-            Failure::usage(format!("the set \"{set}\" names table \"{}\", which is not synced", table.name))
-                .hint(format!("take it out of the set in packhorse.toml; synced are: {}", synced.join(", ")))
-        })
     }
 }
 

@@ -3,7 +3,7 @@
 use packhorse_shared::bundle::{Addressee, BundleWriter, Counts, FORMAT, Kind, Manifest, columns};
 use packhorse_shared::id::{Digest, NetworkId, NodeId, NodeName};
 use packhorse_shared::link::Header;
-use packhorse_shared::replica::TableShape;
+use packhorse_shared::replica::SharedTable;
 
 use crate::error::BundlerError;
 use crate::select::Selection;
@@ -29,13 +29,13 @@ pub fn members(selection: &Selection, sender: NodeId) -> Result<BundleWriter<'st
     for changes in &selection.tables {
         let bytes = columns::encode(changes, sender)
             .map_err(|source| BundlerError::Columns { table: changes.table.clone(), source })?;
-        writer.bytes(columns::member_name(&changes.table), bytes);
+        writer.bytes(columns::member_name(changes.passage, &changes.table), bytes);
     }
     Ok(writer)
 }
 
 /// The manifest of a bundle; the writer adds the list of members.
-pub fn manifest(route: Route<'_>, header: Header, selection: &Selection, tables: &[TableShape]) -> Manifest {
+pub fn manifest(route: Route<'_>, header: Header, selection: &Selection, tables: &[SharedTable]) -> Manifest {
     Manifest {
         format: FORMAT,
         kind: Kind::Bundle,
@@ -61,18 +61,19 @@ fn counts(selection: &Selection) -> Counts {
 }
 
 /// A number that differs when the shared tables' names, keys or columns do.
-pub fn schema_fingerprint(tables: &[TableShape]) -> u64 {
+pub fn schema_fingerprint(tables: &[SharedTable]) -> u64 {
     let lists = tables.iter().map(|table| {
-        let columns = table.columns.iter().map(|column| column.name.as_str());
-        let names = std::iter::once(table.name.as_str()).chain(table.keys.iter().map(String::as_str));
+        let shape = &table.shape;
+        let columns = table.columns.iter().filter_map(|at| shape.columns.get(*at)).map(|column| column.name.as_str());
+        let names = std::iter::once(shape.name.as_str()).chain(shape.keys.iter().map(String::as_str));
         names.chain(["|"]).chain(columns).map(|name| format!("{}:{name}", name.len())).collect::<String>()
     });
     fingerprint(lists.collect())
 }
 
 /// A number that differs when the shared tables do.
-pub fn set_fingerprint(tables: &[TableShape]) -> u64 {
-    fingerprint(tables.iter().map(|table| format!("{}:{}", table.name.len(), table.name)).collect())
+pub fn set_fingerprint(tables: &[SharedTable]) -> u64 {
+    fingerprint(tables.iter().map(|table| format!("{}:{}", table.shape.name.len(), table.shape.name)).collect())
 }
 
 fn fingerprint(mut parts: Vec<String>) -> u64 {

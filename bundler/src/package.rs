@@ -14,7 +14,7 @@ use packhorse_shared::bundle::{Addressee, BundleWriter, Counts, FORMAT, Kind, Ma
 use packhorse_shared::clock::WallTime;
 use packhorse_shared::id::{LinkId, NodeName};
 use packhorse_shared::link::{Link, Role};
-use packhorse_shared::replica::{Copied, NoRange, RemoteCopy, Replica, StoredLink, TableShape};
+use packhorse_shared::replica::{Copied, MembershipId, NoRange, RemoteCopy, Replica, SharedTable, StoredLink};
 use packhorse_shared::seam::{Step, World, publish};
 use packhorse_shared::spool::Spool;
 
@@ -26,8 +26,10 @@ use crate::seal::beyond;
 pub struct Order<'a> {
     /// The remote.
     pub remote: &'a NodeName,
+    /// The membership of its set.
+    pub membership: MembershipId,
     /// The tables that it shares.
-    pub tables: &'a [TableShape],
+    pub tables: &'a [SharedTable],
     /// Those of them whose numbers are left as they are.
     pub as_is: &'a [String],
     /// The relays as the remote reaches them, in the order in which they are tried.
@@ -68,8 +70,7 @@ impl Packer<'_> {
         }
         let now = self.world.clock.now();
         let database = self.spool.fresh_tmp(&format!("package-{}.db", order.remote))?;
-        let tables: Vec<String> = order.tables.iter().map(|table| table.name.clone()).collect();
-        let copy = RemoteCopy { tables: &tables, as_is: order.as_is };
+        let copy = RemoteCopy { tables: order.tables, as_is: order.as_is };
         let beyond = beyond(replica)?;
         let written = replica.copy_for_remote(now, &database, copy).map_err(BundlerError::from).and_then(|copied| {
             self.reached(Step::PackageDatabaseMade, order)?;
@@ -95,10 +96,13 @@ impl Packer<'_> {
     /// Opens the link, then gives the package its name.
     fn place(&self, replica: &mut dyn Replica, order: &Order<'_>, link: &StoredLink) -> Result<(), BundlerError> {
         self.reached(Step::PackageDrafted, order)?;
+        let now = self.world.clock.now();
         if link.id == LinkId::LOCAL {
-            replica.add_link(&link.peer, &link.state)?;
+            let id = replica.add_link(&link.peer, &link.state)?;
+            replica.share(now, id, order.membership, None)?;
         } else {
             replica.save_link(link)?;
+            replica.share(now, link.id, order.membership, None)?;
         }
         self.reached(Step::PackageLinkOpened, order)?;
         publish(self.world.disk, &draft(order.file), order.file).map_err(failed("put in place", order.file))?;

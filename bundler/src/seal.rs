@@ -13,7 +13,7 @@ use packhorse_shared::bundle::{Addressee, BundleName, BundleReader, BundleWriter
 use packhorse_shared::clock::{Reading, WallTime};
 use packhorse_shared::id::{BundleId, NodeName};
 use packhorse_shared::link::{Beyond, Contents, Due, Header, Outlook, Reach, Role, Standing, Sweep};
-use packhorse_shared::replica::{Replica, ReplicaError, StoredLink, TableShape};
+use packhorse_shared::replica::{Replica, ReplicaError, SharedTable, StoredLink};
 use packhorse_shared::seam::{Step, World, publish};
 use packhorse_shared::spool::Spool;
 
@@ -41,7 +41,7 @@ pub struct Share {
     /// The link.
     pub link: StoredLink,
     /// The tables.
-    pub tables: Vec<TableShape>,
+    pub tables: Vec<SharedTable>,
 }
 
 /// What came of one link.

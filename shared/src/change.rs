@@ -41,11 +41,25 @@ pub struct RecordChange {
     pub fields: Vec<FieldChange>,
 }
 
+/// How records stand to what the receiver's sync set shares (DESIGN section 4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Passage {
+    /// They are shared as before, as far as this tells.
+    #[default]
+    Within,
+    /// They are shared from now on: each comes whole, whatever the receiver knew of it before.
+    Entered,
+    /// They are shared no more: the receiver takes them off its tables. No deletion.
+    Withdrawn,
+}
+
 /// The changes of one table, sorted by key.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TableChanges {
     /// The table's name.
     pub table: String,
+    /// How its records stand to what the receiver shares.
+    pub passage: Passage,
     /// The names of its key columns, in key order.
     pub key_columns: Vec<String>,
     /// The names of the other shared columns.

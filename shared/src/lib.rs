@@ -2,7 +2,8 @@
 //!
 //! Three layers, each using only what stands above it:
 //!
-//! * pure values and rules: [`id`], [`clock`], [`horizon`], [`value`], [`marks`], [`change`], [`link`];
+//! * pure values and rules: [`id`], [`clock`], [`horizon`], [`value`], [`marks`], [`change`], [`set`],
+//!   [`link`];
 //! * files: [`bundle`] (the container and its codecs), [`config`], [`home`], [`spool`] and its books, the
 //!   [`ledger`], all through the seams in [`seam`] where durability matters;
 //! * the database as a participant: [`replica`].
@@ -21,6 +22,8 @@ pub mod link;
 pub mod marks;
 pub mod replica;
 pub mod seam;
+pub mod set;
 pub mod spool;
+mod sql_text;
 pub mod value;
 mod varint;

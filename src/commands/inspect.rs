@@ -178,9 +178,10 @@ fn read(path: &Path) -> Result<(Manifest, Vec<TableChanges>), BundleError> {
     let (manifest, mut members) = BundleReader::open(BufReader::new(file), Limits::PACKAGE)?;
     let mut tables = Vec::new();
     while let Some(name) = members.peek().map(|member| member.name.clone()) {
-        if name.starts_with("changes/") {
+        if let Some(passage) = columns::passage_of(&name) {
             let changes = columns::decode(&members.read()?, manifest.node);
-            tables.push(changes.map_err(|_| BundleError::Damaged { member: name })?);
+            let changes = changes.map_err(|_| BundleError::Damaged { member: name })?;
+            tables.push(TableChanges { passage, ..changes });
         } else {
             members.copy_to(&mut io::sink())?;
         }

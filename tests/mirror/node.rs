@@ -11,6 +11,7 @@ use packhorse_shared::home::{Home, Identity as HomeIdentity};
 use packhorse_shared::id::{NetworkId, NodeId, NodeName};
 use packhorse_shared::replica::sqlite::{Choice, JournalWish, SqliteReplica, prepare};
 use packhorse_shared::replica::{Identity, Replica, StoredLink};
+use packhorse_shared::set::BoundSet;
 use packhorse_shared::spool::Spool;
 use packhorse_unbundler::forget::forget;
 use packhorse_unbundler::receive::{Received, Receiver};
@@ -113,10 +114,12 @@ impl RealNode {
         let (spool, hub) = (Spool::new(&self.home, seams.world().disk), self.name.clone());
         let packer = Packer { world: seams.world(), spool: &spool, node: &hub };
         let replica = &mut self.open.as_mut().expect("open").replica;
-        let tables = replica.tables().to_vec();
         // The model has no ranges: the same numbers at all nodes are the harder case.
         let as_is = Table::BOTH.map(|table| table.name().to_owned());
-        let order = Order { remote: &name, tables: &tables, as_is: &as_is, relays: Vec::new(), file: &file };
+        let membership = replica.membership(&BoundSet::default()).expect("a membership");
+        let tables = replica.shared_by(membership).expect("its tables");
+        let order =
+            Order { remote: &name, membership, tables: &tables, as_is: &as_is, relays: Vec::new(), file: &file };
         packer.pack(replica, &order).expect("a package");
         let site = Site { package: &file, database: &database(&folder), home: &home(&folder) };
         let restorer = Restorer { world: seams.world() };
@@ -155,10 +158,10 @@ impl RealNode {
         let sealer = Sealer { world, spool: &spool, node: &name, bundle_max, beyond, supersede_after };
         let links = replica.links().expect("the links");
         sealer.finish_interrupted(&links).expect("leftovers");
-        let tables = replica.tables().to_vec();
         let mut sealed = 0;
         for link in links {
-            let mut share = Share { link, tables: tables.clone() };
+            let tables = replica.sharing(&link).expect("what it shares");
+            let mut share = Share { link, tables };
             let made = sealer.seal(replica, &mut share, Urgency::Now).expect("sealed");
             sealed += made.iter().filter(|made| matches!(made, Sealed::Bundle { .. })).count();
         }

@@ -136,9 +136,10 @@ pub fn read(path: &Path) -> Result<Vec<TableChanges>, Unfit> {
     let (manifest, members) = BundleReader::read_all(open(path)?, Limits::BUNDLE, is_known).map_err(unfit)?;
     let mut tables = Vec::with_capacity(members.len());
     for (name, bytes) in members {
-        let changes = columns::decode(&bytes, manifest.node)
+        let mut changes = columns::decode(&bytes, manifest.node)
             .map_err(|error| Unfit::Quarantine(format!("its member {name} cannot be read: {error}")))?;
-        if columns::member_name(&changes.table) != name {
+        changes.passage = columns::passage_of(&name).unwrap_or_default();
+        if columns::member_name(changes.passage, &changes.table) != name {
             return Err(Unfit::Quarantine(format!("its member {name} is about table \"{}\"", changes.table)));
         }
         tables.push(changes);
@@ -148,7 +149,7 @@ pub fn read(path: &Path) -> Result<Vec<TableChanges>, Unfit> {
 
 /// The members that this version understands.
 fn is_known(name: &str) -> bool {
-    name.starts_with("changes/")
+    columns::passage_of(name).is_some()
 }
 
 fn open(path: &Path) -> Result<BufReader<File>, Unfit> {

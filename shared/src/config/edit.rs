@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 
 use toml_edit::{Array, DocumentMut, InlineTable, Item, RawString, Table, TableLike, Value};
 
-use super::{Config, ConfigError, Param, RemoteConfig, Scalar, read_text};
+use super::{Config, ConfigError, RemoteConfig, read_text};
 use crate::id::NodeName;
 use crate::seam::{Disk, write_durably};
+use crate::set::{Param, Scalar};
 
 /// A change to a configuration that cannot be made; the file is as it was.
 #[derive(Debug, thiserror::Error)]

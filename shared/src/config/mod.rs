@@ -25,12 +25,10 @@ pub use error::ConfigError;
 pub(crate) use error::{line_of, one_line};
 pub use initial::{InitialConfig, InitialConfigError};
 pub use quantity::{ByteCount, QuantityError, Span};
-pub use section::{
-    BundleConfig, Keys, MergeConfig, NodeConfig, Param, Prefer, RemoteConfig, Scalar, SetTable, TablePolicy,
-    WatchConfig,
-};
+pub use section::{BundleConfig, Keys, MergeConfig, NodeConfig, Prefer, RemoteConfig, TablePolicy, WatchConfig};
 
 use crate::id::NodeName;
+use crate::set::Scope;
 use section::SetSection;
 
 /// The name of the set that is there without being written.
@@ -61,15 +59,6 @@ pub struct Config {
     pub remotes: BTreeMap<NodeName, RemoteConfig>,
 }
 
-/// What a sync set shares.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Set<'a> {
-    /// Every synced table, every row and column.
-    Everything,
-    /// These tables, in the order of the file.
-    Tables(&'a [SetTable]),
-}
-
 impl Config {
     /// Reads a configuration file.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
@@ -82,10 +71,10 @@ impl Config {
     }
 
     /// The set of this name. The built-in set `everything` gives way to one that the file defines.
-    pub fn set(&self, name: &str) -> Option<Set<'_>> {
+    pub fn set(&self, name: &str) -> Option<Scope> {
         match self.sets.get(name) {
-            Some(section) => Some(Set::Tables(section.tables())),
-            None => (name == EVERYTHING).then_some(Set::Everything),
+            Some(section) => Some(section.scope()),
+            None => (name == EVERYTHING).then_some(Scope::Everything),
         }
     }
 

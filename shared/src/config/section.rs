@@ -15,6 +15,7 @@ use super::quantity::{ByteCount, Span};
 use super::references::references;
 use crate::id::NodeName;
 use crate::replica::Refers;
+use crate::set::{Param, Rows, Scope, SetTable};
 
 /// `[node]`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -151,31 +152,38 @@ pub enum Prefer {
 #[serde(deny_unknown_fields)]
 pub(super) struct SetSection {
     #[serde(default, deserialize_with = "set_tables")]
-    table: Vec<SetTable>,
+    table: Vec<TableSection>,
 }
 
 impl SetSection {
-    pub(super) fn tables(&self) -> &[SetTable] {
-        &self.table
+    pub(super) fn scope(&self) -> Scope {
+        Scope::Tables(self.table.iter().map(TableSection::table).collect())
     }
 }
 
 /// `[[set.NAME.table]]`: one table of a set.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct SetTable {
-    /// The table.
+struct TableSection {
     #[serde(deserialize_with = "filled_text")]
-    pub name: String,
-    /// The columns that travel; all of them if none are listed.
+    name: String,
     #[serde(default, deserialize_with = "some_filled_texts")]
-    pub columns: Option<Vec<String>>,
-    /// An SQL expression that chooses the rows.
+    columns: Option<Vec<String>>,
     #[serde(default, rename = "where", deserialize_with = "some_filled_text")]
-    pub filter: Option<String>,
-    /// The foreign keys of which any parent brings the row into the set.
+    filter: Option<String>,
     #[serde(default, deserialize_with = "one_or_many")]
-    pub follow: Vec<String>,
+    follow: Vec<String>,
+}
+
+impl TableSection {
+    fn table(&self) -> SetTable {
+        let rows = match &self.filter {
+            Some(filter) => Rows::Where(filter.clone()),
+            None if self.follow.is_empty() => Rows::All,
+            None => Rows::Follow(self.follow.clone()),
+        };
+        SetTable { name: self.name.clone(), columns: self.columns.clone(), rows }
+    }
 }
 
 /// `[remote.NAME]`: a node whose hub this one is.
@@ -191,61 +199,6 @@ pub struct RemoteConfig {
     /// The relays as the remote reaches them, where they differ.
     #[serde(default, deserialize_with = "one_or_many")]
     pub relay: Vec<String>,
-}
-
-/// The value of a parameter: bound, never pasted.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Param {
-    /// One value.
-    One(Scalar),
-    /// A list of values.
-    Many(Vec<Scalar>),
-}
-
-/// A single value of a parameter.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Scalar {
-    /// Text.
-    Text(String),
-    /// A whole number.
-    Integer(i64),
-}
-
-impl<'de> Deserialize<'de> for Scalar {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        match Param::deserialize(from)? {
-            Param::One(scalar) => Ok(scalar),
-            Param::Many(_) => Err(Error::custom("a list within a list is not a parameter's value")),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Param {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_any(ParamVisitor)
-    }
-}
-
-struct ParamVisitor;
-
-impl<'de> Visitor<'de> for ParamVisitor {
-    type Value = Param;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("text, a whole number, or a list of them")
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Param, E> {
-        Ok(Param::One(Scalar::Text(text.to_owned())))
-    }
-
-    fn visit_i64<E: Error>(self, number: i64) -> Result<Param, E> {
-        Ok(Param::One(Scalar::Integer(number)))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, values: A) -> Result<Param, A::Error> {
-        Vec::deserialize(SeqAccessDeserializer::new(values)).map(Param::Many)
-    }
 }
 
 /// Reads a text or a list of texts, none of them empty.
@@ -304,8 +257,8 @@ fn some_filled_texts<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<St
 }
 
 /// A table twice would leave open which of its entries chooses the rows.
-fn set_tables<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<SetTable>, D::Error> {
-    let tables = Vec::<SetTable>::deserialize(from)?;
+fn set_tables<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<TableSection>, D::Error> {
+    let tables = Vec::<TableSection>::deserialize(from)?;
     let mut seen = BTreeSet::new();
     for table in &tables {
         // The database does not tell names apart by case either.

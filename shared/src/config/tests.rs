@@ -3,6 +3,7 @@
 use super::*;
 use crate::replica::{Reference, Refers};
 use crate::seam::OsDisk;
+use crate::set::{Param, Rows, Scalar};
 
 const DESIGNED: &str = r#"
 [node]
@@ -79,11 +80,12 @@ fn the_designed_example_is_understood() {
     let reference = |column: &str, to| Reference { table: "contacts".to_owned(), column: column.to_owned(), to };
     let expected = [reference("boss", Refers::To("people".to_owned())), reference("object", by_type)];
     assert_eq!(config.references(), expected);
-    let Some(Set::Tables([companies, contacts, campaigns])) = config.set("sales") else { panic!("not three tables") };
-    assert_eq!(companies.filter.as_deref(), Some("account_manager = :user"));
-    assert_eq!(contacts.follow, ["company_id"]);
+    let Some(Scope::Tables(tables)) = config.set("sales") else { panic!("no tables") };
+    let [companies, contacts, campaigns] = tables.as_slice() else { panic!("not three tables") };
+    assert_eq!(companies.rows, Rows::Where("account_manager = :user".to_owned()));
+    assert_eq!(contacts.rows, Rows::Follow(vec!["company_id".to_owned()]));
     assert_eq!(contacts.columns.as_deref().map(<[String]>::len), Some(2));
-    assert!(campaigns.filter.is_none() && campaigns.follow.is_empty());
+    assert_eq!(campaigns.rows, Rows::All);
     let alice = &config.remotes[&name("alice")];
     assert_eq!(alice.params["user"], Param::One(text("alice")));
     assert_eq!(alice.params["regions"], Param::Many(vec![text("north"), Scalar::Integer(7)]));
@@ -105,12 +107,12 @@ fn all_but_the_node_has_defaults() {
 #[test]
 fn everything_is_a_set_unless_the_file_defines_it() {
     let without = parse(&node("")).unwrap();
-    assert_eq!(without.set("everything"), Some(Set::Everything));
+    assert_eq!(without.set("everything"), Some(Scope::Everything));
     assert_eq!(without.set("sales"), None);
     assert_eq!(without.set_names(), ["everything"]);
     let with = parse(&node("[[set.everything.table]]\nname = \"a\"\n[set.z]\n")).unwrap();
-    assert!(matches!(with.set("everything"), Some(Set::Tables([_]))));
-    assert_eq!(with.set("z"), Some(Set::Tables(&[])));
+    assert!(matches!(with.set("everything"), Some(Scope::Tables(tables)) if tables.len() == 1));
+    assert_eq!(with.set("z"), Some(Scope::Tables(Vec::new())));
     assert_eq!(with.set_names(), ["everything", "z"]);
 }
 
@@ -224,7 +226,7 @@ fn the_initial_texts_comments_tell_the_truth() {
     assert_eq!(config.bundle, BundleConfig::default());
     assert_eq!(config.merge, MergeConfig::default());
     assert_eq!(config.watch.transfer_every, Some(WatchConfig::default().transfer_every(true)));
-    assert!(matches!(config.set("sales"), Some(Set::Tables([_, _]))));
+    assert!(matches!(config.set("sales"), Some(Scope::Tables(tables)) if tables.len() == 2));
     assert_eq!(config.remotes.len(), 1);
 }
 

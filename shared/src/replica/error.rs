@@ -140,6 +140,14 @@ pub enum ReplicaError {
         /// What stands against it.
         why: String,
     },
+    /// A sync set does not fit the database.
+    #[error("table \"{table}\" of the sync set: {why}; `packhorse set lint` tells more")]
+    Set {
+        /// The table.
+        table: String,
+        /// What stands against it.
+        why: String,
+    },
     /// A link to this peer is there already.
     #[error("there is already a link to \"{peer}\"")]
     LinkExists {

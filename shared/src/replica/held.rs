@@ -68,6 +68,7 @@ impl TableShape {
     pub fn alone(of: &TableChanges, record: RecordChange) -> TableChanges {
         TableChanges {
             table: of.table.clone(),
+            passage: of.passage,
             key_columns: of.key_columns.clone(),
             columns: of.columns.clone(),
             records: vec![record],

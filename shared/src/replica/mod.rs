@@ -16,6 +16,7 @@ mod numbering;
 mod reference;
 mod remains;
 mod shape;
+mod sharing;
 pub mod sqlite;
 
 use std::collections::BTreeSet;
@@ -28,6 +29,7 @@ use crate::horizon::Horizon;
 use crate::id::{Cut, Epoch, LinkId, NetworkId, NodeId, NodeName, TableId};
 use crate::link::{Forgettable, Link, Sweep};
 use crate::marks::Marks;
+use crate::set::BoundSet;
 use crate::value::{Key, Value};
 
 pub use about::{About, Numbers, OwnNumbers, ReferenceAbout, RefersTo, SaidBy, TableAbout, TriggerAbout, TriggerRule};
@@ -40,6 +42,7 @@ pub use numbering::{NoRange, RemoteCopy, WhyNoRange};
 pub use reference::{Pair, Reference, Refers};
 pub use remains::{Remains, RemainsField};
 pub use shape::{ColumnShape, KeyKind, LeftOut, Parent, TableShape, WhyLeftOut};
+pub use sharing::{Belonging, MembershipId, SharedRows, SharedTable};
 
 /// Shorthand for results of a replica.
 pub type Result<T> = std::result::Result<T, ReplicaError>;
@@ -120,6 +123,19 @@ pub trait Replica {
     /// Stores a link's state durably.
     fn save_link(&mut self, link: &StoredLink) -> Result<()>;
 
+    /// The membership of a sync set with its parameters' values, made and looked at if there is none yet. A set that does not
+    /// fit the database is refused.
+    fn membership(&mut self, set: &BoundSet) -> Result<MembershipId>;
+
+    /// Lets a link share that from now on. `acked`: what its peer has; None if it starts from a package that holds just that.
+    fn share(&mut self, now: WallTime, link: LinkId, membership: MembershipId, acked: Option<Cut>) -> Result<()>;
+
+    /// What a membership's set shares.
+    fn shared_by(&mut self, membership: MembershipId) -> Result<Vec<SharedTable>>;
+
+    /// What a link shares.
+    fn sharing(&mut self, link: &StoredLink) -> Result<Vec<SharedTable>>;
+
     /// Forgets a link. Its number is never given again.
     fn remove_link(&mut self, link: LinkId) -> Result<()>;
 
@@ -158,7 +174,7 @@ pub trait Replica {
     /// Counts as deleted the records of a table that have marks and stand no more: what [`ReplicaError::Vanished`] told.
     fn bury_vanished(&mut self, table: &str) -> Result<()>;
 
-    /// Copies tables, whole, into a new SQLite database at `target`: an empty copy of the schema filled with what a
+    /// Copies what is shared of these tables into a new SQLite database at `target`: an empty copy of the schema filled with what a
     /// remote may have, prepared to take part, its numbers in a range of their own. The file is complete and on the disk
     /// when this returns.
     fn copy_for_remote(&mut self, now: WallTime, target: &Path, copy: RemoteCopy<'_>) -> Result<Copied>;
@@ -175,13 +191,20 @@ pub trait Snapshot {
     /// The node's clock in it.
     fn clock(&self) -> Reading;
 
-    /// Shows every record of a table whose latest change lies between two cuts (after the first, up to the second), in
-    /// no particular order. The cost follows the number of such records.
-    fn changed_between(&self, table: &TableShape, since: Cut, upto: Cut, show: &mut Show<'_>) -> Result<()>;
+    /// Shows every record of a table that a link shares or shared whose latest change lies between two cuts (after the first,
+    /// up to the second), in no particular order. The cost follows the number of records that changed.
+    fn changed_between(
+        &self,
+        link: LinkId,
+        table: &SharedTable,
+        since: Cut,
+        upto: Cut,
+        show: &mut Show<'_>,
+    ) -> Result<()>;
 
     /// The last cut up to which no more than `records` records of these tables changed last after `since`; at least
     /// the first such cut, and the latest one of all if there are no more.
-    fn boundary(&self, tables: &[TableShape], since: Cut, records: u64) -> Result<Cut>;
+    fn boundary(&self, link: LinkId, tables: &[SharedTable], since: Cut, records: u64) -> Result<Cut>;
 
     /// The node's horizon in it.
     fn horizon(&self) -> Horizon;
@@ -191,7 +214,7 @@ pub trait Snapshot {
 
     /// Shows the records of these tables that lie before every cut, in the order of tables and keys, from a place on, until
     /// `show` has enough; tells the place reached.
-    fn sweep(&self, tables: &[TableShape], from: &Sweep, show: &mut ShowSwept<'_>) -> Result<Sweep>;
+    fn sweep(&self, tables: &[SharedTable], from: &Sweep, show: &mut ShowSwept<'_>) -> Result<Sweep>;
 
     /// The birth of the record under a key, or of the one that stood there last, if it was made since capture began; `at`:
     /// of the one that stood there when this was stamped.
@@ -215,8 +238,11 @@ pub trait ChangedRecord {
     /// Its birth, if it was made since capture began and its key is assigned.
     fn birth(&self) -> Option<Stamp>;
 
-    /// Where its latest change lies.
+    /// Where its latest change lies, or that of how it stands to what is shared.
     fn cut(&self) -> Cut;
+
+    /// How it stands to what is shared.
+    fn belonging(&self) -> Belonging;
 
     /// What there is of it.
     fn life(&self) -> Life<'_>;

@@ -2,13 +2,22 @@
 
 use std::fmt;
 
+use super::SharedTable;
+
 /// What a remote is to have.
 #[derive(Clone, Copy, Debug)]
 pub struct RemoteCopy<'a> {
     /// The tables that it shares.
-    pub tables: &'a [String],
+    pub tables: &'a [SharedTable],
     /// Those of them whose numbers are left as they are.
     pub as_is: &'a [String],
+}
+
+impl RemoteCopy<'_> {
+    /// Whether the remote shares this table.
+    pub fn shares(&self, table: &str) -> bool {
+        self.tables.iter().any(|shared| shared.shape.name.eq_ignore_ascii_case(table))
+    }
 }
 
 /// A table with assigned keys that gets no range of numbers of its own at a remote.

@@ -63,7 +63,7 @@ fn columns(held: &Held, what: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use packhorse_shared::change::TableChanges;
+    use packhorse_shared::change::{Passage, TableChanges};
     use packhorse_shared::clock::WallTime;
     use packhorse_shared::id::LinkId;
 
@@ -71,7 +71,8 @@ mod tests {
 
     fn held(reason: &str) -> Held {
         let (table, none) = ("Seats".to_owned(), Vec::new());
-        let change = TableChanges { table, key_columns: none.clone(), columns: none, records: Vec::new() };
+        let passage = Passage::Within;
+        let change = TableChanges { table, passage, key_columns: none.clone(), columns: none, records: Vec::new() };
         Held { id: 7, link: LinkId(1), change, reason: reason.to_owned(), since: WallTime(0) }
     }
 

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use clap::Args;
-use packhorse_shared::config::{EVERYTHING, Param, RemoteConfig, Scalar, add_remote, edit_file};
+use packhorse_shared::config::{EVERYTHING, RemoteConfig, add_remote, edit_file};
 use packhorse_shared::id::NodeName;
 use packhorse_shared::link::Role;
 use packhorse_shared::replica::Replica;
 use packhorse_shared::seam::Step;
+use packhorse_shared::set::{Param, Scalar};
 
 use crate::failure::{Exit, Failure};
 use crate::node::{Node, WORLD, reached};
@@ -62,12 +63,12 @@ impl Add {
             return Err(Failure::usage(format!("\"{}\" is a folder of this node's own on the relay", self.name))
                 .hint("choose another name for the remote"));
         }
-        node.tables_of_set(&self.set)?;
-        relay::prepare_remote(&mut node, &self.name)?;
-        reached(Step::RemoteFolderMade, &node.home.config_path())?;
         let params: BTreeMap<String, Param> =
             self.params.into_iter().map(|(key, value)| (key, Param::One(Scalar::Text(value)))).collect();
         let remote = RemoteConfig { set: self.set, params, relay: self.relay };
+        node.bound_set(&remote)?;
+        relay::prepare_remote(&mut node, &self.name)?;
+        reached(Step::RemoteFolderMade, &node.home.config_path())?;
         edit_file(WORLD.disk, &node.home.config_path(), |text| add_remote(text, &self.name, &remote))?;
         note(&format!(
             "added {0}; make its package with `packhorse remote pack {0} -o {0}.rdb --no-passphrase`",

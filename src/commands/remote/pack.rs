@@ -75,12 +75,14 @@ impl Pack {
 }
 
 fn pack(node: &mut Node, remote: &NodeName, file: &Path) -> Result<(), Failure> {
-    let tables = node.tables_of_remote(remote)?;
+    let set = node.set_of_remote(remote)?;
+    let membership = node.replica.membership(&set)?;
+    let tables = node.replica.shared_by(membership)?;
     let relays = relay::relays_of_remote(node, remote)?;
     let (spool, name) = (node.spool(), node.name().clone());
     let packer = Packer { world: WORLD, spool: &spool, node: &name };
     let as_is = node.tables_with_keys_as_is();
-    let order = Order { remote, tables: &tables, as_is: &as_is, relays, file };
+    let order = Order { remote, membership, tables: &tables, as_is: &as_is, relays, file };
     let packed = packer.pack(&mut node.replica, &order)?;
     for skipped in &packed.skipped {
         note(&format!("not copied: {skipped}"));

@@ -43,13 +43,13 @@ impl Show {
     /// Runs the command.
     pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
         let mut node = Node::open(home)?;
-        let tables = node.tables_of_remote(&self.name)?;
+        let set = node.set_of_remote(&self.name)?;
         let link = node.replica.links()?.into_iter().find(|link| link.peer == self.name);
         let state = link.as_ref().map(|link| &link.state);
         let told = Told {
             name: self.name.to_string(),
             set: node.config.remotes.get(&self.name).map(|remote| remote.set.clone()).unwrap_or_default(),
-            tables: tables.into_iter().map(|table| table.name).collect(),
+            tables: node.tables_of_set(&set),
             packed: link.is_some(),
             installation: link.as_ref().and_then(|link| link.node).map(|node| node.to_string()),
             last_sent: state.and_then(|state| state.last_sealed()).and_then(timestamp),

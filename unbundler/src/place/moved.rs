@@ -184,6 +184,7 @@ fn with_keys(table: &TableShape, changes: &mut TableChanges) -> Vec<usize> {
 fn empty(of: &TableChanges) -> TableChanges {
     TableChanges {
         table: of.table.clone(),
+        passage: of.passage,
         key_columns: of.key_columns.clone(),
         columns: of.columns.clone(),
         records: Vec::new(),

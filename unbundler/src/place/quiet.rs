@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use packhorse_shared::change::{EXISTENCE, FieldChange, RecordChange, TableChanges};
+use packhorse_shared::change::{EXISTENCE, FieldChange, Passage, RecordChange, TableChanges};
 use packhorse_shared::clock::Stamp;
 use packhorse_shared::config::Span;
 use packhorse_shared::id::{LinkId, TableId};
@@ -121,6 +121,7 @@ impl Placer<'_> {
         let record = RecordChange { key, birth: Some(birth), dead: None, whole: false, fields: vec![made] };
         let of = TableChanges {
             table: table.name.clone(),
+            passage: Passage::Within,
             key_columns: table.keys.clone(),
             columns: vec![EXISTENCE.to_owned()],
             records: Vec::new(),

@@ -5,7 +5,7 @@ use crate::bundle::limits::{COLUMNS_MAX, FIELDS_MAX, RECORDS_MAX};
 use crate::bundle::msgpack::{self, Head};
 use crate::bundle::stamps::{StampReader, take_positions};
 use crate::bundle::values;
-use crate::change::{FieldChange, RecordChange, TableChanges};
+use crate::change::{FieldChange, Passage, RecordChange, TableChanges};
 use crate::clock::Stamp;
 use crate::id::NodeId;
 use crate::value::Key;
@@ -41,7 +41,11 @@ fn take_table(mut bytes: &[u8], sender: NodeId) -> Part<TableChanges> {
         records.get_mut(position).into_iter().for_each(|record| record.whole = true);
     }
     let columns = take_columns(from, &mut stamps, &mut records)?;
-    if from.is_empty() { Ok(TableChanges { table, key_columns, columns, records }) } else { Err("more bytes follow") }
+    if from.is_empty() {
+        Ok(TableChanges { table, passage: Passage::Within, key_columns, columns, records })
+    } else {
+        Err("more bytes follow")
+    }
 }
 
 fn take_text(from: &mut &[u8]) -> Option<String> {

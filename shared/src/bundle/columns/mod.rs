@@ -1,4 +1,4 @@
-//! The changes of one table as bytes, column by column: the member `changes/TABLE`.
+//! The changes of one table as bytes, column by column: the members `changes/TABLE`, `entered/TABLE`, `withdrawn/TABLE`.
 //!
 //! Owns the member's layout (`FORMAT.md`) and name. Invariants: what [`encode`] accepts, [`decode`] gives back exactly;
 //! what [`decode`] accepts is a [`TableChanges`] in order, with everything in range; memory follows the bytes that are
@@ -15,12 +15,13 @@ pub use decode::decode;
 pub use encode::encode;
 
 use super::limits;
-use crate::change::{RecordChange, TableChanges};
+use crate::change::{Passage, RecordChange, TableChanges};
 use crate::clock::{Reading, Stamp};
 use crate::id::Digest;
 
-/// Where the members with changes stand.
-pub const CHANGES: &str = "changes/";
+/// Where the members stand, by how their records stand to what is shared.
+const FOLDERS: [(Passage, &str); 3] =
+    [(Passage::Within, "changes/"), (Passage::Entered, "entered/"), (Passage::Withdrawn, "withdrawn/")];
 
 /// A member name that would be longer is cut and told apart by a digest.
 const NAME_MAX: usize = 90;
@@ -48,9 +49,14 @@ pub enum ColumnsError {
     },
 }
 
+/// What a member of this name says of its records; None if it is no member with records.
+pub fn passage_of(name: &str) -> Option<Passage> {
+    FOLDERS.iter().find(|(_, folder)| name.starts_with(folder)).map(|(passage, _)| *passage)
+}
+
 /// The name of the member with this table's changes; the table's own name stands inside.
-pub fn member_name(table: &str) -> String {
-    let mut name = CHANGES.to_owned();
+pub fn member_name(passage: Passage, table: &str) -> String {
+    let mut name: String = FOLDERS.iter().filter(|(of, _)| *of == passage).map(|(_, folder)| *folder).collect();
     for byte in table.bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' => name.push(byte.into()),

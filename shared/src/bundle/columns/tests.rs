@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::bundle::values;
-use crate::change::FieldChange;
+use crate::change::{FieldChange, Passage};
 use crate::clock::WallTime;
 use crate::id::NodeId;
 use crate::value::{Key, Value};
@@ -46,6 +46,7 @@ fn changes_of(keys: usize, columns: usize) -> impl Strategy<Value = TableChanges
     let birth = proptest::option::weighted(0.3, a_stamp());
     btree_map((key, birth), a_record(columns), 0..12).prop_map(move |records| TableChanges {
         table: "täble".to_owned(),
+        passage: Passage::Within,
         key_columns: (0..keys).map(|at| format!("k{at}")).collect(),
         columns: (0..columns).map(|at| format!("c{at}")).collect(),
         records: records.into_iter().map(|((key, birth), rest)| record(key, birth, rest)).collect(),
@@ -79,6 +80,7 @@ fn plain(keys: impl IntoIterator<Item = i64>) -> TableChanges {
     };
     TableChanges {
         table: "t".to_owned(),
+        passage: Passage::Within,
         key_columns: vec!["id".to_owned()],
         columns: vec!["a".to_owned()],
         records: keys.into_iter().map(record).collect(),
@@ -240,14 +242,14 @@ fn long_forms_and_odd_values_are_refused() {
 
 #[test]
 fn member_names_are_plain_and_distinct() {
-    assert_eq!(member_name("contacts"), "changes/contacts");
-    assert_eq!(member_name("Order Details"), "changes/Order%20Details");
-    assert_eq!(member_name("../ä%"), "changes/%2E%2E%2F%C3%A4%25");
+    assert_eq!(member_name(Passage::Within, "contacts"), "changes/contacts");
+    assert_eq!(member_name(Passage::Within, "Order Details"), "changes/Order%20Details");
+    assert_eq!(member_name(Passage::Within, "../ä%"), "changes/%2E%2E%2F%C3%A4%25");
     let long = ["x".repeat(200), format!("{}y", "x".repeat(199)), "ü".repeat(40)];
-    let names: HashSet<String> = long.iter().map(|table| member_name(table)).collect();
+    let names: HashSet<String> = long.iter().map(|table| member_name(Passage::Within, table)).collect();
     assert_eq!(names.len(), 3);
     for table in [&long[..], &["".to_owned(), "a".to_owned(), "\u{10ffff}/..".to_owned()]].concat() {
-        let name = member_name(&table);
+        let name = member_name(Passage::Within, &table);
         assert!(name.len() <= 90 && crate::bundle::manifest::is_member_name(&name), "{name}");
     }
 }

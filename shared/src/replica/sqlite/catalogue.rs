@@ -8,6 +8,7 @@ use rusqlite::Connection;
 use super::capture::{LastValues, listed};
 use super::fault::Outcome;
 use super::identities;
+use super::membership::rows::{self, MemberRows};
 use super::metadata::Metadata;
 use super::names::{joined, marks_table, quoted, quoted_list, remains_table};
 use super::references;
@@ -49,6 +50,9 @@ pub(super) struct Entry {
     pub metadata: Metadata,
     pub sql: TableSql,
     pub last: LastValues,
+    pub members: MemberRows,
+    /// Whether there are any rows of memberships.
+    pub has_members: bool,
     /// The default of each column of the shape, as SQL.
     pub defaults: Vec<String>,
 }
@@ -80,7 +84,8 @@ impl Catalogue {
                     Some(columns) => columns.clone(),
                     None => identities::of_join_table(connection, &shape)?,
                 };
-                entries.push(Entry::new(shape, candidate, &keys_of));
+                let has_members = rows::are_there(connection, &shape.name)?;
+                entries.push(Entry::new(shape, candidate, has_members, &keys_of));
             }
         }
         let shapes = entries.iter().map(|entry| entry.shape.clone()).collect();
@@ -171,7 +176,12 @@ fn shape(connection: &Connection, id: TableId, table: &Candidate, referring: &Re
 }
 
 impl Entry {
-    fn new(shape: TableShape, candidate: &Candidate, keys_of: &dyn Fn(&str) -> Option<Vec<String>>) -> Self {
+    fn new(
+        shape: TableShape,
+        candidate: &Candidate,
+        has_members: bool,
+        keys_of: &dyn Fn(&str) -> Option<Vec<String>>,
+    ) -> Self {
         let metadata = Metadata::of(&shape.name, shape.keys.len());
         let sql = TableSql::of(&shape, keys_of);
         let default = |column: &ColumnShape| {
@@ -180,7 +190,8 @@ impl Entry {
         };
         let defaults = shape.columns.iter().map(default).collect();
         let last = LastValues::of(&shape);
-        Self { shape, metadata, sql, last, defaults }
+        let members = MemberRows::of(&shape.name, shape.keys.len());
+        Self { shape, metadata, sql, last, members, has_members, defaults }
     }
 }
 

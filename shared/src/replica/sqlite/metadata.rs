@@ -59,6 +59,7 @@ pub(super) struct Metadata {
     born: [String; 2],
     marks_by_cut: String,
     remains_by_cut: String,
+    changed_keys: [String; 2],
 }
 
 impl Metadata {
@@ -87,6 +88,8 @@ impl Metadata {
                 // As the indexes say it: an empty birth, or none, is nobody's.
                 format!("SELECT k1 FROM {metadata} WHERE birth = ?1 AND birth > x''")
             }),
+            changed_keys: [&marks, &remains]
+                .map(|table| format!("SELECT {names} FROM {table} WHERE cut > ?1 AND cut <= ?2")),
             marks_by_cut: format!(
                 "SELECT {names}, birth, marks, cut FROM {marks} m WHERE cut > ?1 AND cut <= ?2 AND NOT EXISTS \
                  (SELECT 1 FROM {remains} r WHERE {same_key}) ORDER BY cut"
@@ -196,6 +199,11 @@ impl Metadata {
     /// The same for remains: key, birth, remains, cut.
     pub fn remains_by_cut(&self) -> &str {
         &self.remains_by_cut
+    }
+
+    /// The statements that find the keys of what changed between two cuts.
+    pub fn changed_keys(&self) -> &[String; 2] {
+        &self.changed_keys
     }
 
     /// The key at the front of a row of ours.

@@ -10,6 +10,7 @@ mod forget;
 mod harvest;
 mod holding;
 mod identities;
+mod membership;
 mod merging;
 mod metadata;
 mod missing;
@@ -49,13 +50,14 @@ use self::snapshot::SqliteSnapshot;
 use self::state::Progress;
 use crate::clock::{Reading, WallTime};
 use crate::horizon::Horizon;
-use crate::id::{Epoch, LinkId, NodeName};
+use crate::id::{Cut, Epoch, LinkId, NodeName};
 use crate::link::{Forgettable, Link};
 use crate::replica::{
-    Copied, Harvested, Held, Identity, MergeTransaction, Reference, RemoteCopy, Replica, ReplicaError, Result,
-    Snapshot, StoredLink, TableShape, Tally,
+    Copied, Harvested, Held, Identity, MembershipId, MergeTransaction, Reference, RemoteCopy, Replica, ReplicaError,
+    Result, SharedTable, Snapshot, StoredLink, TableShape, Tally,
 };
 use crate::seam::{Steps, Uninterrupted};
+use crate::set::BoundSet;
 
 pub use open::Journal;
 pub use packing::{Adoption, adopt, use_wal};
@@ -190,11 +192,39 @@ impl SqliteReplica {
         Err(ReplicaError::Busy { path: self.path.clone() }.into())
     }
 
+    /// Takes the write lock at a moment in which, besides, every membership was judged as of everything there is.
+    fn lock_judged(&mut self, now: WallTime) -> Outcome<()> {
+        for _ in 0..QUIET_TRIES {
+            self.lock_quiet(now)?;
+            if !membership::is_behind(&self.writer, Progress::load(&self.writer)?.cut)? {
+                return Ok(());
+            }
+            let judged = membership::evaluate(&self.writer, &self.catalogue);
+            self.writer.execute_batch(if judged.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
+            judged?;
+        }
+        Err(ReplicaError::Busy { path: self.path.clone() }.into())
+    }
+
     fn begin_quiet_read(&mut self, now: WallTime) -> Outcome<()> {
-        self.lock_quiet(now)?;
+        self.lock_judged(now)?;
         let begun = self.begin_read();
         self.writer.execute_batch("ROLLBACK")?;
         begun
+    }
+
+    fn try_membership(&mut self, set: &BoundSet) -> Outcome<MembershipId> {
+        let membership = membership::ensure(&mut self.writer, &self.catalogue, set)?;
+        let (found, _) = schema::candidates(&self.writer)?;
+        self.catalogue = Catalogue::load(&self.writer, &found)?;
+        Ok(membership)
+    }
+
+    fn try_share(&mut self, now: WallTime, link: LinkId, membership: MembershipId, acked: Option<Cut>) -> Outcome<()> {
+        self.lock_judged(now)?;
+        let shared = membership::share(&self.writer, &self.catalogue, link, membership, acked);
+        self.writer.execute_batch(if shared.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
+        shared
     }
 
     /// A read transaction begins with its first read, not with BEGIN.
@@ -259,9 +289,25 @@ impl Replica for SqliteReplica {
         state::save_link(&self.writer, link).map_err(self.fault("keep a link's state"))
     }
 
+    fn membership(&mut self, set: &BoundSet) -> Result<MembershipId> {
+        self.try_membership(set).map_err(self.fault("look at a sync set"))
+    }
+
+    fn share(&mut self, now: WallTime, link: LinkId, membership: MembershipId, acked: Option<Cut>) -> Result<()> {
+        self.try_share(now, link, membership, acked).map_err(self.fault("be written"))
+    }
+
+    fn shared_by(&mut self, membership: MembershipId) -> Result<Vec<SharedTable>> {
+        membership::of(&self.reader, &self.catalogue, membership).map_err(self.fault("be read"))
+    }
+
+    fn sharing(&mut self, link: &StoredLink) -> Result<Vec<SharedTable>> {
+        membership::sharing(&self.reader, &self.catalogue, link.id, link.state.role()).map_err(self.fault("be read"))
+    }
+
     fn remove_link(&mut self, link: LinkId) -> Result<()> {
         let path = &self.path;
-        state::remove_link(&mut self.writer, link).map_err(|fault| fault.at(path, "forget a link"))
+        state::remove_link(&mut self.writer, &self.catalogue, link).map_err(|fault| fault.at(path, "forget a link"))
     }
 
     fn last_removed_epoch(&mut self) -> Result<Epoch> {

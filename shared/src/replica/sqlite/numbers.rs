@@ -11,6 +11,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::catalogue::{Catalogue, Entry};
 use super::fault::Outcome;
+use super::membership::rows::{exceptions_table, members_table};
 use super::moves;
 use super::names::{marks_table, quoted, remains_table};
 use super::ranges::{EACH, REMOTES, sequence};
@@ -131,16 +132,20 @@ impl Following<'_> {
         }
         let is_own = shape.key_kind == KeyKind::Assigned && !shape.compares(key);
         self.change(shape, key, &if is_own { String::new() } else { read_as(shape, key) });
-        self.metadata(shape, key, at);
+        self.metadata(entry, key, at);
         self.references(shape, key);
     }
 
-    fn metadata(&mut self, shape: &TableShape, key: &str, at: usize) {
-        let tables = match shape.key_kind {
+    fn metadata(&mut self, entry: &Entry, key: &str, at: usize) {
+        let shape = &entry.shape;
+        let mut tables = match shape.key_kind {
             // What is left of other records under the number stays there.
             KeyKind::Assigned => vec![marks_table(&shape.name)],
             KeyKind::Natural => vec![marks_table(&shape.name), remains_table(&shape.name)],
         };
+        if entry.has_members {
+            tables.extend([members_table(&shape.name), exceptions_table(&shape.name)]);
+        }
         let (new, is_it) = assignment(shape, key, &format!("k{}", at + 1));
         let write =
             |table: String| Write { table: None, sql: format!("UPDATE OR REPLACE {table} SET {new} WHERE {is_it}") };

@@ -12,8 +12,9 @@ use super::SqliteReplica;
 use super::catalogue::Catalogue;
 use super::fault::{Fault, Outcome};
 use super::identities;
+use super::membership::rows::members_table;
 use super::metadata::{Metadata, unpack_birth};
-use super::names::{PREFIX, is_ours, quoted, quoted_list};
+use super::names::{PREFIX, is_ours, joined, key_names, quoted, quoted_list};
 use super::open;
 use super::prepare::add_table;
 use super::ranges::{self, Ranges};
@@ -26,7 +27,10 @@ use crate::clock::{Reading, WallTime};
 use crate::id::{ColumnId, Cut, LinkId, NodeId, NodeName};
 use crate::link::Link;
 use crate::marks::{Marks, Roster};
-use crate::replica::{Copied, Identity, Present, Reference, RemoteCopy, Result, StoredLink, TableShape, WhyNoRange};
+use crate::replica::{
+    Copied, Identity, Present, Reference, RemoteCopy, Result, SharedRows, SharedTable, StoredLink, TableShape,
+    WhyNoRange,
+};
 
 /// The number that the link to the hub has in a remote's database: it is the first.
 const LINK_TO_HUB: LinkId = LinkId(1);
@@ -52,7 +56,7 @@ impl SqliteReplica {
         let at_source = |fault: Fault| Fault::Said(fault.at(&path, "be read"));
         let settings = open::reader(&path).and_then(|source| Settings::of(&source)).map_err(at_source)?;
         let copy = Copy::open(target, &path, &settings)?;
-        self.lock_quiet(now).map_err(at_source)?;
+        self.lock_judged(now).map_err(at_source)?;
         let begun = copy.begin();
         self.writer.execute_batch("ROLLBACK")?;
         begun.map_err(at_source)?;
@@ -68,7 +72,7 @@ impl SqliteReplica {
             copy.schema(kind, &mut ranges, &mut skipped)?;
         }
         let references = references::all(&self.writer)?;
-        let references = references.into_iter().filter(|reference| shares(wanted.tables, &reference.table)).collect();
+        let references = references.into_iter().filter(|reference| wanted.shares(&reference.table)).collect();
         let about = About { hub: self.identity, clock: progress.clock.latest(), tables: wanted.tables, references };
         copy.metadata(&about, &self.catalogue)?;
         ranges.store(&copy.connection)?;
@@ -137,21 +141,22 @@ impl Copy {
         Ok(())
     }
 
-    /// Copies a table's rows. Those whose key holds a NULL are not synced and stay behind.
-    fn rows(&self, table: &str, ranges: &Ranges) -> Outcome<u64> {
-        let sql = "SELECT name, pk FROM pragma_table_xinfo(?1, 'hub') WHERE hidden = 0 ORDER BY cid";
-        let mut statement = self.connection.prepare(sql)?;
-        let rows = statement.query_map([table], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let columns: Vec<(String, i64)> = rows.collect::<rusqlite::Result<_>>()?;
-        let keys = columns.iter().filter(|column| column.1 > 0);
-        let with_key =
-            keys.map(|column| format!("{} IS NOT NULL", quoted(&column.0))).collect::<Vec<_>>().join(" AND ");
-        let (name, list) = (quoted(table), quoted_list(columns.iter().map(|column| column.0.as_str())));
-        let sql = format!("INSERT INTO main.{name} ({list}) SELECT {list} FROM hub.{name} WHERE {with_key}");
+    /// Copies what is shared of a table's rows. Those whose key holds a NULL are not synced and stay behind; columns that are
+    /// not shared take their defaults.
+    fn rows(&self, table: &SharedTable, ranges: &Ranges) -> Outcome<u64> {
+        let shape = &table.shape;
+        let columns = table.columns.iter().filter_map(|at| shape.columns.get(*at)).map(|column| column.name.as_str());
+        let list = quoted_list(shape.keys.iter().map(String::as_str).chain(columns));
+        let whole = joined(shape.keys.len(), " AND ", |at| format!("t.{} IS NOT NULL", quoted(&shape.keys[at])));
+        let (name, members) = (
+            quoted(&shape.name),
+            members_only(table, "t", &shape.keys.iter().map(|key| quoted(key)).collect::<Vec<_>>()),
+        );
+        let sql = format!("INSERT INTO main.{name} ({list}) SELECT {list} FROM hub.{name} t WHERE {whole}{members}");
         let copied = self.connection.execute(&sql, [])? as u64;
-        match ranges.start_of(table) {
-            Some(start) => ranges::start(&self.connection, table, start)?,
-            None => self.number_sequence(table)?,
+        match ranges.start_of(&shape.name) {
+            Some(start) => ranges::start(&self.connection, &shape.name, start)?,
+            None => self.number_sequence(&shape.name)?,
         }
         Ok(copied)
     }
@@ -180,7 +185,8 @@ impl Copy {
         self.connection.flush_prepared_statement_cache();
         let mut roster = state::roster(&self.connection)?;
         let (found, _) = candidates(&self.connection)?;
-        for candidate in found.iter().filter(|candidate| tables.contains(&candidate.name)) {
+        for candidate in found.iter().filter(|candidate| tables.iter().any(|table| table.shape.name == candidate.name))
+        {
             add_table(&self.connection, candidate)?;
         }
         if !references.is_empty() {
@@ -188,32 +194,35 @@ impl Copy {
         }
         let target = Catalogue::load(&self.connection, &found)?;
         identities::store(&self.connection, &identities_in(&target, source))?;
-        for name in *tables {
-            self.marks(name, source, &target, &nodes, &mut roster)?;
+        for table in *tables {
+            self.marks(table, source, &target, &nodes, &mut roster)?;
         }
         Ok(())
     }
 
     fn marks(
         &self,
-        table: &str,
+        table: &SharedTable,
         source: &Catalogue,
         target: &Catalogue,
         from: &Roster,
         to: &mut Roster,
     ) -> Outcome<()> {
-        let find = |catalogue: &Catalogue| catalogue.entries().iter().find(|entry| entry.shape.name == table).cloned();
+        let name = &table.shape.name;
+        let find = |catalogue: &Catalogue| catalogue.named(name).cloned();
         let (Some(source), Some(target)) = (find(source), find(target)) else { return Ok(()) };
-        let keys = super::names::key_names(source.shape.keys.len());
-        let name = quoted(&format!("{PREFIX}m_{table}"));
-        let mut statement = self.connection.prepare(&format!("SELECT {keys}, birth, marks FROM hub.{name}"))?;
+        let own: Vec<String> = (1..=source.shape.keys.len()).map(|at| format!("k{at}")).collect();
+        let (keys, members) = (key_names(own.len()), members_only(table, "m", &own));
+        let name = quoted(&format!("{PREFIX}m_{name}"));
+        let sql = format!("SELECT {keys}, birth, marks FROM hub.{name} m WHERE true{members}");
+        let mut statement = self.connection.prepare(&sql)?;
         let mut rows = statement.query([])?;
         let width = source.shape.keys.len();
         while let Some(row) = rows.next()? {
             let birth = row.get_ref(width)?.as_blob_or_null().map_err(rusqlite::Error::from)?;
             let marks = row.get_ref(width + 1)?.as_blob().map_err(rusqlite::Error::from)?;
             let mut present = Present { birth: unpack_birth(birth, from)?, marks: Marks::unpack(marks, from)? };
-            present.marks = renumbered(&present.marks, &source.shape, &target.shape);
+            present.marks = renumbered(&present.marks, table, &target.shape);
             for node in nodes_of(&present) {
                 state::enlist(&self.connection, to, node)?;
             }
@@ -234,13 +243,17 @@ impl Copy {
 struct About<'a> {
     hub: Identity,
     clock: Reading,
-    tables: &'a [String],
+    tables: &'a [SharedTable],
     /// What no foreign key declares: the remote needs no configuration of its own.
     references: Vec<Reference>,
 }
 
-fn shares(tables: &[String], name: &str) -> bool {
-    tables.iter().any(|table| table.eq_ignore_ascii_case(name))
+/// The condition, beginning with AND, that a record whose key stands in these columns of `alias` is a member.
+fn members_only(table: &SharedTable, alias: &str, keys: &[String]) -> String {
+    let SharedRows::Members(of) = table.rows else { return String::new() };
+    let members = members_table(&table.shape.name);
+    let same = joined(keys.len(), " AND ", |at| format!("s.k{} = {alias}.{}", at + 1, keys[at]));
+    format!(" AND EXISTS (SELECT 1 FROM hub.{members} s WHERE s.owner = {} AND s.kind = 1 AND {same})", of.0)
 }
 
 /// Whether SQLite refused what a statement says, and not for want of room or the like.
@@ -260,9 +273,9 @@ fn absent_is_none(error: rusqlite::Error) -> rusqlite::Result<usize> {
 }
 
 /// The marks as the remote keeps them: before its first cut, come by the link to the hub, under its column numbers.
-fn renumbered(marks: &Marks, source: &crate::replica::TableShape, target: &crate::replica::TableShape) -> Marks {
+fn renumbered(marks: &Marks, source: &SharedTable, target: &TableShape) -> Marks {
     let mut renumbered = Marks::default();
-    for column in &source.columns {
+    for column in source.columns.iter().filter_map(|at| source.shape.columns.get(*at)) {
         let (Some(mark), Some(at)) = (marks.get(column.id), target.position(&column.name)) else { continue };
         if let Some(column) = target.columns.get(at) {
             renumbered.set(column.id, crate::marks::Mark { stamp: mark.stamp, cut: Cut(0), via: LINK_TO_HUB });

@@ -57,7 +57,7 @@ impl Ranges {
     pub fn plan(connection: &Connection, shapes: &[TableShape], copy: RemoteCopy<'_>) -> Outcome<Self> {
         let start = start_of_remotes(connection)?;
         let mut plan = Self { start: start.as_ref().ok().copied(), given: Vec::new(), none: Vec::new() };
-        let wanted = shapes.iter().filter(|shape| copy.tables.contains(&shape.name));
+        let wanted = shapes.iter().filter(|shape| copy.shares(&shape.name));
         for shape in wanted.filter(|shape| shape.key_kind == KeyKind::Assigned) {
             let is_as_is = copy.as_is.iter().any(|name| name.eq_ignore_ascii_case(&shape.name));
             let why = match &start {

@@ -5,7 +5,9 @@
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
+use super::catalogue::Catalogue;
 use super::fault::{Fault, Outcome};
+use super::membership;
 use crate::clock::{Clock, Reading, WallTime};
 use crate::horizon::Horizon;
 use crate::id::{Cut, Epoch, LinkId, NetworkId, NodeId, NodeName};
@@ -37,6 +39,7 @@ CREATE TABLE _packhorse_notices (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, te
 /// Makes the tables for a node that starts at `clock`.
 pub(super) fn create(connection: &Connection, identity: Identity, clock: Reading) -> Outcome<()> {
     connection.execute_batch(TABLES)?;
+    connection.execute_batch(membership::TABLES)?;
     set(connection, "format", FORMAT)?;
     set(connection, "network", identity.network.0 as i64)?;
     set(connection, "node", identity.node.0 as i64)?;
@@ -246,7 +249,7 @@ pub(super) fn save_link(connection: &Connection, link: &StoredLink) -> Outcome<(
 }
 
 /// Forgets a link and what is held of it, at once. Only its epoch is remembered.
-pub(super) fn remove_link(connection: &mut Connection, link: LinkId) -> Outcome<()> {
+pub(super) fn remove_link(connection: &mut Connection, catalogue: &Catalogue, link: LinkId) -> Outcome<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let removed = links(&transaction)?.into_iter().find(|known| known.id == link);
     let epoch = removed.map_or(Epoch(0), |removed| removed.state.epoch()).max(last_removed_epoch(&transaction)?);
@@ -254,5 +257,6 @@ pub(super) fn remove_link(connection: &mut Connection, link: LinkId) -> Outcome<
     for table in ["links WHERE id", "held WHERE link", "conflicts WHERE link"] {
         transaction.execute(&format!("DELETE FROM _packhorse_{table} = ?1"), [link.0])?;
     }
+    membership::unshare(&transaction, catalogue, link)?;
     Ok(transaction.commit()?)
 }

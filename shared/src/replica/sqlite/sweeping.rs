@@ -11,7 +11,7 @@ use super::fault::{Fault, Outcome};
 use super::values::bind_from;
 use crate::bundle::values;
 use crate::link::{Sweep, SweepPlace};
-use crate::replica::TableShape;
+use crate::replica::{SharedTable, TableShape};
 use crate::value::Key;
 
 /// A table's name and the packed key of the last record shown of it.
@@ -33,7 +33,7 @@ pub(super) fn after(table: &TableShape, key: &Key) -> Outcome<Sweep> {
 
 /// Where to go on: the position of the table, and the key after which. A table that is no longer shared begins the sweep
 /// anew, which does no harm.
-pub(super) fn resume(tables: &[TableShape], from: &Sweep) -> Outcome<Option<(usize, Option<Key>)>> {
+pub(super) fn resume(tables: &[SharedTable], from: &Sweep) -> Outcome<Option<(usize, Option<Key>)>> {
     let SweepPlace(bytes) = match from {
         Sweep::Done => return Ok(None),
         Sweep::Begin => return Ok(Some((0, None))),
@@ -41,7 +41,7 @@ pub(super) fn resume(tables: &[TableShape], from: &Sweep) -> Outcome<Option<(usi
     };
     let damaged = || Fault::Damaged("a link's place in a table cannot be read".to_owned());
     let found: Place = rmp_serde::from_slice(bytes).map_err(|_| damaged())?;
-    let Some(at) = tables.iter().position(|table| table.name == found.table) else { return Ok(Some((0, None))) };
+    let Some(at) = tables.iter().position(|table| table.shape.name == found.table) else { return Ok(Some((0, None))) };
     Ok(Some((at, Some(unpacked(&found.key).ok_or_else(damaged)?))))
 }
 

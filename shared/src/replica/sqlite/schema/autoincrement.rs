@@ -3,7 +3,7 @@
 //! Invariant: what comes back is the statement as it was with nothing but that one word more, in the place that SQLite's
 //! grammar has for it. Whether the table may have it, and is otherwise the same, is for SQLite to say: this only reads.
 
-use super::sql_text::{Piece, matching, pieces};
+use crate::sql_text::{Piece, matching, pieces};
 
 const WORD: &str = "AUTOINCREMENT";
 

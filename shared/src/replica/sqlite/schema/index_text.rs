@@ -1,9 +1,9 @@
 //! The text of an index's expressions and of its condition, cut out of its CREATE INDEX statement.
 //!
 //! SQLite tells that a term is an expression but not which, so the statement is read as far as that takes; nothing is
-//! interpreted. Leaves strings, quoted names and comments to [`super::sql_text`].
+//! interpreted. Leaves strings, quoted names and comments to [`crate::sql_text`].
 
-use super::sql_text::{Piece, matching, pieces};
+use crate::sql_text::{Piece, matching, pieces};
 
 /// What stands in a CREATE INDEX statement.
 #[derive(Debug, PartialEq, Eq)]

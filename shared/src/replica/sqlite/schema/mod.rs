@@ -3,7 +3,6 @@
 mod autoincrement;
 mod index_text;
 mod introspect;
-mod sql_text;
 mod unique;
 
 pub(super) use autoincrement::with_autoincrement;

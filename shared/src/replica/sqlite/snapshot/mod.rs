@@ -1,4 +1,8 @@
 //! A consistent view of the data and its marks.
+//!
+//! Leaves to `shared` which records a link shares, and how they stand to it.
+
+mod shared;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -15,13 +19,15 @@ use super::sweeping;
 use super::values::owned;
 use crate::clock::{Reading, Stamp};
 use crate::horizon::Horizon;
-use crate::id::Cut;
+use crate::id::{Cut, LinkId};
 use crate::link::Sweep;
 use crate::marks::{Marks, Roster};
 use crate::replica::{
-    ChangedRecord, Life, Remains, ReplicaError, Residence, Result, Show, ShowSwept, Snapshot, TableShape,
+    Belonging, ChangedRecord, Life, Remains, ReplicaError, Residence, Result, SharedRows, SharedTable, Show, ShowSwept,
+    Snapshot, TableShape,
 };
 use crate::value::{Key, Value};
+use shared::{Part, is_meant};
 
 /// A read transaction on the reading connection, ended when this is dropped.
 pub(super) struct SqliteSnapshot<'a> {
@@ -51,58 +57,83 @@ impl<'a> SqliteSnapshot<'a> {
         }
     }
 
-    fn present(&self, entry: &Entry, range: [i64; 2], show: &mut Show<'_>) -> Outcome<()> {
+    fn present(&self, part: &Part<'_>, show: &mut Show<'_>) -> Outcome<()> {
+        let entry = part.entry;
         let mut statement = self.reader.prepare_cached(&entry.sql.changed)?;
         let keys = entry.shape.keys.len();
-        let mut rows = statement.query(range)?;
+        let mut rows = statement.query(part.range.map(|cut| cut.0 as i64))?;
         while let Some(row) = rows.next()? {
+            let Some(belonging) = self.belonging_of(part, row)? else { continue };
             let stands: bool = row.get(keys + 2)?;
             if !stands {
                 return Err(ReplicaError::Vanished { table: entry.shape.name.clone() }.into());
             }
+            if matches!(belonging, Belonging::DiedAt(_)) {
+                continue;
+            }
             let marks = Marks::unpack(blob(row, keys + 1)?, &self.roster)?;
-            self.show(entry, row, Said::Present(marks), show)?;
+            show(&self.record(entry, row, Said::Present(marks), belonging, 3)?)?;
         }
         Ok(())
     }
 
-    fn absent(&self, entry: &Entry, range: [i64; 2], show: &mut Show<'_>) -> Outcome<()> {
+    fn absent(&self, part: &Part<'_>, show: &mut Show<'_>) -> Outcome<()> {
+        let entry = part.entry;
         let mut statement = self.reader.prepare_cached(&entry.sql.remains)?;
         let keys = entry.shape.keys.len();
-        let mut rows = statement.query(range)?;
+        let mut rows = statement.query(part.range.map(|cut| cut.0 as i64))?;
         while let Some(row) = rows.next()? {
+            let Some(belonging) = self.belonging_of(part, row)? else { continue };
             let remains = Remains::unpack(blob(row, keys + 1)?, &self.roster)?;
-            self.show(entry, row, Said::Absent(remains), show)?;
+            if is_meant(belonging, &remains) {
+                show(&self.record(entry, row, Said::Absent(remains), belonging, 3)?)?;
+            }
         }
         Ok(())
+    }
+
+    /// How the record of a row of metadata stands to what is shared; None if it is not to be shown with its own change.
+    fn belonging_of(&self, part: &Part<'_>, row: &Row<'_>) -> Outcome<Option<Belonging>> {
+        if part.is_whole() {
+            return Ok(Some(Belonging::Since(Cut(0))));
+        }
+        let belonging = self.belonging(part, &part.entry.metadata.key(row)?)?;
+        Ok(belonging.filter(|belonging| belonging.cut() <= part.range[1]))
     }
 
     /// Shows a table's records before all cuts after a key; the place reached if `show` had enough.
     fn sweep_table(
         &self,
-        entry: &Entry,
+        part: &Part<'_>,
         after: Option<&Key>,
         show: &mut dyn FnMut(&dyn ChangedRecord) -> Result<ControlFlow<()>>,
     ) -> Outcome<Option<Sweep>> {
+        let entry = part.entry;
         let mut statement = self.reader.prepare_cached(sweeping::sql(entry, after))?;
         let mut rows = sweeping::rows(&mut statement, after)?;
         while let Some(row) = rows.next()? {
             let place = sweeping::after(&entry.shape, &entry.metadata.key(row)?)?;
             let packed = row.get_ref(entry.shape.keys.len() + 1)?.as_blob_or_null().map_err(rusqlite::Error::from)?;
             let marks = packed.map(|packed| Marks::unpack(packed, &self.roster)).transpose()?.unwrap_or_default();
-            if show(&self.record(entry, row, Said::Present(marks), 2)?)?.is_break() {
+            let Some(belonging) = self.belonging_of(part, row)? else { continue };
+            if !matches!(belonging, Belonging::Since(_)) {
+                continue;
+            }
+            if show(&self.record(entry, row, Said::Present(marks), belonging, 2)?)?.is_break() {
                 return Ok(Some(place));
             }
         }
         Ok(None)
     }
 
-    fn try_sweep(&self, tables: &[TableShape], from: &Sweep, show: &mut ShowSwept<'_>) -> Outcome<Sweep> {
+    fn try_sweep(&self, tables: &[SharedTable], from: &Sweep, show: &mut ShowSwept<'_>) -> Outcome<Sweep> {
         let Some((first, mut after)) = sweeping::resume(tables, from)? else { return Ok(Sweep::Done) };
         for (at, table) in tables.iter().enumerate().skip(first) {
             let key = after.take();
-            let Some(entry) = self.catalogue.entry(table) else { continue };
-            let reached = self.sweep_table(entry, key.as_ref(), &mut |record| show(at, record))?;
+            let Some(entry) = self.catalogue.entry(&table.shape) else { continue };
+            let range = [Cut(0), Cut(u64::MAX)];
+            let part = Part { link: LinkId::LOCAL, entry, rows: table.rows, range, excepts: false };
+            let reached = self.sweep_table(&part, key.as_ref(), &mut |record| show(at, record))?;
             if let Some(reached) = reached {
                 return Ok(reached);
             }
@@ -127,11 +158,19 @@ impl<'a> SqliteSnapshot<'a> {
         Ok(left.max_by_key(|left| left.remains.dead.map(|dead| dead.stamp)).and_then(|left| left.birth))
     }
 
-    fn try_boundary(&self, tables: &[TableShape], since: Cut, records: u64) -> Outcome<Cut> {
+    fn try_boundary(&self, link: LinkId, tables: &[SharedTable], since: Cut, records: u64) -> Outcome<Cut> {
         let mut counts: BTreeMap<Cut, u64> = BTreeMap::new();
-        for entry in tables.iter().filter_map(|table| self.catalogue.entry(table)) {
+        for table in tables {
+            let Some(entry) = self.catalogue.entry(&table.shape) else { continue };
             for sql in &entry.sql.counts {
-                self.count_until(sql, since, records, &mut counts)?;
+                self.count_until(sql, &[since.0 as i64], records, &mut counts)?;
+            }
+            let [members, exceptions] = entry.members.counts();
+            if let SharedRows::Members(of) = table.rows {
+                self.count_until(members, &[since.0 as i64, of.0], records, &mut counts)?;
+            }
+            if self.excepts(link, entry)? {
+                self.count_until(exceptions, &[since.0 as i64, link.0.into()], records, &mut counts)?;
             }
         }
         let (mut total, mut boundary) = (0, None);
@@ -147,9 +186,9 @@ impl<'a> SqliteSnapshot<'a> {
     }
 
     /// Counts as far as it takes to see that there are more than `records`.
-    fn count_until(&self, sql: &str, since: Cut, records: u64, counts: &mut BTreeMap<Cut, u64>) -> Outcome<()> {
+    fn count_until(&self, sql: &str, after: &[i64], records: u64, counts: &mut BTreeMap<Cut, u64>) -> Outcome<()> {
         let mut statement = self.reader.prepare_cached(sql)?;
-        let mut rows = statement.query([since.0 as i64])?;
+        let mut rows = statement.query(params_from_iter(after))?;
         let mut total = 0;
         while let Some(row) = rows.next()? {
             let (cut, count): (i64, i64) = (row.get(0)?, row.get(1)?);
@@ -162,16 +201,20 @@ impl<'a> SqliteSnapshot<'a> {
         Ok(())
     }
 
-    fn show(&self, entry: &Entry, row: &Row<'_>, said: Said, show: &mut Show<'_>) -> Outcome<()> {
-        Ok(show(&self.record(entry, row, said, 3)?)?)
-    }
-
     /// The record of a row: its key, its birth, and its values after so many columns that follow the key.
-    fn record<'r>(&'r self, entry: &Entry, row: &'r Row<'r>, said: Said, between: usize) -> Outcome<Record<'r>> {
+    fn record<'r>(
+        &'r self,
+        entry: &Entry,
+        row: &'r Row<'r>,
+        said: Said,
+        belonging: Belonging,
+        between: usize,
+    ) -> Outcome<Record<'r>> {
         let keys = entry.shape.keys.len();
         let birth = row.get_ref(keys)?.as_blob_or_null().map_err(rusqlite::Error::from)?;
         let (key, birth) = (entry.metadata.key(row)?, unpack_birth(birth, &self.roster)?);
-        Ok(Record { key, birth, said, row, first_value: keys + between, path: &self.path })
+        let values = Values::InRow { row, first: keys + between };
+        Ok(Record { key, birth, said, belonging, values, path: &self.path })
     }
 }
 
@@ -199,18 +242,27 @@ impl Snapshot for SqliteSnapshot<'_> {
         self.progress.clock.latest()
     }
 
-    fn changed_between(&self, table: &TableShape, since: Cut, upto: Cut, show: &mut Show<'_>) -> Result<()> {
-        let Some(entry) = self.catalogue.entry(table) else { return Ok(()) };
-        let range = [since.0 as i64, upto.0 as i64];
+    fn changed_between(
+        &self,
+        link: LinkId,
+        table: &SharedTable,
+        since: Cut,
+        upto: Cut,
+        show: &mut Show<'_>,
+    ) -> Result<()> {
+        let Some(entry) = self.catalogue.entry(&table.shape) else { return Ok(()) };
         let mut work = || {
-            self.present(entry, range, show)?;
-            self.absent(entry, range, show)
+            let excepts = self.excepts(link, entry)?;
+            let part = Part { link, entry, rows: table.rows, range: [since, upto], excepts };
+            self.present(&part, show)?;
+            self.absent(&part, show)?;
+            if part.is_whole() { Ok(()) } else { self.moved(&part, show) }
         };
-        work().map_err(|fault| fault.at(&self.path, "be read"))
+        work().map_err(|fault: Fault| fault.at(&self.path, "be read"))
     }
 
-    fn boundary(&self, tables: &[TableShape], since: Cut, records: u64) -> Result<Cut> {
-        self.try_boundary(tables, since, records).map_err(|fault| fault.at(&self.path, "be read"))
+    fn boundary(&self, link: LinkId, tables: &[SharedTable], since: Cut, records: u64) -> Result<Cut> {
+        self.try_boundary(link, tables, since, records).map_err(|fault| fault.at(&self.path, "be read"))
     }
 
     fn horizon(&self) -> Horizon {
@@ -221,7 +273,7 @@ impl Snapshot for SqliteSnapshot<'_> {
         self.births
     }
 
-    fn sweep(&self, tables: &[TableShape], from: &Sweep, show: &mut ShowSwept<'_>) -> Result<Sweep> {
+    fn sweep(&self, tables: &[SharedTable], from: &Sweep, show: &mut ShowSwept<'_>) -> Result<Sweep> {
         self.try_sweep(tables, from, show).map_err(|fault| fault.at(&self.path, "be read"))
     }
 
@@ -243,12 +295,18 @@ enum Said {
     Absent(Remains),
 }
 
+/// Where a record's values are.
+enum Values<'a> {
+    InRow { row: &'a Row<'a>, first: usize },
+    Read(Vec<Value>),
+}
+
 struct Record<'a> {
     key: Key,
     birth: Option<Stamp>,
     said: Said,
-    row: &'a Row<'a>,
-    first_value: usize,
+    belonging: Belonging,
+    values: Values<'a>,
     path: &'a Path,
 }
 
@@ -262,10 +320,15 @@ impl ChangedRecord for Record<'_> {
     }
 
     fn cut(&self) -> Cut {
-        match &self.said {
+        let own = match &self.said {
             Said::Present(marks) => marks.latest_cut(),
             Said::Absent(remains) => remains.latest_cut(),
-        }
+        };
+        own.max(self.belonging.cut())
+    }
+
+    fn belonging(&self) -> Belonging {
+        self.belonging
     }
 
     fn life(&self) -> Life<'_> {
@@ -276,7 +339,12 @@ impl ChangedRecord for Record<'_> {
     }
 
     fn value(&self, column: usize) -> Result<Value> {
-        let value = self.row.get_ref(self.first_value + column).map(owned);
-        value.map_err(|error| Fault::from(error).at(self.path, "be read"))
+        match &self.values {
+            Values::InRow { row, first } => {
+                let value = row.get_ref(first + column).map(owned);
+                value.map_err(|error| Fault::from(error).at(self.path, "be read"))
+            }
+            Values::Read(values) => Ok(values.get(column).cloned().unwrap_or(Value::Null)),
+        }
     }
 }

@@ -4,7 +4,7 @@
 //! parentheses go; any text is cut without an error. Leaves the meaning of the pieces to those who read a statement.
 
 /// A word, a quoted thing or a single character of a statement.
-pub(super) struct Piece<'a> {
+pub(crate) struct Piece<'a> {
     /// Where it begins in the statement.
     pub start: usize,
     /// As it is written.
@@ -24,7 +24,7 @@ impl Piece<'_> {
 }
 
 /// Cuts SQL into words, quoted things and single characters; blanks and comments fall away.
-pub(super) fn pieces(sql: &str) -> Vec<Piece<'_>> {
+pub(crate) fn pieces(sql: &str) -> Vec<Piece<'_>> {
     let (mut found, mut at) = (Vec::new(), 0);
     while let Some(rest) = sql.get(at..).filter(|rest| !rest.is_empty()) {
         let length = length_of_next(rest);
@@ -73,7 +73,7 @@ fn quoted_length(rest: &str, quote: char) -> usize {
 }
 
 /// The place of the parenthesis that closes the one at `open`.
-pub(super) fn matching(pieces: &[Piece<'_>], open: usize) -> Option<usize> {
+pub(crate) fn matching(pieces: &[Piece<'_>], open: usize) -> Option<usize> {
     let mut depth = 0usize;
     for (at, piece) in pieces.iter().enumerate().skip(open) {
         match piece.text {

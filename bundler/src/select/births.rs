@@ -1,0 +1,55 @@
+//! Births in references: which record a number means, wherever it stands in a change.
+
+use packhorse_shared::change::FieldChange;
+use packhorse_shared::clock::Stamp;
+use packhorse_shared::replica::Result;
+use packhorse_shared::value::{Key, Value};
+
+use super::selector::Selector;
+
+impl Selector<'_> {
+    /// The births of the records whose numbers are in a key, or were at a time, as fields under the names of the key's columns.
+    pub(super) fn key_references(&self, key: &Key, at_time: Option<Stamp>) -> Result<Vec<FieldChange>> {
+        let mut references = Vec::new();
+        let columns = self.table.shape.keys.iter().zip(&self.table.shape.key_refers_to);
+        for (at, ((name, parent), value)) in columns.zip(&key.0).enumerate() {
+            let birth = self.birth_in(parent.as_deref(), name, value, at_time)?;
+            let column = self.table.shape.columns.len() + 1 + at;
+            let reference =
+                |birth| FieldChange { column, value: value.clone(), stamp: Stamp::ZERO, refers_to: Some(birth) };
+            references.extend(birth.map(reference));
+        }
+        Ok(references)
+    }
+
+    /// The birth of the record that a field refers to; `named` tells the record's other values, by position.
+    pub(super) fn referred_birth(
+        &self,
+        at: usize,
+        value: &Value,
+        at_time: Option<Stamp>,
+        named: &dyn Fn(usize) -> Result<Option<Value>>,
+    ) -> Result<Option<Stamp>> {
+        let Some(column) = self.table.shape.columns.get(at) else { return Ok(None) };
+        let Some(pair) = &column.pair else {
+            return self.birth_in(column.refers_to.as_deref(), &column.name, value, at_time);
+        };
+        let by = self.table.shape.columns.iter().position(|column| column.id == pair.column);
+        let kind = by.map(named).transpose()?.flatten();
+        self.birth_in(kind.as_ref().and_then(|kind| pair.table(kind)), &column.name, value, at_time)
+    }
+
+    /// The birth of the record of a table that a column's value refers to, or referred to at a time.
+    fn birth_in(
+        &self,
+        parent: Option<&str>,
+        column: &str,
+        value: &Value,
+        at_time: Option<Stamp>,
+    ) -> Result<Option<Stamp>> {
+        match (parent, self.table.shape.number_in(column, value)) {
+            (Some(parent), Some(number)) => self.snapshot.birth_of(parent, &Key(vec![Value::Integer(number)]), at_time),
+            _ => Ok(None),
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Select: what a link is owed of each table (DESIGN section 5).
+//!
+//! Owns the rule by which a field travels: it changed after the cut that the peer's last bundle ended at, and did not
+//! come by the peer's own link. Nothing is decided here that the receiver could not decide again: a field sent twice
+//! does no harm.
+//!
+//! A long backlog is taken in parts, records in the order of their latest cut: a part ends at a cut, and a record goes
+//! with the part in which its latest change lies, with all its fields since the *floor*, where the first part began.
+
+mod births;
+mod selector;
+mod unions;
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use packhorse_shared::change::{Passage, RecordChange, TableChanges};
+use packhorse_shared::clock::{Stamp, WallTime};
+use packhorse_shared::id::{Cut, LinkId};
+use packhorse_shared::link::{Extent, Reach, Sweep};
+use packhorse_shared::marks::Mark;
+use packhorse_shared::replica::{Result, SharedTable, Snapshot};
+use selector::{Chosen, Selector};
+
+/// What a link is owed.
+#[derive(Clone, Copy, Debug)]
+pub struct Owed {
+    /// The link.
+    pub link: LinkId,
+    /// Records whose latest change lies up to here are in the peer's bundles.
+    pub since: Cut,
+    /// Of the others, the fields that changed after this are owed.
+    pub floor: Cut,
+    /// How much of what changed since is to travel.
+    pub extent: Extent,
+}
+
+impl Owed {
+    fn includes(&self, mark: Mark) -> bool {
+        mark.cut > self.floor && (self.extent == Extent::Everything || mark.via != self.link)
+    }
+}
+
+/// How much is taken at once. At least the changes of one cut are.
+#[derive(Clone, Copy, Debug)]
+pub struct Portion {
+    /// Records.
+    pub records: u64,
+    /// About how many bytes before compression.
+    pub bytes: u64,
+}
+
+/// How many records are looked at in one go: what bounds the memory that a selection takes.
+pub const RECORDS_AT_ONCE: u64 = 20_000;
+
+/// The changes that were selected.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Selection {
+    /// By table; tables without changes are not in it.
+    pub tables: Vec<TableChanges>,
+    /// When the oldest of them was made.
+    pub oldest: Option<WallTime>,
+    /// The cut that they end at.
+    pub upto: Cut,
+    /// Whether that is all that is owed.
+    pub reach: Reach,
+}
+
+impl Selection {
+    /// How many records changed.
+    pub fn records(&self) -> u64 {
+        self.tables.iter().map(|table| table.records.len() as u64).sum()
+    }
+
+    /// About how many bytes they take before compression.
+    pub fn size(&self) -> u64 {
+        self.tables.iter().map(TableChanges::size).sum()
+    }
+
+    /// Whether nothing changed.
+    pub fn is_empty(&self) -> bool {
+        self.tables.is_empty()
+    }
+}
+
+/// What waits for a link.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pending {
+    /// Records with changes.
+    pub records: u64,
+    /// About how many bytes they take before compression.
+    pub bytes: u64,
+    /// When the oldest change was made.
+    pub oldest: Option<WallTime>,
+}
+
+/// Selects the next portion of what a link is owed from every table that it shares.
+pub fn select(snapshot: &dyn Snapshot, tables: &[SharedTable], owed: Owed, portion: Portion) -> Result<Selection> {
+    let upto = snapshot.boundary(owed.link, tables, owed.since, portion.records.min(RECORDS_AT_ONCE))?;
+    let mut selectors = Vec::new();
+    for table in tables {
+        let mut selector = Selector::new(snapshot, table, owed);
+        snapshot.changed_between(owed.link, table, owed.since, upto, &mut |record| selector.consider(record))?;
+        selectors.push(selector);
+    }
+    let upto = trim(&mut selectors, upto, portion.bytes);
+    let stamps =
+        selectors.iter().flat_map(|selector| &selector.chosen).filter_map(|chosen| oldest_stamp(&chosen.change));
+    let oldest = stamps.min();
+    let reach = if upto >= snapshot.cut() { Reach::Rest } else { Reach::Part };
+    let tables = selectors.into_iter().flat_map(Selector::finish).collect();
+    Ok(Selection { tables, oldest, upto, reach })
+}
+
+/// Selects the next portion of the records before every cut, whole, for a peer that asked for everything; tells how far that
+/// has come. The link's cut stays where it is.
+pub fn sweep(
+    snapshot: &dyn Snapshot,
+    tables: &[SharedTable],
+    owed: Owed,
+    from: &Sweep,
+    portion: Portion,
+) -> Result<(Selection, Sweep)> {
+    let mut selectors: Vec<_> = tables.iter().map(|table| Selector::new(snapshot, table, owed)).collect();
+    let (mut records, mut bytes) = (0, 0);
+    let reached = snapshot.sweep(tables, from, &mut |at, record| {
+        let Some(selector) = selectors.get_mut(at) else { return Ok(ControlFlow::Continue(())) };
+        let whole = selector.whole(record)?;
+        records += 1;
+        bytes += whole.size();
+        selector.chosen.push(Chosen { cut: owed.since, passage: Passage::Within, change: whole });
+        let enough = records >= portion.records || bytes >= portion.bytes;
+        Ok(if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    })?;
+    let tables = selectors.into_iter().flat_map(Selector::finish).collect();
+    Ok((Selection { tables, oldest: None, upto: owed.since, reach: Reach::Part }, reached))
+}
+
+/// Counts all that a link is owed, a portion at a time.
+pub fn pending(snapshot: &dyn Snapshot, tables: &[SharedTable], mut owed: Owed) -> Result<Pending> {
+    let mut pending = Pending::default();
+    loop {
+        let selection = select(snapshot, tables, owed, Portion { records: RECORDS_AT_ONCE, bytes: u64::MAX })?;
+        pending.records += selection.records();
+        pending.bytes += selection.size();
+        pending.oldest = pending.oldest.into_iter().chain(selection.oldest).min();
+        if selection.reach == Reach::Rest {
+            return Ok(pending);
+        }
+        owed.since = selection.upto;
+    }
+}
+
+/// Drops the records after the last cut up to which they fit, and tells that cut.
+fn trim(selectors: &mut [Selector<'_>], upto: Cut, bytes: u64) -> Cut {
+    let mut sizes: BTreeMap<Cut, u64> = BTreeMap::new();
+    for Chosen { cut, change, .. } in selectors.iter().flat_map(|selector| &selector.chosen) {
+        *sizes.entry(*cut).or_default() += change.size();
+    }
+    let (mut total, mut fitting) = (0u64, None);
+    for (&cut, size) in &sizes {
+        total = total.saturating_add(*size);
+        if total > bytes && fitting.is_some() {
+            break;
+        }
+        fitting = Some(cut);
+    }
+    if sizes.last_key_value().map(|(cut, _)| *cut) == fitting {
+        return upto;
+    }
+    let upto = fitting.unwrap_or(upto);
+    selectors.iter_mut().for_each(|selector| selector.chosen.retain(|chosen| chosen.cut <= upto));
+    upto
+}
+
+fn oldest_stamp(change: &RecordChange) -> Option<WallTime> {
+    let stamps = change.fields.iter().map(|field| field.stamp).chain(change.dead);
+    stamps.filter(|stamp| *stamp > Stamp::ZERO).map(|stamp| stamp.reading.time()).min()
+}

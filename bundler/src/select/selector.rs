@@ -1,0 +1,216 @@
+//! What is said of each record of one table: its changes, that it comes in whole, or that it is withdrawn.
+
+use std::collections::BTreeMap;
+
+use packhorse_shared::change::{EXISTENCE, FieldChange, Passage, RecordChange, TableChanges};
+use packhorse_shared::clock::Stamp;
+use packhorse_shared::id::{ColumnId, Cut};
+use packhorse_shared::link::Extent;
+use packhorse_shared::marks::Marks;
+use packhorse_shared::replica::{Belonging, ChangedRecord, ColumnShape, Life, Remains, Result, SharedTable, Snapshot};
+use packhorse_shared::value::Value;
+
+use super::Owed;
+
+/// Chooses from one table.
+pub(super) struct Selector<'a> {
+    pub(super) snapshot: &'a dyn Snapshot,
+    pub(super) table: &'a SharedTable,
+    pub(super) owed: Owed,
+    /// What a field without a mark counts as stamped with.
+    unmarked: Stamp,
+    pub(super) chosen: Vec<Chosen>,
+}
+
+/// A change that was chosen.
+pub(super) struct Chosen {
+    /// The cut of its record's latest change.
+    pub cut: Cut,
+    pub passage: Passage,
+    pub change: RecordChange,
+}
+
+impl<'a> Selector<'a> {
+    pub fn new(snapshot: &'a dyn Snapshot, table: &'a SharedTable, owed: Owed) -> Self {
+        Self { snapshot, table, owed, unmarked: snapshot.horizon().stamp(), chosen: Vec::new() }
+    }
+
+    pub fn consider(&mut self, record: &dyn ChangedRecord) -> Result<()> {
+        let (passage, change) = match (record.belonging(), record.life()) {
+            (Belonging::LeftAt(at), _) => {
+                let is_owed = at > self.owed.floor;
+                (Passage::Withdrawn, is_owed.then(|| self.withdrawn(record)).transpose()?)
+            }
+            (Belonging::Since(at), Life::Present(marks)) if at > self.owed.floor => {
+                (Passage::Entered, Some(self.entered(record, marks)?))
+            }
+            (_, Life::Present(marks)) => (Passage::Within, self.present(record, marks)?),
+            (_, Life::Absent(remains)) => (Passage::Within, self.absent(record, remains)?),
+        };
+        let cut = record.cut();
+        self.chosen.extend(change.map(|change| Chosen { cut, passage, change }));
+        let words = self.unions(record)?.into_iter();
+        self.chosen.extend(words.map(|change| Chosen { cut, passage: Passage::Within, change }));
+        Ok(())
+    }
+
+    fn columns(&self) -> impl Iterator<Item = (usize, &ColumnShape)> {
+        self.table.columns.iter().filter_map(|at| Some((*at, self.table.shape.columns.get(*at)?)))
+    }
+
+    fn present(&self, record: &dyn ChangedRecord, marks: &Marks) -> Result<Option<RecordChange>> {
+        if self.table.shape.columns.is_empty() {
+            return self.existence(record, marks);
+        }
+        let owed = |column: &ColumnShape| marks.get(column.id).is_some_and(|mark| self.owed.includes(mark));
+        let mut chosen: Vec<usize> = self.columns().filter(|(_, column)| owed(column)).map(|(at, _)| at).collect();
+        let confirms = self.confirmation(marks);
+        if chosen.is_empty() && confirms.is_none() {
+            return Ok(None);
+        }
+        if self.owed.extent != Extent::Changes {
+            chosen = self.table.columns.clone();
+        }
+        let mut fields = chosen.iter().map(|&at| self.field(record, marks, at)).collect::<Result<Vec<_>>>()?;
+        let whole = fields.len() == self.table.columns.len();
+        fields.extend(confirms);
+        fields.extend(self.key_references(record.key(), None)?);
+        Ok(Some(RecordChange { key: record.key().clone(), birth: record.birth(), dead: None, whole, fields }))
+    }
+
+    /// The word that the number of a record stands, if that is owed.
+    fn confirmation(&self, marks: &Marks) -> Option<FieldChange> {
+        let mark = marks.own(ColumnId::EXISTENCE).filter(|mark| self.owed.includes(*mark));
+        mark.map(|mark| self.existence_of(mark.stamp))
+    }
+
+    /// A record that its peer is without, whole.
+    fn entered(&self, record: &dyn ChangedRecord, marks: &Marks) -> Result<RecordChange> {
+        let confirms = self.confirmation(marks).filter(|_| !self.table.shape.columns.is_empty());
+        self.whole_and(record, marks, confirms)
+    }
+
+    /// That a record is shared no more.
+    fn withdrawn(&self, record: &dyn ChangedRecord) -> Result<RecordChange> {
+        let (key, birth) = (record.key().clone(), record.birth());
+        let fields = self.key_references(&key, None)?;
+        Ok(RecordChange { key, birth, dead: None, whole: false, fields })
+    }
+
+    /// A record that lies before every cut, whole.
+    pub fn whole(&self, record: &dyn ChangedRecord) -> Result<RecordChange> {
+        let unmarked = Marks::default();
+        let marks = match record.life() {
+            Life::Present(marks) => marks,
+            Life::Absent(_) => &unmarked,
+        };
+        self.whole_and(record, marks, None)
+    }
+
+    fn whole_and(
+        &self,
+        record: &dyn ChangedRecord,
+        marks: &Marks,
+        confirms: Option<FieldChange>,
+    ) -> Result<RecordChange> {
+        let all = self.table.columns.iter();
+        let mut fields = all.map(|&at| self.field(record, marks, at)).collect::<Result<Vec<_>>>()?;
+        if self.table.shape.columns.is_empty() {
+            let mark = marks.get(ColumnId::EXISTENCE);
+            fields.push(self.existence_of(mark.map_or(self.unmarked, |mark| mark.stamp)));
+        }
+        fields.extend(confirms);
+        fields.extend(self.key_references(record.key(), None)?);
+        Ok(RecordChange { key: record.key().clone(), birth: record.birth(), dead: None, whole: true, fields })
+    }
+
+    /// A record that has only a key travels as the stamp of its making.
+    fn existence(&self, record: &dyn ChangedRecord, marks: &Marks) -> Result<Option<RecordChange>> {
+        let mark = marks.get(ColumnId::EXISTENCE).filter(|mark| self.owed.includes(*mark));
+        let Some(mark) = mark else { return Ok(None) };
+        let mut fields = vec![self.existence_of(mark.stamp)];
+        fields.extend(self.key_references(record.key(), None)?);
+        Ok(Some(RecordChange { key: record.key().clone(), birth: record.birth(), dead: None, whole: true, fields }))
+    }
+
+    /// The field that says that the record is, under its number: all that one without fields has to say, and the word by
+    /// which a record that another node made is told the number that it has here.
+    pub(super) fn existence_of(&self, stamp: Stamp) -> FieldChange {
+        FieldChange { column: self.table.shape.columns.len(), value: Value::Null, stamp, refers_to: None }
+    }
+
+    fn field(&self, record: &dyn ChangedRecord, marks: &Marks, at: usize) -> Result<FieldChange> {
+        let value = record.value(at)?;
+        let mark = self.table.shape.columns.get(at).and_then(|column| marks.get(column.id));
+        let refers_to = self.referred_birth(at, &value, None, &|named| record.value(named).map(Some))?;
+        Ok(FieldChange { column: at, value, stamp: mark.map_or(self.unmarked, |mark| mark.stamp), refers_to })
+    }
+
+    /// Edits travel even if the record has since been deleted: elsewhere a later edit may bring it back. Those of one that was
+    /// taken off while they waited travel too, and make it whole if they are all of it.
+    fn absent(&self, record: &dyn ChangedRecord, remains: &Remains) -> Result<Option<RecordChange>> {
+        let dead = remains.dead.filter(|mark| self.owed.includes(*mark)).map(|mark| mark.stamp);
+        // It referred to whoever was there until then, and a number may have been given again since.
+        let ended = remains.dead.map(|mark| mark.stamp);
+        let mut fields = Vec::new();
+        for field in &remains.fields {
+            let Some(mark) = field.mark.filter(|mark| self.owed.includes(*mark)) else { continue };
+            let position = self.columns().find(|(_, column)| column.id == field.column).map(|(at, _)| at);
+            let is_existence = field.column == ColumnId::EXISTENCE;
+            let Some(column) = position.or(is_existence.then_some(0)) else { continue };
+            let left = |at: usize| self.table.shape.columns.get(at).and_then(|column| remains.get(column.id));
+            let refers_to = self
+                .referred_birth(column, &field.value, ended, &|named| Ok(left(named).map(|left| left.value.clone())))?;
+            fields.push(FieldChange { column, value: field.value.clone(), stamp: mark.stamp, refers_to });
+        }
+        fields.sort_by_key(|field| field.column);
+        let (key, birth) = (record.key().clone(), record.birth());
+        let is_owed = dead.is_some() || !fields.is_empty();
+        let whole = remains.dead.is_none() && is_owed && fields.len() == self.table.columns.len();
+        if is_owed {
+            fields.extend(self.key_references(record.key(), ended)?);
+        }
+        Ok(is_owed.then_some(RecordChange { key, birth, dead, whole, fields }))
+    }
+
+    fn is_union(&self, record: &RecordChange) -> bool {
+        let is_word =
+            |field: &FieldChange| field.column == self.table.shape.columns.len() && field.value != Value::Null;
+        record.fields.iter().any(is_word)
+    }
+
+    fn key_column(&self, at: usize) -> Option<&String> {
+        self.table.shape.keys.get(at.checked_sub(self.table.shape.columns.len() + 1)?)
+    }
+
+    /// What was chosen, by how it stands to what is shared.
+    pub fn finish(mut self) -> Vec<TableChanges> {
+        let mut by_passage: BTreeMap<Passage, Vec<RecordChange>> = BTreeMap::new();
+        for Chosen { passage, change, .. } in std::mem::take(&mut self.chosen) {
+            by_passage.entry(passage).or_default().push(change);
+        }
+        by_passage.into_iter().map(|(passage, records)| self.changes(passage, records)).collect()
+    }
+
+    /// Sorts the records and names only the columns that occur: a bundle with one changed field names one column.
+    fn changes(&self, passage: Passage, mut records: Vec<RecordChange>) -> TableChanges {
+        // A bundle says one thing of one record: the word that it is known by another number comes first.
+        records.sort_by(|a, b| {
+            let (one, other) = ((&a.key, a.birth), (&b.key, b.birth));
+            one.cmp(&other).then_with(|| self.is_union(b).cmp(&self.is_union(a)))
+        });
+        records.dedup_by(|later, first| later.key == first.key && later.birth == first.birth);
+        let mut occurring: Vec<usize> =
+            records.iter().flat_map(|record| record.fields.iter().map(|field| field.column)).collect();
+        occurring.sort_unstable();
+        occurring.dedup();
+        for field in records.iter_mut().flat_map(|record| &mut record.fields) {
+            field.column = occurring.binary_search(&field.column).unwrap_or(field.column);
+        }
+        let shape = &self.table.shape;
+        let name = |&at: &usize| shape.columns.get(at).map(|column| &column.name).or_else(|| self.key_column(at));
+        let name = |at: &usize| name(at).map_or(EXISTENCE, String::as_str).to_owned();
+        let (table, key_columns) = (shape.name.clone(), shape.keys.clone());
+        TableChanges { table, passage, key_columns, columns: occurring.iter().map(name).collect(), records }
+    }
+}

@@ -1,0 +1,55 @@
+//! What a link shares, as a database knows it: tables, columns, and the membership by which rows are chosen.
+
+use super::TableShape;
+use crate::id::Cut;
+
+/// The number of a membership: the records that are in a sync set with certain values of its parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MembershipId(pub i64);
+
+/// A table that a link shares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedTable {
+    /// What it looks like here.
+    pub shape: TableShape,
+    /// Those of [`TableShape::columns`] that are shared, by position, ascending. The key always is.
+    pub columns: Vec<usize>,
+    /// Which of its records.
+    pub rows: SharedRows,
+}
+
+/// Which records of a table a link shares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SharedRows {
+    /// All.
+    All,
+    /// The members of this.
+    Members(MembershipId),
+}
+
+impl SharedTable {
+    /// A table that is shared as it is.
+    pub fn all(shape: TableShape) -> Self {
+        Self { columns: (0..shape.columns.len()).collect(), rows: SharedRows::All, shape }
+    }
+}
+
+/// How a record stands to what a link shares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Belonging {
+    /// It is shared, and has to be sent whole if the peer has not had everything up to this cut.
+    Since(Cut),
+    /// It is shared no more since this cut, or never was although the peer has it.
+    LeftAt(Cut),
+    /// It died while it was shared; this was noticed at this cut.
+    DiedAt(Cut),
+}
+
+impl Belonging {
+    /// The cut at which it came to stand so.
+    pub fn cut(self) -> Cut {
+        match self {
+            Self::Since(cut) | Self::LeftAt(cut) | Self::DiedAt(cut) => cut,
+        }
+    }
+}

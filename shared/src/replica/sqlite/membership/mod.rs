@@ -1,0 +1,229 @@
+//! Memberships: which records each remote's set holds (DESIGN section 4).
+//!
+//! Owns the tables `_packhorse_memberships` (one row for each distinct set with its parameters' values), `_packhorse_sharing`
+//! (what each link shares) and the rows of [`rows`]. Invariants: links with equal sets and values share one membership; what
+//! is sent was judged as of everything that is harvested. A set is compiled by [`plan`], looked at for the first time by
+//! `first`, kept by `evaluate`; `switch` takes a link from one set to another. Leaves to `snapshot` how a link's records are
+//! shown by it.
+
+mod evaluate;
+mod first;
+mod plan;
+pub(super) mod rows;
+mod switch;
+
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+
+use super::catalogue::Catalogue;
+use super::fault::{Fault, Outcome};
+use super::state::{self, Progress};
+use crate::id::{Cut, LinkId};
+use crate::link::Role;
+use crate::replica::{MembershipId, SharedRows, SharedTable};
+use crate::set::{BoundSet, Rows, Scope};
+use evaluate::{Evaluation, Records};
+use first::FirstLook;
+use plan::Plan;
+use switch::Switch;
+
+/// The tables.
+pub(super) const TABLES: &str = "
+CREATE TABLE _packhorse_memberships (id INTEGER PRIMARY KEY AUTOINCREMENT, bound BLOB NOT NULL UNIQUE,
+    evaluated_to INTEGER);
+CREATE TABLE _packhorse_sharing (link INTEGER PRIMARY KEY, membership INTEGER NOT NULL, since INTEGER NOT NULL);
+";
+
+/// The set of a membership.
+fn load(connection: &Connection, of: MembershipId) -> Outcome<BoundSet> {
+    let sql = "SELECT bound FROM _packhorse_memberships WHERE id = ?1";
+    let bytes: Vec<u8> = connection.prepare_cached(sql)?.query_row([of.0], |row| row.get(0))?;
+    rmp_serde::from_slice(&bytes).map_err(|error| Fault::Damaged(format!("a sync set cannot be read: {error}")))
+}
+
+fn bytes_of(set: &BoundSet) -> Outcome<Vec<u8>> {
+    rmp_serde::to_vec_named(set).map_err(|error| Fault::Damaged(format!("a sync set cannot be kept: {error}")))
+}
+
+/// The membership of a link, if it has one, and since when it is that.
+pub(super) fn of_link(connection: &Connection, link: LinkId) -> Outcome<Option<(MembershipId, Cut)>> {
+    let sql = "SELECT membership, since FROM _packhorse_sharing WHERE link = ?1";
+    let found = connection
+        .prepare_cached(sql)?
+        .query_row([link.0], |row| Ok((MembershipId(row.get(0)?), Cut(row.get::<_, i64>(1)? as u64))));
+    Ok(found.optional()?)
+}
+
+/// What a link shares. One of a remote that was not told what it is shares nothing.
+pub(super) fn sharing(
+    connection: &Connection,
+    catalogue: &Catalogue,
+    link: LinkId,
+    role: Role,
+) -> Outcome<Vec<SharedTable>> {
+    if role == Role::Hub {
+        return Ok(catalogue.shapes().iter().cloned().map(SharedTable::all).collect());
+    }
+    let membership = of_link(connection, link)?;
+    membership.map_or(Ok(Vec::new()), |(membership, _)| of(connection, catalogue, membership))
+}
+
+/// What a membership's set shares.
+pub(super) fn of(
+    connection: &Connection,
+    catalogue: &Catalogue,
+    membership: MembershipId,
+) -> Outcome<Vec<SharedTable>> {
+    Ok(shared_tables(&load(connection, membership)?, catalogue, membership))
+}
+
+/// The tables of a set, as this database has them. One that is not synced any more is passed over.
+fn shared_tables(set: &BoundSet, catalogue: &Catalogue, membership: MembershipId) -> Vec<SharedTable> {
+    let Scope::Tables(tables) = &set.scope else {
+        return catalogue.shapes().iter().cloned().map(SharedTable::all).collect();
+    };
+    let shared = tables.iter().filter_map(|table| {
+        let shape = catalogue.shapes().iter().find(|shape| shape.name.eq_ignore_ascii_case(&table.name))?.clone();
+        let rows = if table.rows == Rows::All { SharedRows::All } else { SharedRows::Members(membership) };
+        let all = SharedTable::all(shape);
+        let Some(named) = &table.columns else { return Some(SharedTable { rows, ..all }) };
+        let is_named = |at: &usize| named.iter().any(|name| all.shape.columns[*at].name.eq_ignore_ascii_case(name));
+        Some(SharedTable { columns: all.columns.iter().copied().filter(is_named).collect(), rows, ..all })
+    });
+    shared.collect()
+}
+
+/// The membership of a set, looked at; it is made if there is none.
+pub(super) fn ensure(writer: &mut Connection, catalogue: &Catalogue, set: &BoundSet) -> Outcome<MembershipId> {
+    let bytes = bytes_of(set)?;
+    let sql = "SELECT id, evaluated_to FROM _packhorse_memberships WHERE bound = ?1";
+    let known: Option<(i64, Option<i64>)> =
+        writer.prepare_cached(sql)?.query_row([&bytes], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    if let Some((id, Some(_))) = known {
+        return Ok(MembershipId(id));
+    }
+    // A set that does not fit is refused before anything is written.
+    let plan = Plan::of(set, catalogue)?;
+    let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for entry in catalogue.entries() {
+        rows::create(&transaction, &entry.shape.name, entry.shape.keys.len())?;
+    }
+    if let Some((id, None)) = known {
+        remove(&transaction, catalogue, MembershipId(id))?;
+    }
+    transaction.execute("INSERT INTO _packhorse_memberships (bound) VALUES (?1)", [&bytes])?;
+    let membership = MembershipId(transaction.last_insert_rowid());
+    let begun = Progress::load(&transaction)?.cut;
+    transaction.commit()?;
+    FirstLook { writer, catalogue, membership }.run(&plan)?;
+    set_evaluated(writer, membership, begun)?;
+    Ok(membership)
+}
+
+fn set_evaluated(connection: &Connection, membership: MembershipId, upto: Cut) -> Outcome<()> {
+    let sql = "UPDATE _packhorse_memberships SET evaluated_to = ?2 WHERE id = ?1";
+    connection.prepare_cached(sql)?.execute(params![membership.0, upto.0 as i64])?;
+    Ok(())
+}
+
+fn remove(connection: &Connection, catalogue: &Catalogue, membership: MembershipId) -> Outcome<()> {
+    for entry in catalogue.entries() {
+        let sql = format!("DELETE FROM {} WHERE owner = ?1", rows::members_table(&entry.shape.name));
+        connection.execute(&sql, [membership.0])?;
+    }
+    connection.execute("DELETE FROM _packhorse_memberships WHERE id = ?1", [membership.0])?;
+    Ok(())
+}
+
+/// Whether any membership has not been looked at since something changed.
+pub(super) fn is_behind(connection: &Connection, cut: Cut) -> Outcome<bool> {
+    let sql = "SELECT 1 FROM _packhorse_memberships WHERE evaluated_to < ?1";
+    Ok(connection.prepare_cached(sql)?.exists([cut.0 as i64])?)
+}
+
+/// Looks at what changed for every membership, within a write transaction in which nothing is unharvested.
+pub(super) fn evaluate(connection: &Connection, catalogue: &Catalogue) -> Outcome<()> {
+    let (mut progress, roster) = (Progress::load(connection)?, state::roster(connection)?);
+    let (cut, mut changed) = (progress.cut.next(), false);
+    let sql = "SELECT id, evaluated_to FROM _packhorse_memberships WHERE evaluated_to < ?1";
+    let mut statement = connection.prepare_cached(sql)?;
+    let found = statement.query_map([progress.cut.0 as i64], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?)))?;
+    let behind: Vec<(i64, i64)> = found.collect::<rusqlite::Result<_>>()?;
+    for (id, since) in &behind {
+        let (membership, since) = (MembershipId(*id), Cut(*since as u64));
+        let plan = Plan::of(&load(connection, membership)?, catalogue)?;
+        let links = links_of(connection, membership)?;
+        let (roster, plan, links) = (&roster, &plan, links.as_slice());
+        let touched = Records::new();
+        let mut look =
+            Evaluation { connection, catalogue, roster, plan, membership, links, since, cut, changed: false, touched };
+        look.run()?;
+        changed |= look.changed;
+    }
+    if changed {
+        progress.cut = cut;
+        progress.store(connection)?;
+    }
+    behind.iter().try_for_each(|(id, _)| set_evaluated(connection, MembershipId(*id), progress.cut))
+}
+
+fn links_of(connection: &Connection, membership: MembershipId) -> Outcome<Vec<LinkId>> {
+    let mut statement = connection.prepare_cached("SELECT link FROM _packhorse_sharing WHERE membership = ?1")?;
+    let links = statement.query_map([membership.0], |row| row.get(0).map(LinkId))?;
+    Ok(links.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Lets a link share a membership from now on, within a write transaction in which every membership was looked at. `acked`:
+/// what its peer has, unless it starts from a package, which holds just that.
+pub(super) fn share(
+    connection: &Connection,
+    catalogue: &Catalogue,
+    link: LinkId,
+    membership: MembershipId,
+    acked: Option<Cut>,
+) -> Outcome<()> {
+    let before = of_link(connection, link)?;
+    if acked.is_some() && before.map(|before| before.0) == Some(membership) {
+        return Ok(());
+    }
+    let mut progress = Progress::load(connection)?;
+    if let Some(acked) = acked {
+        let had = sharing(connection, catalogue, link, Role::Remote)?;
+        let now = of(connection, catalogue, membership)?;
+        let mut switch = Switch { connection, link, acked, after: progress.cut };
+        for entry in catalogue.entries() {
+            let of = |tables: &'_ [SharedTable]| tables.iter().find(|table| table.shape.id == entry.shape.id).cloned();
+            switch.after = switch.table(entry, of(&had).as_ref(), of(&now).as_ref())?;
+        }
+        progress.cut = switch.after.max(progress.cut.next());
+        progress.store(connection)?;
+    }
+    if acked.is_none() {
+        clear_exceptions(connection, catalogue, link)?;
+    }
+    let sql = "INSERT OR REPLACE INTO _packhorse_sharing (link, membership, since) VALUES (?1, ?2, ?3)";
+    connection.execute(sql, params![link.0, membership.0, progress.cut.0 as i64])?;
+    remove_unused(connection, catalogue)
+}
+
+/// Forgets what a link shares.
+pub(super) fn unshare(connection: &Connection, catalogue: &Catalogue, link: LinkId) -> Outcome<()> {
+    connection.execute("DELETE FROM _packhorse_sharing WHERE link = ?1", [link.0])?;
+    clear_exceptions(connection, catalogue, link)?;
+    remove_unused(connection, catalogue)
+}
+
+fn clear_exceptions(connection: &Connection, catalogue: &Catalogue, link: LinkId) -> Outcome<()> {
+    for entry in catalogue.entries().iter().filter(|entry| entry.has_members) {
+        let sql = format!("DELETE FROM {} WHERE owner = ?1", rows::exceptions_table(&entry.shape.name));
+        connection.execute(&sql, [link.0])?;
+    }
+    Ok(())
+}
+
+fn remove_unused(connection: &Connection, catalogue: &Catalogue) -> Outcome<()> {
+    let sql = "SELECT id FROM _packhorse_memberships WHERE id NOT IN (SELECT membership FROM _packhorse_sharing)";
+    let mut statement = connection.prepare_cached(sql)?;
+    let unused = statement.query_map([], |row| row.get(0).map(MembershipId))?;
+    let unused: Vec<MembershipId> = unused.collect::<rusqlite::Result<_>>()?;
+    unused.into_iter().try_for_each(|membership| remove(connection, catalogue, membership))
+}

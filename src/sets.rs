@@ -1,0 +1,58 @@
+//! Sync sets between the configuration and the database: what each remote is to share.
+
+use packhorse_shared::config::RemoteConfig;
+use packhorse_shared::id::NodeName;
+use packhorse_shared::link::Role;
+use packhorse_shared::replica::Replica;
+use packhorse_shared::set::{BoundSet, Scope};
+
+use crate::failure::Failure;
+use crate::node::{Node, WORLD};
+use crate::report::note;
+
+impl Node {
+    /// What a remote of the configuration is to share.
+    pub fn set_of_remote(&self, remote: &NodeName) -> Result<BoundSet, Failure> {
+        let Some(config) = self.config.remotes.get(remote) else {
+            let message = format!("there is no remote \"{remote}\" in {}", self.home.config_path().display());
+            return Err(Failure::usage(message).hint(format!("add it with `packhorse remote add {remote}`")));
+        };
+        self.bound_set(config)
+    }
+
+    /// What a remote with this set and these values is to share.
+    pub fn bound_set(&self, remote: &RemoteConfig) -> Result<BoundSet, Failure> {
+        let scope = self.config.set(&remote.set).ok_or_else(|| {
+            Failure::usage(format!("there is no set \"{}\"", remote.set))
+                .hint(format!("the sets are: {}", self.config.set_names().join(", ")))
+        })?;
+        let bound = BoundSet::new(scope, &remote.params);
+        bound.map_err(|error| Failure::usage(format!("the set \"{}\": {error}", remote.set)))
+    }
+
+    /// The names of the tables that a set shares.
+    pub fn tables_of_set(&self, set: &BoundSet) -> Vec<String> {
+        match &set.scope {
+            Scope::Everything => self.replica.tables().iter().map(|table| table.name.clone()).collect(),
+            Scope::Tables(tables) => tables.iter().map(|table| table.name.clone()).collect(),
+        }
+    }
+
+    /// Lets every link share what the configuration says now. One whose set does not fit goes on with what it had, which is
+    /// told: the others must not wait for it.
+    pub(crate) fn take_over_sets(&mut self) -> Result<(), Failure> {
+        for link in self.replica.links()?.into_iter().filter(|link| link.state.role() == Role::Remote) {
+            if !self.config.remotes.contains_key(&link.peer) {
+                continue;
+            }
+            let wanted = self.set_of_remote(&link.peer).and_then(|set| Ok(self.replica.membership(&set)?));
+            match wanted {
+                Ok(membership) => {
+                    self.replica.share(WORLD.clock.now(), link.id, membership, Some(link.state.acked()))?;
+                }
+                Err(failure) => note(&format!("{} goes on sharing what it did: {}", link.peer, failure.message())),
+            }
+        }
+        Ok(())
+    }
+}
