@@ -65,7 +65,7 @@ fn tell(received: &Received) -> Exit {
         let changes = count(received.rested.placed, "change that was held is", "changes that were held are");
         note(&format!("the application has been quiet: {changes} placed now"));
     }
-    let needs_a_person = |placed: &Placed| placed.held + placed.conflicts > placed.waiting;
+    let needs_a_person = |placed: &Placed| placed.held + placed.conflicts + placed.refused > placed.waiting;
     let attention = received.rested.conflicts > 0 || received.applied.iter().any(|(_, placed)| needs_a_person(placed));
     let set_aside = !received.quarantined.is_empty() || !received.left_alone.is_empty();
     if attention || set_aside { Exit::Attention } else { Exit::Done }
@@ -75,6 +75,17 @@ fn tell_placed(name: &str, placed: &Placed) {
     let from = name.split('.').next().unwrap_or(name);
     if placed.records > 0 {
         note(&format!("{from}: applied {}", count(placed.records, "changed record", "changed records")));
+    }
+    if placed.withdrawn > 0 {
+        let withdrawn = count(placed.withdrawn, "record is", "records are");
+        note(&format!(
+            "{from}: {withdrawn} not shared any more, and {} taken off",
+            if placed.withdrawn == 1 { "was" } else { "were" }
+        ));
+    }
+    if placed.refused > 0 {
+        let refused = count(placed.refused, "change was", "changes were");
+        note(&format!("{from}: {refused} refused, because {from} does not share what they change"));
     }
     let held = placed.held - placed.waiting;
     if held > 0 {

@@ -186,6 +186,9 @@ impl Receiver<'_> {
         let dropped = header.horizon;
         let arrival = Arrival { link: link.id, via, cut, seen, sender, hub, horizon, births, dropped, had, told };
         let placed = place(&mut *transaction, &changes, arrival, now, self.renumber_quiet)?;
+        if pass.hub == Some(link.id) {
+            transaction.forget_withdrawn(seen)?;
+        }
         transaction.save_link(&accepted)?;
         self.reached(Step::ApplyUncommitted, &bundle.file)?;
         transaction.commit()?;

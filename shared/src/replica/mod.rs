@@ -42,7 +42,7 @@ pub use numbering::{NoRange, RemoteCopy, WhyNoRange};
 pub use reference::{Pair, Reference, Refers};
 pub use remains::{Remains, RemainsField};
 pub use shape::{ColumnShape, KeyKind, LeftOut, Parent, TableShape, WhyLeftOut};
-pub use sharing::{Belonging, MembershipId, SharedRows, SharedTable};
+pub use sharing::{Belonging, MembershipId, SharedRows, SharedTable, Spoken};
 
 /// Shorthand for results of a replica.
 pub type Result<T> = std::result::Result<T, ReplicaError>;
@@ -331,6 +331,22 @@ pub trait MergeTransaction {
 
     /// Forgets what was left of a record that stands again.
     fn unbury(&mut self, table: &TableShape, key: &Key, birth: Option<Stamp>) -> Result<()>;
+
+    /// Takes a record off its table and forgets it, or what is left of it, but for edits that its hub has not acknowledged.
+    fn take_off(&mut self, table: &TableShape, key: &Key, birth: Option<Stamp>, limbo: &Remains) -> Result<Placement>;
+
+    /// Forgets what is left of withdrawn records whose edits lie up to this cut: the hub has them.
+    fn forget_withdrawn(&mut self, upto: Cut) -> Result<()>;
+
+    /// What a link shares.
+    fn sharing(&mut self, link: LinkId) -> Result<Vec<SharedTable>>;
+
+    /// How the record under a key stands to what a link shares; None if it never was shared and its peer has never spoken of
+    /// it.
+    fn belonging(&mut self, link: LinkId, table: &SharedTable, key: &Key) -> Result<Option<Belonging>>;
+
+    /// Notes that a link's peer has spoken of a record that is no member yet, or not any more.
+    fn note_spoken_of(&mut self, link: LinkId, table: &SharedTable, key: &Key, spoken: Spoken) -> Result<()>;
 
     /// What the record under a key refers to by foreign keys and does not stand here.
     fn missing_parents(&mut self, table: &TableShape, key: &Key) -> Result<Vec<Missing>>;

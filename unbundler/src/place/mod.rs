@@ -28,15 +28,18 @@ mod standing;
 mod swap;
 mod unite;
 mod united;
+mod withdraw;
+mod within;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
-use packhorse_shared::change::{EXISTENCE, RecordChange, TableChanges};
+use packhorse_shared::change::{EXISTENCE, Passage, RecordChange, TableChanges};
 use packhorse_shared::clock::{Reading, WallTime};
 use packhorse_shared::config::Span;
 use packhorse_shared::horizon::Horizon;
 use packhorse_shared::id::{Cut, LinkId, TableId};
-use packhorse_shared::replica::{Held, MergeTransaction, Moves, Refusal, Result, TableShape};
+use packhorse_shared::replica::{Held, MergeTransaction, Moves, Refusal, Result, SharedTable, TableShape};
 use packhorse_shared::value::Key;
 
 use crate::merge::Arrival;
@@ -61,6 +64,10 @@ pub struct Placed {
     pub revived: u64,
     /// Records that were kept although deleted elsewhere, because what was remembered of them then is forgotten.
     pub kept: u64,
+    /// Records that were taken off the tables, since they are shared no more.
+    pub withdrawn: u64,
+    /// Changes that were refused, since they are of what their sender does not share.
+    pub refused: u64,
 }
 
 /// What became of one record's change.
@@ -99,6 +106,8 @@ pub struct Placer<'a> {
     unknown: Births,
     /// How changes that are held stand against what is here, by the link that brought them, where that is known.
     of_links: BTreeMap<LinkId, Arrival>,
+    /// What each link shares, of those looked at.
+    sharing: BTreeMap<LinkId, Rc<[SharedTable]>>,
     /// Why a change was held last.
     refusal: Option<String>,
     waiting: Waiting,
@@ -114,6 +123,8 @@ pub fn place(
     quiet: Span,
 ) -> Result<Placed> {
     let mut placer = Placer::new(transaction, arrival, now, quiet)?;
+    let within = placer.within(bundle)?;
+    let bundle = within.as_deref().unwrap_or(bundle);
     let named = placer.with_births(bundle)?;
     placer.changes(named.as_deref().unwrap_or(bundle))?;
     placer.retry_held(&|_| true)?;
@@ -177,6 +188,7 @@ impl<'a> Placer<'a> {
             coming,
             unknown: Births::new(),
             of_links,
+            sharing: BTreeMap::new(),
             refusal: None,
             waiting: Waiting::until(quiet),
         })
@@ -205,10 +217,13 @@ impl Placer<'_> {
                 Err(reason) => self.hold_all(changes, &reason)?,
             }
         }
+        let (leaving, work): (Vec<_>, Vec<_>) = work.into_iter().partition(|item| item.1.passage == Passage::Withdrawn);
         let (deaths, others): (Vec<_>, Vec<_>) = work.into_iter().partition(|(_, _, record)| record.dead.is_some());
         let mut undos = Vec::new();
         let refused = self.pass(deaths, &mut undos)?;
         let refused = [self.pass(others, &mut undos)?, refused].concat();
+        // What refers to it may have been changed by the same bundle, and what it makes room for waits for that.
+        self.withdraw_all(leaving)?;
         let refused = self.pass_until_settled(refused, &mut undos)?;
         let refused = self.die_together(refused, &mut undos)?;
         let refused = self.make_room_for_new(refused, &mut undos)?;
@@ -317,6 +332,17 @@ impl Placer<'_> {
         if says_only_number(table, of, record) {
             return Ok(Step::Nothing);
         }
+        if self.is_beyond(table, record)? {
+            return Ok(Step::Nothing);
+        }
+        let step = self.merged((table, of, record), undos)?;
+        if matches!(step, Step::Done | Step::Nothing) {
+            self.note_spoken_of(table, record)?;
+        }
+        Ok(step)
+    }
+
+    fn merged<'t>(&mut self, (table, of, record): Item<'t>, undos: &mut Vec<Undo<'t>>) -> Result<Step> {
         if let Some(reason) = self.awaited(table, of, record)? {
             return Ok(Step::Refused(reason));
         }
