@@ -11,7 +11,7 @@ use crate::bookkeeping;
 use crate::failure::{Exit, Failure};
 use crate::node::{Node, WORLD};
 use crate::report::note;
-use crate::wording::count;
+use crate::wording::{count, shown};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -60,6 +60,13 @@ fn tell(received: &Received) -> Exit {
     }
     for (name, why) in &received.left_alone {
         note(&format!("{} was left in the inbox: {why}", name));
+    }
+    for (hub, table) in &received.lacking {
+        note(&format!(
+            "{hub} shares table {}, which this database does not have: run the migration that makes it here too; until \
+             then its records are held",
+            shown(table)
+        ));
     }
     if received.rested.placed > 0 {
         let changes = count(received.rested.placed, "change that was held is", "changes that were held are");

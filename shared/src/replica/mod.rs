@@ -18,6 +18,7 @@ mod remains;
 mod shape;
 mod sharing;
 pub mod sqlite;
+mod terms;
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -41,6 +42,7 @@ pub use moved::{Moves, Residence};
 pub use numbering::{NoRange, RemoteCopy, WhyNoRange};
 pub use reference::{Pair, Reference, Refers};
 pub use remains::{Remains, RemainsField};
+pub use terms::{DamagedTerms, SharedColumns, Terms};
 pub use shape::{ColumnShape, KeyKind, LeftOut, Parent, TableShape, WhyLeftOut};
 pub use sharing::{Belonging, MembershipId, SharedRows, SharedTable, Spoken};
 
@@ -136,6 +138,9 @@ pub trait Replica {
     /// What a link shares.
     fn sharing(&mut self, link: &StoredLink) -> Result<Vec<SharedTable>>;
 
+    /// Takes over what the hub says of what is shared; tells the tables of these that this database does not have.
+    fn take_over(&mut self, terms: &Terms) -> Result<Vec<String>>;
+
     /// Forgets a link. Its number is never given again.
     fn remove_link(&mut self, link: LinkId) -> Result<()>;
 
@@ -219,6 +224,10 @@ pub trait Snapshot {
     /// The birth of the record under a key, or of the one that stood there last, if it was made since capture began; `at`:
     /// of the one that stood there when this was stamped.
     fn birth_of(&self, table: &str, key: &Key, at: Option<Stamp>) -> Result<Option<Stamp>>;
+
+    /// What a link's peer is to be told of what is shared, as [`Terms`] in bytes, if that changed after a cut; and the cut at
+    /// which it did.
+    fn terms_owed(&self, link: LinkId, since: Cut) -> Result<Option<(Vec<u8>, Cut)>>;
 
     /// The records that are one with the one under a key, each with what that one is known by.
     fn united(&self, table: &TableShape, key: &Key) -> Result<Vec<(Residence, Residence)>>;

@@ -127,7 +127,11 @@ pub fn place(
     let bundle = within.as_deref().unwrap_or(bundle);
     let named = placer.with_births(bundle)?;
     placer.changes(named.as_deref().unwrap_or(bundle))?;
-    placer.retry_held(&|_| true)?;
+    let mut placed = placer.retry_held(&|_| true)?;
+    // A record that is withdrawn may make another free, which was tried before it.
+    while !placed.is_empty() {
+        placed = placer.retry_held(&|held| held.change.passage == Passage::Withdrawn)?;
+    }
     if placer.placed.held > 0 {
         let held = placer.transaction.held()?;
         let waiting = held.iter().filter(|held| matches!(Refusal::of(&held.reason), Refusal::Same(_))).count() as u64;

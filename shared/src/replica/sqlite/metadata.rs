@@ -66,6 +66,7 @@ pub(super) struct Metadata {
     remains_by_cut: String,
     changed_keys: [String; 2],
     forget_withdrawn: String,
+    all_keys: String,
 }
 
 impl Metadata {
@@ -94,6 +95,7 @@ impl Metadata {
                 // As the indexes say it: an empty birth, or none, is nobody's.
                 format!("SELECT k1 FROM {metadata} WHERE birth = ?1 AND birth > x''")
             }),
+            all_keys: format!("SELECT {names} FROM {marks}"),
             forget_withdrawn: format!("DELETE FROM {remains} WHERE {IS_WITHDRAWN} AND cut <= ?1"),
             changed_keys: [&marks, &remains]
                 .map(|table| format!("SELECT {names} FROM {table} WHERE cut > ?1 AND cut <= ?2")),
@@ -206,6 +208,11 @@ impl Metadata {
     /// The same for remains: key, birth, remains, cut.
     pub fn remains_by_cut(&self) -> &str {
         &self.remains_by_cut
+    }
+
+    /// The statement that finds the keys of all records with marks.
+    pub fn all_keys(&self) -> &str {
+        &self.all_keys
     }
 
     /// Forgets what is left of withdrawn records whose edits lie up to a cut.
