@@ -42,9 +42,9 @@ pub use moved::{Moves, Residence};
 pub use numbering::{NoRange, RemoteCopy, WhyNoRange};
 pub use reference::{Pair, Reference, Refers};
 pub use remains::{Remains, RemainsField};
-pub use terms::{DamagedTerms, SharedColumns, Terms};
 pub use shape::{ColumnShape, KeyKind, LeftOut, Parent, TableShape, WhyLeftOut};
 pub use sharing::{Belonging, MembershipId, SharedRows, SharedTable, Spoken};
+pub use terms::{DamagedTerms, SharedColumns, Terms};
 
 /// Shorthand for results of a replica.
 pub type Result<T> = std::result::Result<T, ReplicaError>;

@@ -30,7 +30,7 @@ impl Placer<'_> {
             };
             let Some(shared) = sharing.iter().find(|shared| shared.shape.id == table.id) else {
                 any = true;
-                changes.records.iter().try_for_each(|record| self.refuse(table, record, "its set does not have"))?;
+                changes.records.iter().try_for_each(|record| self.refuse(table, record, "the table"))?;
                 continue;
             };
             let mut changes = changes.clone();
@@ -50,7 +50,7 @@ impl Placer<'_> {
             record.fields.retain(|field| !is_beyond(field));
             if record.fields.len() < count {
                 any = true;
-                self.refuse(table, record, "its set has only some columns of, in other columns of")?;
+                self.refuse(table, record, "a column that was changed")?;
             }
         }
         Ok(any)
@@ -68,7 +68,7 @@ impl Placer<'_> {
         if !standing.as_ref().is_some_and(is_it) {
             return Ok(false);
         }
-        self.refuse(table, record, "is not in its set:")?;
+        self.refuse(table, record, "the record")?;
         self.transaction.note_spoken_of(link, &shared, &record.key, Spoken::Beyond)?;
         Ok(true)
     }
@@ -105,9 +105,9 @@ impl Placer<'_> {
         Ok(shared)
     }
 
-    fn refuse(&mut self, table: &TableShape, record: &RecordChange, why: &str) -> Result<()> {
+    fn refuse(&mut self, table: &TableShape, record: &RecordChange, what: &str) -> Result<()> {
         self.placed.refused += 1;
-        let text = format!("a change was refused that its sender may not make: {} {} {why}", table.name, record.key);
+        let text = format!("a change of {} {} was refused: {what} is outside its sender's set", table.name, record.key);
         self.transaction.note(&text, self.now)
     }
 }

@@ -27,8 +27,7 @@ use crate::id::{Cut, LinkId, NodeId, NodeName};
 use crate::link::Link;
 use crate::marks::{Marks, Roster};
 use crate::replica::{
-    Copied, Identity, Present, RemoteCopy, Result, SharedRows, SharedTable, StoredLink, TableShape,
-    Terms, WhyNoRange,
+    Copied, Identity, Present, RemoteCopy, Result, SharedRows, SharedTable, StoredLink, TableShape, Terms, WhyNoRange,
 };
 
 /// The number that the link to the hub has in a remote's database: it is the first.

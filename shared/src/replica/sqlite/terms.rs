@@ -25,14 +25,20 @@ pub(super) fn of_set(connection: &Connection, catalogue: &Catalogue, set: &Bound
     let tables = match &set.scope {
         Scope::Everything => None,
         Scope::Tables(tables) => {
-            let table = |table: &crate::set::SetTable| SharedColumns { table: table.name.clone(), columns: table.columns.clone() };
+            let table = |table: &crate::set::SetTable| SharedColumns {
+                table: table.name.clone(),
+                columns: table.columns.clone(),
+            };
             Some(tables.iter().map(table).collect())
         }
     };
     let mut terms = Terms { tables, ..Terms::default() };
-    let shared = |name: &str| catalogue.entries().iter().any(|entry| {
-        entry.shape.name.eq_ignore_ascii_case(name) && terms.columns_of(&entry.shape).is_some()
-    });
+    let shared = |name: &str| {
+        catalogue
+            .entries()
+            .iter()
+            .any(|entry| entry.shape.name.eq_ignore_ascii_case(name) && terms.columns_of(&entry.shape).is_some())
+    };
     let references = references::all(connection)?.into_iter().filter(|reference| shared(&reference.table)).collect();
     let identities = identities::load(connection)?.into_iter().filter_map(|(table, columns)| {
         let shape = &catalogue.at(catalogue.place_of(table.0.into())?).shape;
@@ -55,9 +61,8 @@ pub(super) fn bytes_of(terms: &Terms) -> Outcome<Vec<u8>> {
 pub(super) fn owed(connection: &Connection, link: LinkId, since: Cut) -> Outcome<Option<(Vec<u8>, Cut)>> {
     let sql = "SELECT terms, terms_since FROM _packhorse_sharing WHERE link = ?1 AND terms_since > ?2";
     let mut statement = connection.prepare_cached(sql)?;
-    let found = statement.query_row(params![link.0, since.0 as i64], |row| {
-        Ok((row.get(0)?, Cut(row.get::<_, i64>(1)? as u64)))
-    });
+    let found = statement
+        .query_row(params![link.0, since.0 as i64], |row| Ok((row.get(0)?, Cut(row.get::<_, i64>(1)? as u64))));
     Ok(found.optional()?)
 }
 
@@ -160,7 +165,8 @@ fn reset(connection: &Connection, entry: &Entry, columns: &[usize]) -> Outcome<(
     let sets = columns.iter().filter_map(default).collect::<Vec<_>>().join(", ");
     let sql = format!("UPDATE {} SET {sets}", quoted(&shape.name));
     without_triggers(connection, || Ok(connection.execute(&sql, []).map(drop)?))?;
-    let dropped: Vec<ColumnId> = columns.iter().filter_map(|at| shape.columns.get(*at)).map(|column| column.id).collect();
+    let dropped: Vec<ColumnId> =
+        columns.iter().filter_map(|at| shape.columns.get(*at)).map(|column| column.id).collect();
     let mut statement = connection.prepare_cached(entry.metadata.all_keys())?;
     let found = statement.query_map([], |row| entry.metadata.key(row))?;
     for key in found.collect::<rusqlite::Result<Vec<_>>>()? {
