@@ -2,6 +2,7 @@
 
 mod beyond;
 mod change;
+mod chinook;
 mod circles;
 mod columns;
 mod limbo;

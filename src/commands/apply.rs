@@ -72,7 +72,8 @@ fn tell(received: &Received) -> Exit {
         let changes = count(received.rested.placed, "change that was held is", "changes that were held are");
         note(&format!("the application has been quiet: {changes} placed now"));
     }
-    let needs_a_person = |placed: &Placed| placed.held + placed.conflicts + placed.refused > placed.waiting;
+    let needs_a_person =
+        |placed: &Placed| placed.held + placed.conflicts + placed.refused > placed.waiting + placed.leaving;
     let attention = received.rested.conflicts > 0 || received.applied.iter().any(|(_, placed)| needs_a_person(placed));
     let set_aside = !received.quarantined.is_empty() || !received.left_alone.is_empty();
     if attention || set_aside { Exit::Attention } else { Exit::Done }
@@ -94,7 +95,14 @@ fn tell_placed(name: &str, placed: &Placed) {
         let refused = count(placed.refused, "change was", "changes were");
         note(&format!("{from}: {refused} refused, because {from} does not share what they change"));
     }
-    let held = placed.held - placed.waiting;
+    if placed.leaving > 0 {
+        let leaving = count(placed.leaving, "record goes", "records go");
+        note(&format!(
+            "{from}: {leaving} too as soon as what was added to {} here is at {from}",
+            if placed.leaving == 1 { "it" } else { "them" }
+        ));
+    }
+    let held = placed.held - placed.waiting - placed.leaving;
     if held > 0 {
         note(&format!(
             "{from}: {} held, because they cannot be placed now (`packhorse held list` tells why)",

@@ -58,6 +58,8 @@ pub struct Placed {
     pub held: u64,
     /// Of these, the ones that wait for nobody but their sender: it makes them one with ours.
     pub waiting: u64,
+    /// And those that are to be withdrawn and wait for what refers to them.
+    pub leaving: u64,
     /// Fields over which there is a conflict.
     pub conflicts: u64,
     /// Records that were kept although deleted elsewhere, because others refer to them.
@@ -134,8 +136,12 @@ pub fn place(
     }
     if placer.placed.held > 0 {
         let held = placer.transaction.held()?;
-        let waiting = held.iter().filter(|held| matches!(Refusal::of(&held.reason), Refusal::Same(_))).count() as u64;
-        placer.placed.waiting = waiting.min(placer.placed.held);
+        let count =
+            |is_it: fn(Refusal<'_>) -> bool| held.iter().filter(|held| is_it(Refusal::of(&held.reason))).count();
+        let placed = &mut placer.placed;
+        placed.waiting = (count(|refusal| matches!(refusal, Refusal::Same(_))) as u64).min(placed.held);
+        let leaving = count(|refusal| matches!(refusal, Refusal::Leaving(_))) as u64;
+        placed.leaving = leaving.min(placed.held - placed.waiting);
     }
     Ok(placer.placed)
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use packhorse_shared::change::{RecordChange, TableChanges};
 use packhorse_shared::id::{ColumnId, TableId};
 use packhorse_shared::marks::{Mark, Marks};
-use packhorse_shared::replica::{Placement, Remains, RemainsField, Result, TableShape};
+use packhorse_shared::replica::{Placement, Refusal, Remains, RemainsField, Result, TableShape};
 use packhorse_shared::value::{Key, Value};
 
 use super::{Item, Placer};
@@ -42,7 +42,7 @@ impl Placer<'_> {
         if !free.contains(&(table.id, record.key.clone()))
             && let Some(child) = self.transaction.living_child(table, &record.key, free)?
         {
-            return self.hold(of, record, &format!("{WAITS_FOR_CHILD}{child} refers to it, and is not withdrawn yet"));
+            return self.hold(of, record, &Refusal::leaving(&child));
         }
         let values = self.transaction.values(table, &record.key)?;
         let limbo = self.limbo(table, &present.marks, values);
@@ -101,6 +101,3 @@ impl Placer<'_> {
         Ok(())
     }
 }
-
-/// How the reason begins for which a record waits that is to be withdrawn.
-pub const WAITS_FOR_CHILD: &str = "it is shared no more, but ";

@@ -10,6 +10,7 @@ pub(super) mod belonging;
 mod evaluate;
 mod first;
 mod plan;
+pub(super) mod prune;
 pub(super) mod rows;
 mod switch;
 
