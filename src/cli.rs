@@ -51,5 +51,6 @@ pub enum Command {
     Status(commands::status::Status),
     Queue(commands::queue::Queue),
     Held(commands::held::Held),
+    Notices(commands::notices::Notices),
     Inspect(commands::inspect::Inspect),
 }

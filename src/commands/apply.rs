@@ -93,7 +93,9 @@ fn tell_placed(name: &str, placed: &Placed) {
     }
     if placed.refused > 0 {
         let refused = count(placed.refused, "change was", "changes were");
-        note(&format!("{from}: {refused} refused, because {from} does not share what they change"));
+        note(&format!(
+            "{from}: {refused} refused, because {from} does not share what they change (`packhorse notices list`)"
+        ));
     }
     if placed.leaving > 0 {
         let leaving = count(placed.leaving, "record goes", "records go");

@@ -5,6 +5,7 @@ pub mod bundle;
 pub mod held;
 pub mod init;
 pub mod inspect;
+pub mod notices;
 pub mod queue;
 pub mod remote;
 pub mod restore;
@@ -29,6 +30,7 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Status(status) => status.run(home),
         Command::Queue(queue) => queue.run(home),
         Command::Held(held) => held.run(home),
+        Command::Notices(notices) => notices.run(home),
         Command::Inspect(inspect) => inspect.run(),
     }
 }

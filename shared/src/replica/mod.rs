@@ -11,6 +11,7 @@ mod error;
 mod held;
 mod missing;
 mod moved;
+mod notice;
 mod number;
 mod numbering;
 mod reference;
@@ -39,11 +40,12 @@ pub use error::ReplicaError;
 pub use held::{Held, Refusal};
 pub use missing::Missing;
 pub use moved::{Moves, Residence};
+pub use notice::Notice;
 pub use numbering::{NoRange, RemoteCopy, WhyNoRange};
 pub use reference::{Pair, Reference, Refers};
 pub use remains::{Remains, RemainsField};
 pub use shape::{ColumnShape, KeyKind, LeftOut, Parent, TableShape, WhyLeftOut};
-pub use sharing::{Belonging, MembershipId, SharedRows, SharedTable, Spoken};
+pub use sharing::{Belonging, MembershipId, SharedRows, SharedTable, Spoken, Trial, Volume};
 pub use terms::{DamagedTerms, SharedColumns, Terms};
 
 /// Shorthand for results of a replica.
@@ -166,6 +168,9 @@ pub trait Replica {
 
     /// Every change that is held, in the order in which they came.
     fn all_held(&mut self) -> Result<Vec<Held>>;
+
+    /// What people ought to know of, the oldest first.
+    fn notices(&mut self) -> Result<Vec<Notice>>;
 
     /// How many conflicts with a link's peer nobody has looked at.
     fn conflicts(&mut self, link: LinkId) -> Result<u64>;

@@ -54,8 +54,8 @@ use crate::horizon::Horizon;
 use crate::id::{Cut, Epoch, LinkId, NodeName};
 use crate::link::{Forgettable, Link};
 use crate::replica::{
-    Copied, Harvested, Held, Identity, MembershipId, MergeTransaction, Reference, RemoteCopy, Replica, ReplicaError,
-    Result, SharedTable, Snapshot, StoredLink, TableShape, Tally, Terms,
+    Copied, Harvested, Held, Identity, MembershipId, MergeTransaction, Notice, Reference, RemoteCopy, Replica,
+    ReplicaError, Result, SharedTable, Snapshot, StoredLink, TableShape, Tally, Terms, Trial,
 };
 use crate::seam::{Steps, Uninterrupted};
 use crate::set::BoundSet;
@@ -130,6 +130,11 @@ impl SqliteReplica {
     /// The same, telling of its durable steps.
     pub fn with_steps(self, steps: &'static dyn Steps) -> Self {
         Self { steps, ..self }
+    }
+
+    /// What a set would move in each table at a link's peer, or would put there if none is given. Nothing is changed.
+    pub fn try_set(&self, set: &BoundSet, link: Option<LinkId>) -> Result<Vec<Trial>> {
+        membership::trial::run(&self.path, &self.catalogue, set, link).map_err(self.fault("look at a sync set"))
     }
 
     /// The database's file.
@@ -353,6 +358,10 @@ impl Replica for SqliteReplica {
 
     fn all_held(&mut self) -> Result<Vec<Held>> {
         holding::held(&self.reader, self.identity.node).map_err(self.fault("be read"))
+    }
+
+    fn notices(&mut self) -> Result<Vec<Notice>> {
+        state::notices(&self.reader).map_err(self.fault("be read"))
     }
 
     fn conflicts(&mut self, link: LinkId) -> Result<u64> {

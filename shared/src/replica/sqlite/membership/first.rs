@@ -19,6 +19,8 @@ pub(super) struct FirstLook<'a> {
     pub writer: &'a mut Connection,
     pub catalogue: &'a Catalogue,
     pub membership: MembershipId,
+    /// How its transactions begin.
+    pub behavior: TransactionBehavior,
 }
 
 impl FirstLook<'_> {
@@ -70,7 +72,7 @@ impl FirstLook<'_> {
 
     /// Notes these as members; tells whether any was not yet.
     fn note(&mut self, chosen: &Chosen<'_>, keys: &[Key]) -> Outcome<bool> {
-        let transaction = self.writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = self.writer.transaction_with_behavior(self.behavior)?;
         let (rows, mut any) = (&chosen.entry.members, false);
         for key in keys {
             if rows.member(&transaction, self.membership, key)?.is_none() {

@@ -13,6 +13,7 @@ mod plan;
 pub(super) mod prune;
 pub(super) mod rows;
 mod switch;
+pub(super) mod trial;
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
@@ -115,7 +116,7 @@ pub(super) fn ensure(writer: &mut Connection, catalogue: &Catalogue, set: &Bound
     let membership = MembershipId(transaction.last_insert_rowid());
     let begun = Progress::load(&transaction)?.cut;
     transaction.commit()?;
-    FirstLook { writer, catalogue, membership }.run(&plan)?;
+    FirstLook { writer, catalogue, membership, behavior: TransactionBehavior::Immediate }.run(&plan)?;
     set_evaluated(writer, membership, begun)?;
     Ok(membership)
 }
