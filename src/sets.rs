@@ -3,12 +3,14 @@
 use packhorse_shared::config::RemoteConfig;
 use packhorse_shared::id::NodeName;
 use packhorse_shared::link::Role;
-use packhorse_shared::replica::Replica;
+use packhorse_shared::replica::{Held, Replica};
 use packhorse_shared::set::{BoundSet, Scope};
+use packhorse_unbundler::retry::retry;
 
 use crate::failure::Failure;
 use crate::node::{Node, WORLD};
 use crate::report::note;
+use crate::wording::shown;
 
 impl Node {
     /// What a remote of the configuration is to share.
@@ -36,6 +38,25 @@ impl Node {
             Scope::Everything => self.replica.tables().iter().map(|table| table.name.clone()).collect(),
             Scope::Tables(tables) => tables.iter().map(|table| table.name.clone()).collect(),
         }
+    }
+
+    /// Begins to sync tables that a set names, or the hub, and that were not there, or not wanted, when the database was
+    /// prepared. What came of them and was held is placed.
+    pub(crate) fn take_over_tables(&mut self) -> Result<(), Failure> {
+        let scopes = self.config.set_names().into_iter().filter_map(|name| self.config.set(name));
+        let named: Vec<String> = scopes
+            .flat_map(|scope| scope.tables().iter().map(|table| table.name.clone()).collect::<Vec<_>>())
+            .collect();
+        let now = WORLD.clock.now();
+        let added = self.replica.sync_tables(&named, now)?;
+        for table in &added {
+            note(&format!("table {} is synced from now on, because a set names it", shown(table)));
+        }
+        if !added.is_empty() {
+            let waited = |held: &Held| added.iter().any(|table| table.eq_ignore_ascii_case(&held.change.table));
+            retry(&mut self.replica, &waited, now)?;
+        }
+        Ok(())
     }
 
     /// Lets every link share what the configuration says now. One whose set does not fit goes on with what it had, which is

@@ -132,6 +132,31 @@ impl SqliteReplica {
         Self { steps, ..self }
     }
 
+    /// Begins to sync those of these tables, and of those that the hub names, that can be and are not yet; tells which.
+    pub fn sync_tables(&mut self, named: &[String], now: WallTime) -> Result<Vec<String>> {
+        self.try_sync_tables(named, now).map_err(self.fault("be prepared for more tables"))
+    }
+
+    fn try_sync_tables(&mut self, named: &[String], now: WallTime) -> Outcome<Vec<String>> {
+        let (found, mut left_out) = schema::candidates(&self.reader)?;
+        let is_new = |table: &schema::Candidate| self.catalogue.named(&table.name).is_none();
+        let found =
+            schema::leave_out_unwritable(&self.writer, found.into_iter().filter(is_new).collect(), &mut left_out);
+        let told = terms::told(&self.reader)?.tables.into_iter().flatten().map(|shared| shared.table);
+        let named: Vec<String> = named.iter().cloned().chain(told).collect();
+        let wanting = membership::added::wanting(&found, &self.catalogue, &named);
+        if wanting.is_empty() {
+            return Ok(wanting);
+        }
+        self.lock_judged(now)?;
+        let added = membership::added::add(&self.writer, &wanting);
+        self.writer.execute_batch(if added.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
+        added?;
+        self.catalogue = repair::renew_capture(&mut self.writer)?;
+        self.loud = silence::silence(&mut self.writer, &self.catalogue)?;
+        Ok(wanting)
+    }
+
     /// What a set would move in each table at a link's peer, or would put there if none is given. Nothing is changed.
     pub fn try_set(&self, set: &BoundSet, link: Option<LinkId>) -> Result<Vec<Trial>> {
         membership::trial::run(&self.path, &self.catalogue, set, link).map_err(self.fault("look at a sync set"))

@@ -6,6 +6,7 @@
 //! `first`, kept by `evaluate`; `switch` takes a link from one set to another. Leaves to `snapshot` how a link's records are
 //! shown by it.
 
+pub(super) mod added;
 pub(super) mod belonging;
 mod evaluate;
 mod first;
