@@ -75,14 +75,17 @@ impl From<Exit> for ExitCode {
 pub struct Failure {
     exit: Exit,
     message: String,
+    excerpt: Vec<String>,
     causes: Vec<String>,
     hint: Option<String>,
+    more: Vec<Failure>,
 }
 
 impl Failure {
     /// A failure in these words.
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), causes: Vec::new(), hint: None }
+        let (excerpt, causes, hint, more) = (Vec::new(), Vec::new(), None, Vec::new());
+        Self { exit, message: message.into(), excerpt, causes, hint, more }
     }
 
     /// Wrong usage or configuration.
@@ -110,6 +113,18 @@ impl Failure {
         self
     }
 
+    /// Shows what was given, with the place in it that is meant.
+    pub fn excerpt(mut self, lines: impl IntoIterator<Item = String>) -> Self {
+        self.excerpt.extend(lines);
+        self
+    }
+
+    /// Adds another one that stands against the same thing.
+    pub fn and(mut self, other: Self) -> Self {
+        self.more.push(other);
+        self
+    }
+
     fn of(exit: Exit, error: &(dyn Error + 'static)) -> Self {
         let message = error.to_string();
         let mut causes: Vec<String> = Vec::new();
@@ -122,7 +137,7 @@ impl Failure {
             }
             source = cause.source();
         }
-        Self { exit, message, causes, hint: way_out(error).map(str::to_owned) }
+        Self { causes, hint: way_out(error).map(str::to_owned), ..Self::new(exit, message) }
     }
 
     /// What it says, in one line.
@@ -138,9 +153,11 @@ impl Failure {
     /// Writes it to standard error. Where that is closed there is nobody to tell.
     pub fn print(&self) {
         let mut lines = format!("error: {}\n", shown(&self.message));
+        self.excerpt.iter().for_each(|line| lines.push_str(&format!("  {}\n", shown(line))));
         self.causes.iter().for_each(|cause| lines.push_str(&format!("  caused by: {}\n", shown(cause))));
         self.hint.iter().for_each(|hint| lines.push_str(&format!("  hint: {}\n", shown(hint))));
         let _ = io::stderr().write_all(lines.as_bytes());
+        self.more.iter().for_each(Self::print);
     }
 }
 

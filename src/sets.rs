@@ -4,9 +4,10 @@ use packhorse_shared::config::RemoteConfig;
 use packhorse_shared::id::NodeName;
 use packhorse_shared::link::Role;
 use packhorse_shared::replica::Replica;
-use packhorse_shared::set::{BoundSet, Scope};
+use packhorse_shared::set::{BoundSet, Finding, Rows, Scope, UnboundError};
 
 use crate::failure::Failure;
+use crate::lint::failure;
 use crate::node::{Node, WORLD};
 use crate::report::note;
 
@@ -22,17 +23,27 @@ impl Node {
 
     /// What a remote with this set and these values is to share.
     pub fn bound_set(&self, remote: &RemoteConfig) -> Result<BoundSet, Failure> {
-        let scope = self.config.set(&remote.set).ok_or_else(|| {
-            Failure::usage(format!("there is no set \"{}\"", remote.set))
+        let scope = self.scope(&remote.set)?;
+        let bound = BoundSet::new(scope.clone(), &remote.params);
+        bound.map_err(|error| unbound(&remote.set, &scope, &error))
+    }
+
+    /// The set of a name.
+    pub fn scope(&self, set: &str) -> Result<Scope, Failure> {
+        self.config.set(set).ok_or_else(|| {
+            Failure::usage(format!("there is no set \"{set}\""))
                 .hint(format!("the sets are: {}", self.config.set_names().join(", ")))
-        })?;
-        let bound = BoundSet::new(scope, &remote.params);
-        bound.map_err(|error| Failure::usage(format!("the set \"{}\": {error}", remote.set)))
+        })
     }
 
     /// The names of the tables that a set shares.
     pub fn tables_of_set(&self, set: &BoundSet) -> Vec<String> {
-        match &set.scope {
+        self.tables_of_scope(&set.scope)
+    }
+
+    /// The same before its parameters have values.
+    pub fn tables_of_scope(&self, scope: &Scope) -> Vec<String> {
+        match scope {
             Scope::Everything => self.replica.tables().iter().map(|table| table.name.clone()).collect(),
             Scope::Tables(tables) => tables.iter().map(|table| table.name.clone()).collect(),
         }
@@ -55,4 +66,15 @@ impl Node {
         }
         Ok(())
     }
+}
+
+/// A value that is missing or does not fit, at its place in the expression.
+fn unbound(set: &str, scope: &Scope, error: &UnboundError) -> Failure {
+    let condition = scope.tables().iter().find_map(|table| match &table.rows {
+        Rows::Where(text) if table.name == error.table => Some(text.as_str()),
+        _ => None,
+    });
+    let mend = "`params` of the remote in packhorse.toml gives the values; with `remote add`, --param NAME=VALUE does, \
+                given again for a list";
+    failure(&format!("the set \"{set}\""), &Finding::unbound(error, condition.unwrap_or_default(), mend))
 }

@@ -16,4 +16,5 @@ mod queue;
 mod read_only;
 mod relays;
 mod remotes;
+mod sets;
 mod tables;
