@@ -18,12 +18,13 @@ Examples:
   packhorse set add sales --table companies --where \"account_manager = :user\"
   packhorse set add sales --table contacts --follow company_id
   packhorse set add sales --table campaigns --columns code,title
-  packhorse set add north --table shops --where \"region IN (:regions)\" --table orders --follow shop_id
+  packhorse set add north --table shops --where \"region IN (:areas)\" --table orders --follow shop_id
 
-A set that is there already gets these tables as well. What a table follows has to be in the set, or to come with it.
-Parameters get their values where a remote is added: `packhorse remote add alice --set sales --param user=alice`.";
+A set that is there already gets these tables as well. What a table follows has to be in the set, or
+to come with it. Parameters get their values where a remote is added:
+  packhorse remote add alice --set sales --param user=alice";
 
-/// Make a set, or add tables to one: all their rows, those that fulfil a condition, or those that follow others
+/// Make a set, or add tables to one: with all their rows, or those of a condition or a parent
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Add {

@@ -16,7 +16,8 @@ Examples:
   packhorse set lint
   packhorse set lint sales --json | jq -r '.[] | select(.severity == \"error\").wrong'
 
-Sets are checked so whenever `set add` writes one, and by `remote add` and `remote pack`. Exit status 2: there are errors.";
+Sets are checked so whenever `set add` writes one, and by `remote add` and `remote pack`. The exit
+status is 2 if there are errors. In JSON, `at` is the byte of the expression.";
 
 /// Check sets against the database: expressions, columns, and references that can point outside a set
 #[derive(Args)]

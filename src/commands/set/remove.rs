@@ -16,8 +16,8 @@ Examples:
   packhorse set remove sales
   packhorse set remove sales --table campaigns
 
-A set that a remote shares stays: remove the remote first, or give it another set in packhorse.toml. One of its tables
-can go as long as nothing that stays needs it.";
+A set that a remote shares stays: remove the remote first, or give it another set in packhorse.toml.
+One of its tables can go as long as nothing that stays needs it.";
 
 /// Remove a set, or one table from it
 #[derive(Args)]

@@ -105,7 +105,7 @@ fn told(looked: &Looked<'_>, text: &str, error: &Error, origin: &dyn Fn(usize) -
     let found = if is_refused
         || message.contains("subqueries prohibited")
         || message.contains("no such table")
-        || message.contains("function: match")
+        || message.to_ascii_lowercase().ends_with("function: match")
     {
         reaches_out(table)
     } else if message.contains("non-deterministic") {
