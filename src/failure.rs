@@ -75,8 +75,8 @@ impl From<Exit> for ExitCode {
 pub struct Failure {
     exit: Exit,
     message: String,
-    excerpt: Vec<String>,
-    causes: Vec<String>,
+    /// Lines below it: what was given, and what caused it.
+    details: Vec<String>,
     hint: Option<String>,
     more: Vec<Failure>,
 }
@@ -84,8 +84,7 @@ pub struct Failure {
 impl Failure {
     /// A failure in these words.
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
-        let (excerpt, causes, hint, more) = (Vec::new(), Vec::new(), None, Vec::new());
-        Self { exit, message: message.into(), excerpt, causes, hint, more }
+        Self { exit, message: message.into(), details: Vec::new(), hint: None, more: Vec::new() }
     }
 
     /// Wrong usage or configuration.
@@ -96,7 +95,7 @@ impl Failure {
     /// A file that could not be read or written.
     pub fn file(doing: &str, path: &std::path::Path, source: &io::Error) -> Self {
         let mut failure = Self::new(Exit::Failed, format!("cannot {doing} {}", path.display()));
-        failure.causes.push(source.to_string());
+        failure.details.push(caused_by(&source.to_string()));
         failure.hint = way_out(source).map(str::to_owned);
         failure
     }
@@ -115,7 +114,7 @@ impl Failure {
 
     /// Shows what was given, with the place in it that is meant.
     pub fn excerpt(mut self, lines: impl IntoIterator<Item = String>) -> Self {
-        self.excerpt.extend(lines);
+        self.details.extend(lines);
         self
     }
 
@@ -137,7 +136,8 @@ impl Failure {
             }
             source = cause.source();
         }
-        Self { causes, hint: way_out(error).map(str::to_owned), ..Self::new(exit, message) }
+        let details = causes.iter().map(|cause| caused_by(cause)).collect();
+        Self { details, hint: way_out(error).map(str::to_owned), ..Self::new(exit, message) }
     }
 
     /// What it says, in one line.
@@ -153,12 +153,15 @@ impl Failure {
     /// Writes it to standard error. Where that is closed there is nobody to tell.
     pub fn print(&self) {
         let mut lines = format!("error: {}\n", shown(&self.message));
-        self.excerpt.iter().for_each(|line| lines.push_str(&format!("  {}\n", shown(line))));
-        self.causes.iter().for_each(|cause| lines.push_str(&format!("  caused by: {}\n", shown(cause))));
+        self.details.iter().for_each(|line| lines.push_str(&format!("  {}\n", shown(line))));
         self.hint.iter().for_each(|hint| lines.push_str(&format!("  hint: {}\n", shown(hint))));
         let _ = io::stderr().write_all(lines.as_bytes());
         self.more.iter().for_each(Self::print);
     }
+}
+
+fn caused_by(cause: &str) -> String {
+    format!("caused by: {cause}")
 }
 
 macro_rules! failed {

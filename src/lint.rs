@@ -1,7 +1,7 @@
 //! What is wrong with a set, as a command's failure: with the place in the expression, and what mends it.
 
 use packhorse_shared::replica::sqlite::SqliteReplica;
-use packhorse_shared::set::{Finding, Place, Scope};
+use packhorse_shared::set::{BoundSet, Finding, Place, Rows, Scope, UnboundError};
 
 use crate::failure::Failure;
 use crate::node::Node;
@@ -12,6 +12,22 @@ impl Node {
     pub fn check_set(&self, name: &str) -> Result<(), Failure> {
         let Some(scope) = self.config.set(name) else { return Ok(()) };
         self.check_scope(&format!("the set \"{name}\" in {}", self.home.config_path().display()), &scope)
+    }
+
+    /// Every finding of a set; of one without an error also whether each remote that has it has the values that it needs.
+    pub fn findings(&self, name: &str) -> Result<Vec<Finding>, Failure> {
+        let scope = self.scope(name)?;
+        let mut found = self.replica.lint(&scope)?;
+        if found.iter().any(Finding::is_error) {
+            return Ok(found);
+        }
+        for (remote, config) in self.config.remotes.iter().filter(|(_, config)| config.set == name) {
+            if let Err(error) = BoundSet::new(scope.clone(), &config.params) {
+                let finding = unbound(&scope, &error);
+                found.push(Finding { wrong: format!("for {remote}, {}", finding.wrong), ..finding });
+            }
+        }
+        Ok(found)
     }
 
     /// Checks what a set says, or is to say. Where there is no error, the warnings are noted.
@@ -26,6 +42,17 @@ impl Node {
         }
         Ok(())
     }
+}
+
+/// A value of a remote that is missing or does not fit, at its place in the expression.
+pub fn unbound(scope: &Scope, error: &UnboundError) -> Finding {
+    let condition = scope.tables().iter().find_map(|table| match &table.rows {
+        Rows::Where(text) if table.name == error.table => Some(text.as_str()),
+        _ => None,
+    });
+    let mend = "`params` of the remote in packhorse.toml gives the values; with `remote add`, --param NAME=VALUE does, \
+                given again for a list";
+    Finding::unbound(error, condition.unwrap_or_default(), mend)
 }
 
 /// One finding.

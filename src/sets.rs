@@ -4,10 +4,10 @@ use packhorse_shared::config::RemoteConfig;
 use packhorse_shared::id::NodeName;
 use packhorse_shared::link::Role;
 use packhorse_shared::replica::Replica;
-use packhorse_shared::set::{BoundSet, Finding, Rows, Scope, UnboundError};
+use packhorse_shared::set::{BoundSet, Scope};
 
 use crate::failure::Failure;
-use crate::lint::failure;
+use crate::lint::{failure, unbound};
 use crate::node::{Node, WORLD};
 use crate::report::note;
 
@@ -25,7 +25,7 @@ impl Node {
     pub fn bound_set(&self, remote: &RemoteConfig) -> Result<BoundSet, Failure> {
         let scope = self.scope(&remote.set)?;
         let bound = BoundSet::new(scope.clone(), &remote.params);
-        bound.map_err(|error| unbound(&remote.set, &scope, &error))
+        bound.map_err(|error| failure(&format!("the set \"{}\"", remote.set), &unbound(&scope, &error)))
     }
 
     /// The set of a name.
@@ -66,15 +66,4 @@ impl Node {
         }
         Ok(())
     }
-}
-
-/// A value that is missing or does not fit, at its place in the expression.
-fn unbound(set: &str, scope: &Scope, error: &UnboundError) -> Failure {
-    let condition = scope.tables().iter().find_map(|table| match &table.rows {
-        Rows::Where(text) if table.name == error.table => Some(text.as_str()),
-        _ => None,
-    });
-    let mend = "`params` of the remote in packhorse.toml gives the values; with `remote add`, --param NAME=VALUE does, \
-                given again for a list";
-    failure(&format!("the set \"{set}\""), &Finding::unbound(error, condition.unwrap_or_default(), mend))
 }

@@ -9,6 +9,7 @@ mod inbox;
 mod interrupted;
 mod json;
 mod ledger;
+mod lint;
 mod manners;
 mod memory;
 mod packages;

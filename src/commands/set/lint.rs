@@ -53,7 +53,7 @@ impl Lint {
         };
         let mut findings: Vec<(String, Finding)> = Vec::new();
         for name in names {
-            let found = node.replica.lint(&node.scope(&name)?)?;
+            let found = node.findings(&name)?;
             findings.extend(found.into_iter().map(|finding| (name.clone(), finding)));
         }
         if self.json {

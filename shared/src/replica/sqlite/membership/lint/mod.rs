@@ -9,6 +9,7 @@ mod condition;
 mod facts;
 mod follows;
 mod outside;
+mod parents;
 mod rewritten;
 mod scratch;
 
@@ -19,18 +20,13 @@ use super::plan::find;
 use crate::replica::sqlite::SqliteReplica;
 use crate::replica::sqlite::catalogue::{Catalogue, Entry};
 use crate::replica::sqlite::fault::Outcome;
-use crate::replica::{Replica, Result};
+use crate::replica::{Result, TableShape};
 use crate::set::{Finding, Rows, Rule, Scope, SetTable};
 
 impl SqliteReplica {
     /// Checks a set against the database: every finding, table by table. The cost follows the schema, not the data.
     pub fn lint(&self, scope: &Scope) -> Result<Vec<Finding>> {
         lint(&self.reader, &self.catalogue, scope).map_err(self.fault("be read"))
-    }
-
-    /// The names of the synced tables, for those who write a set.
-    pub fn table_names(&self) -> Vec<&str> {
-        self.tables().iter().map(|table| table.name.as_str()).collect()
     }
 }
 
@@ -57,6 +53,7 @@ fn lint(connection: &Connection, catalogue: &Catalogue, scope: &Scope) -> Outcom
             Rows::Follow(keys) => follows::check(&looked, keys, tables, catalogue, &mut findings),
         }
         outside::check(&looked, tables, catalogue, &mut findings);
+        parents::check(&looked, tables, catalogue, &mut findings);
     }
     follows::check_bases(tables, catalogue, &mut findings);
     Ok(findings)
@@ -70,6 +67,13 @@ fn not_synced(table: &SetTable, catalogue: &Catalogue) -> Finding {
 /// The set's entry for a table.
 fn in_set<'a>(tables: &'a [SetTable], name: &str) -> Option<&'a SetTable> {
     tables.iter().find(|table| table.name.eq_ignore_ascii_case(name))
+}
+
+/// Whether a set shares a column of a table that it lists; those of the key it always does.
+fn is_shared(table: &SetTable, shape: &TableShape, column: &str) -> bool {
+    let is_key = shape.keys.iter().any(|key| key.eq_ignore_ascii_case(column));
+    let named = table.columns.as_ref();
+    is_key || named.is_none_or(|named| named.iter().any(|name| name.eq_ignore_ascii_case(column)))
 }
 
 /// Names, separated by commas.

@@ -4,7 +4,7 @@
 //! the table's only follow), or if one of its columns is not shared. Everything else is named.
 
 use super::facts::Content;
-use super::{Looked, in_set};
+use super::{Looked, in_set, is_shared};
 use crate::replica::KeyKind;
 use crate::replica::sqlite::catalogue::Catalogue;
 use crate::replica::sqlite::membership::plan::{find, foreign_key};
@@ -23,7 +23,7 @@ pub(super) fn check(looked: &Looked<'_>, tables: &[SetTable], catalogue: &Catalo
         let parent = in_set(tables, &reference.parent);
         let is_whole = parent.is_some_and(|parent| parent.rows == Rows::All);
         let is_followed = follows.iter().any(|follow| follow.is(&reference));
-        let is_shared = reference.columns.iter().all(|column| is_shared(looked, column));
+        let is_shared = reference.columns.iter().all(|column| is_shared(looked.table, &looked.entry.shape, column));
         if is_whole || !is_shared || (is_followed && follows.len() == 1) {
             continue;
         }
@@ -95,12 +95,6 @@ fn references(looked: &Looked<'_>) -> Vec<Reference> {
         all.extend(parents.into_iter().map(|parent| one(&column.name, parent)));
     }
     all
-}
-
-fn is_shared(looked: &Looked<'_>, column: &str) -> bool {
-    let is_key = looked.entry.shape.keys.iter().any(|key| key.eq_ignore_ascii_case(column));
-    let named = looked.table.columns.as_ref();
-    is_key || named.is_none_or(|named| named.iter().any(|name| name.eq_ignore_ascii_case(column)))
 }
 
 /// What becomes of a column that is not shared, if it need not be.
