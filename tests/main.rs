@@ -15,6 +15,7 @@ mod mirror;
 mod numbers;
 mod numbers_ranges;
 mod regressions;
+mod sets;
 mod shape;
 mod steps;
 mod supersede;

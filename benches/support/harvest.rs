@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use packhorse_shared::id::Cut;
-use packhorse_shared::replica::Replica;
+use packhorse_shared::id::{Cut, LinkId};
 use packhorse_shared::replica::sqlite::SqliteReplica;
+use packhorse_shared::replica::{Replica, SharedTable};
 use packhorse_shared::seam::{OsClock, WallClock};
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -205,12 +205,12 @@ fn changed_since(replica: &mut SqliteReplica, since: Cut) -> u64 {
     let tables = replica.tables().to_vec();
     let snapshot = replica.glance().expect("a view");
     let mut count = 0;
-    for table in &tables {
+    for table in tables.into_iter().map(SharedTable::all) {
         let mut show = |_: &dyn packhorse_shared::replica::ChangedRecord| {
             count += 1;
             Ok(())
         };
-        snapshot.changed_between(table, since, snapshot.cut(), &mut show).expect("the changes");
+        snapshot.changed_between(LinkId::LOCAL, &table, since, snapshot.cut(), &mut show).expect("the changes");
     }
     count
 }

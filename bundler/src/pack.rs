@@ -1,6 +1,6 @@
 //! Pack: the selected changes as the members of a bundle, and the manifest that goes before them.
 
-use packhorse_shared::bundle::{Addressee, BundleWriter, Counts, FORMAT, Kind, Manifest, columns};
+use packhorse_shared::bundle::{Addressee, BundleWriter, CONFIG, Counts, FORMAT, Kind, Manifest, columns};
 use packhorse_shared::id::{Digest, NetworkId, NodeId, NodeName};
 use packhorse_shared::link::Header;
 use packhorse_shared::replica::SharedTable;
@@ -26,6 +26,9 @@ pub struct Route<'a> {
 /// The members of a bundle, in the order of its tables.
 pub fn members(selection: &Selection, sender: NodeId) -> Result<BundleWriter<'static>, BundlerError> {
     let mut writer = BundleWriter::new();
+    if let Some(terms) = &selection.terms {
+        writer.bytes(CONFIG, terms.clone());
+    }
     for changes in &selection.tables {
         let bytes = columns::encode(changes, sender)
             .map_err(|source| BundlerError::Columns { table: changes.table.clone(), source })?;

@@ -70,7 +70,7 @@ impl Packer<'_> {
         }
         let now = self.world.clock.now();
         let database = self.spool.fresh_tmp(&format!("package-{}.db", order.remote))?;
-        let copy = RemoteCopy { tables: order.tables, as_is: order.as_is };
+        let copy = RemoteCopy { membership: order.membership, tables: order.tables, as_is: order.as_is };
         let beyond = beyond(replica)?;
         let written = replica.copy_for_remote(now, &database, copy).map_err(BundlerError::from).and_then(|copied| {
             self.reached(Step::PackageDatabaseMade, order)?;

@@ -67,6 +67,16 @@ impl Marks {
         self.fields.get(at).map(|field| field.1)
     }
 
+    /// Forgets the marks of some columns of a table with all of these.
+    pub fn forget(&mut self, dropped: &[ColumnId], all: &[ColumnId]) {
+        let kept = all.iter().filter(|column| !dropped.contains(column));
+        let kept: Vec<(ColumnId, Mark)> = kept.filter_map(|column| Some((*column, self.get(*column)?))).collect();
+        let others = self.fields.iter().filter(|field| !all.contains(&field.0)).copied();
+        let mut fields: Vec<(ColumnId, Mark)> = others.chain(kept).collect();
+        fields.sort_unstable_by_key(|field| field.0);
+        *self = Self { base: None, fields };
+    }
+
     /// Changes every mark in place: what moves a whole record in this node's order.
     pub fn for_each(&mut self, mut change: impl FnMut(&mut Mark)) {
         self.base.iter_mut().for_each(&mut change);

@@ -11,7 +11,7 @@ use crate::bookkeeping;
 use crate::failure::{Exit, Failure};
 use crate::node::{Node, WORLD};
 use crate::report::note;
-use crate::wording::count;
+use crate::wording::{count, shown};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -61,11 +61,19 @@ fn tell(received: &Received) -> Exit {
     for (name, why) in &received.left_alone {
         note(&format!("{} was left in the inbox: {why}", name));
     }
+    for (hub, table) in &received.lacking {
+        note(&format!(
+            "{hub} shares table {}, which this database does not have: run the migration that makes it here too; until \
+             then its records are held",
+            shown(table)
+        ));
+    }
     if received.rested.placed > 0 {
         let changes = count(received.rested.placed, "change that was held is", "changes that were held are");
         note(&format!("the application has been quiet: {changes} placed now"));
     }
-    let needs_a_person = |placed: &Placed| placed.held + placed.conflicts > placed.waiting;
+    let needs_a_person =
+        |placed: &Placed| placed.held + placed.conflicts + placed.refused > placed.waiting + placed.leaving;
     let attention = received.rested.conflicts > 0 || received.applied.iter().any(|(_, placed)| needs_a_person(placed));
     let set_aside = !received.quarantined.is_empty() || !received.left_alone.is_empty();
     if attention || set_aside { Exit::Attention } else { Exit::Done }
@@ -76,7 +84,25 @@ fn tell_placed(name: &str, placed: &Placed) {
     if placed.records > 0 {
         note(&format!("{from}: applied {}", count(placed.records, "changed record", "changed records")));
     }
-    let held = placed.held - placed.waiting;
+    if placed.withdrawn > 0 {
+        let withdrawn = count(placed.withdrawn, "record is", "records are");
+        note(&format!(
+            "{from}: {withdrawn} not shared any more, and {} taken off",
+            if placed.withdrawn == 1 { "was" } else { "were" }
+        ));
+    }
+    if placed.refused > 0 {
+        let refused = count(placed.refused, "change was", "changes were");
+        note(&format!("{from}: {refused} refused, because {from} does not share what they change"));
+    }
+    if placed.leaving > 0 {
+        let leaving = count(placed.leaving, "record goes", "records go");
+        note(&format!(
+            "{from}: {leaving} too as soon as what was added to {} here is at {from}",
+            if placed.leaving == 1 { "it" } else { "them" }
+        ));
+    }
+    let held = placed.held - placed.waiting - placed.leaving;
     if held > 0 {
         note(&format!(
             "{from}: {} held, because they cannot be placed now (`packhorse held list` tells why)",

@@ -8,12 +8,12 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use packhorse_shared::bundle::{
-    Addressee, BundleError, BundleName, BundleReader, Kind, Limits, Manifest, ShortDigest, columns,
+    Addressee, BundleError, BundleName, BundleReader, CONFIG, Kind, Limits, Manifest, ShortDigest, columns,
 };
-use packhorse_shared::change::TableChanges;
+use packhorse_shared::change::{Passage, TableChanges};
 use packhorse_shared::id::{NodeId, NodeName};
 use packhorse_shared::link::{Header, Role};
-use packhorse_shared::replica::{Identity, StoredLink};
+use packhorse_shared::replica::{Identity, StoredLink, Terms};
 use packhorse_shared::spool::SpoolFile;
 
 /// A file in the inbox.
@@ -131,25 +131,42 @@ fn refuse_other_installations(manifest: &Manifest, header: &Header, link: &Store
     }
 }
 
-/// Reads and checks all of a bundle.
-pub fn read(path: &Path) -> Result<Vec<TableChanges>, Unfit> {
+/// What a bundle says.
+pub struct Said {
+    /// The changes, by table.
+    pub changes: Vec<TableChanges>,
+    /// What is shared from now on, if that is told.
+    pub terms: Option<Terms>,
+}
+
+/// Reads and checks all of a bundle. `from`: which end its sender is; only a hub says what is shared.
+pub fn read(path: &Path, from: Role) -> Result<Said, Unfit> {
     let (manifest, members) = BundleReader::read_all(open(path)?, Limits::BUNDLE, is_known).map_err(unfit)?;
-    let mut tables = Vec::with_capacity(members.len());
+    let mut said = Said { changes: Vec::with_capacity(members.len()), terms: None };
+    let wrong = |what: String| Err(Unfit::Quarantine(what));
     for (name, bytes) in members {
-        let mut changes = columns::decode(&bytes, manifest.node)
-            .map_err(|error| Unfit::Quarantine(format!("its member {name} cannot be read: {error}")))?;
-        changes.passage = columns::passage_of(&name).unwrap_or_default();
-        if columns::member_name(changes.passage, &changes.table) != name {
-            return Err(Unfit::Quarantine(format!("its member {name} is about table \"{}\"", changes.table)));
+        let passage = columns::passage_of(&name);
+        if from == Role::Remote && passage != Some(Passage::Within) {
+            return wrong(format!("its member {name} says what only a hub can say"));
         }
-        tables.push(changes);
+        let Some(passage) = passage else {
+            let terms = Terms::from_bytes(&bytes);
+            said.terms = Some(terms.map_err(|error| Unfit::Quarantine(format!("its member {name}: {error}")))?);
+            continue;
+        };
+        let changes = columns::decode(&bytes, manifest.node)
+            .map_err(|error| Unfit::Quarantine(format!("its member {name} cannot be read: {error}")))?;
+        if columns::member_name(passage, &changes.table) != name {
+            return wrong(format!("its member {name} is about table \"{}\"", changes.table));
+        }
+        said.changes.push(TableChanges { passage, ..changes });
     }
-    Ok(tables)
+    Ok(said)
 }
 
 /// The members that this version understands.
 fn is_known(name: &str) -> bool {
-    columns::passage_of(name).is_some()
+    columns::passage_of(name).is_some() || name == CONFIG
 }
 
 fn open(path: &Path) -> Result<BufReader<File>, Unfit> {

@@ -16,7 +16,7 @@ use packhorse_shared::seam::{Step, World};
 use packhorse_shared::spool::Spool;
 
 use crate::error::UnbundlerError;
-use crate::intake::{self, Arrived, Unfit};
+use crate::intake::{self, Arrived, Said, Unfit};
 use crate::merge::Arrival;
 use crate::place::{Placed, place};
 use crate::retry::retry_when_quiet;
@@ -35,6 +35,8 @@ pub struct Received {
     pub quarantined: Vec<(String, String)>,
     /// What was left where it is, and why.
     pub left_alone: Vec<(String, String)>,
+    /// Tables that a hub shares and this database does not have.
+    pub lacking: Vec<(NodeName, String)>,
     /// What had waited for the application to be quiet, and was placed although nothing came.
     pub rested: Rested,
 }
@@ -167,14 +169,20 @@ impl Receiver<'_> {
         header: &Header,
         pass: &mut Pass<'_>,
     ) -> Result<(), UnbundlerError> {
-        let changes = match intake::read(&bundle.path) {
-            Ok(changes) => changes,
+        let Said { changes, terms } = match intake::read(&bundle.path, link.state.role()) {
+            Ok(said) => said,
             Err(unfit) => return self.set_aside(replica, link, bundle, unfit, pass.received),
         };
+        // What comes by new terms must find its tables. Taken over once too often they change nothing.
+        if let Some(terms) = &terms {
+            let lacking = replica.take_over(terms)?;
+            pass.received.lacking.extend(lacking.into_iter().map(|table| (link.peer.clone(), table)));
+            self.reached(Step::TermsTakenOver, &bundle.file)?;
+        }
         let now = self.world.clock.now();
         let (seen, sender) = (link.state.seen_by(header), link.node.unwrap_or(NodeId(0)));
         let mut accepted = link.clone();
-        accepted.state.accept(header, !changes.is_empty(), now);
+        accepted.state.accept(header, !changes.is_empty() || terms.is_some(), now);
         // Our next edits must be later than all that came, and than what we take for exchanged or forgotten by it; the
         // sender's clock itself may be years ahead.
         let exchanged = header.complete_to.max(header.horizon.reading());
@@ -186,6 +194,9 @@ impl Receiver<'_> {
         let dropped = header.horizon;
         let arrival = Arrival { link: link.id, via, cut, seen, sender, hub, horizon, births, dropped, had, told };
         let placed = place(&mut *transaction, &changes, arrival, now, self.renumber_quiet)?;
+        if pass.hub == Some(link.id) {
+            transaction.forget_withdrawn(seen)?;
+        }
         transaction.save_link(&accepted)?;
         self.reached(Step::ApplyUncommitted, &bundle.file)?;
         transaction.commit()?;

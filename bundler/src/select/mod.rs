@@ -58,6 +58,8 @@ pub const RECORDS_AT_ONCE: u64 = 20_000;
 pub struct Selection {
     /// By table; tables without changes are not in it.
     pub tables: Vec<TableChanges>,
+    /// What the peer is to be told of what is shared, if that changed.
+    pub terms: Option<Vec<u8>>,
     /// When the oldest of them was made.
     pub oldest: Option<WallTime>,
     /// The cut that they end at.
@@ -79,7 +81,7 @@ impl Selection {
 
     /// Whether nothing changed.
     pub fn is_empty(&self) -> bool {
-        self.tables.is_empty()
+        self.tables.is_empty() && self.terms.is_none()
     }
 }
 
@@ -109,7 +111,10 @@ pub fn select(snapshot: &dyn Snapshot, tables: &[SharedTable], owed: Owed, porti
     let oldest = stamps.min();
     let reach = if upto >= snapshot.cut() { Reach::Rest } else { Reach::Part };
     let tables = selectors.into_iter().flat_map(Selector::finish).collect();
-    Ok(Selection { tables, oldest, upto, reach })
+    let terms = snapshot.terms_owed(owed.link, owed.floor)?;
+    // What comes in by new terms must find them there.
+    let terms = terms.filter(|_| owed.since == owed.floor).map(|(terms, _)| terms);
+    Ok(Selection { tables, terms, oldest, upto, reach })
 }
 
 /// Selects the next portion of the records before every cut, whole, for a peer that asked for everything; tells how far that
@@ -133,7 +138,7 @@ pub fn sweep(
         Ok(if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     })?;
     let tables = selectors.into_iter().flat_map(Selector::finish).collect();
-    Ok((Selection { tables, oldest: None, upto: owed.since, reach: Reach::Part }, reached))
+    Ok((Selection { tables, terms: None, oldest: None, upto: owed.since, reach: Reach::Part }, reached))
 }
 
 /// Counts all that a link is owed, a portion at a time.

@@ -36,6 +36,9 @@ pub use manifest::{Addressee, Counts, FORMAT, Kind, Manifest, MemberEntry};
 pub use name::{BundleName, BundleNameError, ShortDigest};
 pub use read::BundleReader;
 
+/// The member that tells a remote what it shares, as [`crate::replica::Terms`].
+pub const CONFIG: &str = "config";
+
 /// Why a bundle cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum BundleError {

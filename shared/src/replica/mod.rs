@@ -18,6 +18,7 @@ mod remains;
 mod shape;
 mod sharing;
 pub mod sqlite;
+mod terms;
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -42,7 +43,8 @@ pub use numbering::{NoRange, RemoteCopy, WhyNoRange};
 pub use reference::{Pair, Reference, Refers};
 pub use remains::{Remains, RemainsField};
 pub use shape::{ColumnShape, KeyKind, LeftOut, Parent, TableShape, WhyLeftOut};
-pub use sharing::{Belonging, MembershipId, SharedRows, SharedTable};
+pub use sharing::{Belonging, MembershipId, SharedRows, SharedTable, Spoken};
+pub use terms::{DamagedTerms, SharedColumns, Terms};
 
 /// Shorthand for results of a replica.
 pub type Result<T> = std::result::Result<T, ReplicaError>;
@@ -136,6 +138,9 @@ pub trait Replica {
     /// What a link shares.
     fn sharing(&mut self, link: &StoredLink) -> Result<Vec<SharedTable>>;
 
+    /// Takes over what the hub says of what is shared; tells the tables of these that this database does not have.
+    fn take_over(&mut self, terms: &Terms) -> Result<Vec<String>>;
+
     /// Forgets a link. Its number is never given again.
     fn remove_link(&mut self, link: LinkId) -> Result<()>;
 
@@ -219,6 +224,10 @@ pub trait Snapshot {
     /// The birth of the record under a key, or of the one that stood there last, if it was made since capture began; `at`:
     /// of the one that stood there when this was stamped.
     fn birth_of(&self, table: &str, key: &Key, at: Option<Stamp>) -> Result<Option<Stamp>>;
+
+    /// What a link's peer is to be told of what is shared, as [`Terms`] in bytes, if that changed after a cut; and the cut at
+    /// which it did.
+    fn terms_owed(&self, link: LinkId, since: Cut) -> Result<Option<(Vec<u8>, Cut)>>;
 
     /// The records that are one with the one under a key, each with what that one is known by.
     fn united(&self, table: &TableShape, key: &Key) -> Result<Vec<(Residence, Residence)>>;
@@ -331,6 +340,22 @@ pub trait MergeTransaction {
 
     /// Forgets what was left of a record that stands again.
     fn unbury(&mut self, table: &TableShape, key: &Key, birth: Option<Stamp>) -> Result<()>;
+
+    /// Takes a record off its table and forgets it, or what is left of it, but for edits that its hub has not acknowledged.
+    fn take_off(&mut self, table: &TableShape, key: &Key, birth: Option<Stamp>, limbo: &Remains) -> Result<Placement>;
+
+    /// Forgets what is left of withdrawn records whose edits lie up to this cut: the hub has them.
+    fn forget_withdrawn(&mut self, upto: Cut) -> Result<()>;
+
+    /// What a link shares.
+    fn sharing(&mut self, link: LinkId) -> Result<Vec<SharedTable>>;
+
+    /// How the record under a key stands to what a link shares; None if it never was shared and its peer has never spoken of
+    /// it.
+    fn belonging(&mut self, link: LinkId, table: &SharedTable, key: &Key) -> Result<Option<Belonging>>;
+
+    /// Notes that a link's peer has spoken of a record that is no member yet, or not any more.
+    fn note_spoken_of(&mut self, link: LinkId, table: &SharedTable, key: &Key, spoken: Spoken) -> Result<()>;
 
     /// What the record under a key refers to by foreign keys and does not stand here.
     fn missing_parents(&mut self, table: &TableShape, key: &Key) -> Result<Vec<Missing>>;

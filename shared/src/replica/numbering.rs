@@ -2,11 +2,13 @@
 
 use std::fmt;
 
-use super::SharedTable;
+use super::{MembershipId, SharedTable};
 
 /// What a remote is to have.
 #[derive(Clone, Copy, Debug)]
 pub struct RemoteCopy<'a> {
+    /// The membership of its set.
+    pub membership: MembershipId,
     /// The tables that it shares.
     pub tables: &'a [SharedTable],
     /// Those of them whose numbers are left as they are.

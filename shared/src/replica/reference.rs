@@ -6,12 +6,14 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::TableShape;
 use crate::id::ColumnId;
 use crate::value::Value;
 
 /// A reference that is configured.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reference {
     /// The table that has it.
     pub table: String,
@@ -22,7 +24,7 @@ pub struct Reference {
 }
 
 /// Whose numbers a column holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Refers {
     /// Those of one table's records.
     To(String),

@@ -29,12 +29,18 @@ pub struct Remains {
     /// The fields whose values are known, by ascending column: of a record that was deleted here or came whole, all; of one
     /// that was evicted or deleted unseen, none.
     pub fields: Vec<RemainsField>,
+    /// Whether it was withdrawn: it does not come back by what is known here, only with all that its hub has of it. What is
+    /// kept are edits that the hub has not acknowledged.
+    pub withdrawn: bool,
 }
+
+/// The first byte of the packed form says of a withdrawn record so, beside whether there is a tombstone.
+pub(crate) const WITHDRAWN: u8 = 2;
 
 impl Remains {
     /// A tombstone without values.
     pub fn tombstone(dead: Mark) -> Self {
-        Self { dead: Some(dead), fields: Vec::new() }
+        Self { dead: Some(dead), ..Self::default() }
     }
 
     /// The latest stamp of any field.
@@ -42,7 +48,7 @@ impl Remains {
         self.fields.iter().filter_map(|field| field.mark).map(|mark| mark.stamp).max()
     }
 
-    /// Whether it ought to stand in its table once it is whole.
+    /// Whether it ought to stand in its table once it is whole, unless it was withdrawn.
     pub fn living(&self) -> bool {
         self.latest_field().is_some_and(|latest| self.dead.is_none_or(|dead| latest > dead.stamp))
     }
@@ -66,11 +72,14 @@ impl Remains {
         }
     }
 
-    /// The packed form: for the tombstone and for each field's mark a byte that says whether it is there; fields as
-    /// (column, mark, value) to the end.
+    /// The packed form: for the tombstone and for each field's mark a byte that says whether it is there (the first one also
+    /// whether the record was withdrawn); fields as (column, mark, value) to the end.
     pub fn pack(&self, roster: &Roster) -> Result<Vec<u8>, DamagedMarks> {
         let mut bytes = Vec::new();
         pack_optional(&mut bytes, self.dead, roster)?;
+        if let Some(first) = bytes.first_mut().filter(|_| self.withdrawn) {
+            *first |= WITHDRAWN;
+        }
         for field in &self.fields {
             varint::put(&mut bytes, u64::from(field.column.0));
             pack_optional(&mut bytes, field.mark, roster)?;
@@ -81,17 +90,19 @@ impl Remains {
 
     /// Reads the packed form.
     pub fn unpack(mut from: &[u8], roster: &Roster) -> Result<Self, DamagedMarks> {
-        let dead = unpack_optional(&mut from, roster)?;
+        let (&first, _) = from.split_first().ok_or(DamagedMarks)?;
+        let withdrawn = first & WITHDRAWN != 0;
+        let dead = unpack_optional(&mut from, WITHDRAWN, roster)?;
         let mut fields: Vec<RemainsField> = Vec::new();
         while !from.is_empty() {
             let column = varint::take(&mut from).and_then(|id| u32::try_from(id).ok()).map(ColumnId);
             let column = column.filter(|&column| fields.last().is_none_or(|last| last.column < column));
             let column = column.ok_or(DamagedMarks)?;
-            let mark = unpack_optional(&mut from, roster)?;
+            let mark = unpack_optional(&mut from, 0, roster)?;
             let value = values::take(&mut from).ok_or(DamagedMarks)?;
             fields.push(RemainsField { column, mark, value });
         }
-        Ok(Self { dead, fields })
+        Ok(Self { dead, fields, withdrawn })
     }
 }
 
@@ -100,10 +111,11 @@ fn pack_optional(to: &mut Vec<u8>, mark: Option<Mark>, roster: &Roster) -> Resul
     mark.map_or(Ok(()), |mark| pack_mark(to, mark, roster))
 }
 
-fn unpack_optional(from: &mut &[u8], roster: &Roster) -> Result<Option<Mark>, DamagedMarks> {
+/// Takes a mark that may be there; these bits of the byte that says so mean something else.
+fn unpack_optional(from: &mut &[u8], other: u8, roster: &Roster) -> Result<Option<Mark>, DamagedMarks> {
     let (&flag, rest) = from.split_first().ok_or(DamagedMarks)?;
     *from = rest;
-    match flag {
+    match flag & !other {
         0 => Ok(None),
         1 => unpack_mark(from, roster).map(Some),
         _ => Err(DamagedMarks),
@@ -141,6 +153,7 @@ mod tests {
         let mut remains = Remains::tombstone(mark(5));
         remains.set(field(2, 6));
         remains.set(RemainsField { column: ColumnId(0), mark: None, value: Value::Text(vec![0xff]) });
+        remains.withdrawn = true;
         let bytes = remains.pack(&roster).unwrap();
         assert_eq!(Remains::unpack(&bytes, &roster), Ok(remains.clone()));
         for length in 0..bytes.len() {

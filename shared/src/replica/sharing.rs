@@ -53,3 +53,14 @@ impl Belonging {
         }
     }
 }
+
+/// What a peer has said of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spoken {
+    /// All of it: it has it as it is here.
+    Whole,
+    /// A part.
+    InPart,
+    /// What it may not: it is to be withdrawn.
+    Beyond,
+}

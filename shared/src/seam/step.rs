@@ -131,6 +131,8 @@ steps! {
     TransferConcluded = "transfer-concluded",
 
     // Apply.
+    /// What a bundle says of what is shared is taken over; its changes are not.
+    TermsTakenOver = "terms-taken-over",
     /// A bundle's changes and the link's state are written in one transaction, which is not committed.
     ApplyUncommitted = "apply-uncommitted",
     /// They are committed; the bundle is in the inbox.

@@ -14,7 +14,7 @@ pub fn reason(held: &Held) -> String {
             format!("{} may not be empty here", columns(held, what).unwrap_or_else(|| what.to_owned()))
         }
         Refusal::Check(what) => format!("the table's condition does not hold: CHECK {what}"),
-        Refusal::Same(words) | Refusal::Other(words) => words.to_owned(),
+        Refusal::Same(words) | Refusal::Leaving(words) | Refusal::Other(words) => words.to_owned(),
     }
 }
 
@@ -33,6 +33,7 @@ pub fn next_step(held: &Held) -> String {
             "change the record, here or where this change was made, so that the table takes it"
         }
         Refusal::Same(_) => "wait: its sender makes the two one when it sees ours",
+        Refusal::Leaving(_) => "wait: what refers to it is sent to the hub, and goes then too",
         Refusal::Other(_) if reason.contains("which was deleted here") => {
             "make the record that it refers to once more where this change was made, or have it refer to another"
         }

@@ -1,6 +1,6 @@
 //! The changes of a record that does not stand in its table: deleted here, come only in part, or not known yet.
 
-use packhorse_shared::change::{RecordChange, TableChanges};
+use packhorse_shared::change::{Passage, RecordChange, TableChanges};
 use packhorse_shared::clock::Stamp;
 use packhorse_shared::id::{ColumnId, LinkId};
 use packhorse_shared::marks::{Mark, Marks};
@@ -10,7 +10,7 @@ use packhorse_shared::value::Value;
 use super::column::{Column, column_of};
 use super::references::{Before, Undo};
 use super::{Placer, Step};
-use crate::merge;
+use crate::merge::{self, Authority};
 
 /// What is known of a record that does not stand.
 pub(super) struct Gathered {
@@ -35,14 +35,14 @@ impl Placer<'_> {
         let Gathered { birth, known, remains } = gathered;
         // Below the horizon it may be another record that lies here under its number, unless that waits for the rest of it.
         let is_known = known.as_ref().is_some_and(|known| birth == record.birth || known.living());
-        if !is_known && self.arrival.is_forgotten(record) {
+        if !is_known && of.passage != Passage::Entered && self.arrival.is_forgotten(record) {
             return self.stay_deleted(table, record, birth, known);
         }
         if known.as_ref() == Some(&remains) {
             return Ok(Step::Nothing);
         }
         let has_all = table.columns.iter().all(|column| remains.get(column.id).is_some());
-        if !remains.living() || !(record.whole || has_all) {
+        if !remains.living() || !(record.whole || has_all) || remains.withdrawn {
             self.transaction.bury(table, &record.key, birth, &remains)?;
             return Ok(Step::Done);
         }
@@ -59,7 +59,7 @@ impl Placer<'_> {
         if let Placement::Refused(reason) = self.transaction.insert(table, &record.key, &fields)? {
             return Ok(Step::Refused(reason));
         }
-        let mut present = self.arisen(table, record, &remains, known.as_ref());
+        let mut present = self.arisen(table, of, record, &remains, known.as_ref());
         if let Some(birth) = self.confirms.remove(&(table.id, record.key.clone())) {
             present.marks.set(ColumnId::EXISTENCE, self.confirmation(birth));
         }
@@ -81,6 +81,9 @@ impl Placer<'_> {
         let known = known.map(|known| known.remains);
         let mut remains = known.clone().unwrap_or_default();
         merge::gather(&mut remains, record, |field| column_of(table, of, field).map(Column::id), &self.arrival);
+        if record.whole && self.arrival.authority() == Authority::Sender {
+            remains.withdrawn = false;
+        }
         Ok(Gathered { birth, known, remains })
     }
 
@@ -120,13 +123,14 @@ impl Placer<'_> {
     fn arisen(
         &mut self,
         table: &TableShape,
+        of: &TableChanges,
         record: &RecordChange,
         remains: &Remains,
         known: Option<&Remains>,
     ) -> Present {
         let has_late = record.fields.iter().any(|field| self.arrival.is_late(field.stamp));
-        let came_in_pieces = known.is_some_and(|known| known.dead.is_none());
-        if self.arrival.is_all_past(record) && (has_late || came_in_pieces) {
+        let came_in_pieces = known.is_some_and(|known| known.dead.is_none() && !known.withdrawn);
+        if of.passage != Passage::Entered && self.arrival.is_all_past(record) && (has_late || came_in_pieces) {
             // Under its own stamps others would take it for a deleted one.
             let mark = Mark { stamp: self.transaction.tick(), cut: self.arrival.cut, via: LinkId::LOCAL };
             return Present { birth: self.arrival.horizon.birth(record.birth), marks: Marks::of_all(mark) };
@@ -138,6 +142,12 @@ impl Placer<'_> {
             let came_now = field.mark.filter(|mark| mark.cut == self.arrival.cut);
             let via = came_now.map_or(LinkId::LOCAL, |mark| mark.via);
             marks.set(field.column, Mark { stamp, cut: self.arrival.cut, via });
+        }
+        // What its maker does not share took its default with the rest.
+        let made = remains.fields.iter().filter_map(|field| field.mark).map(|mark| mark.stamp).min();
+        for column in table.columns.iter().filter(|column| remains.get(column.id).is_none()) {
+            let stamp = made.unwrap_or(self.arrival.horizon.stamp());
+            marks.set(column.id, Mark { stamp, cut: self.arrival.cut, via: self.arrival.via });
         }
         if known.is_some() && !record.whole {
             merge::send_whole(&mut marks, &table.column_ids(), self.arrival.cut, self.arrival.horizon);

@@ -28,15 +28,18 @@ mod standing;
 mod swap;
 mod unite;
 mod united;
+mod withdraw;
+mod within;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
-use packhorse_shared::change::{EXISTENCE, RecordChange, TableChanges};
+use packhorse_shared::change::{EXISTENCE, Passage, RecordChange, TableChanges};
 use packhorse_shared::clock::{Reading, WallTime};
 use packhorse_shared::config::Span;
 use packhorse_shared::horizon::Horizon;
 use packhorse_shared::id::{Cut, LinkId, TableId};
-use packhorse_shared::replica::{Held, MergeTransaction, Moves, Refusal, Result, TableShape};
+use packhorse_shared::replica::{Held, MergeTransaction, Moves, Refusal, Result, SharedTable, TableShape};
 use packhorse_shared::value::Key;
 
 use crate::merge::Arrival;
@@ -55,12 +58,18 @@ pub struct Placed {
     pub held: u64,
     /// Of these, the ones that wait for nobody but their sender: it makes them one with ours.
     pub waiting: u64,
+    /// And those that are to be withdrawn and wait for what refers to them.
+    pub leaving: u64,
     /// Fields over which there is a conflict.
     pub conflicts: u64,
     /// Records that were kept although deleted elsewhere, because others refer to them.
     pub revived: u64,
     /// Records that were kept although deleted elsewhere, because what was remembered of them then is forgotten.
     pub kept: u64,
+    /// Records that were taken off the tables, since they are shared no more.
+    pub withdrawn: u64,
+    /// Changes that were refused, since they are of what their sender does not share.
+    pub refused: u64,
 }
 
 /// What became of one record's change.
@@ -99,6 +108,8 @@ pub struct Placer<'a> {
     unknown: Births,
     /// How changes that are held stand against what is here, by the link that brought them, where that is known.
     of_links: BTreeMap<LinkId, Arrival>,
+    /// What each link shares, of those looked at.
+    sharing: BTreeMap<LinkId, Rc<[SharedTable]>>,
     /// Why a change was held last.
     refusal: Option<String>,
     waiting: Waiting,
@@ -114,13 +125,23 @@ pub fn place(
     quiet: Span,
 ) -> Result<Placed> {
     let mut placer = Placer::new(transaction, arrival, now, quiet)?;
+    let within = placer.within(bundle)?;
+    let bundle = within.as_deref().unwrap_or(bundle);
     let named = placer.with_births(bundle)?;
     placer.changes(named.as_deref().unwrap_or(bundle))?;
-    placer.retry_held(&|_| true)?;
+    let mut placed = placer.retry_held(&|_| true)?;
+    // A record that is withdrawn may make another free, which was tried before it.
+    while !placed.is_empty() {
+        placed = placer.retry_held(&|held| held.change.passage == Passage::Withdrawn)?;
+    }
     if placer.placed.held > 0 {
         let held = placer.transaction.held()?;
-        let waiting = held.iter().filter(|held| matches!(Refusal::of(&held.reason), Refusal::Same(_))).count() as u64;
-        placer.placed.waiting = waiting.min(placer.placed.held);
+        let count =
+            |is_it: fn(Refusal<'_>) -> bool| held.iter().filter(|held| is_it(Refusal::of(&held.reason))).count();
+        let placed = &mut placer.placed;
+        placed.waiting = (count(|refusal| matches!(refusal, Refusal::Same(_))) as u64).min(placed.held);
+        let leaving = count(|refusal| matches!(refusal, Refusal::Leaving(_))) as u64;
+        placed.leaving = leaving.min(placed.held - placed.waiting);
     }
     Ok(placer.placed)
 }
@@ -177,6 +198,7 @@ impl<'a> Placer<'a> {
             coming,
             unknown: Births::new(),
             of_links,
+            sharing: BTreeMap::new(),
             refusal: None,
             waiting: Waiting::until(quiet),
         })
@@ -205,10 +227,13 @@ impl Placer<'_> {
                 Err(reason) => self.hold_all(changes, &reason)?,
             }
         }
+        let (leaving, work): (Vec<_>, Vec<_>) = work.into_iter().partition(|item| item.1.passage == Passage::Withdrawn);
         let (deaths, others): (Vec<_>, Vec<_>) = work.into_iter().partition(|(_, _, record)| record.dead.is_some());
         let mut undos = Vec::new();
         let refused = self.pass(deaths, &mut undos)?;
         let refused = [self.pass(others, &mut undos)?, refused].concat();
+        // What refers to it may have been changed by the same bundle, and what it makes room for waits for that.
+        self.withdraw_all(leaving)?;
         let refused = self.pass_until_settled(refused, &mut undos)?;
         let refused = self.die_together(refused, &mut undos)?;
         let refused = self.make_room_for_new(refused, &mut undos)?;
@@ -317,6 +342,17 @@ impl Placer<'_> {
         if says_only_number(table, of, record) {
             return Ok(Step::Nothing);
         }
+        if self.is_beyond(table, record)? {
+            return Ok(Step::Nothing);
+        }
+        let step = self.merged((table, of, record), undos)?;
+        if matches!(step, Step::Done | Step::Nothing) {
+            self.note_spoken_of(table, record)?;
+        }
+        Ok(step)
+    }
+
+    fn merged<'t>(&mut self, (table, of, record): Item<'t>, undos: &mut Vec<Undo<'t>>) -> Result<Step> {
         if let Some(reason) = self.awaited(table, of, record)? {
             return Ok(Step::Refused(reason));
         }

@@ -1,6 +1,6 @@
 //! The changes of a record that stands in its table: new values of fields, or its deletion.
 
-use packhorse_shared::change::{FieldChange, RecordChange, TableChanges};
+use packhorse_shared::change::{FieldChange, Passage, RecordChange, TableChanges};
 use packhorse_shared::clock::Stamp;
 use packhorse_shared::id::LinkId;
 use packhorse_shared::marks::{Mark, Marks};
@@ -95,7 +95,12 @@ impl Placer<'_> {
             if field.stamp.is_of_horizon() && says_the_same && present.marks.get(column.id()).is_none() {
                 continue;
             }
-            let verdict = merge::field(present.marks.get(column.id()), field.stamp, &self.arrival);
+            let ours = present.marks.get(column.id());
+            let verdict = match (of.passage, ours) {
+                // Without a mark it may be the default of a column that is shared only now.
+                (Passage::Entered, None) => merge::Field::Theirs,
+                _ => merge::field(ours, field.stamp, &self.arrival),
+            };
             if let (Column::Field(at, _), true) = (column, verdict.is_conflict()) {
                 conflicts.push((field, at, verdict));
             }

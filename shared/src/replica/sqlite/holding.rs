@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 
 use super::fault::{Fault, Outcome};
 use crate::bundle::columns;
-use crate::change::TableChanges;
+use crate::change::{Passage, TableChanges};
 use crate::clock::{Reading, WallTime};
 use crate::id::{LinkId, NodeId};
 use crate::replica::Held;
@@ -22,14 +22,14 @@ pub(super) fn hold(
     now: WallTime,
 ) -> Outcome<()> {
     let bytes = columns::encode(change, node).map_err(|error| Fault::Damaged(error.to_string()))?;
-    let sql = "INSERT INTO _packhorse_held (link, change, reason, since) VALUES (?1, ?2, ?3, ?4)";
-    connection.prepare_cached(sql)?.execute(params![link.0, bytes, reason, now.0 as i64])?;
+    let sql = "INSERT INTO _packhorse_held (link, passage, change, reason, since) VALUES (?1, ?2, ?3, ?4, ?5)";
+    connection.prepare_cached(sql)?.execute(params![link.0, number_of(change.passage), bytes, reason, now.0 as i64])?;
     Ok(())
 }
 
 /// Everything that is held, in the order in which it came.
 pub(super) fn held(connection: &Connection, node: NodeId) -> Outcome<Vec<Held>> {
-    let sql = "SELECT id, link, change, reason, since FROM _packhorse_held ORDER BY id";
+    let sql = "SELECT id, link, passage, change, reason, since FROM _packhorse_held ORDER BY id";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([])?;
     let mut held = Vec::new();
@@ -37,9 +37,12 @@ pub(super) fn held(connection: &Connection, node: NodeId) -> Outcome<Vec<Held>> 
         held.push(Held {
             id: row.get(0)?,
             link: LinkId(row.get(1)?),
-            change: decode(row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?, node)?,
-            reason: row.get(3)?,
-            since: WallTime(u64::try_from(row.get::<_, i64>(4)?).unwrap_or(0)),
+            change: TableChanges {
+                passage: passage_of(row.get(2)?)?,
+                ..decode(row.get_ref(3)?.as_blob().map_err(rusqlite::Error::from)?, node)?
+            },
+            reason: row.get(4)?,
+            since: WallTime(u64::try_from(row.get::<_, i64>(5)?).unwrap_or(0)),
         });
     }
     Ok(held)
@@ -68,6 +71,17 @@ pub(super) fn earliest(connection: &Connection, node: NodeId) -> Outcome<Option<
         earliest = earliest.into_iter().chain(change.earliest_reading()).min();
     }
     Ok(earliest)
+}
+
+const PASSAGES: [Passage; 3] = [Passage::Within, Passage::Entered, Passage::Withdrawn];
+
+fn number_of(passage: Passage) -> i64 {
+    PASSAGES.iter().position(|known| *known == passage).map_or(0, |at| at as i64)
+}
+
+fn passage_of(number: i64) -> Outcome<Passage> {
+    let known = usize::try_from(number).ok().and_then(|at| PASSAGES.get(at)).copied();
+    known.ok_or_else(|| Fault::Damaged("a change that is held cannot be read".to_owned()))
 }
 
 fn decode(bytes: &[u8], node: NodeId) -> Outcome<TableChanges> {

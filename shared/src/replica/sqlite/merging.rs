@@ -8,6 +8,7 @@ mod numbering;
 mod parking;
 mod records;
 mod refusal;
+mod sharing;
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,8 +35,8 @@ use crate::horizon::Horizon;
 use crate::id::{Cut, LinkId, NodeId, TableId};
 use crate::marks::{Marks, Roster};
 use crate::replica::{
-    Buried, Conflict, Held, MergeTransaction, Missing, Moves, Placement, Present, Remains, Residence, Result,
-    StoredLink, TableShape,
+    Belonging, Buried, Conflict, Held, MergeTransaction, Missing, Moves, Placement, Present, Remains, Residence,
+    Result, SharedTable, Spoken, StoredLink, TableShape,
 };
 use crate::value::{Key, Value};
 use parking::Part;
@@ -269,6 +270,28 @@ impl MergeTransaction for SqliteMerge<'_> {
         }
         let drop = |entry: &Entry| entry.metadata.drop_remains(self.writer, key, birth, &self.roster);
         self.said(self.entry(table).and_then(drop))
+    }
+
+    fn take_off(&mut self, table: &TableShape, key: &Key, birth: Option<Stamp>, limbo: &Remains) -> Result<Placement> {
+        let taken_off = self.try_take_off(table, key, birth, limbo);
+        self.said(taken_off)
+    }
+
+    fn forget_withdrawn(&mut self, upto: Cut) -> Result<()> {
+        let mut entries = self.catalogue.entries().iter();
+        self.said(entries.try_for_each(|entry| entry.metadata.forget_withdrawn(self.writer, upto)))
+    }
+
+    fn sharing(&mut self, link: LinkId) -> Result<Vec<SharedTable>> {
+        self.said(self.try_sharing(link))
+    }
+
+    fn belonging(&mut self, link: LinkId, table: &SharedTable, key: &Key) -> Result<Option<Belonging>> {
+        self.said(self.try_belonging(link, table, key))
+    }
+
+    fn note_spoken_of(&mut self, link: LinkId, table: &SharedTable, key: &Key, spoken: Spoken) -> Result<()> {
+        self.said(self.try_note_spoken_of(link, table, key, spoken))
     }
 
     fn missing_parents(&mut self, table: &TableShape, key: &Key) -> Result<Vec<Missing>> {

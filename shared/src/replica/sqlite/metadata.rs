@@ -16,6 +16,9 @@ use crate::marks::{Marks, Roster, pack_stamp, unpack_stamp};
 use crate::replica::{Buried, KeyKind, Present, Remains};
 use crate::value::Key;
 
+/// What is left of withdrawn records (see [`crate::replica::Remains::pack`]), as the index says it.
+const IS_WITHDRAWN: &str = "substr(remains, 1, 1) >= x'02'";
+
 /// Makes the metadata tables of a synced table. `rowid_key`: the key is a rowid, which saves a byte or three a record.
 pub(super) fn create(connection: &Connection, table: &Candidate) -> Outcome<()> {
     let (keys, rowid_key, kind, table) = (table.keys.len(), table.rowid_key, table.key_kind, table.name.as_str());
@@ -31,9 +34,11 @@ pub(super) fn create(connection: &Connection, table: &Candidate) -> Outcome<()> 
          CREATE INDEX {} ON {marks} (cut);
          CREATE TABLE {remains} ({names}, birth BLOB NOT NULL, remains BLOB NOT NULL, cut INTEGER NOT NULL,
              PRIMARY KEY ({names}, birth)) WITHOUT ROWID;
-         CREATE INDEX {} ON {remains} (cut);",
+         CREATE INDEX {} ON {remains} (cut);
+         CREATE INDEX {} ON {remains} (cut) WHERE {IS_WITHDRAWN};",
         quoted(&format!("{PREFIX}mc_{table}")),
         quoted(&format!("{PREFIX}tc_{table}")),
+        quoted(&format!("{PREFIX}tw_{table}")),
     ))?;
     if kind == KeyKind::Assigned {
         connection.execute_batch(&format!(
@@ -60,6 +65,8 @@ pub(super) struct Metadata {
     marks_by_cut: String,
     remains_by_cut: String,
     changed_keys: [String; 2],
+    forget_withdrawn: String,
+    all_keys: String,
 }
 
 impl Metadata {
@@ -88,6 +95,8 @@ impl Metadata {
                 // As the indexes say it: an empty birth, or none, is nobody's.
                 format!("SELECT k1 FROM {metadata} WHERE birth = ?1 AND birth > x''")
             }),
+            all_keys: format!("SELECT {names} FROM {marks}"),
+            forget_withdrawn: format!("DELETE FROM {remains} WHERE {IS_WITHDRAWN} AND cut <= ?1"),
             changed_keys: [&marks, &remains]
                 .map(|table| format!("SELECT {names} FROM {table} WHERE cut > ?1 AND cut <= ?2")),
             marks_by_cut: format!(
@@ -199,6 +208,17 @@ impl Metadata {
     /// The same for remains: key, birth, remains, cut.
     pub fn remains_by_cut(&self) -> &str {
         &self.remains_by_cut
+    }
+
+    /// The statement that finds the keys of all records with marks.
+    pub fn all_keys(&self) -> &str {
+        &self.all_keys
+    }
+
+    /// Forgets what is left of withdrawn records whose edits lie up to a cut.
+    pub fn forget_withdrawn(&self, connection: &Connection, upto: Cut) -> Outcome<()> {
+        connection.prepare_cached(&self.forget_withdrawn)?.execute([upto.0 as i64])?;
+        Ok(())
     }
 
     /// The statements that find the keys of what changed between two cuts.

@@ -34,6 +34,7 @@ mod snapshot;
 mod state;
 mod sweeping;
 mod telling;
+mod terms;
 mod values;
 
 use std::collections::BTreeMap;
@@ -54,7 +55,7 @@ use crate::id::{Cut, Epoch, LinkId, NodeName};
 use crate::link::{Forgettable, Link};
 use crate::replica::{
     Copied, Harvested, Held, Identity, MembershipId, MergeTransaction, Reference, RemoteCopy, Replica, ReplicaError,
-    Result, SharedTable, Snapshot, StoredLink, TableShape, Tally,
+    Result, SharedTable, Snapshot, StoredLink, TableShape, Tally, Terms,
 };
 use crate::seam::{Steps, Uninterrupted};
 use crate::set::BoundSet;
@@ -213,6 +214,13 @@ impl SqliteReplica {
         begun
     }
 
+    fn try_take_over(&mut self, terms: &Terms) -> Outcome<Vec<String>> {
+        let lacking = terms::take_over(&mut self.writer, &self.catalogue, terms)?;
+        self.catalogue = repair::renew_capture(&mut self.writer)?;
+        self.loud = silence::silence(&mut self.writer, &self.catalogue)?;
+        Ok(lacking)
+    }
+
     fn try_membership(&mut self, set: &BoundSet) -> Outcome<MembershipId> {
         let membership = membership::ensure(&mut self.writer, &self.catalogue, set)?;
         let (found, _) = schema::candidates(&self.writer)?;
@@ -221,6 +229,9 @@ impl SqliteReplica {
     }
 
     fn try_share(&mut self, now: WallTime, link: LinkId, membership: MembershipId, acked: Option<Cut>) -> Outcome<()> {
+        if acked.is_some() && membership::is_shared(&self.reader, &self.catalogue, link, membership)? {
+            return Ok(());
+        }
         self.lock_judged(now)?;
         let shared = membership::share(&self.writer, &self.catalogue, link, membership, acked);
         self.writer.execute_batch(if shared.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
@@ -303,6 +314,10 @@ impl Replica for SqliteReplica {
 
     fn sharing(&mut self, link: &StoredLink) -> Result<Vec<SharedTable>> {
         membership::sharing(&self.reader, &self.catalogue, link.id, link.state.role()).map_err(self.fault("be read"))
+    }
+
+    fn take_over(&mut self, terms: &Terms) -> Result<Vec<String>> {
+        self.try_take_over(terms).map_err(self.fault("take over what its hub says"))
     }
 
     fn remove_link(&mut self, link: LinkId) -> Result<()> {

@@ -11,25 +11,23 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use super::SqliteReplica;
 use super::catalogue::Catalogue;
 use super::fault::{Fault, Outcome};
-use super::identities;
-use super::membership::rows::members_table;
+use super::membership::{self, rows::members_table};
 use super::metadata::{Metadata, unpack_birth};
 use super::names::{PREFIX, is_ours, joined, key_names, quoted, quoted_list};
 use super::open;
 use super::prepare::add_table;
 use super::ranges::{self, Ranges};
-use super::references::{self, Origin};
 use super::remake;
 use super::schema::candidates;
 use super::search;
 use super::state::{self, Progress};
+use super::terms;
 use crate::clock::{Reading, WallTime};
-use crate::id::{ColumnId, Cut, LinkId, NodeId, NodeName};
+use crate::id::{Cut, LinkId, NodeId, NodeName};
 use crate::link::Link;
 use crate::marks::{Marks, Roster};
 use crate::replica::{
-    Copied, Identity, Present, Reference, RemoteCopy, Result, SharedRows, SharedTable, StoredLink, TableShape,
-    WhyNoRange,
+    Copied, Identity, Present, RemoteCopy, Result, SharedRows, SharedTable, StoredLink, TableShape, Terms, WhyNoRange,
 };
 
 /// The number that the link to the hub has in a remote's database: it is the first.
@@ -71,9 +69,8 @@ impl SqliteReplica {
         for kind in ["view", "index", "trigger"] {
             copy.schema(kind, &mut ranges, &mut skipped)?;
         }
-        let references = references::all(&self.writer)?;
-        let references = references.into_iter().filter(|reference| wanted.shares(&reference.table)).collect();
-        let about = About { hub: self.identity, clock: progress.clock.latest(), tables: wanted.tables, references };
+        let terms = membership::terms(&self.writer, &self.catalogue, wanted.membership)?;
+        let about = About { hub: self.identity, clock: progress.clock.latest(), tables: wanted.tables, terms };
         copy.metadata(&about, &self.catalogue)?;
         ranges.store(&copy.connection)?;
         // What has no marks here has none there.
@@ -177,7 +174,7 @@ impl Copy {
     /// Prepares the new database for the tables, and copies births and stamps: an edit at the remote must be known to
     /// be later than what it edits, and a record must be known by its birth.
     fn metadata(&self, about: &About<'_>, source: &Catalogue) -> Outcome<()> {
-        let About { hub, clock, tables, references } = about;
+        let About { hub, clock, tables, terms } = about;
         let nodes = state::roster(&self.connection)?;
         // The remote's own identity is made when the package is restored.
         state::create(&self.connection, Identity { network: hub.network, node: hub.node }, *clock)?;
@@ -189,11 +186,8 @@ impl Copy {
         {
             add_table(&self.connection, candidate)?;
         }
-        if !references.is_empty() {
-            references::replace(&self.connection, Origin::Package, references)?;
-        }
+        terms::keep(&self.connection, &Catalogue::load(&self.connection, &found)?, terms)?;
         let target = Catalogue::load(&self.connection, &found)?;
-        identities::store(&self.connection, &identities_in(&target, source))?;
         for table in *tables {
             self.marks(table, source, &target, &nodes, &mut roster)?;
         }
@@ -244,8 +238,8 @@ struct About<'a> {
     hub: Identity,
     clock: Reading,
     tables: &'a [SharedTable],
-    /// What no foreign key declares: the remote needs no configuration of its own.
-    references: Vec<Reference>,
+    /// What the two share, and what goes with it: the remote needs no configuration of its own.
+    terms: Terms,
 }
 
 /// The condition, beginning with AND, that a record whose key stands in these columns of `alias` is a member.
@@ -289,25 +283,6 @@ fn nodes_of(present: &Present) -> Vec<NodeId> {
     let mut nodes: Vec<NodeId> = present.birth.iter().map(|birth| birth.node).collect();
     present.marks.clone().for_each(|mark| nodes.push(mark.stamp.node));
     nodes
-}
-
-/// What tables are known by at the hub, in the numbers of a remote's database.
-fn identities_in(target: &Catalogue, source: &Catalogue) -> identities::Identities {
-    let mut identities = identities::Identities::new();
-    for TableShape { id, name, columns, .. } in target.shapes().iter() {
-        let Some(hub) = source.named(name) else { continue };
-        let name_of =
-            |id: &ColumnId| hub.shape.columns.iter().find(|column| column.id == *id).map(|column| &column.name);
-        let names = hub.shape.identity.iter().filter_map(name_of);
-        let here: Vec<ColumnId> = names
-            .filter_map(|name| columns.iter().find(|column| column.name == *name))
-            .map(|column| column.id)
-            .collect();
-        if !here.is_empty() {
-            identities.insert(*id, here);
-        }
-    }
-    identities
 }
 
 struct Settings {

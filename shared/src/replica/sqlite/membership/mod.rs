@@ -6,10 +6,12 @@
 //! `first`, kept by `evaluate`; checked by `lint`; `switch` takes a link from one set to another. Leaves to `snapshot` how a link's records are
 //! shown by it.
 
+pub(super) mod belonging;
 mod evaluate;
 mod first;
 mod lint;
 mod plan;
+pub(super) mod prune;
 pub(super) mod rows;
 mod switch;
 
@@ -18,9 +20,10 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use super::catalogue::Catalogue;
 use super::fault::{Fault, Outcome};
 use super::state::{self, Progress};
+use super::terms;
 use crate::id::{Cut, LinkId};
 use crate::link::Role;
-use crate::replica::{MembershipId, SharedRows, SharedTable};
+use crate::replica::{MembershipId, SharedRows, SharedTable, Terms};
 use crate::set::{BoundSet, Rows, Scope};
 use evaluate::{Evaluation, Records};
 use first::FirstLook;
@@ -31,7 +34,8 @@ use switch::Switch;
 pub(super) const TABLES: &str = "
 CREATE TABLE _packhorse_memberships (id INTEGER PRIMARY KEY AUTOINCREMENT, bound BLOB NOT NULL UNIQUE,
     evaluated_to INTEGER);
-CREATE TABLE _packhorse_sharing (link INTEGER PRIMARY KEY, membership INTEGER NOT NULL, since INTEGER NOT NULL);
+CREATE TABLE _packhorse_sharing (link INTEGER PRIMARY KEY, membership INTEGER NOT NULL, terms BLOB NOT NULL,
+    terms_since INTEGER NOT NULL);
 ";
 
 /// The set of a membership.
@@ -45,13 +49,10 @@ fn bytes_of(set: &BoundSet) -> Outcome<Vec<u8>> {
     rmp_serde::to_vec_named(set).map_err(|error| Fault::Damaged(format!("a sync set cannot be kept: {error}")))
 }
 
-/// The membership of a link, if it has one, and since when it is that.
-pub(super) fn of_link(connection: &Connection, link: LinkId) -> Outcome<Option<(MembershipId, Cut)>> {
-    let sql = "SELECT membership, since FROM _packhorse_sharing WHERE link = ?1";
-    let found = connection
-        .prepare_cached(sql)?
-        .query_row([link.0], |row| Ok((MembershipId(row.get(0)?), Cut(row.get::<_, i64>(1)? as u64))));
-    Ok(found.optional()?)
+/// The membership of a link, if it has one.
+fn of_link(connection: &Connection, link: LinkId) -> Outcome<Option<MembershipId>> {
+    let sql = "SELECT membership FROM _packhorse_sharing WHERE link = ?1";
+    Ok(connection.prepare_cached(sql)?.query_row([link.0], |row| row.get(0).map(MembershipId)).optional()?)
 }
 
 /// What a link shares. One of a remote that was not told what it is shares nothing.
@@ -62,10 +63,10 @@ pub(super) fn sharing(
     role: Role,
 ) -> Outcome<Vec<SharedTable>> {
     if role == Role::Hub {
-        return Ok(catalogue.shapes().iter().cloned().map(SharedTable::all).collect());
+        return terms::shared_with_hub(connection, catalogue);
     }
     let membership = of_link(connection, link)?;
-    membership.map_or(Ok(Vec::new()), |(membership, _)| of(connection, catalogue, membership))
+    membership.map_or(Ok(Vec::new()), |membership| of(connection, catalogue, membership))
 }
 
 /// What a membership's set shares.
@@ -105,7 +106,7 @@ pub(super) fn ensure(writer: &mut Connection, catalogue: &Catalogue, set: &Bound
     // A set that does not fit is refused before anything is written.
     let plan = Plan::of(set, catalogue)?;
     let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    for entry in catalogue.entries() {
+    for entry in catalogue.entries().iter().filter(|_| set.scope != Scope::Everything) {
         rows::create(&transaction, &entry.shape.name, entry.shape.keys.len())?;
     }
     if let Some((id, None)) = known {
@@ -127,7 +128,7 @@ fn set_evaluated(connection: &Connection, membership: MembershipId, upto: Cut) -
 }
 
 fn remove(connection: &Connection, catalogue: &Catalogue, membership: MembershipId) -> Outcome<()> {
-    for entry in catalogue.entries() {
+    for entry in catalogue.entries().iter().filter(|entry| entry.has_members) {
         let sql = format!("DELETE FROM {} WHERE owner = ?1", rows::members_table(&entry.shape.name));
         connection.execute(&sql, [membership.0])?;
     }
@@ -173,6 +174,23 @@ fn links_of(connection: &Connection, membership: MembershipId) -> Outcome<Vec<Li
     Ok(links.collect::<rusqlite::Result<_>>()?)
 }
 
+/// What a remote that shares a membership is told of it.
+pub(super) fn terms(connection: &Connection, catalogue: &Catalogue, membership: MembershipId) -> Outcome<Terms> {
+    terms::of_set(connection, catalogue, &load(connection, membership)?)
+}
+
+/// Whether a link shares a membership already, on the terms of today.
+pub(super) fn is_shared(
+    connection: &Connection,
+    catalogue: &Catalogue,
+    link: LinkId,
+    membership: MembershipId,
+) -> Outcome<bool> {
+    let terms = terms::bytes_of(&terms(connection, catalogue, membership)?)?;
+    let sql = "SELECT 1 FROM _packhorse_sharing WHERE link = ?1 AND membership = ?2 AND terms = ?3";
+    Ok(connection.prepare_cached(sql)?.exists(params![link.0, membership.0, terms])?)
+}
+
 /// Lets a link share a membership from now on, within a write transaction in which every membership was looked at. `acked`:
 /// what its peer has, unless it starts from a package, which holds just that.
 pub(super) fn share(
@@ -182,28 +200,39 @@ pub(super) fn share(
     membership: MembershipId,
     acked: Option<Cut>,
 ) -> Outcome<()> {
-    let before = of_link(connection, link)?;
-    if acked.is_some() && before.map(|before| before.0) == Some(membership) {
-        return Ok(());
-    }
     let mut progress = Progress::load(connection)?;
-    if let Some(acked) = acked {
-        let had = sharing(connection, catalogue, link, Role::Remote)?;
-        let now = of(connection, catalogue, membership)?;
-        let mut switch = Switch { connection, link, acked, after: progress.cut };
-        for entry in catalogue.entries() {
-            let of = |tables: &'_ [SharedTable]| tables.iter().find(|table| table.shape.id == entry.shape.id).cloned();
-            switch.after = switch.table(entry, of(&had).as_ref(), of(&now).as_ref())?;
-        }
-        progress.cut = switch.after.max(progress.cut.next());
-        progress.store(connection)?;
+    let terms = terms::bytes_of(&terms(connection, catalogue, membership)?)?;
+    match acked {
+        None => clear_exceptions(connection, catalogue, link)?,
+        Some(_) if of_link(connection, link)? == Some(membership) => progress.cut = progress.cut.next(),
+        Some(acked) => progress.cut = switch(connection, catalogue, link, membership, [acked, progress.cut])?,
     }
-    if acked.is_none() {
-        clear_exceptions(connection, catalogue, link)?;
-    }
-    let sql = "INSERT OR REPLACE INTO _packhorse_sharing (link, membership, since) VALUES (?1, ?2, ?3)";
-    connection.execute(sql, params![link.0, membership.0, progress.cut.0 as i64])?;
+    progress.store(connection)?;
+    let since = acked.map_or(Cut(0), |_| progress.cut);
+    let sql = "INSERT INTO _packhorse_sharing (link, membership, terms, terms_since) VALUES (?1, ?2, ?3, ?4) \
+               ON CONFLICT (link) DO UPDATE SET membership = excluded.membership, terms = excluded.terms, \
+               terms_since = iif(terms = excluded.terms AND ?4 > 0, terms_since, excluded.terms_since)";
+    connection.execute(sql, params![link.0, membership.0, terms, since.0 as i64])?;
     remove_unused(connection, catalogue)
+}
+
+/// Notes what a link's peer lacks or has too much of; tells the last cut that this takes. The peer has what lies up to the
+/// first of these cuts; the second is the latest there is.
+fn switch(
+    connection: &Connection,
+    catalogue: &Catalogue,
+    link: LinkId,
+    to: MembershipId,
+    [acked, latest]: [Cut; 2],
+) -> Outcome<Cut> {
+    let had = sharing(connection, catalogue, link, Role::Remote)?;
+    let now = of(connection, catalogue, to)?;
+    let mut switch = Switch { connection, link, acked, after: latest };
+    for entry in catalogue.entries().iter().filter(|entry| entry.has_members) {
+        let of = |tables: &[SharedTable]| tables.iter().find(|table| table.shape.id == entry.shape.id).cloned();
+        switch.after = switch.table(entry, of(&had).as_ref(), of(&now).as_ref())?;
+    }
+    Ok(switch.after.max(latest.next()))
 }
 
 /// Forgets what a link shares.

@@ -16,6 +16,7 @@ use super::metadata::unpack_birth;
 use super::moves;
 use super::state::{self, Progress};
 use super::sweeping;
+use super::terms;
 use super::values::owned;
 use crate::clock::{Reading, Stamp};
 use crate::horizon::Horizon;
@@ -281,6 +282,10 @@ impl Snapshot for SqliteSnapshot<'_> {
         let entry = self.catalogue.entries().iter().find(|entry| entry.shape.name == table);
         let Some(entry) = entry else { return Ok(None) };
         self.try_birth_of(entry, key, at).map_err(|fault| fault.at(&self.path, "be read"))
+    }
+
+    fn terms_owed(&self, link: LinkId, since: Cut) -> Result<Option<(Vec<u8>, Cut)>> {
+        terms::owed(self.reader, link, since).map_err(|fault| fault.at(&self.path, "be read"))
     }
 
     fn united(&self, table: &TableShape, key: &Key) -> Result<Vec<(Residence, Residence)>> {

@@ -10,7 +10,7 @@ use crate::id::{Cut, LinkId};
 use crate::marks::Marks;
 use crate::replica::sqlite::catalogue::Entry;
 use crate::replica::sqlite::fault::Outcome;
-use crate::replica::sqlite::membership::rows::{Exception, State};
+use crate::replica::sqlite::membership::belonging::belonging;
 use crate::replica::sqlite::values::owned;
 use crate::replica::{Belonging, Remains, SharedRows, Show};
 use crate::value::{Key, Value};
@@ -45,27 +45,8 @@ impl SqliteSnapshot<'_> {
 
     /// How the record under a key stands to what is shared; None if it never was.
     pub(super) fn belonging(&self, part: &Part<'_>, key: &Key) -> Outcome<Option<Belonging>> {
-        let members = &part.entry.members;
-        let exception = if part.excepts { members.exception(self.reader, part.link, key)? } else { None };
-        let member = match part.rows {
-            SharedRows::All => Some((State::Member, Cut(0))),
-            SharedRows::Members(of) => members.member(self.reader, of, key)?,
-        };
-        Ok(match (member, exception) {
-            (Some((State::Member, since)), Some((Exception::Lacks | Exception::Stray, known))) => {
-                Some(Belonging::Since(since.max(known)))
-            }
-            // It came from there, as it is here but for what changed since.
-            (Some((State::Member, _)), Some((Exception::Holds, _))) => Some(Belonging::Since(Cut(0))),
-            (Some((State::Member, since)), _) => Some(Belonging::Since(since)),
-            (Some((State::Left | State::Died, at)), Some((Exception::Stray, known))) => {
-                Some(Belonging::LeftAt(at.max(known)))
-            }
-            (Some((State::Left, at)), _) => Some(Belonging::LeftAt(at)),
-            (Some((State::Died, at)), _) => Some(Belonging::DiedAt(at)),
-            (None, Some((Exception::Stray, at))) => Some(Belonging::LeftAt(at)),
-            (None, _) => None,
-        })
+        let link = part.excepts.then_some(part.link);
+        belonging(self.reader, part.entry, part.rows, link, key)
     }
 
     /// Shows the records whose standing changed and whose own latest change does not lie in the range.

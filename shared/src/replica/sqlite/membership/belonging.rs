@@ -1,0 +1,65 @@
+//! How a record stands to what a link shares: by its membership, and by what the link makes an exception of.
+
+use rusqlite::Connection;
+
+use super::rows::{Exception, State};
+use crate::id::{Cut, LinkId};
+use crate::replica::sqlite::catalogue::Entry;
+use crate::replica::sqlite::fault::Outcome;
+use crate::replica::{Belonging, SharedRows, Spoken};
+use crate::value::Key;
+
+/// How the record under a key stands; None if it never was shared and the peer does not have it. `link`: whose exceptions
+/// count, if it makes any.
+pub(in super::super) fn belonging(
+    connection: &Connection,
+    entry: &Entry,
+    rows: SharedRows,
+    link: Option<LinkId>,
+    key: &Key,
+) -> Outcome<Option<Belonging>> {
+    let exception = link.map(|link| entry.members.exception(connection, link, key)).transpose()?.flatten();
+    let member = match rows {
+        SharedRows::All => Some((State::Member, Cut(0))),
+        SharedRows::Members(of) => entry.members.member(connection, of, key)?,
+    };
+    Ok(match (member, exception) {
+        (Some((State::Member, since)), Some((Exception::Lacks | Exception::Stray, known))) => {
+            Some(Belonging::Since(since.max(known)))
+        }
+        // It came from there, as it is here but for what changed since.
+        (Some((State::Member, _)), Some((Exception::Holds, _))) => Some(Belonging::Since(Cut(0))),
+        (Some((State::Member, since)), _) => Some(Belonging::Since(since)),
+        (Some((State::Left | State::Died, at)), Some((Exception::Stray, known))) => {
+            Some(Belonging::LeftAt(at.max(known)))
+        }
+        (Some((State::Left, at)), _) => Some(Belonging::LeftAt(at)),
+        (Some((State::Died, at)), _) => Some(Belonging::DiedAt(at)),
+        (None, Some((_, at))) => Some(Belonging::LeftAt(at)),
+        (None, None) => None,
+    })
+}
+
+/// Notes what a peer has said of a record that is not a member now.
+pub(in super::super) fn note_spoken_of(
+    connection: &Connection,
+    entry: &Entry,
+    rows: SharedRows,
+    link: LinkId,
+    key: &Key,
+    (spoken, cut): (Spoken, Cut),
+) -> Outcome<()> {
+    let is_member = match rows {
+        SharedRows::All => true,
+        SharedRows::Members(of) => matches!(entry.members.member(connection, of, key)?, Some((State::Member, _))),
+    };
+    let known = entry.members.exception(connection, link, key)?;
+    let what = match (spoken, known) {
+        (Spoken::Beyond, _) => Exception::Stray,
+        _ if is_member => return Ok(()),
+        // All of it counts for more than a part.
+        (Spoken::Whole, _) | (Spoken::InPart, Some((Exception::Holds, _))) => Exception::Holds,
+        (Spoken::InPart, _) => Exception::MayHold,
+    };
+    entry.members.except(connection, link, key, what, cut)
+}

@@ -1,0 +1,60 @@
+//! What a link shares, within a merge: records that are withdrawn here, and those that a peer speaks of.
+
+use super::SqliteMerge;
+use crate::clock::Stamp;
+use crate::id::LinkId;
+use crate::replica::sqlite::fault::Outcome;
+use crate::replica::sqlite::membership::{self, belonging};
+use crate::replica::sqlite::state;
+use crate::replica::{Belonging, Placement, Remains, SharedTable, Spoken, TableShape};
+use crate::value::Key;
+
+impl SqliteMerge<'_> {
+    pub(super) fn try_take_off(
+        &mut self,
+        table: &TableShape,
+        key: &Key,
+        birth: Option<Stamp>,
+        limbo: &Remains,
+    ) -> Outcome<Placement> {
+        let entry = self.entry(table)?;
+        if self.stands(entry, key)? {
+            let deleted = self.place(table, || self.put(&entry.sql.delete, &[], Some(key), None))?;
+            if let Placement::Refused(_) = deleted {
+                return Ok(deleted);
+            }
+        }
+        self.try_bury(entry, key, birth, limbo)?;
+        if limbo.fields.is_empty() && limbo.dead.is_none() {
+            entry.metadata.drop_remains(self.writer, key, birth, &self.roster)?;
+        }
+        Ok(Placement::Placed)
+    }
+
+    pub(super) fn try_sharing(&self, link: LinkId) -> Outcome<Vec<SharedTable>> {
+        let links = state::links(self.writer)?;
+        let link = links.iter().find(|known| known.id == link);
+        link.map_or(Ok(Vec::new()), |link| membership::sharing(self.writer, self.catalogue, link.id, link.state.role()))
+    }
+
+    pub(super) fn try_belonging(&self, link: LinkId, table: &SharedTable, key: &Key) -> Outcome<Option<Belonging>> {
+        let entry = self.entry(&table.shape)?;
+        let link = entry.has_members.then_some(link);
+        belonging::belonging(self.writer, entry, table.rows, link, key)
+    }
+
+    pub(super) fn try_note_spoken_of(
+        &self,
+        link: LinkId,
+        table: &SharedTable,
+        key: &Key,
+        spoken: Spoken,
+    ) -> Outcome<()> {
+        let entry = self.entry(&table.shape)?;
+        if !entry.has_members {
+            return Ok(());
+        }
+        let spoken = (spoken, self.progress.cut.next());
+        belonging::note_spoken_of(self.writer, entry, table.rows, link, key, spoken)
+    }
+}

@@ -1,0 +1,178 @@
+//! The terms of a link in the database: what a hub tells its remote, and what a remote was told.
+//!
+//! Owns the columns `terms` and `terms_since` of `_packhorse_sharing`, and the entry `terms` of `_packhorse_state` at a remote.
+//! Invariant: what is shared no more is gone from the remote's tables once the terms that say so are taken over.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+
+use super::catalogue::{Catalogue, Entry};
+use super::fault::{Fault, Outcome};
+use super::identities::{self, Identities};
+use super::names::{marks_table, quoted, remains_table};
+use super::prepare::add_table;
+use super::references::{self, Origin};
+use super::schema::candidates;
+use super::silence::without_triggers;
+use super::state;
+use crate::id::{ColumnId, Cut, LinkId};
+use crate::replica::{SharedColumns, SharedRows, SharedTable, Terms};
+use crate::set::{BoundSet, Scope};
+
+/// What a set means to its remote.
+pub(super) fn of_set(connection: &Connection, catalogue: &Catalogue, set: &BoundSet) -> Outcome<Terms> {
+    let tables = match &set.scope {
+        Scope::Everything => None,
+        Scope::Tables(tables) => {
+            let table = |table: &crate::set::SetTable| SharedColumns {
+                table: table.name.clone(),
+                columns: table.columns.clone(),
+            };
+            Some(tables.iter().map(table).collect())
+        }
+    };
+    let mut terms = Terms { tables, ..Terms::default() };
+    let shared = |name: &str| {
+        catalogue
+            .entries()
+            .iter()
+            .any(|entry| entry.shape.name.eq_ignore_ascii_case(name) && terms.columns_of(&entry.shape).is_some())
+    };
+    let references = references::all(connection)?.into_iter().filter(|reference| shared(&reference.table)).collect();
+    let identities = identities::load(connection)?.into_iter().filter_map(|(table, columns)| {
+        let shape = &catalogue.at(catalogue.place_of(table.0.into())?).shape;
+        let name = |id| shape.columns.iter().find(|column| column.id == id).map(|column| column.name.clone());
+        let names = columns.into_iter().filter_map(name).collect();
+        shared(&shape.name).then(|| (shape.name.clone(), names))
+    });
+    let identities = identities.collect();
+    terms.references = references;
+    terms.identities = identities;
+    Ok(terms)
+}
+
+/// As they are kept.
+pub(super) fn bytes_of(terms: &Terms) -> Outcome<Vec<u8>> {
+    terms.to_bytes().map_err(|error| Fault::Damaged(error.to_string()))
+}
+
+/// What a link's peer is to be told, if it was not before this cut; and since when.
+pub(super) fn owed(connection: &Connection, link: LinkId, since: Cut) -> Outcome<Option<(Vec<u8>, Cut)>> {
+    let sql = "SELECT terms, terms_since FROM _packhorse_sharing WHERE link = ?1 AND terms_since > ?2";
+    let mut statement = connection.prepare_cached(sql)?;
+    let found = statement
+        .query_row(params![link.0, since.0 as i64], |row| Ok((row.get(0)?, Cut(row.get::<_, i64>(1)? as u64))));
+    Ok(found.optional()?)
+}
+
+/// What this node was told by its hub.
+pub(super) fn told(connection: &Connection) -> Outcome<Terms> {
+    let sql = "SELECT value FROM _packhorse_state WHERE name = 'terms'";
+    let bytes: Option<Vec<u8>> = connection.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()?;
+    let read = bytes.map_or(Ok(Terms::default()), |bytes| Terms::from_bytes(&bytes));
+    read.map_err(|error| Fault::Damaged(error.to_string()))
+}
+
+/// Keeps what the hub says: its own word on references goes before, that on identities does not.
+pub(super) fn keep(connection: &Connection, catalogue: &Catalogue, terms: &Terms) -> Outcome<()> {
+    let sql = "INSERT OR REPLACE INTO _packhorse_state (name, value) VALUES ('terms', ?1)";
+    connection.prepare_cached(sql)?.execute([bytes_of(terms)?])?;
+    if !references::are(connection, Origin::Package, &terms.references)? {
+        references::replace(connection, Origin::Package, &terms.references)?;
+    }
+    let identities = identities_here(catalogue, &terms.identities);
+    if identities != identities::load(connection)? {
+        identities::store(connection, &identities)?;
+    }
+    Ok(())
+}
+
+/// What tables are known by, in this database's numbers.
+fn identities_here(catalogue: &Catalogue, named: &BTreeMap<String, Vec<String>>) -> Identities {
+    let here = named.iter().filter_map(|(table, columns)| {
+        let shape = &catalogue.named(table)?.shape;
+        let id = |name: &String| shape.position(name).and_then(|at| shape.columns.get(at)).map(|column| column.id);
+        Some((shape.id, columns.iter().map(id).collect::<Option<Vec<_>>>()?))
+    });
+    here.collect()
+}
+
+/// What this node shares with its hub.
+pub(super) fn shared_with_hub(connection: &Connection, catalogue: &Catalogue) -> Outcome<Vec<SharedTable>> {
+    let terms = told(connection)?;
+    let shared = catalogue.shapes().iter().filter_map(|shape| {
+        let columns = terms.columns_of(shape)?;
+        Some(SharedTable { shape: shape.clone(), columns, rows: SharedRows::All })
+    });
+    Ok(shared.collect())
+}
+
+/// Takes over new terms: what is shared no more goes from the tables, what is shared newly is captured. Tells the tables that
+/// are shared and that this database does not have. Done twice it changes nothing.
+pub(super) fn take_over(writer: &mut Connection, catalogue: &Catalogue, terms: &Terms) -> Outcome<Vec<String>> {
+    let before = told(writer)?;
+    if before == *terms {
+        return Ok(Vec::new());
+    }
+    let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for entry in catalogue.entries() {
+        let Some(had) = before.columns_of(&entry.shape) else { continue };
+        match terms.columns_of(&entry.shape) {
+            None => clear(&transaction, entry)?,
+            Some(now) => {
+                let gone: Vec<usize> = had.into_iter().filter(|at| !now.contains(at)).collect();
+                reset(&transaction, entry, &gone)?;
+            }
+        }
+    }
+    let (found, _) = candidates(&transaction)?;
+    let mut lacking = Vec::new();
+    for shared in terms.tables.iter().flatten() {
+        let is_it = |name: &String| name.eq_ignore_ascii_case(&shared.table);
+        if catalogue.entries().iter().any(|entry| is_it(&entry.shape.name)) {
+            continue;
+        }
+        match found.iter().find(|candidate| is_it(&candidate.name)) {
+            Some(candidate) => drop(add_table(&transaction, candidate)?),
+            None => lacking.push(shared.table.clone()),
+        }
+    }
+    keep(&transaction, &Catalogue::load(&transaction, &found)?, terms)?;
+    transaction.commit()?;
+    Ok(lacking)
+}
+
+/// Empties a table that is shared no more. What its hub would not take any more is not kept for it either.
+fn clear(connection: &Connection, entry: &Entry) -> Outcome<()> {
+    let name = &entry.shape.name;
+    let tables = [quoted(name), marks_table(name), remains_table(name)];
+    without_triggers(connection, || {
+        tables.iter().try_for_each(|table| Ok(connection.execute(&format!("DELETE FROM {table}"), []).map(drop)?))
+    })
+}
+
+/// Gives columns that are shared no more their defaults, and forgets their marks.
+fn reset(connection: &Connection, entry: &Entry, columns: &[usize]) -> Outcome<()> {
+    if columns.is_empty() {
+        return Ok(());
+    }
+    let (shape, roster) = (&entry.shape, state::roster(connection)?);
+    let default = |at: &usize| {
+        let column = shape.columns.get(*at)?;
+        Some(format!("{} = {}", quoted(&column.name), entry.defaults.get(*at)?))
+    };
+    let sets = columns.iter().filter_map(default).collect::<Vec<_>>().join(", ");
+    let sql = format!("UPDATE {} SET {sets}", quoted(&shape.name));
+    without_triggers(connection, || Ok(connection.execute(&sql, []).map(drop)?))?;
+    let dropped: Vec<ColumnId> =
+        columns.iter().filter_map(|at| shape.columns.get(*at)).map(|column| column.id).collect();
+    let mut statement = connection.prepare_cached(entry.metadata.all_keys())?;
+    let found = statement.query_map([], |row| entry.metadata.key(row))?;
+    for key in found.collect::<rusqlite::Result<Vec<_>>>()? {
+        let Some(mut present) = entry.metadata.marks(connection, &key, &roster)? else { continue };
+        present.marks.forget(&dropped, &shape.column_ids());
+        entry.metadata.put_marks(connection, &key, &present, &roster)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,112 @@
+//! Sets, values and tables that change after remotes exist.
+
+use super::{SALES, configure, each_has_its_own, hub, join, reconfigure, rest, sales};
+
+#[test]
+fn a_remote_with_other_values_gets_what_is_new_and_loses_the_rest() {
+    let scene = sales();
+    let of = |user: &str| format!("[remote.alice]\nset = \"sales\"\nparams = {{ user = \"{user}\" }}\n");
+    reconfigure(&scene, &of("alice"), &of("bob"));
+    rest(&scene, &["hq", "alice", "bob"]);
+    scene.same("companies", "alice", "bob");
+    scene.same("notes", "alice", "bob");
+    assert_eq!(scene.sql("hq", "SELECT count(*) FROM _packhorse_memberships"), "1");
+    reconfigure(&scene, &of("bob"), &of("alice"));
+    rest(&scene, &["hq", "alice", "bob"]);
+    each_has_its_own(&scene, &["alice", "bob"]);
+}
+
+#[test]
+fn only_the_difference_travels() {
+    let scene = hub(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, a INTEGER, filler TEXT); \
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000) \
+         INSERT INTO t SELECT i, i, hex(randomblob(50)) FROM n",
+        "[[set.s.table]]\nname = \"t\"\nwhere = \"a <= 1000\"\n",
+    );
+    join(&scene, "alice", "s", &[]);
+    reconfigure(&scene, "a <= 1000", "a BETWEEN 11 AND 1010");
+    scene.packhorse("hq", &["bundle", "--now"]).expect(0).says("20 records");
+    rest(&scene, &["hq", "alice"]);
+    assert_eq!(scene.sql("alice", "SELECT min(a), max(a), count(*) FROM t"), "11|1010|1000");
+}
+
+#[test]
+fn a_set_that_shares_everything_from_now_on_and_one_that_does_not_any_more() {
+    let scene = sales();
+    reconfigure(&scene, "\nwhere = \"manager = :user\"\n", "\n");
+    reconfigure(&scene, "follow = \"company\"\n", "");
+    reconfigure(&scene, "follow = \"contact\"\n", "");
+    rest(&scene, &["hq", "alice", "bob"]);
+    for table in ["companies", "contacts", "notes", "products"] {
+        scene.same(table, "hq", "alice");
+    }
+    scene.sql("alice", "UPDATE notes SET text = 'of all'; DELETE FROM notes WHERE id = 200");
+    rest(&scene, &["alice", "hq", "bob"]);
+    reconfigure(&scene, "\nname = \"companies\"\n", "\nname = \"companies\"\nwhere = \"manager = :user\"\n");
+    reconfigure(&scene, "name = \"contacts\"\n", "name = \"contacts\"\nfollow = \"company\"\n");
+    reconfigure(&scene, "name = \"notes\"\n", "name = \"notes\"\nfollow = \"contact\"\n");
+    rest(&scene, &["hq", "alice", "bob"]);
+    each_has_its_own(&scene, &["alice", "bob"]);
+}
+
+#[test]
+fn a_table_that_is_shared_newly_and_one_that_is_not_any_more() {
+    let scene = sales();
+    reconfigure(&scene, "[[set.sales.table]]\nname = \"notes\"\nfollow = \"contact\"\n", "");
+    rest(&scene, &["hq", "alice", "bob"]);
+    assert_eq!(scene.sql("alice", "SELECT count(*) FROM notes"), "0");
+    assert_eq!(scene.sql("hq", "SELECT count(*) FROM notes"), "3");
+    scene.sql("hq", "UPDATE notes SET text = 'changed meanwhile' WHERE id = 100");
+    rest(&scene, &["hq", "alice", "bob"]);
+    reconfigure(
+        &scene,
+        "name = \"products\"\n",
+        "name = \"products\"\n[[set.sales.table]]\nname = \"notes\"\nfollow = \"contact\"\n",
+    );
+    rest(&scene, &["hq", "alice", "bob"]);
+    each_has_its_own(&scene, &["alice", "bob"]);
+    scene.sql("alice", "UPDATE notes SET text = 'and hers' WHERE id = 100");
+    rest(&scene, &["alice", "hq", "bob"]);
+    each_has_its_own(&scene, &["alice", "bob"]);
+}
+
+#[test]
+fn columns_that_are_shared_newly_and_not_any_more() {
+    let scene = hub(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b TEXT DEFAULT 'none'); INSERT INTO t VALUES (1, 'a', 'b'), (2, 'c', 'd')",
+        "[[set.s.table]]\nname = \"t\"\ncolumns = [\"a\"]\n",
+    );
+    join(&scene, "alice", "s", &[]);
+    assert_eq!(scene.sql("alice", "SELECT * FROM t"), "1|a|none\n2|c|none");
+    reconfigure(&scene, "columns = [\"a\"]", "columns = [\"a\", \"b\"]");
+    rest(&scene, &["hq", "alice"]);
+    scene.same("t", "hq", "alice");
+    scene.sql("alice", "UPDATE t SET b = 'hers' WHERE id = 2");
+    rest(&scene, &["alice", "hq"]);
+    scene.same("t", "hq", "alice");
+    reconfigure(&scene, "columns = [\"a\", \"b\"]", "columns = [\"a\"]");
+    rest(&scene, &["hq", "alice"]);
+    assert_eq!(scene.sql("alice", "SELECT * FROM t"), "1|a|none\n2|c|none");
+    assert_eq!(scene.sql("hq", "SELECT * FROM t"), "1|a|b\n2|c|hers");
+    reconfigure(&scene, "columns = [\"a\"]", "columns = [\"a\", \"b\"]");
+    rest(&scene, &["hq", "alice"]);
+    scene.same("t", "hq", "alice");
+}
+
+#[test]
+fn a_set_that_does_not_fit_any_more_stops_nobody() {
+    let scene = sales();
+    configure(&scene, "[[set.other.table]]\nname = \"products\"\n");
+    join(&scene, "carol", "other", &[]);
+    reconfigure(&scene, "manager = :user", "nonsense = :user");
+    scene.sql("hq", "UPDATE products SET price = 2; UPDATE companies SET name = 'AA' WHERE id = 1");
+    let told = scene.packhorse("hq", &["sync"]).expect(0);
+    assert!(told.err.contains("alice goes on sharing what it did"), "{told:#?}");
+    for node in ["carol", "alice", "bob"] {
+        scene.sync(node);
+    }
+    assert_eq!(scene.sql("carol", "SELECT price FROM products"), "2");
+    assert_eq!(scene.sql("alice", "SELECT name FROM companies"), "AA");
+    assert!(SALES.contains("manager = :user"));
+}

@@ -1,0 +1,153 @@
+//! Records that come into a set and leave it, with all that follows them.
+
+use super::{each_has_its_own, hub, join, rest, sales};
+
+#[test]
+fn a_package_holds_what_the_set_does() {
+    let scene = sales();
+    each_has_its_own(&scene, &["alice", "bob"]);
+    assert_eq!(scene.sql("alice", "SELECT name FROM companies"), "A");
+    assert_eq!(scene.sql("bob", "SELECT text FROM notes"), "of Bea");
+}
+
+#[test]
+fn a_company_that_is_given_to_somebody_else_goes_there_with_its_contacts_and_their_notes() {
+    let scene = sales();
+    scene.sql("hq", "UPDATE companies SET manager = 'bob' WHERE id = 1");
+    rest(&scene, &["hq", "alice", "bob"]);
+    each_has_its_own(&scene, &["alice", "bob"]);
+    assert_eq!(scene.sql("alice", "SELECT (SELECT count(*) FROM contacts) + (SELECT count(*) FROM notes)"), "0");
+    assert_eq!(scene.sql("bob", "SELECT group_concat(text, ', ') FROM notes"), "of Ann, of Bea");
+}
+
+#[test]
+fn what_leaves_and_comes_back_is_there_again_and_no_deletion() {
+    let scene = sales();
+    for manager in ["bob", "alice", "bob", "alice"] {
+        scene.sql("hq", &format!("UPDATE companies SET manager = '{manager}' WHERE id = 1"));
+        rest(&scene, &["hq", "alice", "bob"]);
+        each_has_its_own(&scene, &["alice", "bob"]);
+    }
+    assert_eq!(scene.sql("hq", "SELECT count(*) FROM companies"), "3");
+    assert_eq!(scene.sql("alice", "SELECT text FROM notes"), "of Ann");
+}
+
+#[test]
+fn a_contact_moved_to_another_company_follows_it() {
+    let scene = sales();
+    scene.sql("hq", "UPDATE contacts SET company = 2 WHERE id = 10; UPDATE contacts SET company = 1 WHERE id = 30");
+    rest(&scene, &["hq", "alice", "bob"]);
+    each_has_its_own(&scene, &["alice", "bob"]);
+    assert_eq!(scene.sql("alice", "SELECT text FROM notes"), "of Cal");
+}
+
+#[test]
+fn what_dies_while_it_is_shared_dies_there_and_what_dies_elsewhere_is_not_told() {
+    let scene = sales();
+    scene.sql("hq", "DELETE FROM notes WHERE id IN (100, 200)");
+    rest(&scene, &["hq", "alice", "bob"]);
+    each_has_its_own(&scene, &["alice", "bob"]);
+    assert_eq!(scene.sql("alice", "SELECT count(*) FROM _packhorse_t_notes WHERE k1 = 200"), "0");
+}
+
+#[test]
+fn a_number_given_again_to_somebody_elses_record_takes_the_old_one_away() {
+    let scene = sales();
+    scene.sql("hq", "DELETE FROM notes WHERE id = 100; INSERT INTO notes VALUES (100, 20, 'another')");
+    rest(&scene, &["hq", "alice", "bob"]);
+    each_has_its_own(&scene, &["alice", "bob"]);
+    assert_eq!(scene.sql("alice", "SELECT count(*) FROM notes"), "0");
+    assert_eq!(scene.sql("bob", "SELECT count(*) FROM notes WHERE text = 'another'"), "1");
+}
+
+#[test]
+fn what_a_remote_makes_outside_its_set_is_taken_and_withdrawn_from_it() {
+    let scene = sales();
+    scene.sql("alice", "INSERT INTO companies (manager, name) VALUES ('bob', 'for Bob'), ('alice', 'hers')");
+    scene.sql("alice", "INSERT INTO contacts (company, name) SELECT id, name FROM companies WHERE name = 'for Bob'");
+    rest(&scene, &["alice", "hq", "bob"]);
+    each_has_its_own(&scene, &["alice", "bob"]);
+    assert_eq!(scene.sql("bob", "SELECT count(*) FROM contacts WHERE name = 'for Bob'"), "1");
+    assert_eq!(scene.sql("alice", "SELECT group_concat(name) FROM companies"), "A,hers");
+}
+
+#[test]
+fn a_new_record_is_not_sent_back_to_who_made_it() {
+    let scene = sales();
+    scene.sql("alice", "INSERT INTO contacts (company, name) VALUES (1, printf('%.1000c', 'x'))");
+    rest(&scene, &["alice", "hq"]);
+    scene.sql("alice", "INSERT INTO contacts (company, name) SELECT 1, hex(randomblob(20000))");
+    scene.sync("alice");
+    scene.packhorse("hq", &["transfer"]).expect(0);
+    scene.packhorse("hq", &["apply"]).expect(0);
+    scene.packhorse("hq", &["bundle", "--now"]).expect(0);
+    let answer: u64 = scene.outbox("hq", "alice").iter().map(|path| path.metadata().unwrap().len()).sum();
+    assert!(answer > 0 && answer < 2_000, "{answer} bytes");
+}
+
+#[test]
+fn remotes_with_the_same_set_and_values_share_one_membership() {
+    let scene = sales();
+    join(&scene, "anna", "sales", &["user=alice"]);
+    assert_eq!(scene.sql("hq", "SELECT count(*) FROM _packhorse_memberships"), "2");
+    scene.sql("hq", "UPDATE companies SET manager = 'alice' WHERE id = 3");
+    rest(&scene, &["hq", "alice", "bob", "anna"]);
+    each_has_its_own(&scene, &["alice", "bob"]);
+    scene.same("notes", "alice", "anna");
+    scene.sql("anna", "UPDATE notes SET text = 'by Anna' WHERE id = 300");
+    rest(&scene, &["anna", "hq", "alice"]);
+    assert_eq!(scene.sql("alice", "SELECT text FROM notes WHERE id = 300"), "by Anna");
+}
+
+#[test]
+fn a_list_of_values_chooses_too() {
+    let scene = hub(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, region TEXT, n INTEGER); \
+         INSERT INTO t VALUES (1, 'north', 1), (2, 'south', 2), (3, 'west', 3)",
+        "[[set.some.table]]\nname = \"t\"\nwhere = \"region IN (:regions) AND n < :most\"\n\
+         [remote.alice]\nset = \"some\"\nparams = { regions = [\"north\", \"west\"], most = 3 }\n",
+    );
+    scene.pack_and_restore("alice");
+    assert_eq!(scene.sql("alice", "SELECT group_concat(id) FROM t"), "1");
+    scene.sql("hq", "UPDATE t SET n = 0");
+    rest(&scene, &["hq", "alice"]);
+    assert_eq!(scene.sql("alice", "SELECT group_concat(id) FROM t"), "1,3");
+}
+
+#[test]
+fn any_of_several_parents_suffices() {
+    let scene = hub(
+        "CREATE TABLE a (id INTEGER PRIMARY KEY, mine INTEGER); CREATE TABLE b (id INTEGER PRIMARY KEY, mine INTEGER);
+         CREATE TABLE c (id INTEGER PRIMARY KEY, a INTEGER REFERENCES a(id), b INTEGER REFERENCES b(id), t TEXT);
+         INSERT INTO a VALUES (1, 1), (2, 0); INSERT INTO b VALUES (1, 1), (2, 0);
+         INSERT INTO c VALUES (1, 1, 2, 'by a'), (2, 2, 1, 'by b'), (3, 2, 2, 'by none'), (4, 1, 1, 'by both')",
+        "[[set.s.table]]\nname = \"a\"\nwhere = \"mine\"\n[[set.s.table]]\nname = \"b\"\nwhere = \"mine\"\n\
+         [[set.s.table]]\nname = \"c\"\nfollow = [\"a\", \"b\"]\ncolumns = [\"t\"]\n",
+    );
+    join(&scene, "alice", "s", &[]);
+    assert_eq!(scene.sql("alice", "SELECT group_concat(t) FROM c"), "by a,by b,by both");
+    scene.sql("hq", "UPDATE a SET mine = 0");
+    rest(&scene, &["hq", "alice"]);
+    assert_eq!(scene.sql("alice", "SELECT group_concat(t) FROM c"), "by b,by both");
+    scene.sql("hq", "UPDATE b SET mine = NOT mine");
+    rest(&scene, &["hq", "alice"]);
+    assert_eq!(scene.sql("alice", "SELECT group_concat(t) FROM c"), "by a,by none");
+}
+
+#[test]
+fn that_records_have_left_is_forgotten_once_everybody_knows() {
+    let scene = sales();
+    scene.sql("hq", "UPDATE companies SET manager = 'bob' WHERE id = 1");
+    scene.sql("alice", "INSERT INTO companies (manager, name) VALUES ('bob', 'for Bob')");
+    for _ in 0..3 {
+        rest(&scene, &["hq", "alice", "bob"]);
+        scene.sql("hq", "UPDATE products SET price = price + 1");
+        scene.sql("alice", "UPDATE products SET price = price + 1");
+        scene.sql("bob", "UPDATE products SET price = price + 1");
+        std::thread::sleep(std::time::Duration::from_millis(1_100));
+    }
+    let exits = "SELECT (SELECT count(*) FROM _packhorse_s_notes WHERE kind <> 1) \
+                 + (SELECT count(*) FROM _packhorse_x_companies)";
+    assert_eq!(scene.sql("hq", exits), "0");
+    each_has_its_own(&scene, &["alice", "bob"]);
+}

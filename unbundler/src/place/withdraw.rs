@@ -1,0 +1,103 @@
+//! Records that their hub shares no more: taken off the tables (DESIGN section 4). No deletion: nothing of it is told on.
+//!
+//! Owns what is kept of one: edits that the hub has not acknowledged, which are sent until it has. Invariant: no record that
+//! stays refers to one that is taken off; the latter waits until it can go.
+
+use std::collections::BTreeSet;
+
+use packhorse_shared::change::{RecordChange, TableChanges};
+use packhorse_shared::id::{ColumnId, TableId};
+use packhorse_shared::marks::{Mark, Marks};
+use packhorse_shared::replica::{Placement, Refusal, Remains, RemainsField, Result, TableShape};
+use packhorse_shared::value::{Key, Value};
+
+use super::{Item, Placer};
+use crate::merge::Authority;
+
+impl Placer<'_> {
+    /// Takes these off; what something refers to that stays is held.
+    pub(super) fn withdraw_all(&mut self, leaving: Vec<Item<'_>>) -> Result<()> {
+        // Only a hub says what its remotes share.
+        if leaving.is_empty() || self.arrival.authority() != Authority::Sender {
+            return Ok(());
+        }
+        let all = leaving.iter().map(|(table, _, record)| (*table, &record.key)).collect();
+        let free = self.without_living_children(all, &BTreeSet::new())?;
+        for (table, of, record) in leaving {
+            self.withdraw(table, of, record, &free)?;
+        }
+        Ok(())
+    }
+
+    fn withdraw(
+        &mut self,
+        table: &TableShape,
+        of: &TableChanges,
+        record: &RecordChange,
+        free: &BTreeSet<(TableId, Key)>,
+    ) -> Result<()> {
+        let standing = self.transaction.find(table, &record.key)?;
+        let is_it = |present: &_| self.arrival.is_same_standing(present, record, &table.column_ids());
+        let Some(present) = standing.filter(is_it) else { return self.withdraw_left(table, record) };
+        if !free.contains(&(table.id, record.key.clone()))
+            && let Some(child) = self.transaction.living_child(table, &record.key, free)?
+        {
+            return self.hold(of, record, &Refusal::leaving(&child));
+        }
+        let values = self.transaction.values(table, &record.key)?;
+        let limbo = self.limbo(table, &present.marks, values);
+        match self.transaction.take_off(table, &record.key, present.birth, &limbo)? {
+            Placement::Refused(reason) => self.hold(of, record, &reason),
+            Placement::Placed => {
+                self.placed.withdrawn += 1;
+                self.release_held_of(table, &record.key)
+            }
+        }
+    }
+
+    /// What is kept of a record that goes: edits of which the hub does not know.
+    fn limbo(&self, table: &TableShape, marks: &Marks, values: Vec<Value>) -> Remains {
+        let mut limbo = Remains { withdrawn: true, ..Remains::default() };
+        let existence = table.columns.is_empty().then_some((ColumnId::EXISTENCE, Value::Null));
+        let fields = table.columns.iter().map(|column| column.id).zip(values).chain(existence);
+        for (column, value) in fields {
+            let mark = marks.get(column).filter(|mark| self.is_unheard(*mark));
+            mark.into_iter()
+                .for_each(|mark| limbo.set(RemainsField { column, mark: Some(mark), value: value.clone() }));
+        }
+        limbo
+    }
+
+    fn is_unheard(&self, mark: Mark) -> bool {
+        mark.via != self.arrival.link && mark.cut > self.arrival.seen
+    }
+
+    /// What came of it only in part goes too; what was deleted here stays deleted, and is told.
+    fn withdraw_left(&mut self, table: &TableShape, record: &RecordChange) -> Result<()> {
+        for left in self.transaction.remains(table, &record.key)? {
+            if left.remains.dead.is_some() || !self.arrival.is_same_left(&left, record) {
+                continue;
+            }
+            let unheard = |field: &RemainsField| field.mark.is_some_and(|mark| self.is_unheard(mark));
+            let fields = left.remains.fields.iter().filter(|field| unheard(field)).cloned().collect();
+            let limbo = Remains { dead: None, fields, withdrawn: true };
+            self.transaction.take_off(table, &record.key, left.birth, &limbo)?;
+        }
+        self.release_held_of(table, &record.key)
+    }
+
+    /// What waited of the record waits no more.
+    fn release_held_of(&mut self, table: &TableShape, key: &Key) -> Result<()> {
+        let at = (table.name.clone(), key.clone());
+        if self.held()?.remove(&at).is_none() {
+            return Ok(());
+        }
+        let link = self.arrival.link;
+        let all = self.transaction.held()?.into_iter();
+        let of_it = all.filter(|held| held.link == link && held.change.table == table.name);
+        for held in of_it.filter(|held| held.change.records.iter().all(|record| record.key == *key)) {
+            self.transaction.release(held.id)?;
+        }
+        Ok(())
+    }
+}
