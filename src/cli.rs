@@ -42,6 +42,7 @@ pub struct Cli {
 #[derive(Subcommand)]
 pub enum Command {
     Init(commands::init::Init),
+    Set(commands::set::Set),
     Remote(commands::remote::Remote),
     Restore(commands::restore::Restore),
     Bundle(commands::bundle::Bundle),

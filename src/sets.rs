@@ -8,6 +8,7 @@ use packhorse_shared::set::{BoundSet, Scope};
 use packhorse_unbundler::retry::retry;
 
 use crate::failure::Failure;
+use crate::lint::{failure, unbound};
 use crate::node::{Node, WORLD};
 use crate::report::note;
 use crate::wording::shown;
@@ -24,17 +25,27 @@ impl Node {
 
     /// What a remote with this set and these values is to share.
     pub fn bound_set(&self, remote: &RemoteConfig) -> Result<BoundSet, Failure> {
-        let scope = self.config.set(&remote.set).ok_or_else(|| {
-            Failure::usage(format!("there is no set \"{}\"", remote.set))
+        let scope = self.scope(&remote.set)?;
+        let bound = BoundSet::new(scope.clone(), &remote.params);
+        bound.map_err(|error| failure(&format!("the set \"{}\"", remote.set), &unbound(&scope, &error)))
+    }
+
+    /// The set of a name.
+    pub fn scope(&self, set: &str) -> Result<Scope, Failure> {
+        self.config.set(set).ok_or_else(|| {
+            Failure::usage(format!("there is no set \"{set}\""))
                 .hint(format!("the sets are: {}", self.config.set_names().join(", ")))
-        })?;
-        let bound = BoundSet::new(scope, &remote.params);
-        bound.map_err(|error| Failure::usage(format!("the set \"{}\": {error}", remote.set)))
+        })
     }
 
     /// The names of the tables that a set shares.
     pub fn tables_of_set(&self, set: &BoundSet) -> Vec<String> {
-        match &set.scope {
+        self.tables_of_scope(&set.scope)
+    }
+
+    /// The same before its parameters have values.
+    pub fn tables_of_scope(&self, scope: &Scope) -> Vec<String> {
+        match scope {
             Scope::Everything => self.replica.tables().iter().map(|table| table.name.clone()).collect(),
             Scope::Tables(tables) => tables.iter().map(|table| table.name.clone()).collect(),
         }

@@ -9,6 +9,7 @@ pub mod notices;
 pub mod queue;
 pub mod remote;
 pub mod restore;
+pub mod set;
 pub mod status;
 pub mod sync;
 pub mod transfer;
@@ -21,6 +22,7 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
     let home = cli.home.as_deref();
     match cli.command {
         Command::Init(init) => init.run(home),
+        Command::Set(set) => set.run(home),
         Command::Remote(remote) => remote.run(home),
         Command::Restore(restore) => restore.run(home),
         Command::Bundle(bundle) => bundle.run(home),
