@@ -58,10 +58,18 @@ impl Node {
         let named: Vec<String> = scopes
             .flat_map(|scope| scope.tables().iter().map(|table| table.name.clone()).collect::<Vec<_>>())
             .collect();
+        self.sync_tables(&named)
+    }
+
+    /// Begins to sync these tables.
+    pub fn sync_tables(&mut self, named: &[String]) -> Result<(), Failure> {
         let now = WORLD.clock.now();
-        let added = self.replica.sync_tables(&named, now)?;
+        let added = self.replica.sync_tables(named, now)?;
         for table in &added {
-            note(&format!("table {} is synced from now on, because a set names it", shown(table)));
+            note(&format!(
+                "table {} is synced from now on, because a set names it; remotes that share everything get it too",
+                shown(table)
+            ));
         }
         if !added.is_empty() {
             let waited = |held: &Held| added.iter().any(|table| table.eq_ignore_ascii_case(&held.change.table));

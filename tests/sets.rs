@@ -8,6 +8,7 @@ mod columns;
 mod limbo;
 mod moves;
 mod package;
+mod trial;
 
 use crate::support::{Scene, sqlite};
 

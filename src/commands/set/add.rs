@@ -33,7 +33,7 @@ pub struct Add {
     name: String,
 
     #[command(flatten)]
-    tables: Tables,
+    tables: Tables<true>,
 }
 
 fn name(text: &str) -> Result<String, String> {
@@ -48,6 +48,8 @@ impl Add {
     /// Runs the command.
     pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
         let (mut node, _lock) = Node::lock(home, "set add")?;
+        let named: Vec<String> = self.tables.0.iter().map(|table| table.name.clone()).collect();
+        node.sync_tables(&named)?;
         let scope = self.extended(&node)?;
         node.check_scope(&format!("the set \"{}\"", self.name), &scope)?;
         self.check_remotes(&node, &scope)?;

@@ -7,6 +7,7 @@ mod remove;
 mod show;
 mod tables;
 mod told;
+mod trial;
 
 use std::path::Path;
 
@@ -29,6 +30,7 @@ enum Command {
     Show(show::Show),
     Remove(remove::Remove),
     Lint(lint::Lint),
+    Try(trial::Try),
 }
 
 impl Set {
@@ -40,6 +42,7 @@ impl Set {
             Command::Show(show) => show.run(home),
             Command::Remove(remove) => remove.run(home),
             Command::Lint(lint) => lint.run(home),
+            Command::Try(trial) => trial.run(home),
         }
     }
 }

@@ -6,9 +6,9 @@ use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, Error, FromArgMatches};
 use packhorse_shared::set::{Rows, SetTable};
 
-/// The tables that were typed, in that order.
+/// The tables that were typed, in that order; whether one has to be.
 #[derive(Clone, Debug)]
-pub struct Tables(pub Vec<SetTable>);
+pub struct Tables<const REQUIRED: bool>(pub Vec<SetTable>);
 
 const OPTIONS: [(&str, &str, &str); 4] = [
     ("table", "TABLE", "A table; several in one command: what follows belongs to the one before it"),
@@ -22,12 +22,12 @@ const OPTIONS: [(&str, &str, &str); 4] = [
     ("columns", "A,B", "Of its columns only these, beside those of its key"),
 ];
 
-impl Args for Tables {
+impl<const REQUIRED: bool> Args for Tables<REQUIRED> {
     fn augment_args(command: Command) -> Command {
         OPTIONS.into_iter().fold(command, |command, (name, value, help)| {
             let arg = Arg::new(name).long(name).value_name(value).help(help).action(ArgAction::Append);
             command.arg(match name {
-                "table" => arg.required(true),
+                "table" => arg.required(REQUIRED),
                 "columns" => arg.value_delimiter(','),
                 _ => arg,
             })
@@ -39,7 +39,7 @@ impl Args for Tables {
     }
 }
 
-impl FromArgMatches for Tables {
+impl<const REQUIRED: bool> FromArgMatches for Tables<REQUIRED> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
         let mut typed: Vec<(usize, &str, String)> = Vec::new();
         for (name, _, _) in OPTIONS {

@@ -153,12 +153,10 @@ fn follow(entry: &Entry, key: &str, tables: &[SetTable], catalogue: &Catalogue) 
 /// The foreign key of these columns, declared or, for one column, by the configuration.
 pub(super) fn foreign_key(entry: &Entry, key: &str, catalogue: &Catalogue) -> Option<Parent> {
     let shape = &entry.shape;
-    let mut wanted: Vec<&str> = key.split(',').map(str::trim).collect();
-    wanted.sort_unstable();
+    let wanted: Vec<&str> = key.split(',').map(str::trim).collect();
     let is_it = |parent: &&Parent| {
-        let mut columns: Vec<&str> = parent.columns.iter().map(|pair| pair.0.as_str()).collect();
-        columns.sort_unstable();
-        columns.len() == wanted.len() && columns.iter().zip(&wanted).all(|(one, other)| one.eq_ignore_ascii_case(other))
+        let has = |name: &&str| parent.columns.iter().any(|pair| pair.0.eq_ignore_ascii_case(name));
+        parent.columns.len() == wanted.len() && wanted.iter().all(has)
     };
     if let Some(declared) = shape.parents.iter().find(is_it) {
         return Some(declared.clone());
