@@ -151,3 +151,22 @@ fn that_records_have_left_is_forgotten_once_everybody_knows() {
     assert_eq!(scene.sql("hq", exits), "0");
     each_has_its_own(&scene, &["alice", "bob"]);
 }
+
+#[test]
+fn a_row_over_which_the_condition_stumbles_is_in_no_set_and_stops_nobody() {
+    let scene = hub(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, about TEXT); \
+         INSERT INTO t VALUES (1, '{\"a\": 1}'), (2, 'no json'), (3, '{\"a\": 1}'), (4, '{\"a\": 2}')",
+        "[[set.s.table]]\nname = \"t\"\nwhere = \"about ->> 'a' = :a\"\n\
+         [remote.alice]\nset = \"s\"\nparams = { a = 1 }\n",
+    );
+    scene.pack_and_restore("alice");
+    let have = || scene.sql("alice", "SELECT group_concat(id) FROM t");
+    assert_eq!(have(), "1,3");
+    scene.sql(
+        "hq",
+        "UPDATE t SET about = 'none either' WHERE id = 1; UPDATE t SET about = '{\"a\": 1}' WHERE id IN (2, 4)",
+    );
+    rest(&scene, &["hq", "alice"]);
+    assert_eq!(have(), "2,3,4");
+}
