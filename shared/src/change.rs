@@ -47,8 +47,11 @@ pub enum Passage {
     /// They are shared as before, as far as this tells.
     #[default]
     Within,
-    /// They are shared from now on: each comes whole, whatever the receiver knew of it before.
-    Entered,
+    /// They are shared from now on: each comes whole.
+    Entered {
+        /// The sender's clock when that was judged, of the latest of them: whoever had everything up to then has had them.
+        since: Reading,
+    },
     /// They are shared no more: the receiver takes them off its tables. No deletion.
     Withdrawn,
 }

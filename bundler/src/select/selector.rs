@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use packhorse_shared::change::{EXISTENCE, FieldChange, Passage, RecordChange, TableChanges};
-use packhorse_shared::clock::Stamp;
+use packhorse_shared::clock::{Reading, Stamp};
 use packhorse_shared::id::{ColumnId, Cut};
 use packhorse_shared::link::Extent;
 use packhorse_shared::marks::Marks;
@@ -12,6 +12,9 @@ use packhorse_shared::value::Value;
 
 use super::Owed;
 
+/// That a record comes in; since when is told of all that do.
+const ENTERED: Passage = Passage::Entered { since: Reading(0) };
+
 /// Chooses from one table.
 pub(super) struct Selector<'a> {
     pub(super) snapshot: &'a dyn Snapshot,
@@ -19,6 +22,8 @@ pub(super) struct Selector<'a> {
     pub(super) owed: Owed,
     /// What a field without a mark counts as stamped with.
     unmarked: Stamp,
+    /// The last cut at which any of the chosen came in.
+    latest_entered: Cut,
     pub(super) chosen: Vec<Chosen>,
 }
 
@@ -32,7 +37,7 @@ pub(super) struct Chosen {
 
 impl<'a> Selector<'a> {
     pub fn new(snapshot: &'a dyn Snapshot, table: &'a SharedTable, owed: Owed) -> Self {
-        Self { snapshot, table, owed, unmarked: snapshot.horizon().stamp(), chosen: Vec::new() }
+        Self { snapshot, table, owed, unmarked: snapshot.horizon().stamp(), latest_entered: Cut(0), chosen: Vec::new() }
     }
 
     pub fn consider(&mut self, record: &dyn ChangedRecord) -> Result<()> {
@@ -42,7 +47,8 @@ impl<'a> Selector<'a> {
                 (Passage::Withdrawn, is_owed.then(|| self.withdrawn(record)).transpose()?)
             }
             (Belonging::Since(at), Life::Present(marks)) if at > self.owed.floor => {
-                (Passage::Entered, Some(self.entered(record, marks)?))
+                self.latest_entered = self.latest_entered.max(at);
+                (ENTERED, Some(self.entered(record, marks)?))
             }
             (_, Life::Present(marks)) => (Passage::Within, self.present(record, marks)?),
             (_, Life::Absent(remains)) => (Passage::Within, self.absent(record, remains)?),
@@ -184,12 +190,15 @@ impl<'a> Selector<'a> {
     }
 
     /// What was chosen, by how it stands to what is shared.
-    pub fn finish(mut self) -> Vec<TableChanges> {
+    pub fn finish(mut self) -> Result<Vec<TableChanges>> {
+        let any_entered = self.chosen.iter().any(|chosen| chosen.passage == ENTERED);
+        let since = if any_entered { self.snapshot.judged_at(self.latest_entered)? } else { Reading(0) };
         let mut by_passage: BTreeMap<Passage, Vec<RecordChange>> = BTreeMap::new();
         for Chosen { passage, change, .. } in std::mem::take(&mut self.chosen) {
+            let passage = if passage == ENTERED { Passage::Entered { since } } else { passage };
             by_passage.entry(passage).or_default().push(change);
         }
-        by_passage.into_iter().map(|(passage, records)| self.changes(passage, records)).collect()
+        Ok(by_passage.into_iter().map(|(passage, records)| self.changes(passage, records)).collect())
     }
 
     /// Sorts the records and names only the columns that occur: a bundle with one changed field names one column.

@@ -230,6 +230,9 @@ pub trait Snapshot {
     /// of the one that stood there when this was stamped.
     fn birth_of(&self, table: &str, key: &Key, at: Option<Stamp>) -> Result<Option<Stamp>>;
 
+    /// The clock when it was judged that a record which stands to what is shared as it does since a cut does so.
+    fn judged_at(&self, cut: Cut) -> Result<Reading>;
+
     /// What a link's peer is to be told of what is shared, as [`Terms`] in bytes, if that changed after a cut; and the cut at
     /// which it did.
     fn terms_owed(&self, link: LinkId, since: Cut) -> Result<Option<(Vec<u8>, Cut)>>;

@@ -35,7 +35,7 @@ impl Placer<'_> {
         let Gathered { birth, known, remains } = gathered;
         // Below the horizon it may be another record that lies here under its number, unless that waits for the rest of it.
         let is_known = known.as_ref().is_some_and(|known| birth == record.birth || known.living());
-        if !is_known && of.passage != Passage::Entered && self.arrival.is_forgotten(record) {
+        if !is_known && !self.has_entered(of) && self.arrival.is_forgotten(record) {
             return self.stay_deleted(table, record, birth, known);
         }
         if known.as_ref() == Some(&remains) {
@@ -67,6 +67,12 @@ impl Placer<'_> {
         self.transaction.mark(table, &record.key, &present)?;
         undos.push(Undo { table, change: record, of, birth, before: Before::Absent(known) });
         Ok(Step::Done)
+    }
+
+    /// Whether what is said is of records that are shared only since a time of which not everything had come: old ones among
+    /// them are not known here because they were not shared, and not because they were deleted.
+    fn has_entered(&self, of: &TableChanges) -> bool {
+        matches!(of.passage, Passage::Entered { since } if since > self.arrival.had)
     }
 
     /// What is known here of a record that does not stand, with what came of it now.
@@ -130,7 +136,7 @@ impl Placer<'_> {
     ) -> Present {
         let has_late = record.fields.iter().any(|field| self.arrival.is_late(field.stamp));
         let came_in_pieces = known.is_some_and(|known| known.dead.is_none() && !known.withdrawn);
-        if of.passage != Passage::Entered && self.arrival.is_all_past(record) && (has_late || came_in_pieces) {
+        if !self.has_entered(of) && self.arrival.is_all_past(record) && (has_late || came_in_pieces) {
             // Under its own stamps others would take it for a deleted one.
             let mark = Mark { stamp: self.transaction.tick(), cut: self.arrival.cut, via: LinkId::LOCAL };
             return Present { birth: self.arrival.horizon.birth(record.birth), marks: Marks::of_all(mark) };

@@ -98,7 +98,7 @@ impl Placer<'_> {
             let ours = present.marks.get(column.id());
             let verdict = match (of.passage, ours) {
                 // Without a mark it may be the default of a column that is shared only now.
-                (Passage::Entered, None) => merge::Field::Theirs,
+                (Passage::Entered { .. }, None) => merge::Field::Theirs,
                 _ => merge::field(ours, field.stamp, &self.arrival),
             };
             if let (Column::Field(at, _), true) = (column, verdict.is_conflict()) {

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use super::rows;
 use super::switch::Switch;
-use super::{load, of_link};
+use super::{load, note_judged, of_link};
 use crate::id::{Cut, LinkId};
 use crate::link::Role;
 use crate::replica::SharedTable;
@@ -40,6 +40,7 @@ pub(in super::super) fn add(connection: &Connection, wanting: &[String]) -> Outc
             progress.cut = owe(connection, &catalogue, wanting, link.id, [link.state.acked(), progress.cut])?;
         }
     }
+    note_judged(connection, &mut progress)?;
     progress.store(connection)
 }
 

@@ -23,6 +23,7 @@ use super::catalogue::Catalogue;
 use super::fault::{Fault, Outcome};
 use super::state::{self, Progress};
 use super::terms;
+use crate::clock::Reading;
 use crate::id::{Cut, LinkId};
 use crate::link::Role;
 use crate::replica::{MembershipId, SharedRows, SharedTable, Terms};
@@ -38,6 +39,7 @@ CREATE TABLE _packhorse_memberships (id INTEGER PRIMARY KEY AUTOINCREMENT, bound
     evaluated_to INTEGER);
 CREATE TABLE _packhorse_sharing (link INTEGER PRIMARY KEY, membership INTEGER NOT NULL, terms BLOB NOT NULL,
     terms_since INTEGER NOT NULL);
+CREATE TABLE _packhorse_judged (cut INTEGER PRIMARY KEY, at INTEGER NOT NULL);
 ";
 
 /// The set of a membership.
@@ -165,9 +167,26 @@ pub(super) fn evaluate(connection: &Connection, catalogue: &Catalogue) -> Outcom
     }
     if changed {
         progress.cut = cut;
+        note_judged(connection, &mut progress)?;
         progress.store(connection)?;
     }
     behind.iter().try_for_each(|(id, _)| set_evaluated(connection, MembershipId(*id), progress.cut))
+}
+
+/// Notes when the memberships were judged anew up to the latest cut: later than everything that any peer was told of.
+fn note_judged(connection: &Connection, progress: &mut Progress) -> Outcome<()> {
+    let at = progress.clock.latest().next();
+    progress.clock.observe(at);
+    let sql = "INSERT OR REPLACE INTO _packhorse_judged (cut, at) VALUES (?1, ?2)";
+    connection.prepare_cached(sql)?.execute(params![progress.cut.0 as i64, at.0 as i64])?;
+    Ok(())
+}
+
+/// When what came to stand so at a cut was judged; the present clock if that is not known.
+pub(super) fn judged_at(connection: &Connection, cut: Cut, clock: Reading) -> Outcome<Reading> {
+    let sql = "SELECT at FROM _packhorse_judged WHERE cut >= ?1 ORDER BY cut LIMIT 1";
+    let at: Option<i64> = connection.prepare_cached(sql)?.query_row([cut.0 as i64], |row| row.get(0)).optional()?;
+    Ok(at.map_or(clock, |at| Reading(at as u64)))
 }
 
 fn links_of(connection: &Connection, membership: MembershipId) -> Outcome<Vec<LinkId>> {
@@ -207,7 +226,10 @@ pub(super) fn share(
     match acked {
         None => clear_exceptions(connection, catalogue, link)?,
         Some(_) if of_link(connection, link)? == Some(membership) => progress.cut = progress.cut.next(),
-        Some(acked) => progress.cut = switch(connection, catalogue, link, membership, [acked, progress.cut])?,
+        Some(acked) => {
+            progress.cut = switch(connection, catalogue, link, membership, [acked, progress.cut])?;
+            note_judged(connection, &mut progress)?;
+        }
     }
     progress.store(connection)?;
     let since = acked.map_or(Cut(0), |_| progress.cut);

@@ -5,14 +5,16 @@
 use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::rows::{exceptions_table, members_table};
-use crate::id::Cut;
+use crate::id::{Cut, LinkId};
+use crate::link::Role;
+use crate::replica::SharedRows;
 use crate::replica::sqlite::catalogue::{Catalogue, Entry};
 use crate::replica::sqlite::fault::Outcome;
 use crate::replica::sqlite::names::joined;
 
 /// Forgets what lies up to a cut that everybody has acknowledged.
 pub(in super::super) fn prune(writer: &mut Connection, catalogue: &Catalogue, upto: Cut) -> Outcome<()> {
-    let owners = |sql: &str| -> Outcome<Vec<i64>> {
+    let owners = |sql: &str| -> Outcome<Vec<u32>> {
         let mut statement = writer.prepare_cached(sql)?;
         Ok(statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
     };
@@ -21,7 +23,9 @@ pub(in super::super) fn prune(writer: &mut Connection, catalogue: &Catalogue, up
     for entry in catalogue.entries().iter().filter(|entry| entry.has_members) {
         let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for link in &links {
-            exceptions(&transaction, entry, *link, upto)?;
+            let shared = super::sharing(&transaction, catalogue, LinkId(*link), Role::Remote)?;
+            let shared = shared.into_iter().find(|shared| shared.shape.id == entry.shape.id);
+            exceptions(&transaction, entry, *link, upto, shared.map(|shared| shared.rows))?;
         }
         let sql = format!(
             "DELETE FROM {} WHERE owner = ?1 AND cut > 0 AND cut <= ?2 AND kind <> 1",
@@ -35,8 +39,9 @@ pub(in super::super) fn prune(writer: &mut Connection, catalogue: &Catalogue, up
     Ok(())
 }
 
-/// What a link's peer lacked it has had since then.
-fn exceptions(connection: &Connection, entry: &Entry, link: i64, upto: Cut) -> Outcome<()> {
+/// What a link's peer lacked it has had since then. In a table that is shared whole no membership could tell since when, so
+/// that it stays.
+fn exceptions(connection: &Connection, entry: &Entry, link: u32, upto: Cut, rows: Option<SharedRows>) -> Outcome<()> {
     let (members, exceptions) = (members_table(&entry.shape.name), exceptions_table(&entry.shape.name));
     let same = joined(entry.shape.keys.len(), " AND ", |at| format!("x.k{0} = {members}.k{0}", at + 1));
     let raise = format!(
@@ -45,7 +50,8 @@ fn exceptions(connection: &Connection, entry: &Entry, link: i64, upto: Cut) -> O
          AND {members}.owner = (SELECT membership FROM _packhorse_sharing WHERE link = ?1)"
     );
     connection.prepare_cached(&raise)?.execute(params![link, upto.0 as i64])?;
-    let drop = format!("DELETE FROM {exceptions} WHERE owner = ?1 AND cut <= ?2");
+    let kept = if rows == Some(SharedRows::All) { " AND kind <> 4" } else { "" };
+    let drop = format!("DELETE FROM {exceptions} WHERE owner = ?1 AND cut <= ?2{kept}");
     connection.prepare_cached(&drop)?.execute(params![link, upto.0 as i64])?;
     Ok(())
 }

@@ -12,6 +12,7 @@ use rusqlite::{Connection, Row, params_from_iter};
 
 use super::catalogue::{Catalogue, Entry};
 use super::fault::{Fault, Outcome};
+use super::membership;
 use super::metadata::unpack_birth;
 use super::moves;
 use super::state::{self, Progress};
@@ -282,6 +283,10 @@ impl Snapshot for SqliteSnapshot<'_> {
         let entry = self.catalogue.entries().iter().find(|entry| entry.shape.name == table);
         let Some(entry) = entry else { return Ok(None) };
         self.try_birth_of(entry, key, at).map_err(|fault| fault.at(&self.path, "be read"))
+    }
+
+    fn judged_at(&self, cut: Cut) -> Result<Reading> {
+        membership::judged_at(self.reader, cut, self.clock()).map_err(|fault| fault.at(&self.path, "be read"))
     }
 
     fn terms_owed(&self, link: LinkId, since: Cut) -> Result<Option<(Vec<u8>, Cut)>> {
