@@ -275,12 +275,20 @@ impl<'a> Selector<'a> {
         FieldChange { column: self.table.columns.len(), value: Value::Null, stamp, refers_to: None }
     }
 
-    /// The births of the records whose numbers are in a key, or were at a time, as fields under the names of the key's columns.
-    fn key_references(&self, key: &Key, at_time: Option<Stamp>) -> Result<Vec<FieldChange>> {
+    /// The births of the records whose numbers are in a key, as fields under the names of the key's columns; `left`: of what
+    /// is left of a record with this birth, which is that of the youngest.
+    fn key_references(&self, key: &Key, left: Option<Option<Stamp>>) -> Result<Vec<FieldChange>> {
         let mut references = Vec::new();
         let columns = self.table.keys.iter().zip(&self.table.key_refers_to);
+        let is_only = self.table.numbers_borne(key).count() == 1;
         for (at, ((name, parent), value)) in columns.zip(&key.0).enumerate() {
-            let birth = self.birth_in(parent.as_deref(), name, value, at_time)?;
+            let birth = match left {
+                Some(own) if is_only => own.filter(|_| parent.is_some()),
+                _ => {
+                    let until = left.map(|own| own.unwrap_or(Stamp::ZERO));
+                    self.birth_in(parent.as_deref(), name, value, until)?
+                }
+            };
             let column = self.table.columns.len() + 1 + at;
             let reference =
                 |birth| FieldChange { column, value: value.clone(), stamp: Stamp::ZERO, refers_to: Some(birth) };
@@ -347,7 +355,7 @@ impl<'a> Selector<'a> {
         let (key, birth) = (record.key().clone(), record.birth());
         let is_owed = dead.is_some() || !fields.is_empty();
         if is_owed {
-            fields.extend(self.key_references(record.key(), ended)?);
+            fields.extend(self.key_references(record.key(), Some(record.birth()))?);
         }
         Ok(is_owed.then_some(RecordChange { key, birth, dead, whole: false, fields }))
     }

@@ -126,3 +126,46 @@ fn a_deletion_is_of_what_referred_to_whoever_had_the_number_then() {
     assert_eq!(scene.sql("hq", "SELECT n FROM p"), "one");
     assert_eq!(scene.sql("hq", "SELECT count(*) FROM k"), "0");
 }
+
+const BEARING: &str = "
+    CREATE TABLE p (id INTEGER PRIMARY KEY, n TEXT);
+    CREATE TABLE e (id INTEGER PRIMARY KEY REFERENCES p(id) ON DELETE CASCADE, n TEXT);
+    CREATE TABLE k (p INTEGER REFERENCES p(id) ON DELETE CASCADE, w TEXT, n TEXT, PRIMARY KEY (p, w));
+    INSERT INTO p VALUES (1, 'one'); INSERT INTO e VALUES (1, 'first'); INSERT INTO k VALUES (1, 'a', 'first')";
+
+const ANOTHER: &str = "PRAGMA foreign_keys = ON; DELETE FROM p WHERE id = 1; INSERT INTO p VALUES (1, 'another')";
+
+const ITS_OWN: &str = "INSERT INTO e VALUES (1, 'its own'); INSERT INTO k VALUES (1, 'a', 'its own')";
+
+/// What a remote deletes last bore the number of the one that it knew, and goes with that.
+#[test]
+fn a_later_deletion_is_not_of_what_bears_the_number_of_another_meanwhile() {
+    for remade in ["", "INSERT INTO p VALUES (1, 'remade')"] {
+        let scene = three(BEARING, "");
+        scene.sql("hq", ANOTHER);
+        sync(&scene, &["alice"]);
+        scene.sql("hq", ITS_OWN);
+        sleep(Duration::from_millis(20));
+        scene.sql("alice", &format!("PRAGMA foreign_keys = ON; DELETE FROM p WHERE id = 1; {remade}"));
+        sync(&scene, &["alice"]);
+        equal(&scene, &["p", "e", "k"]);
+        for table in ["e", "k"] {
+            assert_eq!(scene.sql("bob", &format!("SELECT n FROM {table}")), "its own", "{table} {remade}");
+        }
+    }
+}
+
+/// The hub makes all anew between two of its runs, and a remote edits last what was there before.
+#[test]
+fn what_bore_a_number_before_is_another_than_what_bears_it_since() {
+    let scene = three(BEARING, "");
+    sync(&scene, &["hq", "alice", "hq", "bob"]);
+    scene.sql("hq", &format!("{ANOTHER}; {ITS_OWN}"));
+    sleep(Duration::from_millis(20));
+    scene.sql("alice", "UPDATE e SET n = 'edited'");
+    equal(&scene, &["p", "e", "k"]);
+    for node in NODES {
+        let told = "SELECT p.n, e.n FROM p JOIN e ON e.id = p.id ORDER BY p.id";
+        assert_eq!(scene.sql(node, told), "another|its own\none|edited", "{node}");
+    }
+}

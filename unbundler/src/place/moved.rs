@@ -89,7 +89,9 @@ impl Placer<'_> {
         record: &RecordChange,
         moved: &mut RecordChange,
     ) -> Result<()> {
+        let (mut births, mut has_moved) = (Vec::new(), false);
         for (name, parent, number, birth) in key_references(table, of, record) {
+            births.push(birth);
             let Some(parent) = tables.iter().find(|table| table.name == parent) else { continue };
             let Some(to) = self.moved_to(parent, residence(number, birth))? else { continue };
             let at = table.keys.iter().position(|key| key == name);
@@ -99,6 +101,12 @@ impl Placer<'_> {
             let said = FieldChange { column, value: part.clone(), stamp: Stamp::ZERO, refers_to: to.birth };
             moved.fields.retain(|field| field.column != column);
             moved.fields.push(said);
+            births.pop();
+            births.push(to.birth);
+            has_moved = true;
+        }
+        if has_moved {
+            moved.birth = births.into_iter().flatten().max();
         }
         Ok(())
     }

@@ -121,7 +121,12 @@ impl Placer<'_> {
     }
 
     /// The same for a key that holds the numbers of other records: nobody is that record here.
-    fn mistaken_key(&mut self, table: &TableShape, of: &TableChanges, record: &RecordChange) -> Result<Option<String>> {
+    pub(super) fn mistaken_key(
+        &mut self,
+        table: &TableShape,
+        of: &TableChanges,
+        record: &RecordChange,
+    ) -> Result<Option<String>> {
         for (name, parent, number, birth) in key_references(table, of, record) {
             let waits = birth.is_some() || table.declares(name);
             if waits && self.is_another(parent, number, birth)? {

@@ -252,10 +252,8 @@ impl MergeTransaction for SqliteMerge<'_> {
     }
 
     fn mark(&mut self, table: &TableShape, key: &Key, present: &Present) -> Result<()> {
-        let entry = self.said(self.entry(table))?;
-        let enlisted = self.enlist_all(&present.marks, present.birth);
-        let put = enlisted.and_then(|()| entry.metadata.put_marks(self.writer, key, present, &self.roster));
-        self.said(put)
+        let marked = self.entry(table).and_then(|entry| self.try_mark(entry, key, present.clone()));
+        self.said(marked)
     }
 
     fn bury(&mut self, table: &TableShape, key: &Key, birth: Option<Stamp>, remains: &Remains) -> Result<()> {

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, Row, params_from_iter};
+use rusqlite::{Connection, Row};
 
+use super::bearing;
 use super::catalogue::{Catalogue, Entry};
 use super::fault::{Fault, Outcome};
 use super::metadata::unpack_birth;
@@ -110,23 +111,6 @@ impl<'a> SqliteSnapshot<'a> {
         Ok(Sweep::Done)
     }
 
-    /// A record that was deleted is still the one that was meant.
-    fn try_birth_of(&self, entry: &Entry, key: &Key, at: Option<Stamp>) -> Outcome<Option<Stamp>> {
-        let stands = || {
-            let mut statement = self.reader.prepare_cached(&entry.sql.exists)?;
-            Ok::<bool, Fault>(statement.exists(params_from_iter(&key.0))?)
-        };
-        // A birth is no earlier than the deletion of whoever had the number before.
-        let was_there = |birth: Option<Stamp>| at.is_none() || birth <= at;
-        let birth = entry.metadata.birth(self.reader, key, &self.roster)?;
-        if was_there(birth) && (birth.is_some() || stands()?) {
-            return Ok(birth);
-        }
-        let left = entry.metadata.all_remains(self.reader, key, &self.roster)?.into_iter();
-        let left = left.filter(|left| was_there(left.birth));
-        Ok(left.max_by_key(|left| left.remains.dead.map(|dead| dead.stamp)).and_then(|left| left.birth))
-    }
-
     fn try_boundary(&self, tables: &[TableShape], since: Cut, records: u64) -> Outcome<Cut> {
         let mut counts: BTreeMap<Cut, u64> = BTreeMap::new();
         for entry in tables.iter().filter_map(|table| self.catalogue.entry(table)) {
@@ -170,7 +154,10 @@ impl<'a> SqliteSnapshot<'a> {
     fn record<'r>(&'r self, entry: &Entry, row: &'r Row<'r>, said: Said, between: usize) -> Outcome<Record<'r>> {
         let keys = entry.shape.keys.len();
         let birth = row.get_ref(keys)?.as_blob_or_null().map_err(rusqlite::Error::from)?;
-        let (key, birth) = (entry.metadata.key(row)?, unpack_birth(birth, &self.roster)?);
+        let (key, mut birth) = (entry.metadata.key(row)?, unpack_birth(birth, &self.roster)?);
+        if matches!(said, Said::Present(_)) && entry.shape.bears_numbers() {
+            birth = bearing::now(self.reader, self.catalogue, &entry.shape, &key, &self.roster)?;
+        }
         Ok(Record { key, birth, said, row, first_value: keys + between, path: &self.path })
     }
 }
@@ -228,7 +215,8 @@ impl Snapshot for SqliteSnapshot<'_> {
     fn birth_of(&self, table: &str, key: &Key, at: Option<Stamp>) -> Result<Option<Stamp>> {
         let entry = self.catalogue.entries().iter().find(|entry| entry.shape.name == table);
         let Some(entry) = entry else { return Ok(None) };
-        self.try_birth_of(entry, key, at).map_err(|fault| fault.at(&self.path, "be read"))
+        let birth = bearing::birth_of(self.reader, entry, key, at, &self.roster);
+        birth.map_err(|fault| fault.at(&self.path, "be read"))
     }
 
     fn united(&self, table: &TableShape, key: &Key) -> Result<Vec<(Residence, Residence)>> {
