@@ -169,3 +169,27 @@ fn what_bore_a_number_before_is_another_than_what_bears_it_since() {
         assert_eq!(scene.sql(node, told), "another|its own\none|edited", "{node}");
     }
 }
+
+/// Two had the number and are dead when a remote's child of the first comes.
+#[test]
+fn a_living_child_brings_back_whom_it_refers_to_and_not_who_had_the_number_last() {
+    let scene = three(
+        "CREATE TABLE p (id INTEGER PRIMARY KEY, n TEXT); INSERT INTO p VALUES (1, 'one');
+        CREATE TABLE c (id INTEGER PRIMARY KEY, p INTEGER REFERENCES p(id) ON DELETE CASCADE);
+        CREATE TABLE k (p INTEGER REFERENCES p(id) ON DELETE CASCADE, w TEXT, n TEXT, PRIMARY KEY (p, w))",
+        "",
+    );
+    scene.sql("alice", "INSERT INTO c (p) VALUES (1)");
+    scene.sql("bob", "INSERT INTO k VALUES (1, 'b', 'of the first')");
+    sync(&scene, &["alice", "bob"]);
+    for sql in [ANOTHER, "PRAGMA foreign_keys = ON; DELETE FROM p WHERE id = 1"] {
+        scene.sql("hq", sql);
+        // Harvested before it receives anything.
+        scene.packhorse("hq", &["bundle"]).expect(0);
+    }
+    equal(&scene, &["p", "c", "k"]);
+    for node in NODES {
+        let told = "SELECT p.n, k.n FROM p JOIN k ON k.p = p.id JOIN c ON c.p = p.id";
+        assert_eq!(scene.sql(node, told), "one|of the first", "{node}");
+    }
+}

@@ -7,10 +7,11 @@ use packhorse_shared::change::{FieldChange, RecordChange, TableChanges};
 use packhorse_shared::clock::Stamp;
 use packhorse_shared::id::{LinkId, TableId};
 use packhorse_shared::marks::{Mark, Marks};
-use packhorse_shared::replica::{Missing, Placement, Present, Remains, Result, TableShape};
+use packhorse_shared::replica::{Buried, Missing, Placement, Present, Remains, Result, TableShape};
 use packhorse_shared::value::{Key, Value};
 
 use super::column::{Column, column_of};
+use super::identity::number_of;
 use super::parent::{key_references, number_said};
 use super::{Item, Placer};
 use crate::merge::{self, Fate};
@@ -150,6 +151,7 @@ impl Placer<'_> {
     pub(super) fn mend_references(&mut self, undos: Vec<Undo<'_>>) -> Result<()> {
         for undo in undos {
             let missing = self.transaction.missing_parents(undo.table, &undo.change.key)?;
+            let missing = self.meant_by(&undo, missing)?;
             let missing = self.known_missing(missing)?;
             if missing.is_empty() {
                 continue;
@@ -170,6 +172,34 @@ impl Placer<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The same with what is left of whom a change means, where its number was another's since.
+    fn meant_by(&mut self, undo: &Undo<'_>, mut missing: Vec<Missing>) -> Result<Vec<Missing>> {
+        let tables = self.transaction.tables();
+        for missing in &mut missing {
+            let by = |field: &&FieldChange| {
+                let column = column_of(undo.table, undo.of, field).map(Column::id);
+                column.is_some_and(|column| missing.by.contains(&column))
+            };
+            let in_key = || {
+                let references = key_references(undo.table, undo.of, undo.change);
+                references.into_iter().find(|(_, _, number, _)| number_of(&missing.key) == Some(*number))
+            };
+            let said = undo.change.fields.iter().find(by).map(|field| field.refers_to);
+            let table = tables.iter().find(|table| table.id == missing.table);
+            let (Some(table), Some(birth)) = (table, said.or_else(|| Some(in_key()?.3))) else { continue };
+            let left = self.transaction.remains(table, &missing.key)?;
+            // Who says none may have dropped one.
+            let dropped = |left: &Buried| left.birth.is_some_and(|birth| self.arrival.births.covers(birth));
+            if birth.is_none() && left.iter().any(dropped) {
+                continue;
+            }
+            if let Some(meant) = left.into_iter().find(|left| left.birth == birth) {
+                (missing.birth, missing.remains) = (meant.birth, meant.remains);
+            }
+        }
+        Ok(missing)
     }
 
     /// Of these, the ones of which something is left or held here. A reference to what nobody knows was so at its origin.
