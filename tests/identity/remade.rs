@@ -1,5 +1,7 @@
 //! Records that are deleted and made again, or whose number is, before the other ends have answered.
 
+mod random;
+
 use std::thread::sleep;
 use std::time::Duration;
 
