@@ -212,7 +212,8 @@ pub trait ChangedRecord {
     /// Its key.
     fn key(&self) -> &Key;
 
-    /// Its birth, if it was made since capture began and its key is assigned.
+    /// Its birth, if it was made since capture began and its key is assigned; where its key bears the numbers of others, that of
+    /// the youngest of these.
     fn birth(&self) -> Option<Stamp>;
 
     /// Where its latest change lies.
