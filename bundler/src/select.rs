@@ -327,9 +327,10 @@ impl<'a> Selector<'a> {
         }
     }
 
-    /// Edits travel even if the record has since been deleted: elsewhere a later edit may bring it back.
+    /// Edits travel even if the record has since been deleted: elsewhere a later edit may bring it back. They say that it was,
+    /// since one that stands has the number under which it travels.
     fn absent(&self, record: &dyn ChangedRecord, remains: &Remains) -> Result<Option<RecordChange>> {
-        let dead = remains.dead.filter(|mark| self.owed.includes(*mark)).map(|mark| mark.stamp);
+        let is_told = remains.dead.is_some_and(|mark| self.owed.includes(mark));
         // It referred to whoever was there until then, and a number may have been given again since.
         let ended = remains.dead.map(|mark| mark.stamp);
         let mut fields = Vec::new();
@@ -345,11 +346,11 @@ impl<'a> Selector<'a> {
         }
         fields.sort_by_key(|field| field.column);
         let (key, birth) = (record.key().clone(), record.birth());
-        let is_owed = dead.is_some() || !fields.is_empty();
+        let is_owed = is_told || !fields.is_empty();
         if is_owed {
             fields.extend(self.key_references(record.key(), ended)?);
         }
-        Ok(is_owed.then_some(RecordChange { key, birth, dead, whole: false, fields }))
+        Ok(is_owed.then_some(RecordChange { key, birth, dead: ended, whole: false, fields }))
     }
 
     fn is_union(&self, record: &RecordChange) -> bool {
