@@ -211,7 +211,9 @@ impl<'a> Selector<'a> {
         for (from, to) in self.snapshot.united(self.table, record.key())? {
             // What is here in spite of that speaks for itself. One who had no birth is not the one who has the number since then.
             let here = self.snapshot.birth_of(&self.table.name, &from.key, None)?;
-            let stamp = from.birth.or(here).filter(|_| here != from.birth);
+            let is_nobodys = here.is_none() && !self.snapshot.stands(self.table, &from.key)?;
+            let since = here.or(to.birth.filter(|_| is_nobodys));
+            let stamp = from.birth.or(since).filter(|_| here != from.birth || is_nobodys);
             let (Some(stamp), Some(value)) = (stamp, to.key.0.into_iter().next()) else { continue };
             let fields = vec![FieldChange { value, refers_to: to.birth, ..self.existence_of(stamp) }];
             words.push(RecordChange { key: from.key, birth: from.birth, dead: None, whole: false, fields });

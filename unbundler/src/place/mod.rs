@@ -6,7 +6,7 @@
 //! a change is placed or held, the fields of one that wait held apart, and one that is held never stops the rest.
 //!
 //! Which record, under which number: `identity` finds it here, `follow` gives it the hub's number, `quiet` has what waits for
-//! the application before that; `unite` and `united` make one of two made apart, `moved` and `returned` know who is known
+//! the application before that; `unite` and `united` make one of two made apart, `rejoin` of one that comes back and one made since, `moved` and `returned` know who is known
 //! under another birth. What becomes of it: `standing` if it stands in its table, `absent` if it does not. What it refers to:
 //! `references`, `parent`, `column`. What is placed only together: `swap`, `circle`, and `reborn` with `leaving` where numbers
 //! were given again; what is placed in part: `partly`.
@@ -23,6 +23,7 @@ mod partly;
 mod quiet;
 mod reborn;
 mod references;
+mod rejoin;
 mod returned;
 mod standing;
 mod swap;

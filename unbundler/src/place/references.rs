@@ -260,7 +260,7 @@ impl Placer<'_> {
         }
         let mark = Mark { stamp: self.transaction.tick(), cut: self.arrival.cut, via: LinkId::LOCAL };
         let mut marks = merge::marks_left(&parent.remains);
-        merge::live_on(&mut marks, &table.column_ids(), mark, self.arrival.horizon);
+        merge::live_on(&mut marks, &table.column_ids(), &table.identity, mark, self.arrival.horizon);
         let present = Present { birth: parent.birth, marks };
         self.transaction.unbury(table, &parent.key, parent.birth)?;
         self.transaction.mark(table, &parent.key, &present)?;

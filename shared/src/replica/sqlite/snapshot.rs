@@ -110,16 +110,16 @@ impl<'a> SqliteSnapshot<'a> {
         Ok(Sweep::Done)
     }
 
+    fn is_standing(&self, entry: &Entry, key: &Key) -> Outcome<bool> {
+        Ok(self.reader.prepare_cached(&entry.sql.exists)?.exists(params_from_iter(&key.0))?)
+    }
+
     /// A record that was deleted is still the one that was meant.
     fn try_birth_of(&self, entry: &Entry, key: &Key, at: Option<Stamp>) -> Outcome<Option<Stamp>> {
-        let stands = || {
-            let mut statement = self.reader.prepare_cached(&entry.sql.exists)?;
-            Ok::<bool, Fault>(statement.exists(params_from_iter(&key.0))?)
-        };
         // A birth is no earlier than the deletion of whoever had the number before.
         let was_there = |birth: Option<Stamp>| at.is_none() || birth <= at;
         let birth = entry.metadata.birth(self.reader, key, &self.roster)?;
-        if was_there(birth) && (birth.is_some() || stands()?) {
+        if was_there(birth) && (birth.is_some() || self.is_standing(entry, key)?) {
             return Ok(birth);
         }
         let left = entry.metadata.all_remains(self.reader, key, &self.roster)?.into_iter();
@@ -229,6 +229,11 @@ impl Snapshot for SqliteSnapshot<'_> {
         let entry = self.catalogue.entries().iter().find(|entry| entry.shape.name == table);
         let Some(entry) = entry else { return Ok(None) };
         self.try_birth_of(entry, key, at).map_err(|fault| fault.at(&self.path, "be read"))
+    }
+
+    fn stands(&self, table: &TableShape, key: &Key) -> Result<bool> {
+        let stands = self.catalogue.entry(table).map_or(Ok(false), |entry| self.is_standing(entry, key));
+        stands.map_err(|fault| fault.at(&self.path, "be read"))
     }
 
     fn united(&self, table: &TableShape, key: &Key) -> Result<Vec<(Residence, Residence)>> {
