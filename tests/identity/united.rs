@@ -2,6 +2,7 @@
 //! apart is never made one.
 
 mod back;
+mod collated;
 mod random;
 
 use super::{come_together, come_together_ending, tree};
