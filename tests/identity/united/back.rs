@@ -66,6 +66,19 @@ fn a_record_that_comes_back_is_one_with_the_same_that_was_made_since() {
     }
 }
 
+#[test]
+fn until_the_hub_has_heard_that_a_record_lives_on_the_new_one_waits_and_says_so() {
+    let scene = three(SCHEMA);
+    made_anew(&scene, DEEDS[0]);
+    scene.packhorse("hq", &["sync"]).expect(3);
+    for _ in 0..2 {
+        scene.packhorse("alice", &["sync"]);
+        let held = scene.packhorse("alice", &["held", "list"]).expect(0);
+        assert!(held.out.contains("it is the same as users 1 here, which its sender has not seen yet"), "{held:#?}");
+    }
+    equal(&scene, "new@x|New|\nold@x|Anew|");
+}
+
 /// Its number is given to the new one, which is not the one that alice knows by it.
 #[test]
 fn so_is_one_whose_number_the_new_one_has() {

@@ -99,6 +99,8 @@ pub struct Placer<'a> {
     adopted: Adopted,
     /// Numbers of records here that are to die by the bundle.
     vacated: BTreeSet<(TableId, i64)>,
+    /// Records that live on here although they were deleted at the other end.
+    living_on: BTreeSet<(TableId, Key)>,
     /// The births of records that are about to be placed together, and of the sender's that are new here.
     coming: Births,
     unknown: Births,
@@ -177,6 +179,7 @@ impl<'a> Placer<'a> {
             confirms,
             adopted,
             vacated: BTreeSet::new(),
+            living_on: BTreeSet::new(),
             coming,
             unknown: Births::new(),
             of_links,
