@@ -7,6 +7,8 @@
 //! A long backlog is taken in parts, records in the order of their latest cut: a part ends at a cut, and a record goes
 //! with the part in which its latest change lies, with all its fields since the *floor*, where the first part began.
 
+mod words;
+
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
@@ -199,26 +201,6 @@ impl<'a> Selector<'a> {
         Ok(())
     }
 
-    /// The words by which the nodes that know a record as another are told that it is one with this: the existence of theirs
-    /// is that of ours.
-    fn unions(&self, record: &dyn ChangedRecord) -> Result<Vec<RecordChange>> {
-        let Life::Present(marks) = record.life() else { return Ok(Vec::new()) };
-        let told = marks.own(ColumnId::EXISTENCE).filter(|mark| self.owed.includes(*mark));
-        if told.is_none_or(|told| told.via == self.owed.link) {
-            return Ok(Vec::new());
-        }
-        let mut words = Vec::new();
-        for (from, to) in self.snapshot.united(self.table, record.key())? {
-            // What is here in spite of that speaks for itself. One who had no birth is not the one who has the number since then.
-            let here = self.snapshot.birth_of(&self.table.name, &from.key, None)?;
-            let stamp = from.birth.or(here).filter(|_| here != from.birth);
-            let (Some(stamp), Some(value)) = (stamp, to.key.0.into_iter().next()) else { continue };
-            let fields = vec![FieldChange { value, refers_to: to.birth, ..self.existence_of(stamp) }];
-            words.push(RecordChange { key: from.key, birth: from.birth, dead: None, whole: false, fields });
-        }
-        Ok(words)
-    }
-
     fn present(&self, record: &dyn ChangedRecord, marks: &Marks) -> Result<Option<RecordChange>> {
         if self.table.columns.is_empty() {
             return self.existence(record, marks);
@@ -335,9 +317,10 @@ impl<'a> Selector<'a> {
         }
     }
 
-    /// Edits travel even if the record has since been deleted: elsewhere a later edit may bring it back.
+    /// Edits travel even if the record has since been deleted: elsewhere a later edit may bring it back. They say that it was,
+    /// since one that stands has the number under which it travels.
     fn absent(&self, record: &dyn ChangedRecord, remains: &Remains) -> Result<Option<RecordChange>> {
-        let dead = remains.dead.filter(|mark| self.owed.includes(*mark)).map(|mark| mark.stamp);
+        let is_told = remains.dead.is_some_and(|mark| self.owed.includes(mark));
         // It referred to whoever was there until then, and a number may have been given again since.
         let ended = remains.dead.map(|mark| mark.stamp);
         let mut fields = Vec::new();
@@ -353,16 +336,11 @@ impl<'a> Selector<'a> {
         }
         fields.sort_by_key(|field| field.column);
         let (key, birth) = (record.key().clone(), record.birth());
-        let is_owed = dead.is_some() || !fields.is_empty();
+        let is_owed = is_told || !fields.is_empty();
         if is_owed {
             fields.extend(self.key_references(record.key(), Some(record.birth()))?);
         }
-        Ok(is_owed.then_some(RecordChange { key, birth, dead, whole: false, fields }))
-    }
-
-    fn is_union(&self, record: &RecordChange) -> bool {
-        let is_word = |field: &FieldChange| field.column == self.table.columns.len() && field.value != Value::Null;
-        record.fields.iter().any(is_word)
+        Ok(is_owed.then_some(RecordChange { key, birth, dead: ended, whole: false, fields }))
     }
 
     fn key_column(&self, at: usize) -> Option<&String> {

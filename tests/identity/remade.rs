@@ -195,3 +195,19 @@ fn a_living_child_brings_back_whom_it_refers_to_and_not_who_had_the_number_last(
         assert_eq!(scene.sql(node, told), "one|of the first", "{node}");
     }
 }
+
+/// An edit of the old one from before its death comes to the hub late, and goes on to who keeps it alive.
+#[test]
+fn an_edit_of_a_dead_record_gives_it_no_number_that_is_anothers_by_now() {
+    let scene = three("CREATE TABLE x (id INTEGER PRIMARY KEY, n TEXT, o TEXT)", "");
+    scene.sql("alice", "INSERT INTO x (n) VALUES ('old')");
+    sync(&scene, &["alice", "hq", "bob", "alice"]);
+    scene.sql("alice", "UPDATE x SET o = 'early'");
+    sleep(Duration::from_millis(5));
+    scene.sql("hq", "DELETE FROM x; INSERT INTO x (n) VALUES ('new')");
+    sleep(Duration::from_millis(5));
+    scene.sql("bob", "UPDATE x SET n = 'old!'");
+    sync(&scene, &["hq", "alice", "hq", "bob"]);
+    equal(&scene, &["x"]);
+    assert_eq!(scene.sql("bob", "SELECT * FROM x"), "1|new|\n2|old!|early");
+}

@@ -277,10 +277,10 @@ pub fn send_whole(marks: &mut Marks, columns: &[ColumnId], cut: Cut, horizon: Ho
 
 /// Marks a record that lives on although it was deleted, by a decision made now: one of its fields is edited anew, which is
 /// later than its deletion, and it goes whole to every link. The others keep their stamps, so that an edit of them that is not
-/// known here stands.
-pub fn live_on(marks: &mut Marks, columns: &[ColumnId], decided: Mark, horizon: Horizon) {
+/// known here stands. `identity`: what it has in common with whatever it may turn out to be one with, which loses nothing by it.
+pub fn live_on(marks: &mut Marks, columns: &[ColumnId], identity: &[ColumnId], decided: Mark, horizon: Horizon) {
     send_whole(marks, columns, decided.cut, horizon);
-    marks.set(columns.first().copied().unwrap_or(ColumnId::EXISTENCE), decided);
+    marks.set(identity.first().or(columns.first()).copied().unwrap_or(ColumnId::EXISTENCE), decided);
     marks.fold(columns);
 }
 

@@ -197,6 +197,9 @@ pub trait Snapshot {
     /// of the one that stood there when this was stamped.
     fn birth_of(&self, table: &str, key: &Key, at: Option<Stamp>) -> Result<Option<Stamp>>;
 
+    /// Whether a record stands under a key.
+    fn stands(&self, table: &TableShape, key: &Key) -> Result<bool>;
+
     /// The records that are one with the one under a key, each with what that one is known by.
     fn united(&self, table: &TableShape, key: &Key) -> Result<Vec<(Residence, Residence)>>;
 }

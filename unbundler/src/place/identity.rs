@@ -274,7 +274,7 @@ impl Placer<'_> {
         if has_come || self.may_have_dropped(parent, number, birth)? {
             return Ok(None);
         }
-        Ok(Some(format!("it refers to {} {number}, which has not come yet", parent.name)))
+        self.not_here_yet(parent, number, birth).map(Some)
     }
 
     /// Whether a record that is not found by its birth may stand here without one, or have stood: under a number that can be

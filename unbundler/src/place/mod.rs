@@ -6,15 +6,16 @@
 //! a change is placed or held, the fields of one that wait held apart, and one that is held never stops the rest.
 //!
 //! Which record, under which number: `identity` finds it here, `follow` gives it the hub's number, `quiet` has what waits for
-//! the application before that; `unite` and `united` make one of two made apart, `moved` and `returned` know who is known
+//! the application before that; `unite` and `united` make one of two made apart, `rejoin` of one that comes back and one made since, `moved` and `returned` know who is known
 //! under another birth. What becomes of it: `standing` if it stands in its table, `absent` if it does not. What it refers to:
-//! `references`, `parent`, `column`. What is placed only together: `swap`, `circle`, and `reborn` with `leaving` where numbers
+//! `references`, `parent`, `column`. What cannot be placed: `hold`. What is placed only together: `swap`, `circle`, and `reborn` with `leaving` where numbers
 //! were given again; what is placed in part: `partly`.
 
 mod absent;
 mod circle;
 mod column;
 mod follow;
+mod hold;
 mod identity;
 mod leaving;
 mod moved;
@@ -23,6 +24,7 @@ mod partly;
 mod quiet;
 mod reborn;
 mod references;
+mod rejoin;
 mod returned;
 mod standing;
 mod swap;
@@ -36,15 +38,16 @@ use packhorse_shared::clock::{Reading, WallTime};
 use packhorse_shared::config::Span;
 use packhorse_shared::horizon::Horizon;
 use packhorse_shared::id::{Cut, LinkId, TableId};
-use packhorse_shared::replica::{Held, MergeTransaction, Moves, Refusal, Result, TableShape};
+use packhorse_shared::replica::{Held, MergeTransaction, Moves, Result, TableShape};
 use packhorse_shared::value::Key;
 
 use crate::merge::Arrival;
+use hold::Waits;
 use identity::{Adopted, Births, Confirms, says_only_number};
 use quiet::Waiting;
 use references::Undo;
 
-pub use quiet::WAITS_FOR_QUIET;
+pub use quiet::{REFERS_TO_WAITING, WAITS_FOR_QUIET};
 
 /// What placing came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,6 +58,8 @@ pub struct Placed {
     pub held: u64,
     /// Of these, the ones that wait for nobody but their sender: it makes them one with ours.
     pub waiting: u64,
+    /// And those that wait for nothing but the application to be quiet.
+    pub resting: u64,
     /// Fields over which there is a conflict.
     pub conflicts: u64,
     /// Records that were kept although deleted elsewhere, because others refer to them.
@@ -85,7 +90,7 @@ pub struct Placer<'a> {
     now: WallTime,
     placed: Placed,
     /// What is held, once it was looked at: a change that comes again is not held twice.
-    held: Option<BTreeMap<(String, Key), Vec<TableChanges>>>,
+    held: Option<BTreeMap<(String, Key), Vec<Waits>>>,
     /// Records that die together: none of them keeps another alive.
     dying: BTreeSet<(TableId, Key)>,
     /// Numbers that are out of date.
@@ -94,6 +99,8 @@ pub struct Placer<'a> {
     adopted: Adopted,
     /// Numbers of records here that are to die by the bundle.
     vacated: BTreeSet<(TableId, i64)>,
+    /// Records that live on here although they were deleted at the other end.
+    living_on: BTreeSet<(TableId, Key)>,
     /// The births of records that are about to be placed together, and of the sender's that are new here.
     coming: Births,
     unknown: Births,
@@ -118,9 +125,7 @@ pub fn place(
     placer.changes(named.as_deref().unwrap_or(bundle))?;
     placer.retry_held(&|_| true)?;
     if placer.placed.held > 0 {
-        let held = placer.transaction.held()?;
-        let waiting = held.iter().filter(|held| matches!(Refusal::of(&held.reason), Refusal::Same(_))).count() as u64;
-        placer.placed.waiting = waiting.min(placer.placed.held);
+        placer.count_waiting()?;
     }
     Ok(placer.placed)
 }
@@ -174,6 +179,7 @@ impl<'a> Placer<'a> {
             confirms,
             adopted,
             vacated: BTreeSet::new(),
+            living_on: BTreeSet::new(),
             coming,
             unknown: Births::new(),
             of_links,
@@ -235,30 +241,6 @@ impl Placer<'_> {
         match changes.columns.iter().find(unknown) {
             Some(column) => Err(format!("table \"{}\" has no column \"{column}\" in this database", changes.table)),
             None => Ok(table),
-        }
-    }
-
-    fn hold_all(&mut self, changes: &TableChanges, reason: &str) -> Result<()> {
-        changes.records.iter().try_for_each(|record| self.hold(changes, record, reason))
-    }
-
-    pub(super) fn hold(&mut self, of: &TableChanges, record: &RecordChange, reason: &str) -> Result<()> {
-        let alone = TableShape::alone(of, record.clone());
-        self.placed.held += 1;
-        self.refusal = Some(reason.to_owned());
-        let at = (of.table.clone(), record.key.clone());
-        if self.held()?.get(&at).is_none_or(|held| !held.contains(&alone)) {
-            self.transaction.hold(self.arrival.link, &alone, reason, self.now)?;
-            self.held()?.entry(at).or_default().push(alone);
-        }
-        Ok(())
-    }
-
-    /// What is held, by record, as far as this bundle was told.
-    fn held(&mut self) -> Result<&mut BTreeMap<(String, Key), Vec<TableChanges>>> {
-        match &mut self.held {
-            Some(held) => Ok(held),
-            none => Ok(none.insert(by_record(self.transaction.held()?))),
         }
     }
 
@@ -370,14 +352,4 @@ impl Placer<'_> {
         // It may have waited through a return to a backup, and its sender have changed its mind: it is told.
         Arrival { link: held.link, via: LinkId::LOCAL, had: Reading(0), seen, dropped: Horizon::NONE, ..of_link }
     }
-}
-
-fn by_record(held: Vec<Held>) -> BTreeMap<(String, Key), Vec<TableChanges>> {
-    let mut by_record: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for Held { change, .. } in held {
-        if let Some(record) = change.records.first() {
-            by_record.entry((change.table.clone(), record.key.clone())).or_default().push(change);
-        }
-    }
-    by_record
 }

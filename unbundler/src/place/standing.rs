@@ -169,8 +169,9 @@ impl Placer<'_> {
         let standing = self.transaction.find(table, &record.key)?;
         let mut present = standing.unwrap_or(Present { birth: record.birth, marks: Marks::default() });
         let mark = Mark { stamp: self.transaction.tick(), cut: self.arrival.cut, via: LinkId::LOCAL };
-        merge::live_on(&mut present.marks, &table.column_ids(), mark, self.arrival.horizon);
+        merge::live_on(&mut present.marks, &table.column_ids(), &table.identity, mark, self.arrival.horizon);
         self.transaction.mark(table, &record.key, &present)?;
+        self.living_on.insert((table.id, record.key.clone()));
         self.placed.revived += 1;
         let text = format!("{} {} was deleted elsewhere but is kept: {child} refers to it", table.name, record.key);
         self.transaction.note(&text, self.now)

@@ -51,6 +51,8 @@ pub(super) struct Entry {
     pub last: LastValues,
     /// The default of each column of the shape, as SQL.
     pub defaults: Vec<String>,
+    /// Finds the key of the record with the same identity, if the table has one.
+    pub identical: Option<String>,
 }
 
 /// Every synced table.
@@ -80,7 +82,8 @@ impl Catalogue {
                     Some(columns) => columns.clone(),
                     None => identities::of_join_table(connection, &shape)?,
                 };
-                entries.push(Entry::new(shape, candidate, &keys_of));
+                let identical = identities::finding(connection, &shape)?;
+                entries.push(Entry::new(shape, candidate, &keys_of, identical));
             }
         }
         let shapes = entries.iter().map(|entry| entry.shape.clone()).collect();
@@ -171,7 +174,12 @@ fn shape(connection: &Connection, id: TableId, table: &Candidate, referring: &Re
 }
 
 impl Entry {
-    fn new(shape: TableShape, candidate: &Candidate, keys_of: &dyn Fn(&str) -> Option<Vec<String>>) -> Self {
+    fn new(
+        shape: TableShape,
+        candidate: &Candidate,
+        keys_of: &dyn Fn(&str) -> Option<Vec<String>>,
+        identical: Option<String>,
+    ) -> Self {
         let metadata = Metadata::of(&shape.name, shape.keys.len());
         let sql = TableSql::of(&shape, keys_of);
         let default = |column: &ColumnShape| {
@@ -180,7 +188,7 @@ impl Entry {
         };
         let defaults = shape.columns.iter().map(default).collect();
         let last = LastValues::of(&shape);
-        Self { shape, metadata, sql, last, defaults }
+        Self { shape, metadata, sql, last, defaults, identical }
     }
 }
 
@@ -236,14 +244,6 @@ impl TableSql {
              AND EXISTS (SELECT 1 {moved}) AND NOT EXISTS (SELECT 1 FROM {parent} AS _packhorse_parent \
              WHERE _packhorse_parent.{parent_key} = {name}.{column}){also}"
         ))
-    }
-
-    /// The key of the record with these values of the table's identity.
-    pub fn identical(&self, shape: &TableShape) -> String {
-        let columns = shape.identity.iter().filter_map(|id| shape.columns.iter().find(|column| column.id == *id));
-        let names: Vec<String> = columns.map(|column| quoted(&column.name)).collect();
-        let is_it = joined(names.len(), " AND ", |at| format!("{} = ?{}", names[at], at + 1));
-        format!("SELECT {} FROM {} WHERE {is_it}", self.keys.join(", "), self.name)
     }
 
     /// Puts a record with these columns beside its key.

@@ -326,7 +326,8 @@ impl MergeTransaction for SqliteMerge<'_> {
 
     fn identical(&mut self, table: &TableShape, values: &[Value]) -> Result<Option<Key>> {
         let found = self.entry(table).and_then(|entry| {
-            let mut statement = self.writer.prepare_cached(&entry.sql.identical(&entry.shape))?;
+            let Some(identical) = &entry.identical else { return Ok(None) };
+            let mut statement = self.writer.prepare_cached(identical)?;
             bind_from(&mut statement, 1, values)?;
             let mut rows = statement.raw_query();
             Ok(rows.next()?.map(|row| key_at(row, 0, entry.shape.keys.len())).transpose()?)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, Row, params_from_iter};
 
 use super::bearing;
 use super::catalogue::{Catalogue, Entry};
@@ -109,6 +109,10 @@ impl<'a> SqliteSnapshot<'a> {
             }
         }
         Ok(Sweep::Done)
+    }
+
+    fn is_standing(&self, entry: &Entry, key: &Key) -> Outcome<bool> {
+        Ok(self.reader.prepare_cached(&entry.sql.exists)?.exists(params_from_iter(&key.0))?)
     }
 
     fn try_boundary(&self, tables: &[TableShape], since: Cut, records: u64) -> Outcome<Cut> {
@@ -217,6 +221,11 @@ impl Snapshot for SqliteSnapshot<'_> {
         let Some(entry) = entry else { return Ok(None) };
         let birth = bearing::birth_of(self.reader, entry, key, at, &self.roster);
         birth.map_err(|fault| fault.at(&self.path, "be read"))
+    }
+
+    fn stands(&self, table: &TableShape, key: &Key) -> Result<bool> {
+        let stands = self.catalogue.entry(table).map_or(Ok(false), |entry| self.is_standing(entry, key));
+        stands.map_err(|fault| fault.at(&self.path, "be read"))
     }
 
     fn united(&self, table: &TableShape, key: &Key) -> Result<Vec<(Residence, Residence)>> {

@@ -1,0 +1,37 @@
+//! What a selection says beside changes: which records are one.
+
+use packhorse_shared::change::{FieldChange, RecordChange};
+use packhorse_shared::id::ColumnId;
+use packhorse_shared::replica::{ChangedRecord, Life, Result};
+use packhorse_shared::value::Value;
+
+use super::Selector;
+
+impl Selector<'_> {
+    /// The words by which the nodes that know a record as another are told that it is one with this: the existence of theirs
+    /// is that of ours.
+    pub(super) fn unions(&self, record: &dyn ChangedRecord) -> Result<Vec<RecordChange>> {
+        let Life::Present(marks) = record.life() else { return Ok(Vec::new()) };
+        let told = marks.own(ColumnId::EXISTENCE).filter(|mark| self.owed.includes(*mark));
+        if told.is_none_or(|told| told.via == self.owed.link) {
+            return Ok(Vec::new());
+        }
+        let mut words = Vec::new();
+        for (from, to) in self.snapshot.united(self.table, record.key())? {
+            // What is here in spite of that speaks for itself. One who had no birth is not the one who has the number since then.
+            let here = self.snapshot.birth_of(&self.table.name, &from.key, None)?;
+            let is_nobodys = here.is_none() && !self.snapshot.stands(self.table, &from.key)?;
+            let since = here.or(to.birth.filter(|_| is_nobodys));
+            let stamp = from.birth.or(since).filter(|_| here != from.birth || is_nobodys);
+            let (Some(stamp), Some(value)) = (stamp, to.key.0.into_iter().next()) else { continue };
+            let fields = vec![FieldChange { value, refers_to: to.birth, ..self.existence_of(stamp) }];
+            words.push(RecordChange { key: from.key, birth: from.birth, dead: None, whole: false, fields });
+        }
+        Ok(words)
+    }
+
+    pub(super) fn is_union(&self, record: &RecordChange) -> bool {
+        let is_word = |field: &FieldChange| field.column == self.table.columns.len() && field.value != Value::Null;
+        record.fields.iter().any(is_word)
+    }
+}
