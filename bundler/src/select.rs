@@ -196,8 +196,8 @@ impl<'a> Selector<'a> {
             Life::Absent(remains) => self.absent(record, remains)?,
         };
         self.chosen.extend(change.map(|change| (record.cut(), change)));
-        let unions = self.unions(record)?.into_iter();
-        self.chosen.extend(unions.map(|word| (record.cut(), word)));
+        let words = self.unions(record)?.into_iter().chain(self.namesake(record)?);
+        self.chosen.extend(words.map(|word| (record.cut(), word)));
         Ok(())
     }
 
@@ -351,11 +351,10 @@ impl<'a> Selector<'a> {
     fn finish(mut self) -> TableChanges {
         let chosen = std::mem::take(&mut self.chosen);
         let mut records: Vec<RecordChange> = chosen.into_iter().map(|(_, change)| change).collect();
-        // A bundle says one thing of one record: the word that it is known by another number comes first.
-        records.sort_by(|a, b| {
-            let (one, other) = ((&a.key, a.birth), (&b.key, b.birth));
-            one.cmp(&other).then_with(|| self.is_union(b).cmp(&self.is_union(a)))
-        });
+        // A bundle says one thing of one record: the word that it is known by another number comes first, and the one that merely
+        // names it last.
+        let rank = |record: &RecordChange| (!self.is_union(record), self.is_name(record));
+        records.sort_by(|a, b| (&a.key, a.birth, rank(a)).cmp(&(&b.key, b.birth, rank(b))));
         records.dedup_by(|later, first| later.key == first.key && later.birth == first.birth);
         let mut occurring: Vec<usize> =
             records.iter().flat_map(|record| record.fields.iter().map(|field| field.column)).collect();

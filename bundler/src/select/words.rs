@@ -1,8 +1,8 @@
-//! What a selection says beside changes: which records are one.
+//! What a selection says beside changes: which records are one, and who has a number now.
 
 use packhorse_shared::change::{FieldChange, RecordChange};
 use packhorse_shared::id::ColumnId;
-use packhorse_shared::replica::{ChangedRecord, Life, Result};
+use packhorse_shared::replica::{ChangedRecord, KeyKind, Life, Result};
 use packhorse_shared::value::Value;
 
 use super::Selector;
@@ -28,6 +28,30 @@ impl Selector<'_> {
             words.push(RecordChange { key: from.key, birth: from.birth, dead: None, whole: false, fields });
         }
         Ok(words)
+    }
+
+    /// Who has the number now of one without a birth of which something is told that is left: named by its birth, lest whoever
+    /// knows that one takes it for the other, since the birth may have been dropped here.
+    pub(super) fn namesake(&self, record: &dyn ChangedRecord) -> Result<Option<RecordChange>> {
+        let Life::Absent(remains) = record.life() else { return Ok(None) };
+        let mut marks = remains.fields.iter().filter_map(|field| field.mark).chain(remains.dead);
+        let is_told = marks.any(|mark| self.owed.includes(mark));
+        let is_one = record.birth().is_none() && self.table.key_kind == KeyKind::Assigned;
+        if !is_told || !is_one || !self.snapshot.stands(self.table, record.key())? {
+            return Ok(None);
+        }
+        let birth = self.snapshot.birth_of(&self.table.name, record.key(), None)?;
+        let birth = birth.filter(|birth| self.snapshot.births().covers(*birth));
+        Ok(birth.map(|stamp| {
+            let fields = vec![self.existence_of(stamp)];
+            RecordChange { key: record.key().clone(), birth, dead: None, whole: false, fields }
+        }))
+    }
+
+    /// Whether a change says no more than that its record has its number.
+    pub(super) fn is_name(&self, record: &RecordChange) -> bool {
+        let says_existence = |field: &FieldChange| field.column == self.table.columns.len();
+        record.dead.is_none() && !record.whole && record.fields.iter().all(says_existence)
     }
 
     pub(super) fn is_union(&self, record: &RecordChange) -> bool {

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use packhorse_shared::change::{EXISTENCE, FieldChange, RecordChange, TableChanges};
 use packhorse_shared::clock::Stamp;
 use packhorse_shared::id::{ColumnId, TableId};
-use packhorse_shared::replica::{KeyKind, Residence, Result, TableShape};
+use packhorse_shared::replica::{KeyKind, Present, Residence, Result, TableShape};
 use packhorse_shared::value::{Key, Value};
 
 use super::Placer;
@@ -53,6 +53,7 @@ impl Placer<'_> {
     pub(super) fn identify(&mut self, bundle: &[TableChanges]) -> Result<Option<Vec<TableChanges>>> {
         let tables = self.transaction.tables();
         self.unknown.clear();
+        self.named = names_of(&tables, bundle);
         if self.arrival.authority() == Authority::Sender {
             self.vacated = self.vacated_by(&tables, bundle)?;
             self.each_born(&tables, bundle, &mut |placer, table, record, _| {
@@ -90,6 +91,12 @@ impl Placer<'_> {
             value.into_iter().for_each(|value| *value = value.renumbered(number));
         }
         Ok(Some(identified))
+    }
+
+    /// Whether a change is of a record that stands here. Who names that one by its birth has not dropped it.
+    pub(super) fn is_meant(&self, table: &TableShape, present: &Present, record: &RecordChange) -> bool {
+        let is_named = |birth: Stamp| record.birth.is_none() && self.named.contains(&(table.id, birth));
+        self.arrival.is_same_standing(present, record, &table.column_ids()) && !present.birth.is_some_and(is_named)
     }
 
     /// Goes through the records of tables with assigned keys, but for words on which are one.
@@ -340,6 +347,17 @@ pub(super) fn says_only_number(table: &TableShape, of: &TableChanges, record: &R
         && record.dead.is_none()
         && !record.fields.is_empty()
         && record.fields.iter().all(|field| is_existence(field.column))
+}
+
+/// The births by which a bundle names records.
+fn names_of(tables: &[TableShape], bundle: &[TableChanges]) -> Births {
+    let mut names = Births::new();
+    for changes in bundle {
+        let table = tables.iter().find(|table| table.name.eq_ignore_ascii_case(&changes.table));
+        let Some(table) = table.filter(|table| table.key_kind == KeyKind::Assigned) else { continue };
+        names.extend(changes.records.iter().filter_map(|record| Some((table.id, record.birth?))));
+    }
+    names
 }
 
 fn is_confirmation(table: &TableShape, bundle: &[TableChanges], record: &RecordChange) -> bool {

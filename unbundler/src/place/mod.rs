@@ -104,6 +104,8 @@ pub struct Placer<'a> {
     /// The births of records that are about to be placed together, and of the sender's that are new here.
     coming: Births,
     unknown: Births,
+    /// Those by which the bundle names records.
+    named: Births,
     /// How changes that are held stand against what is here, by the link that brought them, where that is known.
     of_links: BTreeMap<LinkId, Arrival>,
     /// Why a change was held last.
@@ -182,6 +184,7 @@ impl<'a> Placer<'a> {
             living_on: BTreeSet::new(),
             coming,
             unknown: Births::new(),
+            named: Births::new(),
             of_links,
             refusal: None,
             waiting: Waiting::until(quiet),
@@ -290,7 +293,7 @@ impl Placer<'_> {
                 self.hold(of, record, &reason)?;
             }
             Step::NumberTaken => self.give_number(table, of, record)?,
-            Step::HasChild(child) => self.revive(table, record, &child)?,
+            Step::HasChild(child) => self.revive(table, of, record, &child)?,
         }
         Ok(())
     }
@@ -304,9 +307,7 @@ impl Placer<'_> {
         }
         let standing = self.transaction.find(table, &record.key)?;
         match standing {
-            Some(present) if self.arrival.is_same_standing(&present, record, &table.column_ids()) => {
-                self.standing(table, of, record, present, undos)
-            }
+            Some(present) if self.is_meant(table, &present, record) => self.standing(table, of, record, present, undos),
             occupant => self.absent(table, of, record, occupant.is_some(), undos),
         }
     }
@@ -327,8 +328,7 @@ impl Placer<'_> {
         let count = all.len() as u64;
         let mut placed = Vec::new();
         for held in all.into_iter().filter(which) {
-            // Nor can its birth have been dropped here: it keeps the horizon below itself.
-            let arrival = Arrival { births: self.arrival.horizon, ..self.arrival_of(&held) };
+            let arrival = self.arrival_of(&held);
             let redirected = self.retry(&held.change, arrival)?;
             // Under its new number it is held anew, if it is.
             if redirected || self.placed.held == 0 {
@@ -349,7 +349,12 @@ impl Placer<'_> {
         // What another sender has seen says nothing of the one that sent this. What is held keeps the horizon below its
         // stamps, and had not come before.
         let seen = if held.link == of_link.link { of_link.seen } else { Cut(0) };
+        let (link, via, had) = (held.link, LinkId::LOCAL, Reading(0));
+        // Nor can its birth have been dropped here. What its sender had dropped by then was exchanged, and is below our horizon
+        // by now.
+        let (births, left_out) = (self.arrival.horizon, self.arrival.horizon);
         // It may have waited through a return to a backup, and its sender have changed its mind: it is told.
-        Arrival { link: held.link, via: LinkId::LOCAL, had: Reading(0), seen, dropped: Horizon::NONE, ..of_link }
+        let dropped = Horizon::NONE;
+        Arrival { link, via, had, seen, births, left_out, dropped, ..of_link }
     }
 }

@@ -62,8 +62,7 @@ impl Placer<'_> {
     /// Whether a deletion is the last word on a record that stands.
     pub(super) fn is_doomed(&mut self, table: &TableShape, record: &RecordChange) -> Result<bool> {
         let standing = self.transaction.find(table, &record.key)?;
-        let is_it = |present: &Present| self.arrival.is_same_standing(present, record, &table.column_ids());
-        let standing = standing.filter(is_it);
+        let standing = standing.filter(|present| self.is_meant(table, present, record));
         let fate = standing.map(|present| merge::fate(&present.marks, record, &self.arrival));
         Ok(matches!(fate, Some(Fate::Dies(_))))
     }

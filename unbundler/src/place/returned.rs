@@ -93,7 +93,7 @@ impl Placer<'_> {
             let (Some(table), Some(birth)) = (table, said.or_else(|| Some(in_key()?.3))) else { continue };
             let left = self.transaction.remains(table, &missing.key)?;
             // Who says none may have dropped one.
-            let dropped = |left: &Buried| left.birth.is_some_and(|birth| self.arrival.births.covers(birth));
+            let dropped = |left: &Buried| left.birth.is_some_and(|birth| self.arrival.left_out.covers(birth));
             if birth.is_none() && left.iter().any(dropped) {
                 continue;
             }

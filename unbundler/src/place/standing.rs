@@ -164,8 +164,20 @@ impl Placer<'_> {
         Ok(Step::Done)
     }
 
-    /// A living child brings back its dead parent: nothing vanishes without someone deciding it.
-    pub(super) fn revive(&mut self, table: &TableShape, record: &RecordChange, child: &str) -> Result<()> {
+    /// A living child brings back its dead parent: nothing vanishes without someone deciding it. What was edited before the
+    /// deletion is placed as if there had been none: it lives on with that.
+    pub(super) fn revive(
+        &mut self,
+        table: &TableShape,
+        of: &TableChanges,
+        record: &RecordChange,
+        child: &str,
+    ) -> Result<()> {
+        if !record.fields.is_empty() {
+            let (alive, mut undos) = (RecordChange { dead: None, ..record.clone() }, Vec::new());
+            self.give_up(table, of, &alive, &mut undos)?;
+            self.mend_references(undos)?;
+        }
         let standing = self.transaction.find(table, &record.key)?;
         let mut present = standing.unwrap_or(Present { birth: record.birth, marks: Marks::default() });
         let mark = Mark { stamp: self.transaction.tick(), cut: self.arrival.cut, via: LinkId::LOCAL };
