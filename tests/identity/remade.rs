@@ -264,3 +264,32 @@ fn what_is_kept_for_a_child_lives_on_with_the_last_edits_from_before_its_deletio
         assert_eq!(scene.sql(node, "SELECT n FROM x WHERE id = 1"), "edited", "{node}");
     }
 }
+
+/// The hub keeps the old one for a child, later than the new one was born, which it has given another number; what a remote has
+/// the new one's child refer to by the old number is that one, also when the hub may lack births of its time.
+#[test]
+fn who_is_known_by_its_birth_is_not_the_old_one_that_is_kept_under_its_number() {
+    let scene = three(
+        "CREATE TABLE p (id INTEGER PRIMARY KEY, n TEXT); INSERT INTO p VALUES (1, 'one');
+        CREATE TABLE c (id INTEGER PRIMARY KEY, p INTEGER REFERENCES p(id), n TEXT)",
+        "",
+    );
+    scene.sql("bob", "DELETE FROM p; INSERT INTO p VALUES (1, 'remade')");
+    scene.packhorse("bob", &["bundle"]).expect(0);
+    scene.sql("hq", "INSERT INTO c (p, n) VALUES (1, 'of the one')");
+    // A horizon lies on a whole second.
+    sleep(Duration::from_millis(1_100));
+    scene.sql("bob", "INSERT INTO p (n) VALUES ('of bob')");
+    sync(&scene, &["bob", "hq", "alice"]);
+    for n in 0..2 {
+        scene.sql("alice", &format!("INSERT INTO p (n) VALUES ('{n}')"));
+        sync(&scene, &["alice", "hq", "alice"]);
+    }
+    scene.sql("bob", "INSERT INTO c (p, n) VALUES (1, 'of the remade')");
+    sync(&scene, &["bob", "hq"]);
+    equal(&scene, &["p", "c"]);
+    for node in NODES {
+        let told = scene.sql(node, "SELECT p.n, c.n FROM c JOIN p ON p.id = c.p ORDER BY c.n");
+        assert_eq!(told, "one|of the one\nremade|of the remade", "{node}");
+    }
+}

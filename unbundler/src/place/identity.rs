@@ -132,12 +132,13 @@ impl Placer<'_> {
         if self.moves.of(table.id, &residence(theirs, Some(birth))).is_some() {
             return Ok(theirs);
         }
-        if standing.is_some_and(|present| self.arrival.is_known_by(&present, Some(birth), &table.column_ids())) {
-            return Ok(theirs);
-        }
+        // Who is known by its birth is nobody without one.
         if let Some(ours) = self.transaction.number_of(table, birth)? {
             self.confirm_again(table, theirs, ours, birth)?;
             return Ok(ours);
+        }
+        if standing.is_some_and(|present| self.arrival.is_known_by(&present, Some(birth), &table.column_ids())) {
+            return Ok(theirs);
         }
         if self.arrival.authority() == Authority::Sender {
             return Ok(theirs);
@@ -329,14 +330,14 @@ impl Placer<'_> {
 
     /// The number here of a record that its sender knows by a number and a birth, if it is known here.
     pub(super) fn known_number(&mut self, table: &TableShape, theirs: i64, birth: Stamp) -> Result<Option<i64>> {
+        if let Some(ours) = self.transaction.number_of(table, birth)? {
+            return Ok(Some(ours));
+        }
         let standing = self.transaction.find(table, &Key(vec![Value::Integer(theirs)]))?;
         if standing.is_some_and(|present| self.arrival.is_known_by(&present, Some(birth), &table.column_ids())) {
             return Ok(Some(theirs));
         }
-        match self.transaction.number_of(table, birth)? {
-            Some(ours) => Ok(Some(ours)),
-            None => self.transaction.given_number(table, theirs, birth),
-        }
+        self.transaction.given_number(table, theirs, birth)
     }
 }
 
