@@ -151,6 +151,7 @@ fn apply(replica: &mut SqliteReplica, edits: &TableChanges) -> u64 {
         hub: Some(link),
         horizon,
         births: horizon,
+        left_out: horizon,
         dropped: horizon,
         had,
         told,

@@ -28,6 +28,8 @@ pub enum Exit {
     Failed,
     /// Wrong usage or configuration.
     Usage,
+    /// Done, but something is held until the application is quiet: nobody need do anything.
+    Resting,
     /// Done, but something is held, quarantined or newly in conflict.
     Attention,
     /// No relay could be reached.
@@ -43,7 +45,7 @@ impl Exit {
             Self::Done => 0,
             Self::Failed => 1,
             Self::Usage => 2,
-            Self::Attention => 3,
+            Self::Resting | Self::Attention => 3,
             Self::Unreachable => 4,
             Self::OutOfTime => 5,
         }
@@ -54,11 +56,12 @@ impl Exit {
     pub fn worse(self, other: Self) -> Self {
         let rank = |exit| match exit {
             Self::Done => 0,
-            Self::Attention => 1,
-            Self::OutOfTime => 2,
-            Self::Unreachable => 3,
-            Self::Usage => 4,
-            Self::Failed => 5,
+            Self::Resting => 1,
+            Self::Attention => 2,
+            Self::OutOfTime => 3,
+            Self::Unreachable => 4,
+            Self::Usage => 5,
+            Self::Failed => 6,
         };
         if rank(self) >= rank(other) { self } else { other }
     }

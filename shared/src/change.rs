@@ -31,7 +31,7 @@ pub struct RecordChange {
     /// The record's key at the sender.
     pub key: Key,
     /// The stamp of its making; None for a record older than capture (its identity is its key) and under a natural
-    /// key.
+    /// key, but for one that bears the numbers of others: it is as old as the youngest of these.
     pub birth: Option<Stamp>,
     /// The stamp of its deletion, if it was deleted.
     pub dead: Option<Stamp>,

@@ -191,8 +191,8 @@ impl Receiver<'_> {
         let mut transaction = replica.begin_merge(now, observed)?;
         let (horizon, births) = (transaction.horizon()?, transaction.births(header.horizon)?);
         let (cut, via, hub) = (transaction.cut(), link.id, pass.hub);
-        let dropped = header.horizon;
-        let arrival = Arrival { link: link.id, via, cut, seen, sender, hub, horizon, births, dropped, had, told };
+        let (left_out, dropped) = (header.horizon, header.horizon);
+        let arrival = Arrival { link: via, via, cut, seen, sender, hub, horizon, births, left_out, dropped, had, told };
         let placed = place(&mut *transaction, &changes, arrival, now, self.renumber_quiet)?;
         if pass.hub == Some(link.id) {
             transaction.forget_withdrawn(seen)?;

@@ -9,7 +9,7 @@
 
 mod births;
 mod selector;
-mod unions;
+mod words;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;

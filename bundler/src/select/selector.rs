@@ -55,7 +55,7 @@ impl<'a> Selector<'a> {
         };
         let cut = record.cut();
         self.chosen.extend(change.map(|change| Chosen { cut, passage, change }));
-        let words = self.unions(record)?.into_iter();
+        let words = self.unions(record)?.into_iter().chain(self.namesake(record)?);
         self.chosen.extend(words.map(|change| Chosen { cut, passage: Passage::Within, change }));
         Ok(())
     }
@@ -152,10 +152,10 @@ impl<'a> Selector<'a> {
         Ok(FieldChange { column: at, value, stamp: mark.map_or(self.unmarked, |mark| mark.stamp), refers_to })
     }
 
-    /// Edits travel even if the record has since been deleted: elsewhere a later edit may bring it back. Those of one that was
-    /// taken off while they waited travel too, and make it whole if they are all of it.
+    /// Edits travel even if the record has since been deleted: elsewhere a later edit may bring it back. They say that it was,
+    /// since one that stands has the number under which it travels. Those of one that was taken off while they waited travel too, and make it whole if they are all of it.
     fn absent(&self, record: &dyn ChangedRecord, remains: &Remains) -> Result<Option<RecordChange>> {
-        let dead = remains.dead.filter(|mark| self.owed.includes(*mark)).map(|mark| mark.stamp);
+        let is_told = remains.dead.is_some_and(|mark| self.owed.includes(mark));
         // It referred to whoever was there until then, and a number may have been given again since.
         let ended = remains.dead.map(|mark| mark.stamp);
         let mut fields = Vec::new();
@@ -171,18 +171,12 @@ impl<'a> Selector<'a> {
         }
         fields.sort_by_key(|field| field.column);
         let (key, birth) = (record.key().clone(), record.birth());
-        let is_owed = dead.is_some() || !fields.is_empty();
+        let is_owed = is_told || !fields.is_empty();
         let whole = remains.dead.is_none() && is_owed && fields.len() == self.table.columns.len();
         if is_owed {
-            fields.extend(self.key_references(record.key(), ended)?);
+            fields.extend(self.key_references(record.key(), Some(record.birth()))?);
         }
-        Ok(is_owed.then_some(RecordChange { key, birth, dead, whole, fields }))
-    }
-
-    fn is_union(&self, record: &RecordChange) -> bool {
-        let is_word =
-            |field: &FieldChange| field.column == self.table.shape.columns.len() && field.value != Value::Null;
-        record.fields.iter().any(is_word)
+        Ok(is_owed.then_some(RecordChange { key, birth, dead: ended, whole, fields }))
     }
 
     fn key_column(&self, at: usize) -> Option<&String> {
@@ -203,11 +197,10 @@ impl<'a> Selector<'a> {
 
     /// Sorts the records and names only the columns that occur: a bundle with one changed field names one column.
     fn changes(&self, passage: Passage, mut records: Vec<RecordChange>) -> TableChanges {
-        // A bundle says one thing of one record: the word that it is known by another number comes first.
-        records.sort_by(|a, b| {
-            let (one, other) = ((&a.key, a.birth), (&b.key, b.birth));
-            one.cmp(&other).then_with(|| self.is_union(b).cmp(&self.is_union(a)))
-        });
+        // A bundle says one thing of one record: the word that it is known by another number comes first, and the one that merely
+        // names it last.
+        let rank = |record: &RecordChange| (!self.is_union(record), self.is_name(record));
+        records.sort_by(|a, b| (&a.key, a.birth, rank(a)).cmp(&(&b.key, b.birth, rank(b))));
         records.dedup_by(|later, first| later.key == first.key && later.birth == first.birth);
         let mut occurring: Vec<usize> =
             records.iter().flat_map(|record| record.fields.iter().map(|field| field.column)).collect();

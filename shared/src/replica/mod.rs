@@ -230,6 +230,9 @@ pub trait Snapshot {
     /// of the one that stood there when this was stamped.
     fn birth_of(&self, table: &str, key: &Key, at: Option<Stamp>) -> Result<Option<Stamp>>;
 
+    /// Whether a record stands under a key.
+    fn stands(&self, table: &TableShape, key: &Key) -> Result<bool>;
+
     /// The clock when it was judged that a record which stands to what is shared as it does since a cut does so.
     fn judged_at(&self, cut: Cut) -> Result<Reading>;
 
@@ -252,7 +255,8 @@ pub trait ChangedRecord {
     /// Its key.
     fn key(&self) -> &Key;
 
-    /// Its birth, if it was made since capture began and its key is assigned.
+    /// Its birth, if it was made since capture began and its key is assigned; where its key bears the numbers of others, that of
+    /// the youngest of these.
     fn birth(&self) -> Option<Stamp>;
 
     /// Where its latest change lies, or that of how it stands to what is shared.

@@ -1,7 +1,7 @@
 //! Why a change waits, and what would let it be placed, in words.
 
 use packhorse_shared::replica::{Held, Refusal};
-use packhorse_unbundler::place::WAITS_FOR_QUIET;
+use packhorse_unbundler::place::{REFERS_TO_WAITING, WAITS_FOR_QUIET};
 
 /// Why it waits.
 pub fn reason(held: &Held) -> String {
@@ -36,6 +36,13 @@ pub fn next_step(held: &Held) -> String {
         Refusal::Leaving(_) => "wait: what refers to it is sent to the hub, and goes then too",
         Refusal::Other(_) if reason.contains("which was deleted here") => {
             "make the record that it refers to once more where this change was made, or have it refer to another"
+        }
+        Refusal::Other(_) if reason.ends_with(REFERS_TO_WAITING) => "it is placed with the record that it refers to",
+        Refusal::Other(_) if reason.ends_with("which is held itself") => {
+            "it is placed when the record that it refers to is: see to that, which is held as well"
+        }
+        Refusal::Other(_) if reason.ends_with("which has not come yet") => {
+            "wait: the record that it refers to is on its way"
         }
         Refusal::Other(_) if reason.contains("which is another record here") => {
             "it waits until the record that it refers to has a number of its own here"
@@ -99,6 +106,9 @@ mod tests {
             "NOT NULL constraint failed: seats.row",
             "it refers to companies 2, which was deleted here",
             "it refers to companies 2, which is another record here",
+            "it refers to companies 2, which has not come yet",
+            "it refers to companies 2, which is held itself",
+            "it refers to companies 2, which waits for the application to be quiet",
             "another record stands under 5 in this database",
             "table \"seats\" is not synced in this database",
             "a trigger of the application ignored it",

@@ -41,6 +41,12 @@ impl Placer<'_> {
         if known.as_ref() == Some(&remains) {
             return Ok(Step::Nothing);
         }
+        // What its key means has another number here, or waits for one.
+        if remains.living()
+            && let Some(reason) = self.mistaken_key(table, of, record)?
+        {
+            return Ok(Step::Refused(reason));
+        }
         let has_all = table.columns.iter().all(|column| remains.get(column.id).is_some());
         if !remains.living() || !(record.whole || has_all) || remains.withdrawn {
             self.transaction.bury(table, &record.key, birth, &remains)?;

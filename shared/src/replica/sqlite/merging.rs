@@ -253,10 +253,8 @@ impl MergeTransaction for SqliteMerge<'_> {
     }
 
     fn mark(&mut self, table: &TableShape, key: &Key, present: &Present) -> Result<()> {
-        let entry = self.said(self.entry(table))?;
-        let enlisted = self.enlist_all(&present.marks, present.birth);
-        let put = enlisted.and_then(|()| entry.metadata.put_marks(self.writer, key, present, &self.roster));
-        self.said(put)
+        let marked = self.entry(table).and_then(|entry| self.try_mark(entry, key, present.clone()));
+        self.said(marked)
     }
 
     fn bury(&mut self, table: &TableShape, key: &Key, birth: Option<Stamp>, remains: &Remains) -> Result<()> {
@@ -351,7 +349,8 @@ impl MergeTransaction for SqliteMerge<'_> {
 
     fn identical(&mut self, table: &TableShape, values: &[Value]) -> Result<Option<Key>> {
         let found = self.entry(table).and_then(|entry| {
-            let mut statement = self.writer.prepare_cached(&entry.sql.identical(&entry.shape))?;
+            let Some(identical) = &entry.identical else { return Ok(None) };
+            let mut statement = self.writer.prepare_cached(identical)?;
             bind_from(&mut statement, 1, values)?;
             let mut rows = statement.raw_query();
             Ok(rows.next()?.map(|row| key_at(row, 0, entry.shape.keys.len())).transpose()?)

@@ -3,6 +3,7 @@
 //! The application's database is opened twice: one connection writes, another reads consistent views beside it. Our
 //! tables lie in the application's own file, so that they live and die in its transactions and its backups.
 
+mod bearing;
 mod capture;
 mod catalogue;
 mod fault;
