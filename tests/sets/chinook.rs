@@ -3,7 +3,7 @@
 
 use std::io::Cursor;
 
-use super::{configure, join, rest};
+use super::{configure, join, rest, rest_ending};
 use crate::support::{Scene, python, text};
 
 const CHINOOK: &[u8] = include_bytes!("../data/chinook.db.zst");
@@ -91,7 +91,8 @@ fn each_representative_has_her_customers_whoever_they_are_given_to() {
         for node in ["hq", "jane", "margaret", "steve"] {
             python(DAY, &[text(&scene.database(node)), node, &format!("{day:02}")]);
         }
-        rest(&scene, &["hq", "jane", "margaret", "steve"]);
+        // Two may change the same price.
+        rest_ending(&scene, &["hq", "jane", "margaret", "steve"], &[0, 3]);
         each_has_her_own(&scene);
     }
     scene.sql("hq", "UPDATE Customer SET SupportRepId = 8 - SupportRepId");
