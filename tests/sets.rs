@@ -7,6 +7,7 @@ mod columns;
 mod limbo;
 mod moves;
 mod package;
+mod random;
 
 use crate::support::{Scene, sqlite};
 

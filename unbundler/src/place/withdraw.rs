@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use packhorse_shared::change::{RecordChange, TableChanges};
+use packhorse_shared::change::{Passage, RecordChange, TableChanges};
 use packhorse_shared::id::{ColumnId, TableId};
 use packhorse_shared::marks::{Mark, Marks};
 use packhorse_shared::replica::{Placement, Remains, RemainsField, Result, TableShape};
@@ -86,6 +86,23 @@ impl Placer<'_> {
         self.release_held_of(table, &record.key)
     }
 
+    /// What comes in is withdrawn no more, if it waited for that.
+    pub(super) fn keep_what_comes_in(&mut self, bundle: &[TableChanges]) -> Result<()> {
+        let mut coming = bundle.iter().filter(|changes| changes.passage == Passage::Entered).peekable();
+        if coming.peek().is_none() || self.arrival.authority() != Authority::Sender {
+            return Ok(());
+        }
+        let coming: Vec<&TableChanges> = coming.collect();
+        let (link, all) = (self.arrival.link, self.transaction.held()?.into_iter());
+        for held in all.filter(|held| held.link == link && held.change.passage == Passage::Withdrawn) {
+            let comes = |record: &RecordChange| coming.iter().any(|changes| comes_in(changes, &held.change, record));
+            if held.change.records.iter().all(comes) {
+                self.transaction.release(held.id)?;
+            }
+        }
+        Ok(())
+    }
+
     /// What waited of the record waits no more.
     fn release_held_of(&mut self, table: &TableShape, key: &Key) -> Result<()> {
         let at = (table.name.clone(), key.clone());
@@ -100,6 +117,15 @@ impl Placer<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether the record of a withdrawal is among those that come in: the same one, not another under its number.
+fn comes_in(coming: &TableChanges, held: &TableChanges, record: &RecordChange) -> bool {
+    let is_it = |comes: &RecordChange| match record.birth {
+        Some(birth) => comes.birth == Some(birth),
+        None => comes.birth.is_none() && comes.key == record.key,
+    };
+    coming.table == held.table && coming.records.iter().any(is_it)
 }
 
 /// How the reason begins for which a record waits that is to be withdrawn.

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use packhorse_shared::change::{RecordChange, TableChanges};
 use packhorse_shared::id::LinkId;
 use packhorse_shared::replica::{Result, SharedTable, Spoken, TableShape};
+use packhorse_shared::value::Key;
 
 use super::Placer;
 use super::column::{Column, column_of};
@@ -78,9 +79,14 @@ impl Placer<'_> {
         if record.dead.is_some() || record.fields.is_empty() {
             return Ok(());
         }
-        let Some(shared) = self.shared(table)? else { return Ok(()) };
         let spoken = if record.whole { Spoken::Whole } else { Spoken::InPart };
-        self.transaction.note_spoken_of(self.arrival.link, &shared, &record.key, spoken)
+        self.note_spoken(table, &record.key, spoken)
+    }
+
+    /// The same of what stands under a key here, which its sender may know by another.
+    pub(super) fn note_spoken(&mut self, table: &TableShape, key: &Key, spoken: Spoken) -> Result<()> {
+        let Some(shared) = self.shared(table)? else { return Ok(()) };
+        self.transaction.note_spoken_of(self.arrival.link, &shared, key, spoken)
     }
 
     /// What the remote that speaks shares of a table.
