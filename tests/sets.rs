@@ -8,6 +8,7 @@ mod limbo;
 mod moves;
 mod package;
 mod random;
+mod returns;
 
 use crate::support::{Scene, sqlite};
 

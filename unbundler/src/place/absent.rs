@@ -83,6 +83,7 @@ impl Placer<'_> {
         merge::gather(&mut remains, record, |field| column_of(table, of, field).map(Column::id), &self.arrival);
         if record.whole && self.arrival.authority() == Authority::Sender {
             remains.withdrawn = false;
+            remains.fields.retain(|field| field.column != ColumnId::EXISTENCE || table.columns.is_empty());
         }
         Ok(Gathered { birth, known, remains })
     }

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use packhorse_shared::change::{Passage, RecordChange, TableChanges};
+use packhorse_shared::clock::Stamp;
 use packhorse_shared::id::{ColumnId, TableId};
 use packhorse_shared::marks::{Mark, Marks};
 use packhorse_shared::replica::{Placement, Remains, RemainsField, Result, TableShape};
@@ -45,7 +46,8 @@ impl Placer<'_> {
             return self.hold(of, record, &format!("{WAITS_FOR_CHILD}{child} refers to it, and is not withdrawn yet"));
         }
         let values = self.transaction.values(table, &record.key)?;
-        let limbo = self.limbo(table, &present.marks, values);
+        let mut limbo = self.limbo(table, &present.marks, values);
+        self.note_for_remotes(&mut limbo, present.birth)?;
         match self.transaction.take_off(table, &record.key, present.birth, &limbo)? {
             Placement::Refused(reason) => self.hold(of, record, &reason),
             Placement::Placed => {
@@ -66,6 +68,15 @@ impl Placer<'_> {
                 .for_each(|mark| limbo.set(RemainsField { column, mark: Some(mark), value: value.clone() }));
         }
         limbo
+    }
+
+    /// Our own remotes are to withdraw it too, whom they know by its birth.
+    fn note_for_remotes(&mut self, limbo: &mut Remains, birth: Option<Stamp>) -> Result<()> {
+        if limbo.get(ColumnId::EXISTENCE).is_none() && self.transaction.has_remotes()? {
+            let mark = self.arrival.mark(birth.unwrap_or(self.arrival.horizon.stamp()));
+            limbo.set(RemainsField { column: ColumnId::EXISTENCE, mark: Some(mark), value: Value::Null });
+        }
+        Ok(())
     }
 
     fn is_unheard(&self, mark: Mark) -> bool {

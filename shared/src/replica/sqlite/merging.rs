@@ -277,9 +277,12 @@ impl MergeTransaction for SqliteMerge<'_> {
         self.said(taken_off)
     }
 
+    fn has_remotes(&mut self) -> Result<bool> {
+        self.said(self.remotes().map(|remotes| !remotes.is_empty()))
+    }
+
     fn forget_withdrawn(&mut self, upto: Cut) -> Result<()> {
-        let mut entries = self.catalogue.entries().iter();
-        self.said(entries.try_for_each(|entry| entry.metadata.forget_withdrawn(self.writer, upto)))
+        self.said(self.try_forget_withdrawn(upto))
     }
 
     fn sharing(&mut self, link: LinkId) -> Result<Vec<SharedTable>> {
