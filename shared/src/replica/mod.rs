@@ -344,6 +344,9 @@ pub trait MergeTransaction {
     /// Takes a record off its table and forgets it, or what is left of it, but for edits that its hub has not acknowledged.
     fn take_off(&mut self, table: &TableShape, key: &Key, birth: Option<Stamp>, limbo: &Remains) -> Result<Placement>;
 
+    /// Whether this node has only some of the rows that its hub has of a table.
+    fn has_part(&mut self, table: &TableShape) -> Result<bool>;
+
     /// Whether this node is a hub: what is taken off here goes from its remotes too.
     fn has_remotes(&mut self) -> Result<bool>;
 

@@ -180,7 +180,10 @@ impl World {
 
     fn switch(&mut self, dice: &mut Dice) {
         let before = self.sales;
+        // A hub between that has a table no more is silent on it to those behind.
+        let is_tree = self.nodes.iter().any(|node| ["mia", "max"].contains(node));
         match dice.below(3) {
+            1 if is_tree => return,
             0 => self.sales.alice = if before.alice == "alice" { "bob" } else { "alice" },
             1 => self.share_notes(!before.notes),
             _ => self.sales.free = !before.free,

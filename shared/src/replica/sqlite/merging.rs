@@ -277,6 +277,10 @@ impl MergeTransaction for SqliteMerge<'_> {
         self.said(taken_off)
     }
 
+    fn has_part(&mut self, table: &TableShape) -> Result<bool> {
+        self.said(self.try_has_part(table))
+    }
+
     fn has_remotes(&mut self) -> Result<bool> {
         self.said(self.remotes().map(|remotes| !remotes.is_empty()))
     }

@@ -18,7 +18,7 @@ use super::silence::without_triggers;
 use super::state;
 use crate::id::{ColumnId, Cut, LinkId};
 use crate::replica::{SharedColumns, SharedRows, SharedTable, Terms};
-use crate::set::{BoundSet, Scope};
+use crate::set::{BoundSet, Rows, Scope};
 
 /// What a set means to its remote.
 pub(super) fn of_set(connection: &Connection, catalogue: &Catalogue, set: &BoundSet) -> Outcome<Terms> {
@@ -28,6 +28,7 @@ pub(super) fn of_set(connection: &Connection, catalogue: &Catalogue, set: &Bound
             let table = |table: &crate::set::SetTable| SharedColumns {
                 table: table.name.clone(),
                 columns: table.columns.clone(),
+                part: table.rows != Rows::All,
             };
             Some(tables.iter().map(table).collect())
         }

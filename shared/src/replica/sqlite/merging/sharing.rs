@@ -6,7 +6,7 @@ use crate::id::{Cut, LinkId};
 use crate::link::Role;
 use crate::replica::sqlite::fault::Outcome;
 use crate::replica::sqlite::membership::{self, belonging};
-use crate::replica::sqlite::state;
+use crate::replica::sqlite::{state, terms};
 use crate::replica::{Belonging, Placement, Remains, SharedTable, Spoken, StoredLink, TableShape};
 use crate::value::Key;
 
@@ -30,6 +30,12 @@ impl SqliteMerge<'_> {
             entry.metadata.drop_remains(self.writer, key, birth, &self.roster)?;
         }
         Ok(Placement::Placed)
+    }
+
+    pub(super) fn try_has_part(&self, table: &TableShape) -> Outcome<bool> {
+        let terms = terms::told(self.writer)?;
+        let mut shared = terms.tables.iter().flatten();
+        Ok(shared.any(|shared| shared.part && shared.table.eq_ignore_ascii_case(&table.name)))
     }
 
     /// The links of this node's remotes.
