@@ -1,5 +1,6 @@
 //! Sync sets: every remote has what its set holds, and nothing else.
 
+mod backups;
 mod beyond;
 mod change;
 mod chinook;
@@ -8,6 +9,8 @@ mod columns;
 mod limbo;
 mod moves;
 mod package;
+mod random;
+mod returns;
 mod trial;
 
 use crate::support::{Scene, sqlite};

@@ -97,7 +97,8 @@ impl Share {
     /// What the link is owed.
     pub fn owed(&self) -> Owed {
         let state = &self.link.state;
-        Owed { link: self.link.id, since: state.sent(), floor: state.floor(), extent: state.extent() }
+        let (since, floor, extent) = (state.sent(), state.floor(), state.extent());
+        Owed { link: self.link.id, peer: state.role(), since, floor, extent }
     }
 }
 

@@ -44,6 +44,17 @@ pub struct Arrival {
     pub sender: NodeId,
     /// The link to this node's own hub, if it has one.
     pub hub: Option<LinkId>,
+    /// What is known here of what its sender was told.
+    pub past: Past,
+}
+
+/// Whether a node knows what it has told a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Past {
+    /// It does.
+    Known,
+    /// It comes from a backup, and the peer has not told it everything yet.
+    Lost,
 }
 
 /// Who decides which numbers the records of a bundle have.

@@ -17,7 +17,7 @@ use packhorse_shared::spool::Spool;
 
 use crate::error::UnbundlerError;
 use crate::intake::{self, Arrived, Said, Unfit};
-use crate::merge::Arrival;
+use crate::merge::{Arrival, Past};
 use crate::place::{Placed, place};
 use crate::retry::retry_when_quiet;
 use crate::told::Told;
@@ -192,7 +192,10 @@ impl Receiver<'_> {
         let (horizon, births) = (transaction.horizon()?, transaction.births(header.horizon)?);
         let (cut, via, hub) = (transaction.cut(), link.id, pass.hub);
         let (left_out, dropped) = (header.horizon, header.horizon);
-        let arrival = Arrival { link: via, via, cut, seen, sender, hub, horizon, births, left_out, dropped, had, told };
+        let is_lost = link.state.recovers() || accepted.state.recovers();
+        let past = if is_lost { Past::Lost } else { Past::Known };
+        let arrival =
+            Arrival { link: via, via, cut, seen, sender, hub, past, horizon, births, left_out, dropped, had, told };
         let placed = place(&mut *transaction, &changes, arrival, now, self.renumber_quiet)?;
         if pass.hub == Some(link.id) {
             transaction.forget_withdrawn(seen)?;

@@ -13,7 +13,7 @@ use packhorse_shared::link::Role;
 use packhorse_shared::replica::{Held, Replica};
 
 use crate::error::UnbundlerError;
-use crate::merge::Arrival;
+use crate::merge::{Arrival, Past};
 use crate::place::{HeldPlacer, Placed, WAITS_FOR_QUIET};
 use crate::told::Told;
 
@@ -80,7 +80,8 @@ fn try_again(
     let (seen, sender, had) = (Cut(0), NodeId(0), Reading(0));
     let hub = links.iter().find(|link| link.state.role() == Role::Hub).map(|link| link.id);
     let (left_out, dropped) = (horizon, Horizon::NONE);
-    let nobodys = Arrival { link, via, cut, seen, sender, hub, horizon, births, left_out, dropped, had, told };
+    let past = Past::Known;
+    let nobodys = Arrival { link, via, cut, seen, sender, hub, past, horizon, births, left_out, dropped, had, told };
     let arrival = |link: &packhorse_shared::replica::StoredLink| Arrival {
         link: link.id,
         seen: link.state.acked(),

@@ -17,7 +17,7 @@ use std::ops::ControlFlow;
 use packhorse_shared::change::{Passage, RecordChange, TableChanges};
 use packhorse_shared::clock::{Stamp, WallTime};
 use packhorse_shared::id::{Cut, LinkId};
-use packhorse_shared::link::{Extent, Reach, Sweep};
+use packhorse_shared::link::{Extent, Reach, Role, Sweep};
 use packhorse_shared::marks::Mark;
 use packhorse_shared::replica::{Result, SharedTable, Snapshot};
 use selector::{Chosen, Selector};
@@ -27,6 +27,8 @@ use selector::{Chosen, Selector};
 pub struct Owed {
     /// The link.
     pub link: LinkId,
+    /// What its peer is.
+    pub peer: Role,
     /// Records whose latest change lies up to here are in the peer's bundles.
     pub since: Cut,
     /// Of the others, the fields that changed after this are owed.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use packhorse_shared::change::{EXISTENCE, FieldChange, Passage, RecordChange, TableChanges};
 use packhorse_shared::clock::{Reading, Stamp};
 use packhorse_shared::id::{ColumnId, Cut};
-use packhorse_shared::link::Extent;
+use packhorse_shared::link::{Extent, Role};
 use packhorse_shared::marks::Marks;
 use packhorse_shared::replica::{Belonging, ChangedRecord, ColumnShape, Life, Remains, Result, SharedTable, Snapshot};
 use packhorse_shared::value::Value;
@@ -44,6 +44,11 @@ impl<'a> Selector<'a> {
         let (passage, change) = match (record.belonging(), record.life()) {
             (Belonging::LeftAt(at), _) => {
                 let is_owed = at > self.owed.floor;
+                (Passage::Withdrawn, is_owed.then(|| self.withdrawn(record)).transpose()?)
+            }
+            // What its hub withdraws from this node goes from those behind it.
+            (_, Life::Absent(remains)) if remains.withdrawn && self.owed.peer == Role::Remote => {
+                let is_owed = remains.latest_cut() > self.owed.floor;
                 (Passage::Withdrawn, is_owed.then(|| self.withdrawn(record)).transpose()?)
             }
             (Belonging::Since(at), Life::Present(marks)) if at > self.owed.floor => {

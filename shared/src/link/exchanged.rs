@@ -72,6 +72,11 @@ impl Link {
         self.incoming.complete_to
     }
 
+    /// Whether we come from a backup, and what we told the peer since is still to come back from it.
+    pub fn recovers(&self) -> bool {
+        self.incoming.recovers_by > 0
+    }
+
     /// What the peer made has come up to there. Not if we come from a backup, before the answer of a peer that we asked for
     /// everything: what we made ourselves and lost is still to come from it. Nor before it has applied all that we have:
     /// of what was deleted and forgotten there, it tells only then.

@@ -26,6 +26,9 @@ pub struct SharedColumns {
     pub table: String,
     /// The columns that travel beside those of the key; all of them if none are listed.
     pub columns: Option<Vec<String>>,
+    /// Whether only some of its rows are: what the remote does not know of may have been there all the time.
+    #[serde(default)]
+    pub part: bool,
 }
 
 /// Terms that cannot be read.

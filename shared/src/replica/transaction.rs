@@ -87,7 +87,13 @@ pub trait MergeTransaction {
     /// Takes a record off its table and forgets it, or what is left of it, but for edits that its hub has not acknowledged.
     fn take_off(&mut self, table: &TableShape, key: &Key, birth: Option<Stamp>, limbo: &Remains) -> Result<Placement>;
 
-    /// Forgets what is left of withdrawn records whose edits lie up to this cut: the hub has them.
+    /// Whether this node has only some of the rows that its hub has of a table.
+    fn has_part(&mut self, table: &TableShape) -> Result<bool>;
+
+    /// Whether this node is a hub: what is taken off here goes from its remotes too.
+    fn has_remotes(&mut self) -> Result<bool>;
+
+    /// Forgets what is left of withdrawn records whose edits lie up to this cut: the hub has them, and every remote was told.
     fn forget_withdrawn(&mut self, upto: Cut) -> Result<()>;
 
     /// What a link shares.

@@ -11,6 +11,7 @@ const ARRIVAL: Arrival = Arrival {
     seen: Cut(10),
     sender: NodeId(2),
     hub: None,
+    past: Past::Known,
     horizon: Horizon::NONE,
     births: Horizon::NONE,
     left_out: Horizon::NONE,

@@ -35,7 +35,7 @@ impl Placer<'_> {
         let Gathered { birth, known, remains } = gathered;
         // Below the horizon it may be another record that lies here under its number, unless that waits for the rest of it.
         let is_known = known.as_ref().is_some_and(|known| birth == record.birth || known.living());
-        if !is_known && !self.has_entered(of) && self.arrival.is_forgotten(record) {
+        if !is_known && self.arrival.is_forgotten(record) && !self.may_be_new_here(table, of)? {
             return self.stay_deleted(table, record, birth, known);
         }
         if known.as_ref() == Some(&remains) {
@@ -65,7 +65,7 @@ impl Placer<'_> {
         if let Placement::Refused(reason) = self.transaction.insert(table, &record.key, &fields)? {
             return Ok(Step::Refused(reason));
         }
-        let mut present = self.arisen(table, of, record, &remains, known.as_ref());
+        let mut present = self.arisen(table, of, record, &remains, known.as_ref())?;
         if let Some(birth) = self.confirms.remove(&(table.id, record.key.clone())) {
             present.marks.set(ColumnId::EXISTENCE, self.confirmation(birth));
         }
@@ -75,10 +75,13 @@ impl Placer<'_> {
         Ok(Step::Done)
     }
 
-    /// Whether what is said is of records that are shared only since a time of which not everything had come: old ones among
-    /// them are not known here because they were not shared, and not because they were deleted.
-    fn has_entered(&self, of: &TableChanges) -> bool {
-        matches!(of.passage, Passage::Entered { since } if since > self.arrival.had)
+    /// Whether a record of which nothing is known here may never have been here, or been withdrawn: not all that the hub has is,
+    /// or it is shared only since a time of which not everything had come.
+    fn may_be_new_here(&mut self, table: &TableShape, of: &TableChanges) -> Result<bool> {
+        if matches!(of.passage, Passage::Entered { since } if since > self.arrival.had) {
+            return Ok(true);
+        }
+        Ok(self.arrival.authority() == Authority::Sender && self.transaction.has_part(table)?)
     }
 
     /// What is known here of a record that does not stand, with what came of it now.
@@ -95,6 +98,7 @@ impl Placer<'_> {
         merge::gather(&mut remains, record, |field| column_of(table, of, field).map(Column::id), &self.arrival);
         if record.whole && self.arrival.authority() == Authority::Sender {
             remains.withdrawn = false;
+            remains.fields.retain(|field| field.column != ColumnId::EXISTENCE || table.columns.is_empty());
         }
         Ok(Gathered { birth, known, remains })
     }
@@ -139,13 +143,13 @@ impl Placer<'_> {
         record: &RecordChange,
         remains: &Remains,
         known: Option<&Remains>,
-    ) -> Present {
+    ) -> Result<Present> {
         let has_late = record.fields.iter().any(|field| self.arrival.is_late(field.stamp));
         let came_in_pieces = known.is_some_and(|known| known.dead.is_none() && !known.withdrawn);
-        if !self.has_entered(of) && self.arrival.is_all_past(record) && (has_late || came_in_pieces) {
+        if self.arrival.is_all_past(record) && (has_late || came_in_pieces) && !self.may_be_new_here(table, of)? {
             // Under its own stamps others would take it for a deleted one.
             let mark = Mark { stamp: self.transaction.tick(), cut: self.arrival.cut, via: LinkId::LOCAL };
-            return Present { birth: self.arrival.horizon.birth(record.birth), marks: Marks::of_all(mark) };
+            return Ok(Present { birth: self.arrival.horizon.birth(record.birth), marks: Marks::of_all(mark) });
         }
         let mut marks = Marks::default();
         for field in &remains.fields {
@@ -165,7 +169,7 @@ impl Placer<'_> {
             merge::send_whole(&mut marks, &table.column_ids(), self.arrival.cut, self.arrival.horizon);
         }
         marks.fold(&table.column_ids());
-        Present { birth: record.birth, marks }
+        Ok(Present { birth: record.birth, marks })
     }
 }
 

@@ -136,6 +136,7 @@ pub fn place(
     let mut placer = Placer::new(transaction, arrival, now, quiet)?;
     let within = placer.within(bundle)?;
     let bundle = within.as_deref().unwrap_or(bundle);
+    placer.keep_what_comes_in(bundle)?;
     let named = placer.with_births(bundle)?;
     placer.changes(named.as_deref().unwrap_or(bundle))?;
     let mut placed = placer.retry_held(&|_| true)?;

@@ -7,7 +7,7 @@
 
 use packhorse_shared::change::{FieldChange, RecordChange, TableChanges};
 use packhorse_shared::clock::Stamp;
-use packhorse_shared::replica::{KeyKind, Missing, Placement, Present, Residence, Result, TableShape};
+use packhorse_shared::replica::{KeyKind, Missing, Placement, Present, Residence, Result, Spoken, TableShape};
 use packhorse_shared::value::{Key, Value};
 
 use super::Placer;
@@ -164,6 +164,7 @@ impl Placer<'_> {
         merge::send_whole(&mut marks, &table.column_ids(), self.arrival.cut, self.arrival.horizon);
         let to = Residence { key, birth: Some(birth) };
         self.transaction.unbury(table, &record.key, gathered.birth)?;
+        self.note_spoken(table, &to.key, Spoken::InPart)?;
         self.tell_unions(table, &to, Present { birth: to.birth, marks })?;
         self.note_return(table, record, to)
     }

@@ -5,7 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use packhorse_shared::change::{RecordChange, TableChanges};
+use packhorse_shared::change::{Passage, RecordChange, TableChanges};
+use packhorse_shared::clock::Stamp;
 use packhorse_shared::id::{ColumnId, TableId};
 use packhorse_shared::marks::{Mark, Marks};
 use packhorse_shared::replica::{Placement, Refusal, Remains, RemainsField, Result, TableShape};
@@ -45,7 +46,8 @@ impl Placer<'_> {
             return self.hold(of, record, &Refusal::leaving(&child));
         }
         let values = self.transaction.values(table, &record.key)?;
-        let limbo = self.limbo(table, &present.marks, values);
+        let mut limbo = self.limbo(table, &present.marks, values);
+        self.note_for_remotes(&mut limbo, present.birth)?;
         match self.transaction.take_off(table, &record.key, present.birth, &limbo)? {
             Placement::Refused(reason) => self.hold(of, record, &reason),
             Placement::Placed => {
@@ -68,6 +70,15 @@ impl Placer<'_> {
         limbo
     }
 
+    /// Our own remotes are to withdraw it too, whom they know by its birth.
+    fn note_for_remotes(&mut self, limbo: &mut Remains, birth: Option<Stamp>) -> Result<()> {
+        if limbo.get(ColumnId::EXISTENCE).is_none() && self.transaction.has_remotes()? {
+            let mark = self.arrival.mark(birth.unwrap_or(self.arrival.horizon.stamp()));
+            limbo.set(RemainsField { column: ColumnId::EXISTENCE, mark: Some(mark), value: Value::Null });
+        }
+        Ok(())
+    }
+
     fn is_unheard(&self, mark: Mark) -> bool {
         mark.via != self.arrival.link && mark.cut > self.arrival.seen
     }
@@ -86,6 +97,23 @@ impl Placer<'_> {
         self.release_held_of(table, &record.key)
     }
 
+    /// What comes in is withdrawn no more, if it waited for that.
+    pub(super) fn keep_what_comes_in(&mut self, bundle: &[TableChanges]) -> Result<()> {
+        let mut coming = bundle.iter().filter(|changes| matches!(changes.passage, Passage::Entered { .. })).peekable();
+        if coming.peek().is_none() || self.arrival.authority() != Authority::Sender {
+            return Ok(());
+        }
+        let coming: Vec<&TableChanges> = coming.collect();
+        let (link, all) = (self.arrival.link, self.transaction.held()?.into_iter());
+        for held in all.filter(|held| held.link == link && held.change.passage == Passage::Withdrawn) {
+            let comes = |record: &RecordChange| coming.iter().any(|changes| comes_in(changes, &held.change, record));
+            if held.change.records.iter().all(comes) {
+                self.transaction.release(held.id)?;
+            }
+        }
+        Ok(())
+    }
+
     /// What waited of the record waits no more.
     fn release_held_of(&mut self, table: &TableShape, key: &Key) -> Result<()> {
         let at = (table.name.clone(), key.clone());
@@ -100,4 +128,13 @@ impl Placer<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether the record of a withdrawal is among those that come in: the same one, not another under its number.
+fn comes_in(coming: &TableChanges, held: &TableChanges, record: &RecordChange) -> bool {
+    let is_it = |comes: &RecordChange| match record.birth {
+        Some(birth) => comes.birth == Some(birth),
+        None => comes.birth.is_none() && comes.key == record.key,
+    };
+    coming.table == held.table && coming.records.iter().any(is_it)
 }

@@ -9,10 +9,11 @@ use std::rc::Rc;
 use packhorse_shared::change::{RecordChange, TableChanges};
 use packhorse_shared::id::LinkId;
 use packhorse_shared::replica::{Result, SharedTable, Spoken, TableShape};
+use packhorse_shared::value::Key;
 
 use super::Placer;
 use super::column::{Column, column_of};
-use crate::merge::Authority;
+use crate::merge::{Authority, Past};
 
 impl Placer<'_> {
     /// What a remote's bundle says within what it shares; the rest is refused. None if that is all of it.
@@ -58,6 +59,10 @@ impl Placer<'_> {
 
     /// Whether a change is of a record that its sender does not share and has not made: it is refused.
     pub(super) fn is_beyond(&mut self, table: &TableShape, record: &RecordChange) -> Result<bool> {
+        // What came into its set since the backup that we come from is not known here.
+        if self.arrival.past == Past::Lost {
+            return Ok(false);
+        }
         let Some(shared) = self.shared(table)? else { return Ok(false) };
         let link = self.arrival.link;
         if self.transaction.belonging(link, &shared, &record.key)?.is_some() {
@@ -78,9 +83,14 @@ impl Placer<'_> {
         if record.dead.is_some() || record.fields.is_empty() {
             return Ok(());
         }
+        let spoken = if record.whole && self.arrival.past == Past::Known { Spoken::Whole } else { Spoken::InPart };
+        self.note_spoken(table, &record.key, spoken)
+    }
+
+    /// The same of what stands under a key here, which its sender may know by another.
+    pub(super) fn note_spoken(&mut self, table: &TableShape, key: &Key, spoken: Spoken) -> Result<()> {
         let Some(shared) = self.shared(table)? else { return Ok(()) };
-        let spoken = if record.whole { Spoken::Whole } else { Spoken::InPart };
-        self.transaction.note_spoken_of(self.arrival.link, &shared, &record.key, spoken)
+        self.transaction.note_spoken_of(self.arrival.link, &shared, key, spoken)
     }
 
     /// What the remote that speaks shares of a table.

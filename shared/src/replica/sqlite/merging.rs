@@ -228,9 +228,16 @@ impl MergeTransaction for SqliteMerge<'_> {
         self.said(taken_off)
     }
 
+    fn has_part(&mut self, table: &TableShape) -> Result<bool> {
+        self.said(self.try_has_part(table))
+    }
+
+    fn has_remotes(&mut self) -> Result<bool> {
+        self.said(self.remotes().map(|remotes| !remotes.is_empty()))
+    }
+
     fn forget_withdrawn(&mut self, upto: Cut) -> Result<()> {
-        let mut entries = self.catalogue.entries().iter();
-        self.said(entries.try_for_each(|entry| entry.metadata.forget_withdrawn(self.writer, upto)))
+        self.said(self.try_forget_withdrawn(upto))
     }
 
     fn sharing(&mut self, link: LinkId) -> Result<Vec<SharedTable>> {

@@ -18,11 +18,13 @@ use super::silence::without_triggers;
 use super::state;
 use crate::id::{ColumnId, Cut, LinkId};
 use crate::replica::{SharedColumns, SharedRows, SharedTable, Terms};
-use crate::set::{BoundSet, Scope};
+use crate::set::{BoundSet, Rows, Scope};
 
 /// What a set means to its remote.
 pub(super) fn of_set(connection: &Connection, catalogue: &Catalogue, set: &BoundSet) -> Outcome<Terms> {
-    let all = || catalogue.shapes().iter().map(|shape| SharedColumns { table: shape.name.clone(), columns: None });
+    let all = || {
+        catalogue.shapes().iter().map(|shape| SharedColumns { table: shape.name.clone(), columns: None, part: false })
+    };
     let tables = match &set.scope {
         // Named all the same: one that comes later is new to the remote too.
         Scope::Everything => all().collect(),
@@ -30,6 +32,7 @@ pub(super) fn of_set(connection: &Connection, catalogue: &Catalogue, set: &Bound
             let named = |table: &crate::set::SetTable| SharedColumns {
                 table: table.name.clone(),
                 columns: table.columns.clone(),
+                part: table.rows != Rows::All,
             };
             tables.iter().map(named).collect()
         }

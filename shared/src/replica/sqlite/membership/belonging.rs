@@ -49,17 +49,20 @@ pub(in super::super) fn note_spoken_of(
     key: &Key,
     (spoken, cut): (Spoken, Cut),
 ) -> Outcome<()> {
-    let is_member = match rows {
-        SharedRows::All => true,
-        SharedRows::Members(of) => matches!(entry.members.member(connection, of, key)?, Some((State::Member, _))),
+    let member = match rows {
+        SharedRows::All => Some((State::Member, Cut(0))),
+        SharedRows::Members(of) => entry.members.member(connection, of, key)?,
     };
+    let is_member = matches!(member, Some((State::Member, _)));
     let known = entry.members.exception(connection, link, key)?;
     let what = match (spoken, known) {
         (Spoken::Beyond, _) => Exception::Stray,
         _ if is_member => return Ok(()),
         // All of it counts for more than a part.
-        (Spoken::Whole, _) | (Spoken::InPart, Some((Exception::Holds, _))) => Exception::Holds,
-        (Spoken::InPart, _) => Exception::MayHold,
+        (Spoken::InPart, Some((Exception::Holds, _))) => Exception::Holds,
+        // What was shared before may be withdrawn there by now, and have changed here without being told.
+        (Spoken::Whole, None | Some((Exception::Holds, _))) if member.is_none() => Exception::Holds,
+        (Spoken::Whole | Spoken::InPart, _) => Exception::MayHold,
     };
     entry.members.except(connection, link, key, what, cut)
 }

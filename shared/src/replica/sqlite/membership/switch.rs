@@ -10,7 +10,7 @@ use super::rows::{exceptions_table, members_table};
 use crate::id::{Cut, LinkId};
 use crate::replica::sqlite::catalogue::Entry;
 use crate::replica::sqlite::fault::Outcome;
-use crate::replica::sqlite::names::{joined, key_names, quoted};
+use crate::replica::sqlite::names::{joined, key_names, quoted, remains_table};
 use crate::replica::{SharedRows, SharedTable};
 
 /// What a link shares of a table, before and after.
@@ -40,11 +40,14 @@ impl Switch<'_> {
         let uncertain = self.uncertain(entry);
         let might = before.map_or_else(
             || uncertain.clone(),
-            |before| format!("{} UNION {uncertain}", selection(entry, before.rows, None)),
+            |before| {
+                let shared = selection(entry, before.rows, None);
+                format!("{shared} UNION {} UNION {uncertain}", self.untold(entry, before.rows))
+            },
         );
         let names = key_names(keys);
         self.connection.execute_batch(&format!(
-            "CREATE TEMP TABLE _packhorse_lacks AS {shared} EXCEPT {had};
+            "CREATE TEMP TABLE _packhorse_lacks AS {shared} EXCEPT SELECT * FROM ({had});
              CREATE TEMP TABLE _packhorse_strays AS SELECT * FROM ({might}) EXCEPT {shared};"
         ))?;
         self.clear(entry)?;
@@ -65,6 +68,21 @@ impl Switch<'_> {
     /// What the peer has for certain of what was shared.
     fn received(&self, entry: &Entry, rows: SharedRows) -> String {
         format!("SELECT * FROM ({}) EXCEPT {}", selection(entry, rows, Some(self.acked)), self.uncertain(entry))
+    }
+
+    /// What it may have, since it has not been told that it died or left.
+    fn untold(&self, entry: &Entry, rows: SharedRows) -> String {
+        let (shape, names) = (&entry.shape, key_names(entry.shape.keys.len()));
+        match rows {
+            SharedRows::All => {
+                let table = remains_table(&shape.name);
+                format!("SELECT {names} FROM {table} WHERE cut > {}", self.acked.0)
+            }
+            SharedRows::Members(of) => {
+                let table = members_table(&shape.name);
+                format!("SELECT {names} FROM {table} WHERE owner = {} AND kind <> 1 AND cut > {}", of.0, self.acked.0)
+            }
+        }
     }
 
     /// What it may have or not: exceptions that it has not acknowledged.

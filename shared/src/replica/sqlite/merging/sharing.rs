@@ -2,11 +2,12 @@
 
 use super::SqliteMerge;
 use crate::clock::Stamp;
-use crate::id::LinkId;
+use crate::id::{Cut, LinkId};
+use crate::link::Role;
 use crate::replica::sqlite::fault::Outcome;
 use crate::replica::sqlite::membership::{self, belonging};
-use crate::replica::sqlite::state;
-use crate::replica::{Belonging, Placement, Remains, SharedTable, Spoken, TableShape};
+use crate::replica::sqlite::{state, terms};
+use crate::replica::{Belonging, Placement, Remains, SharedTable, Spoken, StoredLink, TableShape};
 use crate::value::Key;
 
 impl SqliteMerge<'_> {
@@ -29,6 +30,22 @@ impl SqliteMerge<'_> {
             entry.metadata.drop_remains(self.writer, key, birth, &self.roster)?;
         }
         Ok(Placement::Placed)
+    }
+
+    pub(super) fn try_has_part(&self, table: &TableShape) -> Outcome<bool> {
+        let terms = terms::told(self.writer)?;
+        let mut shared = terms.tables.iter().flatten();
+        Ok(shared.any(|shared| shared.part && shared.table.eq_ignore_ascii_case(&table.name)))
+    }
+
+    /// The links of this node's remotes.
+    pub(super) fn remotes(&self) -> Outcome<Vec<StoredLink>> {
+        Ok(state::links(self.writer)?.into_iter().filter(|link| link.state.role() == Role::Remote).collect())
+    }
+
+    pub(super) fn try_forget_withdrawn(&self, upto: Cut) -> Outcome<()> {
+        let upto = self.remotes()?.iter().map(|link| link.state.acked()).fold(upto, Ord::min);
+        self.catalogue.entries().iter().try_for_each(|entry| entry.metadata.forget_withdrawn(self.writer, upto))
     }
 
     pub(super) fn try_sharing(&self, link: LinkId) -> Outcome<Vec<SharedTable>> {

@@ -69,28 +69,44 @@ impl SqliteSnapshot<'_> {
         let Some(belonging) = self.belonging(part, key)?.filter(|belonging| part.holds(belonging.cut())) else {
             return Ok(());
         };
+        let stands = self.show_standing(part, key, belonging, show)?;
+        // Who left may be another one than has the number now.
+        if !stands || matches!(belonging, Belonging::LeftAt(_)) {
+            self.show_gone(part, key, belonging, stands, show)?;
+        }
+        Ok(())
+    }
+
+    /// Shows the record that stands under a key; tells whether there is one.
+    fn show_standing(&self, part: &Part<'_>, key: &Key, belonging: Belonging, show: &mut Show<'_>) -> Outcome<bool> {
         let entry = part.entry;
         let mut statement = self.reader.prepare_cached(&entry.sql.values)?;
         let mut rows = statement.query(params_from_iter(&key.0))?;
-        if let (Some(row), false) = (rows.next()?, matches!(belonging, Belonging::DiedAt(_))) {
-            let known = entry.metadata.marks(self.reader, key, &self.roster)?;
-            let (birth, marks) = known.map_or((None, Marks::default()), |known| (known.birth, known.marks));
-            // What changed itself in the range is shown by that, and what changed after it comes later.
-            if part.holds(marks.latest_cut()) || marks.latest_cut() > part.range[1] {
-                return Ok(());
-            }
-            let count = entry.shape.columns.len();
-            let values = (0..count).map(|at| row.get_ref(at).map(owned)).collect::<rusqlite::Result<Vec<Value>>>()?;
-            let (key, said, values) = (key.clone(), Said::Present(marks), Values::Read(values));
-            return Ok(show(&Record { key, birth, said, belonging, values, path: &self.path })?);
+        let Some(row) = rows.next()?.filter(|_| !matches!(belonging, Belonging::DiedAt(_))) else { return Ok(false) };
+        let known = entry.metadata.marks(self.reader, key, &self.roster)?;
+        let (birth, marks) = known.map_or((None, Marks::default()), |known| (known.birth, known.marks));
+        // What changed itself in the range is shown by that, and what changed after it comes later.
+        if part.holds(marks.latest_cut()) || marks.latest_cut() > part.range[1] {
+            return Ok(true);
         }
-        self.show_gone(part, key, belonging, show)
+        let count = entry.shape.columns.len();
+        let values = (0..count).map(|at| row.get_ref(at).map(owned)).collect::<rusqlite::Result<Vec<Value>>>()?;
+        let (key, said, values) = (key.clone(), Said::Present(marks), Values::Read(values));
+        show(&Record { key, birth, said, belonging, values, path: &self.path })?;
+        Ok(true)
     }
 
     /// What is left of a record that died while it was shared, or the mere fact that one is shared no more.
-    fn show_gone(&self, part: &Part<'_>, key: &Key, belonging: Belonging, show: &mut Show<'_>) -> Outcome<()> {
+    fn show_gone(
+        &self,
+        part: &Part<'_>,
+        key: &Key,
+        belonging: Belonging,
+        stands: bool,
+        show: &mut Show<'_>,
+    ) -> Outcome<()> {
         let left = part.entry.metadata.all_remains(self.reader, key, &self.roster)?;
-        let mut any = false;
+        let mut any = stands;
         for buried in left {
             let cut = buried.remains.latest_cut();
             any = true;
