@@ -12,7 +12,6 @@ use packhorse_shared::replica::{Result, SharedTable, Spoken, TableShape};
 use packhorse_shared::value::Key;
 
 use super::Placer;
-use super::column::{Column, column_of};
 use crate::merge::{Authority, Past};
 
 impl Placer<'_> {
@@ -22,39 +21,39 @@ impl Placer<'_> {
             return Ok(None);
         }
         let (sharing, tables) = (self.sharing()?, self.transaction.tables());
-        let mut within = Vec::new();
-        let mut any = false;
-        for changes in bundle {
-            let Some(table) = tables.iter().find(|table| table.name.eq_ignore_ascii_case(&changes.table)) else {
-                within.push(changes.clone());
-                continue;
-            };
-            let Some(shared) = sharing.iter().find(|shared| shared.shape.id == table.id) else {
-                any = true;
-                changes.records.iter().try_for_each(|record| self.refuse(table, record, "the table"))?;
-                continue;
-            };
-            let mut changes = changes.clone();
-            any |= self.drop_columns(shared, &mut changes)?;
-            within.push(changes);
+        // A table that is not here is no matter of sets.
+        let here = |changes: &TableChanges| tables.iter().find(|table| table.name.eq_ignore_ascii_case(&changes.table));
+        let is_within = |changes: &TableChanges| {
+            let shared = |table: &TableShape| sharing.iter().find(|shared| shared.shape.id == table.id);
+            here(changes).is_none_or(|table| shared(table).is_some_and(|shared| beyond(shared, changes).is_empty()))
+        };
+        if bundle.iter().all(is_within) {
+            return Ok(None);
         }
-        Ok(any.then_some(within))
-    }
-
-    /// Takes out the fields of columns that are not shared; tells whether there were any.
-    fn drop_columns(&mut self, shared: &SharedTable, changes: &mut TableChanges) -> Result<bool> {
-        let (table, before) = (&shared.shape, changes.clone());
-        let is_beyond = |field: &_| matches!(column_of(table, &before, field), Some(Column::Field(at, _)) if !shared.columns.contains(&at));
-        let mut any = false;
-        for record in &mut changes.records {
-            let count = record.fields.len();
-            record.fields.retain(|field| !is_beyond(field));
-            if record.fields.len() < count {
-                any = true;
-                self.refuse(table, record, "a column that was changed")?;
+        let mut within = Vec::new();
+        for changes in bundle {
+            match here(changes) {
+                None => within.push(changes.clone()),
+                Some(table) => match sharing.iter().find(|shared| shared.shape.id == table.id) {
+                    Some(shared) => within.push(self.without_columns(shared, changes)?),
+                    None => changes.records.iter().try_for_each(|record| self.refuse(table, record, "the table"))?,
+                },
             }
         }
-        Ok(any)
+        Ok(Some(within))
+    }
+
+    /// The changes without fields of columns that are not shared.
+    fn without_columns(&mut self, shared: &SharedTable, changes: &TableChanges) -> Result<TableChanges> {
+        let (mut within, beyond) = (changes.clone(), beyond(shared, changes));
+        for record in &mut within.records {
+            let count = record.fields.len();
+            record.fields.retain(|field| !beyond.contains(&field.column));
+            if record.fields.len() < count {
+                self.refuse(&shared.shape, record, "a column that was changed")?;
+            }
+        }
+        Ok(within)
     }
 
     /// Whether a change is of a record that its sender does not share and has not made: it is refused.
@@ -63,9 +62,9 @@ impl Placer<'_> {
         if self.arrival.past == Past::Lost {
             return Ok(false);
         }
-        let Some(shared) = self.shared(table)? else { return Ok(false) };
-        let link = self.arrival.link;
-        if self.transaction.belonging(link, &shared, &record.key)?.is_some() {
+        let Some((sharing, at)) = self.shared(table)? else { return Ok(false) };
+        let (shared, link) = (&sharing[at], self.arrival.link);
+        if self.transaction.belonging(link, shared, &record.key)?.is_some() {
             return Ok(false);
         }
         let standing = self.transaction.find(table, &record.key)?;
@@ -74,7 +73,7 @@ impl Placer<'_> {
             return Ok(false);
         }
         self.refuse(table, record, "the record")?;
-        self.transaction.note_spoken_of(link, &shared, &record.key, Spoken::Beyond)?;
+        self.transaction.note_spoken_of(link, shared, &record.key, Spoken::Beyond)?;
         Ok(true)
     }
 
@@ -89,16 +88,18 @@ impl Placer<'_> {
 
     /// The same of what stands under a key here, which its sender may know by another.
     pub(super) fn note_spoken(&mut self, table: &TableShape, key: &Key, spoken: Spoken) -> Result<()> {
-        let Some(shared) = self.shared(table)? else { return Ok(()) };
-        self.transaction.note_spoken_of(self.arrival.link, &shared, key, spoken)
+        let Some((sharing, at)) = self.shared(table)? else { return Ok(()) };
+        self.transaction.note_spoken_of(self.arrival.link, &sharing[at], key, spoken)
     }
 
-    /// What the remote that speaks shares of a table.
-    fn shared(&mut self, table: &TableShape) -> Result<Option<SharedTable>> {
+    /// What the remote that speaks shares, and where in it a table is.
+    fn shared(&mut self, table: &TableShape) -> Result<Option<(Rc<[SharedTable]>, usize)>> {
         if !self.is_from_remote() {
             return Ok(None);
         }
-        Ok(self.sharing()?.iter().find(|shared| shared.shape.id == table.id).cloned())
+        let sharing = self.sharing()?;
+        let at = sharing.iter().position(|shared| shared.shape.id == table.id);
+        Ok(at.map(|at| (sharing, at)))
     }
 
     fn is_from_remote(&self) -> bool {
@@ -120,4 +121,10 @@ impl Placer<'_> {
         let text = format!("a change of {} {} was refused: {what} is outside its sender's set", table.name, record.key);
         self.transaction.note(&text, self.now)
     }
+}
+
+/// The columns of changes, by their position there, that a remote does not share.
+fn beyond(shared: &SharedTable, changes: &TableChanges) -> Vec<usize> {
+    let is_beyond = |name: &String| shared.shape.position(name).is_some_and(|at| !shared.columns.contains(&at));
+    changes.columns.iter().enumerate().filter(|(_, name)| is_beyond(name)).map(|(at, _)| at).collect()
 }

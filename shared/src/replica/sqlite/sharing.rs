@@ -64,7 +64,11 @@ impl SqliteReplica {
     }
 
     pub(super) fn try_membership(&mut self, set: &BoundSet) -> Outcome<MembershipId> {
-        let membership = membership::ensure(&mut self.writer, &self.catalogue, set)?;
+        if let Some(known) = membership::find(&self.reader, set)? {
+            return Ok(known);
+        }
+        let membership = membership::make(&mut self.writer, &self.catalogue, set)?;
+        // Tables may have been made for it.
         let (found, _) = schema::candidates(&self.writer)?;
         self.catalogue = Catalogue::load(&self.writer, &found)?;
         Ok(membership)

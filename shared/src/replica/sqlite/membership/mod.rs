@@ -98,22 +98,24 @@ fn shared_tables(set: &BoundSet, catalogue: &Catalogue, membership: MembershipId
     shared.collect()
 }
 
-/// The membership of a set, looked at; it is made if there is none.
-pub(super) fn ensure(writer: &mut Connection, catalogue: &Catalogue, set: &BoundSet) -> Outcome<MembershipId> {
-    let bytes = bytes_of(set)?;
-    let sql = "SELECT id, evaluated_to FROM _packhorse_memberships WHERE bound = ?1";
-    let known: Option<(i64, Option<i64>)> =
-        writer.prepare_cached(sql)?.query_row([&bytes], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-    if let Some((id, Some(_))) = known {
-        return Ok(MembershipId(id));
-    }
+/// The membership of a set, if it has been looked at.
+pub(super) fn find(connection: &Connection, set: &BoundSet) -> Outcome<Option<MembershipId>> {
+    let sql = "SELECT id FROM _packhorse_memberships WHERE bound = ?1 AND evaluated_to IS NOT NULL";
+    let mut statement = connection.prepare_cached(sql)?;
+    Ok(statement.query_row([bytes_of(set)?], |row| row.get(0).map(MembershipId)).optional()?)
+}
+
+/// Makes the membership of a set and looks at it for the first time.
+pub(super) fn make(writer: &mut Connection, catalogue: &Catalogue, set: &BoundSet) -> Outcome<MembershipId> {
     // A set that does not fit is refused before anything is written.
     let plan = Plan::of(set, catalogue)?;
     let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for entry in catalogue.entries().iter().filter(|_| set.scope != Scope::Everything) {
         rows::create(&transaction, &entry.shape.name, entry.shape.keys.len())?;
     }
-    if let Some((id, None)) = known {
+    let (bytes, sql) = (bytes_of(set)?, "SELECT id FROM _packhorse_memberships WHERE bound = ?1");
+    // A first look that was cut short begins anew.
+    if let Some(id) = transaction.query_row(sql, [&bytes], |row| row.get(0)).optional()? {
         remove(&transaction, catalogue, MembershipId(id))?;
     }
     transaction.execute("INSERT INTO _packhorse_memberships (bound) VALUES (?1)", [&bytes])?;
