@@ -36,7 +36,10 @@ fn what_was_withdrawn_since_is_given_back() {
 #[test]
 fn what_came_into_a_set_since_and_was_changed_there_is_there_again() {
     let scene = given_and_forgotten(&["alice", "hq", "bob"], |scene| {
-        scene.sql("alice", "UPDATE companies SET name = 'hers' WHERE id = 2; UPDATE notes SET text = 'hers' WHERE id = 200");
+        scene.sql(
+            "alice",
+            "UPDATE companies SET name = 'hers' WHERE id = 2; UPDATE notes SET text = 'hers' WHERE id = 200",
+        );
         scene.sql("alice", "INSERT INTO notes (contact, text) VALUES (20, 'new')");
         rest(scene, &["alice", "hq", "bob"]);
     });

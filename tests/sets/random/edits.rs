@@ -15,15 +15,16 @@ pub fn edit(scene: &Scene, node: &str, step: u64, dice: &mut Dice) -> String {
     let (other, another) = (one_of("contacts"), one_of("companies"));
     let (uid, manager) = (format!("{node}-{step:03}"), dice.pick(&MANAGERS).expect("managers"));
     // Its parents are no columns that all of them share.
-    let (under, parent) = if ["hq", "carol"].contains(&node) { (company.as_str(), task.as_str()) } else { ("NULL", "NULL") };
+    let (under, parent) =
+        if ["hq", "carol"].contains(&node) { (company.as_str(), task.as_str()) } else { ("NULL", "NULL") };
     match dice.below(24) {
         0 | 1 => format!(
             "INSERT INTO companies (manager, part, name, uid) VALUES ({manager}, {}, 'new', '{uid}')",
             dice.below(2)
         ),
-        2..=4 => format!(
-            "INSERT INTO contacts (company, badge, name, uid) VALUES ({company}, 'b{uid}', 'new', '{uid}')"
-        ),
+        2..=4 => {
+            format!("INSERT INTO contacts (company, badge, name, uid) VALUES ({company}, 'b{uid}', 'new', '{uid}')")
+        }
         5..=7 => format!("INSERT INTO notes (contact, text, uid) VALUES ({contact}, 'new', '{uid}')"),
         8 => format!("INSERT INTO tasks (company, parent, text, uid) VALUES ({under}, NULL, 'new', '{uid}')"),
         9 => format!("INSERT INTO tasks (company, parent, text, uid) VALUES (NULL, {parent}, 'new', '{uid}')"),
@@ -73,7 +74,9 @@ fn delete_company(company: &str, under: &str) -> String {
 /// A number that is given again.
 fn again([company, another, contact, note]: [&str; 4], under: &str, uid: &str, dice: &mut Dice) -> String {
     match dice.below(3) {
-        0 => format!("DELETE FROM notes WHERE id = {note}; INSERT INTO notes VALUES ({note}, {contact}, 'again', '{uid}')"),
+        0 => format!(
+            "DELETE FROM notes WHERE id = {note}; INSERT INTO notes VALUES ({note}, {contact}, 'again', '{uid}')"
+        ),
         1 => format!(
             "DELETE FROM contacts WHERE id = {contact}; \
              INSERT INTO contacts VALUES ({contact}, {another}, 'b{uid}', 'again', '{uid}')"

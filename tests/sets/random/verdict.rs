@@ -17,7 +17,8 @@ pub fn judge(world: &World) {
         return;
     }
     let there = world.uids("hq");
-    let vanished: Vec<_> = world.born.iter().filter(|uid| !there.contains(*uid) && !world.gone.contains(*uid)).collect();
+    let vanished: Vec<_> =
+        world.born.iter().filter(|uid| !there.contains(*uid) && !world.gone.contains(*uid)).collect();
     assert!(vanished.is_empty(), "{vanished:?} are gone\n{told}");
     for node in &world.nodes[1..] {
         has_its_own(world, node, &told);
