@@ -13,7 +13,7 @@ use packhorse_shared::replica::Replica;
 use packhorse_shared::replica::sqlite::SqliteReplica;
 use packhorse_shared::seam::{OsClock, WallClock};
 use packhorse_shared::value::{Key, Value};
-use packhorse_unbundler::merge::Arrival;
+use packhorse_unbundler::merge::{Arrival, Past};
 use packhorse_unbundler::place::place;
 use packhorse_unbundler::told::Told;
 use rusqlite::{Connection, params};
@@ -143,6 +143,7 @@ fn apply(replica: &mut SqliteReplica, edits: &TableChanges) -> u64 {
     let (link, cut, seen, sender) = (LinkId(1), transaction.cut(), Cut(0), NodeId(0));
     let told = Told::of([(link, had)]);
     let arrival = Arrival {
+        past: Past::Known,
         link,
         via: link,
         cut,
@@ -151,6 +152,7 @@ fn apply(replica: &mut SqliteReplica, edits: &TableChanges) -> u64 {
         hub: Some(link),
         horizon,
         births: horizon,
+        left_out: horizon,
         dropped: horizon,
         had,
         told,

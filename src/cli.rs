@@ -42,6 +42,7 @@ pub struct Cli {
 #[derive(Subcommand)]
 pub enum Command {
     Init(commands::init::Init),
+    Set(commands::set::Set),
     Remote(commands::remote::Remote),
     Restore(commands::restore::Restore),
     Bundle(commands::bundle::Bundle),
@@ -51,5 +52,6 @@ pub enum Command {
     Status(commands::status::Status),
     Queue(commands::queue::Queue),
     Held(commands::held::Held),
+    Notices(commands::notices::Notices),
     Inspect(commands::inspect::Inspect),
 }

@@ -28,6 +28,8 @@ pub enum Exit {
     Failed,
     /// Wrong usage or configuration.
     Usage,
+    /// Done, but something is held until the application is quiet: nobody need do anything.
+    Resting,
     /// Done, but something is held, quarantined or newly in conflict.
     Attention,
     /// No relay could be reached.
@@ -43,7 +45,7 @@ impl Exit {
             Self::Done => 0,
             Self::Failed => 1,
             Self::Usage => 2,
-            Self::Attention => 3,
+            Self::Resting | Self::Attention => 3,
             Self::Unreachable => 4,
             Self::OutOfTime => 5,
         }
@@ -54,11 +56,12 @@ impl Exit {
     pub fn worse(self, other: Self) -> Self {
         let rank = |exit| match exit {
             Self::Done => 0,
-            Self::Attention => 1,
-            Self::OutOfTime => 2,
-            Self::Unreachable => 3,
-            Self::Usage => 4,
-            Self::Failed => 5,
+            Self::Resting => 1,
+            Self::Attention => 2,
+            Self::OutOfTime => 3,
+            Self::Unreachable => 4,
+            Self::Usage => 5,
+            Self::Failed => 6,
         };
         if rank(self) >= rank(other) { self } else { other }
     }
@@ -75,14 +78,16 @@ impl From<Exit> for ExitCode {
 pub struct Failure {
     exit: Exit,
     message: String,
-    causes: Vec<String>,
+    /// Lines below it: what was given, and what caused it.
+    details: Vec<String>,
     hint: Option<String>,
+    more: Vec<Failure>,
 }
 
 impl Failure {
     /// A failure in these words.
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), causes: Vec::new(), hint: None }
+        Self { exit, message: message.into(), details: Vec::new(), hint: None, more: Vec::new() }
     }
 
     /// Wrong usage or configuration.
@@ -93,7 +98,7 @@ impl Failure {
     /// A file that could not be read or written.
     pub fn file(doing: &str, path: &std::path::Path, source: &io::Error) -> Self {
         let mut failure = Self::new(Exit::Failed, format!("cannot {doing} {}", path.display()));
-        failure.causes.push(source.to_string());
+        failure.details.push(caused_by(&source.to_string()));
         failure.hint = way_out(source).map(str::to_owned);
         failure
     }
@@ -110,6 +115,18 @@ impl Failure {
         self
     }
 
+    /// Shows what was given, with the place in it that is meant.
+    pub fn excerpt(mut self, lines: impl IntoIterator<Item = String>) -> Self {
+        self.details.extend(lines);
+        self
+    }
+
+    /// Adds another one that stands against the same thing.
+    pub fn and(mut self, other: Self) -> Self {
+        self.more.push(other);
+        self
+    }
+
     fn of(exit: Exit, error: &(dyn Error + 'static)) -> Self {
         let message = error.to_string();
         let mut causes: Vec<String> = Vec::new();
@@ -122,7 +139,8 @@ impl Failure {
             }
             source = cause.source();
         }
-        Self { exit, message, causes, hint: way_out(error).map(str::to_owned) }
+        let details = causes.iter().map(|cause| caused_by(cause)).collect();
+        Self { details, hint: way_out(error).map(str::to_owned), ..Self::new(exit, message) }
     }
 
     /// What it says, in one line.
@@ -138,10 +156,15 @@ impl Failure {
     /// Writes it to standard error. Where that is closed there is nobody to tell.
     pub fn print(&self) {
         let mut lines = format!("error: {}\n", shown(&self.message));
-        self.causes.iter().for_each(|cause| lines.push_str(&format!("  caused by: {}\n", shown(cause))));
+        self.details.iter().for_each(|line| lines.push_str(&format!("  {}\n", shown(line))));
         self.hint.iter().for_each(|hint| lines.push_str(&format!("  hint: {}\n", shown(hint))));
         let _ = io::stderr().write_all(lines.as_bytes());
+        self.more.iter().for_each(Self::print);
     }
+}
+
+fn caused_by(cause: &str) -> String {
+    format!("caused by: {cause}")
 }
 
 macro_rules! failed {

@@ -59,6 +59,7 @@ impl Node {
         let mut node = Self::open(given)?;
         node.take_over_policies()?;
         node.replica.configure_references(&node.config.references())?;
+        node.take_over_tables()?;
         node.take_over_sets()?;
         Ok((node, lock))
     }

@@ -3,12 +3,15 @@
 use packhorse_shared::config::RemoteConfig;
 use packhorse_shared::id::NodeName;
 use packhorse_shared::link::Role;
-use packhorse_shared::replica::Replica;
+use packhorse_shared::replica::{Held, Replica};
 use packhorse_shared::set::{BoundSet, Scope};
+use packhorse_unbundler::retry::retry;
 
 use crate::failure::Failure;
+use crate::lint::{failure, unbound};
 use crate::node::{Node, WORLD};
 use crate::report::note;
+use crate::wording::shown;
 
 impl Node {
     /// What a remote of the configuration is to share.
@@ -22,20 +25,57 @@ impl Node {
 
     /// What a remote with this set and these values is to share.
     pub fn bound_set(&self, remote: &RemoteConfig) -> Result<BoundSet, Failure> {
-        let scope = self.config.set(&remote.set).ok_or_else(|| {
-            Failure::usage(format!("there is no set \"{}\"", remote.set))
+        let scope = self.scope(&remote.set)?;
+        let bound = BoundSet::new(scope.clone(), &remote.params);
+        bound.map_err(|error| failure(&format!("the set \"{}\"", remote.set), &unbound(&scope, &error)))
+    }
+
+    /// The set of a name.
+    pub fn scope(&self, set: &str) -> Result<Scope, Failure> {
+        self.config.set(set).ok_or_else(|| {
+            Failure::usage(format!("there is no set \"{set}\""))
                 .hint(format!("the sets are: {}", self.config.set_names().join(", ")))
-        })?;
-        let bound = BoundSet::new(scope, &remote.params);
-        bound.map_err(|error| Failure::usage(format!("the set \"{}\": {error}", remote.set)))
+        })
     }
 
     /// The names of the tables that a set shares.
     pub fn tables_of_set(&self, set: &BoundSet) -> Vec<String> {
-        match &set.scope {
+        self.tables_of_scope(&set.scope)
+    }
+
+    /// The same before its parameters have values.
+    pub fn tables_of_scope(&self, scope: &Scope) -> Vec<String> {
+        match scope {
             Scope::Everything => self.replica.tables().iter().map(|table| table.name.clone()).collect(),
             Scope::Tables(tables) => tables.iter().map(|table| table.name.clone()).collect(),
         }
+    }
+
+    /// Begins to sync tables that a set names, or the hub, and that were not there, or not wanted, when the database was
+    /// prepared. What came of them and was held is placed.
+    pub(crate) fn take_over_tables(&mut self) -> Result<(), Failure> {
+        let scopes = self.config.set_names().into_iter().filter_map(|name| self.config.set(name));
+        let named: Vec<String> = scopes
+            .flat_map(|scope| scope.tables().iter().map(|table| table.name.clone()).collect::<Vec<_>>())
+            .collect();
+        self.sync_tables(&named)
+    }
+
+    /// Begins to sync these tables.
+    pub fn sync_tables(&mut self, named: &[String]) -> Result<(), Failure> {
+        let now = WORLD.clock.now();
+        let added = self.replica.sync_tables(named, now)?;
+        for table in &added {
+            note(&format!(
+                "table {} is synced from now on, because a set names it; remotes that share everything get it too",
+                shown(table)
+            ));
+        }
+        if !added.is_empty() {
+            let waited = |held: &Held| added.iter().any(|table| table.eq_ignore_ascii_case(&held.change.table));
+            retry(&mut self.replica, &waited, now)?;
+        }
+        Ok(())
     }
 
     /// Lets every link share what the configuration says now. One whose set does not fit goes on with what it had, which is

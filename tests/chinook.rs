@@ -110,3 +110,30 @@ fn one_field_of_one_customer_makes_a_bundle_under_1000_bytes_with_that_field_alo
     let fields: Vec<&String> = table["records"][0]["fields"].as_object().expect("fields").keys().collect();
     assert_eq!(fields, ["City"]);
 }
+
+/// Sales reps with their customers, what those bought, and the whole catalogue.
+#[test]
+fn a_set_of_a_sales_reps_customers_demands_the_employees() {
+    let scene = Scene::new();
+    let database = zstd::decode_all(Cursor::new(CHINOOK)).expect("the database unpacks");
+    std::fs::write(scene.database("hq"), database).expect("the database is written");
+    scene.init();
+    let add = |words: &[&str]| scene.packhorse("hq", &[&["set", "add", "reps"], words].concat());
+    let customers = ["--table", "Customer", "--where", "SupportRepId = :rep"];
+    add(&customers).refused(
+        2,
+        &["table \"Customer\"", "SupportRepId refers to Employee", "share Employee whole, or leave SupportRepId out"],
+    );
+    let catalogue = ["Artist", "Album", "Genre", "MediaType", "Track", "Playlist", "PlaylistTrack"];
+    add(&["--table", "Employee"]).expect(0);
+    add(&customers).expect(0).calm();
+    let lines = ["--table", "InvoiceLine", "--follow", "InvoiceId"];
+    let invoices = [&["--table", "Invoice", "--follow", "CustomerId"], &lines[..]].concat();
+    add(&invoices).refused(2, &["table \"InvoiceLine\"", "TrackId refers to Track", "share Track whole\n"]);
+    add(&catalogue.iter().flat_map(|table| ["--table", *table]).collect::<Vec<_>>()).expect(0);
+    add(&invoices).expect(0);
+    scene.packhorse("hq", &["set", "lint", "reps"]).expect(0).says("nothing is wrong");
+    let told = scene.packhorse("hq", &["set", "show", "reps", "--json"]).expect(0).json();
+    assert_eq!((&told["parameters"], told["tables"].as_array().map(Vec::len)), (&serde_json::json!(["rep"]), Some(11)));
+    scene.packhorse("hq", &["remote", "add", "jane", "--set", "reps", "--param", "rep:=3"]).expect(0).calm();
+}

@@ -12,6 +12,7 @@ mod reborn;
 mod references;
 mod regain;
 mod remade;
+mod stories;
 mod tree;
 mod unite;
 mod united;

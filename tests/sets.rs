@@ -3,6 +3,7 @@
 mod backups;
 mod beyond;
 mod change;
+mod chinook;
 mod circles;
 mod columns;
 mod limbo;
@@ -10,6 +11,7 @@ mod moves;
 mod package;
 mod random;
 mod returns;
+mod trial;
 
 use crate::support::{Scene, sqlite};
 

@@ -9,6 +9,7 @@ use packhorse_shared::id::{Cut, LinkId};
 use packhorse_shared::replica::sqlite::SqliteReplica;
 use packhorse_shared::replica::{Replica, SharedTable};
 use packhorse_shared::seam::{OsClock, WallClock};
+use packhorse_shared::set::{BoundSet, Rows, Scope, SetTable};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
@@ -175,7 +176,11 @@ fn wait_for_lock(connection: &Connection, polls: bool) -> Duration {
 pub fn look_ups(options: &Options) -> Value {
     let unit = if measures_cpu() { "processor time" } else { "wall time" };
     println!("\nlook-ups, {unit} in µs, median of {}:", 20 * options.repeat);
-    println!("{:>9} {:>16} {:>16} {:>18}", "records", "empty harvest", "harvest of one", "changed since a cut");
+    let titles = ["empty harvest", "harvest of one", "changed since a cut", "into a set", "out of it"];
+    println!(
+        "{:>9} {:>16} {:>16} {:>20} {:>12} {:>12}",
+        "records", titles[0], titles[1], titles[2], titles[3], titles[4]
+    );
     let mut all = Vec::new();
     for rows in [options.large / 100, options.large] {
         let folder = tempfile::tempdir_in(options.best_place()).expect("a temporary folder");
@@ -184,7 +189,10 @@ pub fn look_ups(options: &Options) -> Value {
         connection.execute_batch("UPDATE contacts SET visits = visits + 1").expect("an update");
         let mut replica = SqliteReplica::open(&path).expect("a replica");
         replica.harvest(OsClock.now()).expect("a harvest");
-        let (mut nothing, mut one, mut select) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut nothing, mut one, mut select, mut moves) =
+            (Vec::new(), Vec::new(), Vec::new(), [Vec::new(), Vec::new()]);
+        replica.membership(&few()).expect("a membership");
+        drop(replica.snapshot(OsClock.now()).expect("a view"));
         for turn in 0..20 * options.repeat as u64 {
             let microseconds = |work: &mut dyn FnMut()| cost(work).1.cpu.as_secs_f64() * 1e6;
             nothing
@@ -193,12 +201,32 @@ pub fn look_ups(options: &Options) -> Value {
             let since = replica.glance().expect("a view").cut();
             one.push(microseconds(&mut || assert!(replica.harvest(OsClock.now()).expect("a harvest").records <= 1)));
             select.push(microseconds(&mut || assert!(changed_since(&mut replica, since) <= 1)));
+            // A judgement is made with the first look at what was harvested.
+            for (moves, visits) in moves.iter_mut().zip(["-1", "1"]) {
+                let id = 1 + turn * 7_919 % rows;
+                connection
+                    .execute(&format!("UPDATE contacts SET visits = {visits} WHERE id = {id}"), [])
+                    .expect("an edit");
+                replica.harvest(OsClock.now()).expect("a harvest");
+                moves.push(microseconds(&mut || drop(replica.snapshot(OsClock.now()).expect("a view"))));
+            }
         }
         let (nothing, one, select) = (median(&nothing).0, median(&one).0, median(&select).0);
-        println!("{rows:>9} {nothing:>16.0} {one:>16.0} {select:>18.0}");
-        all.push(json!({ "rows": rows, "empty_harvest_us": nothing, "one_us": one, "changed_since_us": select }));
+        let [enters, leaves] = moves.map(|moves| median(&moves).0);
+        println!("{rows:>9} {nothing:>16.0} {one:>16.0} {select:>20.0} {enters:>12.0} {leaves:>12.0}");
+        all.push(json!({
+            "rows": rows, "empty_harvest_us": nothing, "one_us": one, "changed_since_us": select,
+            "into_a_set_us": enters, "out_of_it_us": leaves
+        }));
     }
     Value::Array(all)
+}
+
+/// A set with few of all contacts, none of them at first.
+fn few() -> BoundSet {
+    let rows = Rows::Where("visits < 0".to_owned());
+    let table = SetTable { name: "contacts".to_owned(), columns: None, rows };
+    BoundSet { scope: Scope::Tables(vec![table]), ..BoundSet::default() }
 }
 
 fn changed_since(replica: &mut SqliteReplica, since: Cut) -> u64 {

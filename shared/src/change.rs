@@ -31,7 +31,7 @@ pub struct RecordChange {
     /// The record's key at the sender.
     pub key: Key,
     /// The stamp of its making; None for a record older than capture (its identity is its key) and under a natural
-    /// key.
+    /// key, but for one that bears the numbers of others: it is as old as the youngest of these.
     pub birth: Option<Stamp>,
     /// The stamp of its deletion, if it was deleted.
     pub dead: Option<Stamp>,
@@ -47,8 +47,11 @@ pub enum Passage {
     /// They are shared as before, as far as this tells.
     #[default]
     Within,
-    /// They are shared from now on: each comes whole, whatever the receiver knew of it before.
-    Entered,
+    /// They are shared from now on: each comes whole.
+    Entered {
+        /// The sender's clock when that was judged, of the latest of them: whoever had everything up to then has had them.
+        since: Reading,
+    },
     /// They are shared no more: the receiver takes them off its tables. No deletion.
     Withdrawn,
 }

@@ -72,10 +72,18 @@ fn tell(received: &Received) -> Exit {
         let changes = count(received.rested.placed, "change that was held is", "changes that were held are");
         note(&format!("the application has been quiet: {changes} placed now"));
     }
-    let needs_a_person = |placed: &Placed| placed.held + placed.conflicts + placed.refused > placed.waiting;
+    let needs_a_person = |placed: &Placed| {
+        let by_themselves = placed.waiting + placed.leaving + placed.resting;
+        placed.held + placed.conflicts + placed.refused > by_themselves
+    };
     let attention = received.rested.conflicts > 0 || received.applied.iter().any(|(_, placed)| needs_a_person(placed));
     let set_aside = !received.quarantined.is_empty() || !received.left_alone.is_empty();
-    if attention || set_aside { Exit::Attention } else { Exit::Done }
+    let is_resting = received.applied.iter().any(|(_, placed)| placed.resting > 0);
+    match (attention || set_aside, is_resting) {
+        (true, _) => Exit::Attention,
+        (false, true) => Exit::Resting,
+        (false, false) => Exit::Done,
+    }
 }
 
 fn tell_placed(name: &str, placed: &Placed) {
@@ -92,9 +100,18 @@ fn tell_placed(name: &str, placed: &Placed) {
     }
     if placed.refused > 0 {
         let refused = count(placed.refused, "change was", "changes were");
-        note(&format!("{from}: {refused} refused, because {from} does not share what they change"));
+        note(&format!(
+            "{from}: {refused} refused, because {from} does not share what they change (`packhorse notices list`)"
+        ));
     }
-    let held = placed.held - placed.waiting;
+    if placed.leaving > 0 {
+        let leaving = count(placed.leaving, "record goes", "records go");
+        note(&format!(
+            "{from}: {leaving} too as soon as what was added to {} here is at {from}",
+            if placed.leaving == 1 { "it" } else { "them" }
+        ));
+    }
+    let held = placed.held - placed.waiting - placed.leaving;
     if held > 0 {
         note(&format!(
             "{from}: {} held, because they cannot be placed now (`packhorse held list` tells why)",

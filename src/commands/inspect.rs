@@ -179,9 +179,8 @@ fn read(path: &Path) -> Result<(Manifest, Vec<TableChanges>), BundleError> {
     let mut tables = Vec::new();
     while let Some(name) = members.peek().map(|member| member.name.clone()) {
         if let Some(passage) = columns::passage_of(&name) {
-            let changes = columns::decode(&members.read()?, manifest.node);
-            let changes = changes.map_err(|_| BundleError::Damaged { member: name })?;
-            tables.push(TableChanges { passage, ..changes });
+            let changes = columns::decode(passage, &members.read()?, manifest.node);
+            tables.push(changes.map_err(|_| BundleError::Damaged { member: name })?);
         } else {
             members.copy_to(&mut io::sink())?;
         }

@@ -5,9 +5,11 @@ pub mod bundle;
 pub mod held;
 pub mod init;
 pub mod inspect;
+pub mod notices;
 pub mod queue;
 pub mod remote;
 pub mod restore;
+pub mod set;
 pub mod status;
 pub mod sync;
 pub mod transfer;
@@ -20,6 +22,7 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
     let home = cli.home.as_deref();
     match cli.command {
         Command::Init(init) => init.run(home),
+        Command::Set(set) => set.run(home),
         Command::Remote(remote) => remote.run(home),
         Command::Restore(restore) => restore.run(home),
         Command::Bundle(bundle) => bundle.run(home),
@@ -29,6 +32,7 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Status(status) => status.run(home),
         Command::Queue(queue) => queue.run(home),
         Command::Held(held) => held.run(home),
+        Command::Notices(notices) => notices.run(home),
         Command::Inspect(inspect) => inspect.run(),
     }
 }

@@ -80,6 +80,10 @@ fn conclude(exit: Exit) {
             result("All sent and received. You can hang up now.");
             note("something needs a person: see `packhorse status`");
         }
+        Exit::Resting => {
+            result("All sent and received. You can hang up now.");
+            note("something waits for the application to be quiet; the first sync after that does it by itself");
+        }
         Exit::OutOfTime => note("the time is over and something is left: run it again"),
         Exit::Unreachable => note("no relay could be reached: what is sealed waits in the outbox"),
         Exit::Failed | Exit::Usage => {}

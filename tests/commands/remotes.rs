@@ -52,21 +52,6 @@ fn an_unknown_set_is_named_with_those_that_there_are() {
 }
 
 #[test]
-fn a_set_that_shares_part_of_a_table_is_refused_in_words() {
-    for part in ["where = \"a = :user\"", "follow = \"t\"", "columns = [\"id\"]"] {
-        let scene = Scene::hub(TABLES);
-        add_to_config(&scene, &format!("[[set.part.table]]\nname = \"u\"\n{part}\n"));
-        let words = ["\"part\"", "\"u\"", "whole tables only", "leave out where, follow and columns"];
-        scene.packhorse("hq", &["remote", "add", "alice", "--set", "part"]).refused(2, &words);
-        add_to_config(&scene, "[remote.alice]\nset = \"part\"\n");
-        let pack = ["remote", "pack", "alice", "-o", "alice.rdb", "--no-passphrase"];
-        scene.packhorse("hq", &pack).refused(2, &words);
-        assert!(!scene.path("alice.rdb").exists());
-        scene.packhorse("hq", &["sync"]).expect(0);
-    }
-}
-
-#[test]
 fn a_set_that_names_a_table_that_is_not_synced_is_refused_with_those_that_are() {
     let scene = Scene::hub(TABLES);
     add_to_config(&scene, "[[set.a.table]]\nname = \"keyless\"\n[[set.b.table]]\nname = \"nope\"\n");

@@ -85,7 +85,8 @@ const WHOLE: &str = "SELECT count(*) FROM people JOIN homes ON person = people.i
 fn a_number_means_the_same_record_to_an_application_that_goes_on_writing() {
     let scene = two_ones();
     let run = scene.packhorse("alice", &["sync"]).expect(3);
-    run.says("held");
+    let run = run.says("held").says("something waits for the application to be quiet");
+    assert!(!run.err.contains("needs a person"), "{run:#?}");
     assert_eq!(name_of(&scene, "alice", "1"), "alice", "whom the application has on its screen");
     // The hub's person, her home, and alice's new number.
     let told = held(&scene, "alice");
@@ -96,6 +97,8 @@ fn a_number_means_the_same_record_to_an_application_that_goes_on_writing() {
     );
     assert!(told.iter().any(|held| held.starts_with("people [1]: ") && held.contains("another record by this number")));
     assert!(told.iter().any(|held| held.starts_with("homes [") && held.contains("people 1, which")), "{told:#?}");
+    let home = told.iter().find(|held| held.starts_with("homes [")).expect("her home");
+    assert!(home.ends_with("it refers to people 1, which waits for the application to be quiet"), "{home}");
     // It goes on with what it has read.
     scene.sql(
         "alice",
@@ -120,6 +123,24 @@ fn a_number_means_the_same_record_to_an_application_that_goes_on_writing() {
         .says("the application has been quiet: 3 changes that were held are placed");
     assert_eq!((name_of(&scene, "alice", "1"), name_of(&scene, "alice", "2")), ("hq".into(), "Alice!".into()));
     come_together(&scene, &["hq", "alice"], &TABLES);
+}
+
+/// Also where the child is looked at before its parent is held.
+#[test]
+fn what_waits_for_nothing_but_quiet_needs_nobody_whatever_the_order_of_the_tables() {
+    let (people, homes) = SCHEMA.trim().split_once('\n').expect("two tables");
+    let scene = scene_of(&[homes, people].concat());
+    make_ones(&scene);
+    sync_all(&scene, &["alice", "hq"]);
+    let run = scene.packhorse("alice", &["sync"]).expect(3).says("something waits for the application to be quiet");
+    assert!(!run.err.contains("needs a person"), "{run:#?}");
+    assert!(
+        held(&scene, "alice")
+            .iter()
+            .any(|held| held.ends_with("people 1, which waits for the application to be quiet"))
+    );
+    rest(&scene, "alice");
+    come_together(&scene, &["alice", "hq"], &TABLES);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Records that are deleted and made again, or whose number is, before the other ends have answered.
 
+mod random;
+
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -125,4 +127,169 @@ fn a_deletion_is_of_what_referred_to_whoever_had_the_number_then() {
     equal(&scene, &["p", "k"]);
     assert_eq!(scene.sql("hq", "SELECT n FROM p"), "one");
     assert_eq!(scene.sql("hq", "SELECT count(*) FROM k"), "0");
+}
+
+const BEARING: &str = "
+    CREATE TABLE p (id INTEGER PRIMARY KEY, n TEXT);
+    CREATE TABLE e (id INTEGER PRIMARY KEY REFERENCES p(id) ON DELETE CASCADE, n TEXT);
+    CREATE TABLE k (p INTEGER REFERENCES p(id) ON DELETE CASCADE, w TEXT, n TEXT, PRIMARY KEY (p, w));
+    INSERT INTO p VALUES (1, 'one'); INSERT INTO e VALUES (1, 'first'); INSERT INTO k VALUES (1, 'a', 'first')";
+
+const ANOTHER: &str = "PRAGMA foreign_keys = ON; DELETE FROM p WHERE id = 1; INSERT INTO p VALUES (1, 'another')";
+
+const ITS_OWN: &str = "INSERT INTO e VALUES (1, 'its own'); INSERT INTO k VALUES (1, 'a', 'its own')";
+
+/// What a remote deletes last bore the number of the one that it knew, and goes with that.
+#[test]
+fn a_later_deletion_is_not_of_what_bears_the_number_of_another_meanwhile() {
+    for remade in ["", "INSERT INTO p VALUES (1, 'remade')"] {
+        let scene = three(BEARING, "");
+        scene.sql("hq", ANOTHER);
+        sync(&scene, &["alice"]);
+        scene.sql("hq", ITS_OWN);
+        sleep(Duration::from_millis(20));
+        scene.sql("alice", &format!("PRAGMA foreign_keys = ON; DELETE FROM p WHERE id = 1; {remade}"));
+        sync(&scene, &["alice"]);
+        equal(&scene, &["p", "e", "k"]);
+        for table in ["e", "k"] {
+            assert_eq!(scene.sql("bob", &format!("SELECT n FROM {table}")), "its own", "{table} {remade}");
+        }
+    }
+}
+
+/// The hub makes all anew between two of its runs, and a remote edits last what was there before.
+#[test]
+fn what_bore_a_number_before_is_another_than_what_bears_it_since() {
+    let scene = three(BEARING, "");
+    sync(&scene, &["hq", "alice", "hq", "bob"]);
+    scene.sql("hq", &format!("{ANOTHER}; {ITS_OWN}"));
+    sleep(Duration::from_millis(20));
+    scene.sql("alice", "UPDATE e SET n = 'edited'");
+    equal(&scene, &["p", "e", "k"]);
+    for node in NODES {
+        let told = "SELECT p.n, e.n FROM p JOIN e ON e.id = p.id ORDER BY p.id";
+        assert_eq!(scene.sql(node, told), "another|its own\none|edited", "{node}");
+    }
+}
+
+/// Two had the number and are dead when a remote's child of the first comes.
+#[test]
+fn a_living_child_brings_back_whom_it_refers_to_and_not_who_had_the_number_last() {
+    let scene = three(
+        "CREATE TABLE p (id INTEGER PRIMARY KEY, n TEXT); INSERT INTO p VALUES (1, 'one');
+        CREATE TABLE c (id INTEGER PRIMARY KEY, p INTEGER REFERENCES p(id) ON DELETE CASCADE);
+        CREATE TABLE k (p INTEGER REFERENCES p(id) ON DELETE CASCADE, w TEXT, n TEXT, PRIMARY KEY (p, w))",
+        "",
+    );
+    scene.sql("alice", "INSERT INTO c (p) VALUES (1)");
+    scene.sql("bob", "INSERT INTO k VALUES (1, 'b', 'of the first')");
+    sync(&scene, &["alice", "bob"]);
+    for sql in [ANOTHER, "PRAGMA foreign_keys = ON; DELETE FROM p WHERE id = 1"] {
+        scene.sql("hq", sql);
+        // Harvested before it receives anything.
+        scene.packhorse("hq", &["bundle"]).expect(0);
+    }
+    equal(&scene, &["p", "c", "k"]);
+    for node in NODES {
+        let told = "SELECT p.n, k.n FROM p JOIN k ON k.p = p.id JOIN c ON c.p = p.id";
+        assert_eq!(scene.sql(node, told), "one|of the first", "{node}");
+    }
+}
+
+/// An edit of the old one from before its death comes to the hub late, and goes on to who keeps it alive.
+#[test]
+fn an_edit_of_a_dead_record_gives_it_no_number_that_is_anothers_by_now() {
+    let scene = three("CREATE TABLE x (id INTEGER PRIMARY KEY, n TEXT, o TEXT)", "");
+    scene.sql("alice", "INSERT INTO x (n) VALUES ('old')");
+    sync(&scene, &["alice", "hq", "bob", "alice"]);
+    scene.sql("alice", "UPDATE x SET o = 'early'");
+    sleep(Duration::from_millis(5));
+    scene.sql("hq", "DELETE FROM x; INSERT INTO x (n) VALUES ('new')");
+    sleep(Duration::from_millis(5));
+    scene.sql("bob", "UPDATE x SET n = 'old!'");
+    sync(&scene, &["hq", "alice", "hq", "bob"]);
+    equal(&scene, &["x"]);
+    assert_eq!(scene.sql("bob", "SELECT * FROM x"), "1|new|\n2|old!|early");
+}
+
+/// The hub makes one again under the number of an old one, which has no birth; its other remote has told meanwhile that it may
+/// have dropped that of the new one when a remote's deletion of the old comes, which is later than all of the new one.
+#[test]
+fn the_deletion_of_one_without_a_birth_is_not_of_the_one_that_has_its_number_since() {
+    let scene = three("CREATE TABLE p (id INTEGER PRIMARY KEY, n TEXT); INSERT INTO p VALUES (1, 'old')", "");
+    scene.sql("hq", "DELETE FROM p; INSERT INTO p VALUES (1, 'new')");
+    scene.packhorse("hq", &["bundle"]).expect(0);
+    // A horizon lies on a whole second.
+    sleep(Duration::from_millis(1_100));
+    for node in ["alice", "bob"] {
+        scene.sql(node, &format!("INSERT INTO p (n) VALUES ('{node}')"));
+    }
+    sync(&scene, &["alice", "bob", "hq", "alice"]);
+    scene.sql("alice", "INSERT INTO p (n) VALUES ('of alice')");
+    sync(&scene, &["alice", "hq"]);
+    scene.sql("bob", "DELETE FROM p WHERE id = 1");
+    sync(&scene, &["bob", "hq", "alice", "bob"]);
+    equal(&scene, &["p"]);
+    for node in NODES {
+        let told = scene.sql(node, "SELECT n FROM p ORDER BY id");
+        assert_eq!(told, "new\nalice\nbob\nof alice", "{node}");
+    }
+}
+
+/// What a remote did to a record before it deleted it, which the hub keeps for a child. That it had it is known to the other
+/// remote by a horizon beyond it when the first answers.
+#[test]
+fn what_is_kept_for_a_child_lives_on_with_the_last_edits_from_before_its_deletion() {
+    let scene = three(
+        "CREATE TABLE x (id INTEGER PRIMARY KEY, n TEXT); INSERT INTO x VALUES (1, 'old'), (2, 'other');
+        CREATE TABLE y (id INTEGER PRIMARY KEY, x INTEGER REFERENCES x(id))",
+        "",
+    );
+    scene.sql("bob", "UPDATE x SET n = 'edited' WHERE id = 1");
+    // Harvested, and not yet sealed.
+    scene.packhorse("bob", &["bundle"]).expect(0);
+    // A horizon lies on a whole second.
+    sleep(Duration::from_millis(1_100));
+    scene.sql("hq", "INSERT INTO y (x) VALUES (1)");
+    scene.sql("bob", "DELETE FROM x WHERE id = 1");
+    sync(&scene, &["bob", "hq", "alice"]);
+    for n in 1..3 {
+        for node in ["alice", "hq"] {
+            scene.sql(node, &format!("UPDATE x SET n = '{node} {n}' WHERE id = 2"));
+            sync(&scene, &["alice", "hq", "alice"]);
+        }
+    }
+    equal(&scene, &["x", "y"]);
+    for node in NODES {
+        assert_eq!(scene.sql(node, "SELECT n FROM x WHERE id = 1"), "edited", "{node}");
+    }
+}
+
+/// The hub keeps the old one for a child, later than the new one was born, which it has given another number; what a remote has
+/// the new one's child refer to by the old number is that one, also when the hub may lack births of its time.
+#[test]
+fn who_is_known_by_its_birth_is_not_the_old_one_that_is_kept_under_its_number() {
+    let scene = three(
+        "CREATE TABLE p (id INTEGER PRIMARY KEY, n TEXT); INSERT INTO p VALUES (1, 'one');
+        CREATE TABLE c (id INTEGER PRIMARY KEY, p INTEGER REFERENCES p(id), n TEXT)",
+        "",
+    );
+    scene.sql("bob", "DELETE FROM p; INSERT INTO p VALUES (1, 'remade')");
+    scene.packhorse("bob", &["bundle"]).expect(0);
+    scene.sql("hq", "INSERT INTO c (p, n) VALUES (1, 'of the one')");
+    // A horizon lies on a whole second.
+    sleep(Duration::from_millis(1_100));
+    scene.sql("bob", "INSERT INTO p (n) VALUES ('of bob')");
+    sync(&scene, &["bob", "hq", "alice"]);
+    for n in 0..2 {
+        scene.sql("alice", &format!("INSERT INTO p (n) VALUES ('{n}')"));
+        sync(&scene, &["alice", "hq", "alice"]);
+    }
+    scene.sql("bob", "INSERT INTO c (p, n) VALUES (1, 'of the remade')");
+    sync(&scene, &["bob", "hq"]);
+    equal(&scene, &["p", "c"]);
+    for node in NODES {
+        let told = scene.sql(node, "SELECT p.n, c.n FROM c JOIN p ON p.id = c.p ORDER BY c.n");
+        assert_eq!(told, "one|of the one\nremade|of the remade", "{node}");
+    }
 }

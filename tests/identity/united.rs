@@ -1,6 +1,8 @@
 //! Records with an identity whose identifying values change before they meet: one decision for all ends, and what was known
 //! apart is never made one.
 
+mod back;
+mod collated;
 mod random;
 
 use super::{come_together, come_together_ending, tree};

@@ -110,3 +110,36 @@ fn a_set_that_does_not_fit_any_more_stops_nobody() {
     assert_eq!(scene.sql("alice", "SELECT name FROM companies"), "AA");
     assert!(SALES.contains("manager = :user"));
 }
+
+#[test]
+fn a_table_that_is_made_later_is_shared_once_a_set_names_it() {
+    let scene = sales();
+    scene.packhorse("hq", &["remote", "add", "carol"]).expect(0);
+    scene.pack_and_restore("carol");
+    let migration = "CREATE TABLE visits (id INTEGER PRIMARY KEY, company INTEGER REFERENCES companies(id), day TEXT)";
+    scene.sql("hq", migration);
+    scene.sql("hq", "INSERT INTO visits VALUES (1, 1, 'Monday'), (2, 2, 'Tuesday')");
+    scene.sql("alice", migration);
+    scene.sql("carol", migration);
+    rest(&scene, &["hq", "alice", "bob", "carol"]);
+    assert_eq!(scene.sql("carol", "SELECT count(*) FROM visits"), "0");
+    configure(&scene, "[[set.sales.table]]\nname = \"visits\"\nfollow = \"company\"\n");
+    scene.packhorse("hq", &["sync"]).expect(0).says("table visits is synced from now on");
+    for node in ["alice", "carol"] {
+        scene.sync(node);
+    }
+    // Bob's application has not been updated yet.
+    scene.packhorse("bob", &["sync"]).expect(3).says("hq shares table visits, which this database does not have");
+    assert_eq!(scene.sql("alice", "SELECT day FROM visits"), "Monday");
+    scene.same("visits", "hq", "carol");
+    scene.sql("alice", "INSERT INTO visits (company, day) VALUES (1, 'Friday')");
+    scene.sync("alice");
+    scene.sql("bob", migration);
+    for node in ["hq", "bob", "alice", "carol", "hq", "bob"] {
+        scene.packhorse(node, &["sync"]);
+    }
+    rest(&scene, &["hq", "alice", "bob", "carol"]);
+    assert_eq!(scene.sql("bob", "SELECT day FROM visits"), "Tuesday");
+    scene.same("visits", "hq", "carol");
+    assert_eq!(scene.sql("hq", "SELECT count(*) FROM visits"), "3");
+}

@@ -154,12 +154,12 @@ pub fn read(path: &Path, from: Role) -> Result<Said, Unfit> {
             said.terms = Some(terms.map_err(|error| Unfit::Quarantine(format!("its member {name}: {error}")))?);
             continue;
         };
-        let changes = columns::decode(&bytes, manifest.node)
+        let changes = columns::decode(passage, &bytes, manifest.node)
             .map_err(|error| Unfit::Quarantine(format!("its member {name} cannot be read: {error}")))?;
         if columns::member_name(passage, &changes.table) != name {
             return wrong(format!("its member {name} is about table \"{}\"", changes.table));
         }
-        said.changes.push(TableChanges { passage, ..changes });
+        said.changes.push(changes);
     }
     Ok(said)
 }

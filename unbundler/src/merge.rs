@@ -32,6 +32,8 @@ pub struct Arrival {
     pub horizon: Horizon,
     /// Up to where births may be missing, here or at the sender.
     pub births: Horizon,
+    /// Up to where its sender may have left births out, having dropped them.
+    pub left_out: Horizon,
     /// Up to where births may be missing at the sender, in what it says now.
     pub dropped: Horizon,
     /// Everything made up to here on the sender's side had come before.
@@ -99,12 +101,12 @@ impl Arrival {
     }
 
     /// Two births are the same if they are equal; who has none may have dropped one, but not that of a record which was made
-    /// after what is known of its own.
+    /// after what is known of its own. What we have dropped ourselves says nothing of what the sender means by having none.
     fn is_same(&self, ours: Option<Stamp>, theirs: Option<Stamp>, known: impl Iterator<Item = Option<Mark>>) -> bool {
         let mut stamps = known.map(|mark| mark.map_or(self.horizon.stamp(), |mark| mark.stamp));
         match (ours, theirs) {
             (None, Some(birth)) => self.births.covers(birth) && !stamps.any(|stamp| is_before(stamp, birth)),
-            (Some(birth), None) => self.births.covers(birth),
+            (Some(birth), None) => self.left_out.covers(birth),
             (ours, theirs) => ours == theirs,
         }
     }
@@ -288,10 +290,10 @@ pub fn send_whole(marks: &mut Marks, columns: &[ColumnId], cut: Cut, horizon: Ho
 
 /// Marks a record that lives on although it was deleted, by a decision made now: one of its fields is edited anew, which is
 /// later than its deletion, and it goes whole to every link. The others keep their stamps, so that an edit of them that is not
-/// known here stands.
-pub fn live_on(marks: &mut Marks, columns: &[ColumnId], decided: Mark, horizon: Horizon) {
+/// known here stands. `identity`: what it has in common with whatever it may turn out to be one with, which loses nothing by it.
+pub fn live_on(marks: &mut Marks, columns: &[ColumnId], identity: &[ColumnId], decided: Mark, horizon: Horizon) {
     send_whole(marks, columns, decided.cut, horizon);
-    marks.set(columns.first().copied().unwrap_or(ColumnId::EXISTENCE), decided);
+    marks.set(identity.first().or(columns.first()).copied().unwrap_or(ColumnId::EXISTENCE), decided);
     marks.fold(columns);
 }
 

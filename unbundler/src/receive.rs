@@ -191,10 +191,11 @@ impl Receiver<'_> {
         let mut transaction = replica.begin_merge(now, observed)?;
         let (horizon, births) = (transaction.horizon()?, transaction.births(header.horizon)?);
         let (cut, via, hub) = (transaction.cut(), link.id, pass.hub);
-        let dropped = header.horizon;
+        let (left_out, dropped) = (header.horizon, header.horizon);
         let is_lost = link.state.recovers() || accepted.state.recovers();
         let past = if is_lost { Past::Lost } else { Past::Known };
-        let arrival = Arrival { link: link.id, via, cut, seen, sender, hub, past, horizon, births, dropped, had, told };
+        let arrival =
+            Arrival { link: via, via, cut, seen, sender, hub, past, horizon, births, left_out, dropped, had, told };
         let placed = place(&mut *transaction, &changes, arrival, now, self.renumber_quiet)?;
         if pass.hub == Some(link.id) {
             transaction.forget_withdrawn(seen)?;

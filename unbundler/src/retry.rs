@@ -79,9 +79,9 @@ fn try_again(
     let (cut, link, via) = (transaction.cut(), LinkId::LOCAL, LinkId::LOCAL);
     let (seen, sender, had) = (Cut(0), NodeId(0), Reading(0));
     let hub = links.iter().find(|link| link.state.role() == Role::Hub).map(|link| link.id);
-    let dropped = Horizon::NONE;
+    let (left_out, dropped) = (horizon, Horizon::NONE);
     let past = Past::Known;
-    let nobodys = Arrival { link, via, cut, seen, sender, hub, past, horizon, births, dropped, had, told };
+    let nobodys = Arrival { link, via, cut, seen, sender, hub, past, horizon, births, left_out, dropped, had, told };
     let arrival = |link: &packhorse_shared::replica::StoredLink| Arrival {
         link: link.id,
         seen: link.state.acked(),

@@ -8,13 +8,22 @@ use packhorse_shared::value::{Key, Value};
 use super::selector::Selector;
 
 impl Selector<'_> {
-    /// The births of the records whose numbers are in a key, or were at a time, as fields under the names of the key's columns.
-    pub(super) fn key_references(&self, key: &Key, at_time: Option<Stamp>) -> Result<Vec<FieldChange>> {
+    /// The births of the records whose numbers are in a key, as fields under the names of the key's columns; `left`: of what
+    /// is left of a record with this birth, which is that of the youngest.
+    pub(super) fn key_references(&self, key: &Key, left: Option<Option<Stamp>>) -> Result<Vec<FieldChange>> {
         let mut references = Vec::new();
-        let columns = self.table.shape.keys.iter().zip(&self.table.shape.key_refers_to);
+        let shape = &self.table.shape;
+        let columns = shape.keys.iter().zip(&shape.key_refers_to);
+        let is_only = shape.numbers_borne(key).count() == 1;
         for (at, ((name, parent), value)) in columns.zip(&key.0).enumerate() {
-            let birth = self.birth_in(parent.as_deref(), name, value, at_time)?;
-            let column = self.table.shape.columns.len() + 1 + at;
+            let birth = match left {
+                Some(own) if is_only => own.filter(|_| parent.is_some()),
+                _ => {
+                    let until = left.map(|own| own.unwrap_or(Stamp::ZERO));
+                    self.birth_in(parent.as_deref(), name, value, until)?
+                }
+            };
+            let column = shape.columns.len() + 1 + at;
             let reference =
                 |birth| FieldChange { column, value: value.clone(), stamp: Stamp::ZERO, refers_to: Some(birth) };
             references.extend(birth.map(reference));

@@ -9,7 +9,7 @@
 
 mod births;
 mod selector;
-mod unions;
+mod words;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -112,7 +112,7 @@ pub fn select(snapshot: &dyn Snapshot, tables: &[SharedTable], owed: Owed, porti
         selectors.iter().flat_map(|selector| &selector.chosen).filter_map(|chosen| oldest_stamp(&chosen.change));
     let oldest = stamps.min();
     let reach = if upto >= snapshot.cut() { Reach::Rest } else { Reach::Part };
-    let tables = selectors.into_iter().flat_map(Selector::finish).collect();
+    let tables = finished(selectors)?;
     let terms = snapshot.terms_owed(owed.link, owed.floor)?;
     // What comes in by new terms must find them there.
     let terms = terms.filter(|_| owed.since == owed.floor).map(|(terms, _)| terms);
@@ -139,8 +139,13 @@ pub fn sweep(
         let enough = records >= portion.records || bytes >= portion.bytes;
         Ok(if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     })?;
-    let tables = selectors.into_iter().flat_map(Selector::finish).collect();
+    let tables = finished(selectors)?;
     Ok((Selection { tables, terms: None, oldest: None, upto: owed.since, reach: Reach::Part }, reached))
+}
+
+fn finished(selectors: Vec<Selector<'_>>) -> Result<Vec<TableChanges>> {
+    let tables: Vec<Vec<TableChanges>> = selectors.into_iter().map(Selector::finish).collect::<Result<_>>()?;
+    Ok(tables.concat())
 }
 
 /// Counts all that a link is owed, a portion at a time.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use packhorse_shared::change::{EXISTENCE, FieldChange, Passage, RecordChange, TableChanges};
-use packhorse_shared::clock::Stamp;
+use packhorse_shared::clock::{Reading, Stamp};
 use packhorse_shared::id::{ColumnId, Cut};
 use packhorse_shared::link::{Extent, Role};
 use packhorse_shared::marks::Marks;
@@ -12,6 +12,9 @@ use packhorse_shared::value::Value;
 
 use super::Owed;
 
+/// That a record comes in; since when is told of all that do.
+const ENTERED: Passage = Passage::Entered { since: Reading(0) };
+
 /// Chooses from one table.
 pub(super) struct Selector<'a> {
     pub(super) snapshot: &'a dyn Snapshot,
@@ -19,6 +22,8 @@ pub(super) struct Selector<'a> {
     pub(super) owed: Owed,
     /// What a field without a mark counts as stamped with.
     unmarked: Stamp,
+    /// The last cut at which any of the chosen came in.
+    latest_entered: Cut,
     pub(super) chosen: Vec<Chosen>,
 }
 
@@ -32,7 +37,7 @@ pub(super) struct Chosen {
 
 impl<'a> Selector<'a> {
     pub fn new(snapshot: &'a dyn Snapshot, table: &'a SharedTable, owed: Owed) -> Self {
-        Self { snapshot, table, owed, unmarked: snapshot.horizon().stamp(), chosen: Vec::new() }
+        Self { snapshot, table, owed, unmarked: snapshot.horizon().stamp(), latest_entered: Cut(0), chosen: Vec::new() }
     }
 
     pub fn consider(&mut self, record: &dyn ChangedRecord) -> Result<()> {
@@ -47,14 +52,15 @@ impl<'a> Selector<'a> {
                 (Passage::Withdrawn, is_owed.then(|| self.withdrawn(record)).transpose()?)
             }
             (Belonging::Since(at), Life::Present(marks)) if at > self.owed.floor => {
-                (Passage::Entered, Some(self.entered(record, marks)?))
+                self.latest_entered = self.latest_entered.max(at);
+                (ENTERED, Some(self.entered(record, marks)?))
             }
             (_, Life::Present(marks)) => (Passage::Within, self.present(record, marks)?),
             (_, Life::Absent(remains)) => (Passage::Within, self.absent(record, remains)?),
         };
         let cut = record.cut();
         self.chosen.extend(change.map(|change| Chosen { cut, passage, change }));
-        let words = self.unions(record)?.into_iter();
+        let words = self.unions(record)?.into_iter().chain(self.namesake(record)?);
         self.chosen.extend(words.map(|change| Chosen { cut, passage: Passage::Within, change }));
         Ok(())
     }
@@ -151,10 +157,10 @@ impl<'a> Selector<'a> {
         Ok(FieldChange { column: at, value, stamp: mark.map_or(self.unmarked, |mark| mark.stamp), refers_to })
     }
 
-    /// Edits travel even if the record has since been deleted: elsewhere a later edit may bring it back. Those of one that was
-    /// taken off while they waited travel too, and make it whole if they are all of it.
+    /// Edits travel even if the record has since been deleted: elsewhere a later edit may bring it back. They say that it was,
+    /// since one that stands has the number under which it travels. Those of one that was taken off while they waited travel too, and make it whole if they are all of it.
     fn absent(&self, record: &dyn ChangedRecord, remains: &Remains) -> Result<Option<RecordChange>> {
-        let dead = remains.dead.filter(|mark| self.owed.includes(*mark)).map(|mark| mark.stamp);
+        let is_told = remains.dead.is_some_and(|mark| self.owed.includes(mark));
         // It referred to whoever was there until then, and a number may have been given again since.
         let ended = remains.dead.map(|mark| mark.stamp);
         let mut fields = Vec::new();
@@ -170,18 +176,12 @@ impl<'a> Selector<'a> {
         }
         fields.sort_by_key(|field| field.column);
         let (key, birth) = (record.key().clone(), record.birth());
-        let is_owed = dead.is_some() || !fields.is_empty();
+        let is_owed = is_told || !fields.is_empty();
         let whole = remains.dead.is_none() && is_owed && fields.len() == self.table.columns.len();
         if is_owed {
-            fields.extend(self.key_references(record.key(), ended)?);
+            fields.extend(self.key_references(record.key(), Some(record.birth()))?);
         }
-        Ok(is_owed.then_some(RecordChange { key, birth, dead, whole, fields }))
-    }
-
-    fn is_union(&self, record: &RecordChange) -> bool {
-        let is_word =
-            |field: &FieldChange| field.column == self.table.shape.columns.len() && field.value != Value::Null;
-        record.fields.iter().any(is_word)
+        Ok(is_owed.then_some(RecordChange { key, birth, dead: ended, whole, fields }))
     }
 
     fn key_column(&self, at: usize) -> Option<&String> {
@@ -189,21 +189,23 @@ impl<'a> Selector<'a> {
     }
 
     /// What was chosen, by how it stands to what is shared.
-    pub fn finish(mut self) -> Vec<TableChanges> {
+    pub fn finish(mut self) -> Result<Vec<TableChanges>> {
+        let any_entered = self.chosen.iter().any(|chosen| chosen.passage == ENTERED);
+        let since = if any_entered { self.snapshot.judged_at(self.latest_entered)? } else { Reading(0) };
         let mut by_passage: BTreeMap<Passage, Vec<RecordChange>> = BTreeMap::new();
         for Chosen { passage, change, .. } in std::mem::take(&mut self.chosen) {
+            let passage = if passage == ENTERED { Passage::Entered { since } } else { passage };
             by_passage.entry(passage).or_default().push(change);
         }
-        by_passage.into_iter().map(|(passage, records)| self.changes(passage, records)).collect()
+        Ok(by_passage.into_iter().map(|(passage, records)| self.changes(passage, records)).collect())
     }
 
     /// Sorts the records and names only the columns that occur: a bundle with one changed field names one column.
     fn changes(&self, passage: Passage, mut records: Vec<RecordChange>) -> TableChanges {
-        // A bundle says one thing of one record: the word that it is known by another number comes first.
-        records.sort_by(|a, b| {
-            let (one, other) = ((&a.key, a.birth), (&b.key, b.birth));
-            one.cmp(&other).then_with(|| self.is_union(b).cmp(&self.is_union(a)))
-        });
+        // A bundle says one thing of one record: the word that it is known by another number comes first, and the one that merely
+        // names it last.
+        let rank = |record: &RecordChange| (!self.is_union(record), self.is_name(record));
+        records.sort_by(|a, b| (&a.key, a.birth, rank(a)).cmp(&(&b.key, b.birth, rank(b))));
         records.dedup_by(|later, first| later.key == first.key && later.birth == first.birth);
         let mut occurring: Vec<usize> =
             records.iter().flat_map(|record| record.fields.iter().map(|field| field.column)).collect();

@@ -4,6 +4,8 @@
 //! nothing but the thing named has changed; a value from outside is quoted, never pasted. Leaves to the callers what
 //! the change means for the links.
 
+mod sets;
+
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,6 +16,8 @@ use super::{Config, ConfigError, RemoteConfig, read_text};
 use crate::id::NodeName;
 use crate::seam::{Disk, write_durably};
 use crate::set::{Param, Scalar};
+
+pub use sets::{add_set_tables, remove_set, remove_set_table};
 
 /// A change to a configuration that cannot be made; the file is as it was.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +31,17 @@ pub enum EditError {
     /// There is no remote of that name.
     #[error("there is no remote \"{0}\" in the configuration; `packhorse remote list` shows those there are")]
     Unknown(NodeName),
+    /// There is no set of that name.
+    #[error("there is no set \"{0}\" in the configuration; `packhorse set list` shows those there are")]
+    UnknownSet(String),
+    /// The set has no such table.
+    #[error("the set \"{set}\" has no table \"{table}\"; `packhorse set show {set}` shows those that it has")]
+    NotInSet {
+        /// The set.
+        set: String,
+        /// The table.
+        table: String,
+    },
     /// The file is right, but written in a way that the edit does not know.
     #[error("cannot make this change to the configuration for you: {why}; make it in an editor")]
     Form {

@@ -95,7 +95,7 @@ database = ""
 # [table.notes.references]
 # object_id = { type = "object_type", tables = { person = "people", company = "companies" } }
 
-# A sync set: what a remote shares. The set "everything" is there without being written.
+# A sync set: what a remote shares; `packhorse set add` writes it. The set "everything" is there without being written.
 # [set.sales]
 # [[set.sales.table]]
 # name = "companies"

@@ -20,7 +20,9 @@ use std::{fs, io};
 
 use serde::Deserialize;
 
-pub use edit::{EditError, add_remote, edit_file, remove_remote, set_relay};
+pub use edit::{
+    EditError, add_remote, add_set_tables, edit_file, remove_remote, remove_set, remove_set_table, set_relay,
+};
 pub use error::ConfigError;
 pub(crate) use error::{line_of, one_line};
 pub use initial::{InitialConfig, InitialConfigError};
@@ -76,6 +78,11 @@ impl Config {
             Some(section) => Some(section.scope()),
             None => (name == EVERYTHING).then_some(Scope::Everything),
         }
+    }
+
+    /// Whether the file defines a set of this name itself.
+    pub fn defines_set(&self, name: &str) -> bool {
+        self.sets.contains_key(name)
     }
 
     /// The names of all sets, the built-in one among them, sorted.

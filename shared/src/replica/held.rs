@@ -35,11 +35,14 @@ pub enum Refusal<'r> {
     Check(&'r str),
     /// It is the same as a record here that its sender has not seen yet, and will be made one with it.
     Same(&'r str),
+    /// It is to be withdrawn, and something refers to it that is not yet.
+    Leaving(&'r str),
     /// Something else, in these words.
     Other(&'r str),
 }
 
 const SAME: &str = "it is the same as ";
+const LEAVING: &str = "it is shared no more, but ";
 
 impl<'r> Refusal<'r> {
     /// What a refusal says.
@@ -49,7 +52,13 @@ impl<'r> Refusal<'r> {
         let not_null = || after("NOT NULL").map(Self::NotNull);
         let check = || after("CHECK").map(Self::Check);
         let same = || words.starts_with(SAME).then_some(Self::Same(words));
-        unique.or_else(not_null).or_else(check).or_else(same).unwrap_or(Self::Other(words))
+        let leaving = || words.starts_with(LEAVING).then_some(Self::Leaving(words));
+        unique.or_else(not_null).or_else(check).or_else(same).or_else(leaving).unwrap_or(Self::Other(words))
+    }
+
+    /// The words for a record that is to be withdrawn and to which this child still refers.
+    pub fn leaving(child: &str) -> String {
+        format!("{LEAVING}{child} refers to it, and is not withdrawn yet")
     }
 
     /// The words for a record that is the same as one here.

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::Pair;
 use crate::id::{ColumnId, TableId};
+use crate::value::Key;
 
 /// What a table's key means (DESIGN section 6, identity).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +67,18 @@ impl TableShape {
     /// The position of a column in [`Self::columns`]; names compare as SQLite compares them.
     pub fn position(&self, column: &str) -> Option<usize> {
         self.columns.iter().position(|known| known.name.eq_ignore_ascii_case(column))
+    }
+
+    /// Whether its keys bear numbers of other tables' records: then a key is another record's once such a number is.
+    pub fn bears_numbers(&self) -> bool {
+        self.key_kind == KeyKind::Natural && self.key_refers_to.iter().any(Option::is_some)
+    }
+
+    /// The numbers that a key bears, each with the table of its record.
+    pub fn numbers_borne<'s>(&'s self, key: &Key) -> impl Iterator<Item = (&'s str, i64)> {
+        let columns = self.keys.iter().zip(&self.key_refers_to).zip(&key.0);
+        let columns = columns.filter(|_| self.key_kind == KeyKind::Natural);
+        columns.filter_map(|((name, parent), value)| Some((parent.as_deref()?, self.number_in(name, value)?)))
     }
 
     /// The numbers of all columns.

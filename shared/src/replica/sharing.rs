@@ -54,6 +54,26 @@ impl Belonging {
     }
 }
 
+/// What a set on trial would move in one table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trial {
+    /// The table.
+    pub table: String,
+    /// What would come in.
+    pub entering: Volume,
+    /// What would leave.
+    pub leaving: Volume,
+}
+
+/// So many records of about so many bytes before compression.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Volume {
+    /// Records.
+    pub records: u64,
+    /// Bytes.
+    pub bytes: u64,
+}
+
 /// What a peer has said of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spoken {

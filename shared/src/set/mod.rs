@@ -5,6 +5,7 @@
 //! for [`crate::replica`] to tell.
 
 pub mod expression;
+mod finding;
 mod param;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use expression::ExpressionError;
+pub use finding::{Finding, Place, Rule, Severity};
 pub use param::{Param, Scalar};
 
 /// A set with its parameters' values: what one remote shares, or several that have the same.

@@ -1,7 +1,7 @@
 //! Why a change waits, and what would let it be placed, in words.
 
 use packhorse_shared::replica::{Held, Refusal};
-use packhorse_unbundler::place::WAITS_FOR_QUIET;
+use packhorse_unbundler::place::{REFERS_TO_WAITING, WAITS_FOR_QUIET};
 
 /// Why it waits.
 pub fn reason(held: &Held) -> String {
@@ -14,7 +14,7 @@ pub fn reason(held: &Held) -> String {
             format!("{} may not be empty here", columns(held, what).unwrap_or_else(|| what.to_owned()))
         }
         Refusal::Check(what) => format!("the table's condition does not hold: CHECK {what}"),
-        Refusal::Same(words) | Refusal::Other(words) => words.to_owned(),
+        Refusal::Same(words) | Refusal::Leaving(words) | Refusal::Other(words) => words.to_owned(),
     }
 }
 
@@ -33,8 +33,16 @@ pub fn next_step(held: &Held) -> String {
             "change the record, here or where this change was made, so that the table takes it"
         }
         Refusal::Same(_) => "wait: its sender makes the two one when it sees ours",
+        Refusal::Leaving(_) => "wait: what refers to it is sent to the hub, and goes then too",
         Refusal::Other(_) if reason.contains("which was deleted here") => {
             "make the record that it refers to once more where this change was made, or have it refer to another"
+        }
+        Refusal::Other(_) if reason.ends_with(REFERS_TO_WAITING) => "it is placed with the record that it refers to",
+        Refusal::Other(_) if reason.ends_with("which is held itself") => {
+            "it is placed when the record that it refers to is: see to that, which is held as well"
+        }
+        Refusal::Other(_) if reason.ends_with("which has not come yet") => {
+            "wait: the record that it refers to is on its way"
         }
         Refusal::Other(_) if reason.contains("which is another record here") => {
             "it waits until the record that it refers to has a number of its own here"
@@ -98,6 +106,9 @@ mod tests {
             "NOT NULL constraint failed: seats.row",
             "it refers to companies 2, which was deleted here",
             "it refers to companies 2, which is another record here",
+            "it refers to companies 2, which has not come yet",
+            "it refers to companies 2, which is held itself",
+            "it refers to companies 2, which waits for the application to be quiet",
             "another record stands under 5 in this database",
             "table \"seats\" is not synced in this database",
             "a trigger of the application ignored it",

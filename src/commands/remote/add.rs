@@ -11,6 +11,7 @@ use packhorse_shared::replica::Replica;
 use packhorse_shared::seam::Step;
 use packhorse_shared::set::{Param, Scalar};
 
+use crate::commands::set::parameters_of;
 use crate::failure::{Exit, Failure};
 use crate::node::{Node, WORLD, reached};
 use crate::relay;
@@ -20,6 +21,7 @@ const EXAMPLES: &str = "\
 Examples:
   packhorse remote add alice
   packhorse remote add alice --set sales --param user=alice
+  packhorse remote add bob --set north --param regions=oslo --param regions=bergen --param level:=3
   packhorse remote add ship-7 --relay /mnt/share/ship-7   (as the ship reaches its relay folder)";
 
 /// Add a remote: it gets a folder on the relay; its package is made with `remote pack`
@@ -33,18 +35,35 @@ pub struct Add {
     #[arg(long, default_value = EVERYTHING)]
     set: String,
 
-    /// A parameter of the set
+    /// A parameter of the set; given again it is a list, and K:=7 is a number instead of text
     #[arg(long = "param", value_name = "K=V", value_parser = param)]
-    params: Vec<(String, String)>,
+    params: Vec<(String, Scalar)>,
 
     /// The relay folder as the remote reaches it, if different from here
     #[arg(long, value_name = "URL")]
     relay: Vec<String>,
 }
 
-fn param(text: &str) -> Result<(String, String), String> {
+fn param(text: &str) -> Result<(String, Scalar), String> {
     let (key, value) = text.split_once('=').ok_or("write it as name=value")?;
-    if key.is_empty() { Err("the name before = is empty".to_owned()) } else { Ok((key.to_owned(), value.to_owned())) }
+    let (key, value) = match key.strip_suffix(':') {
+        Some(key) => (key, Scalar::Integer(value.parse().map_err(|_| "what stands after := must be a whole number")?)),
+        None => (key, Scalar::Text(value.to_owned())),
+    };
+    if key.is_empty() { Err("the name before = is empty".to_owned()) } else { Ok((key.to_owned(), value)) }
+}
+
+/// One value for each name, or the list of those that were given.
+fn collected(params: Vec<(String, Scalar)>) -> BTreeMap<String, Param> {
+    let mut all: BTreeMap<String, Vec<Scalar>> = BTreeMap::new();
+    for (name, value) in params {
+        all.entry(name).or_default().push(value);
+    }
+    let param = |mut values: Vec<Scalar>| match values.len() {
+        1 => Param::One(values.remove(0)),
+        _ => Param::Many(values),
+    };
+    all.into_iter().map(|(name, values)| (name, param(values))).collect()
 }
 
 impl Add {
@@ -63,9 +82,9 @@ impl Add {
             return Err(Failure::usage(format!("\"{}\" is a folder of this node's own on the relay", self.name))
                 .hint("choose another name for the remote"));
         }
-        let params: BTreeMap<String, Param> =
-            self.params.into_iter().map(|(key, value)| (key, Param::One(Scalar::Text(value)))).collect();
-        let remote = RemoteConfig { set: self.set, params, relay: self.relay };
+        let remote = RemoteConfig { set: self.set, params: collected(self.params), relay: self.relay };
+        node.check_set(&remote.set)?;
+        check_params(&node, &remote)?;
         node.bound_set(&remote)?;
         relay::prepare_remote(&mut node, &self.name)?;
         reached(Step::RemoteFolderMade, &node.home.config_path())?;
@@ -82,4 +101,23 @@ impl Add {
         let has_hub = node.replica.links()?.iter().any(|link| link.state.role() == Role::Hub);
         Ok(has_hub && matches!(self.name.as_str(), "up" | "down"))
     }
+}
+
+/// Every parameter of the set has a value, and every value a parameter.
+fn check_params(node: &Node, remote: &RemoteConfig) -> Result<(), Failure> {
+    let known = parameters_of(&node.scope(&remote.set)?);
+    let names = |all: Vec<&String>| all.into_iter().map(|name| format!(":{name}")).collect::<Vec<_>>().join(", ");
+    let unknown: Vec<&String> = remote.params.keys().filter(|name| !known.contains(*name)).collect();
+    if !unknown.is_empty() {
+        let told = if known.is_empty() { "it has none".to_owned() } else { names(known.iter().collect()) };
+        return Err(Failure::usage(format!("the set \"{}\" has no parameter {}", remote.set, names(unknown)))
+            .hint(format!("its parameters: {told}")));
+    }
+    let missing: Vec<&String> = known.iter().filter(|name| !remote.params.contains_key(*name)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let give: String = missing.iter().map(|name| format!(" --param {name}=VALUE")).collect();
+    Err(Failure::usage(format!("the set \"{}\" needs a value for {}", remote.set, names(missing)))
+        .hint(format!("add{give}")))
 }

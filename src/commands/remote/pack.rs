@@ -1,5 +1,6 @@
 //! `packhorse remote pack`: make remote database packages.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -55,6 +56,7 @@ impl Pack {
             note("there are no remotes yet: add one with `packhorse remote add NAME`");
         }
         note_unknown_policies(&node);
+        check_sets(&node, &orders)?;
         orders.iter().try_for_each(|(remote, file)| pack(&mut node, remote, file))?;
         Ok(Exit::Done)
     }
@@ -72,6 +74,13 @@ impl Pack {
         }
         Ok(vec![(name.clone(), self.output.clone())])
     }
+}
+
+/// Each of their sets once, before any package is made.
+fn check_sets(node: &Node, orders: &[(NodeName, PathBuf)]) -> Result<(), Failure> {
+    let remotes = orders.iter().filter_map(|(remote, _)| node.config.remotes.get(remote));
+    let sets: BTreeSet<&str> = remotes.map(|remote| remote.set.as_str()).collect();
+    sets.into_iter().try_for_each(|set| node.check_set(set))
 }
 
 fn pack(node: &mut Node, remote: &NodeName, file: &Path) -> Result<(), Failure> {

@@ -5,10 +5,10 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use super::super::tree;
+use super::super::{stories, tree};
 use super::{known_by_email, three};
 use crate::mirror::dice::Dice;
-use crate::support::{Run, Scene, sqlite};
+use crate::support::{Scene, sqlite};
 
 const SCHEMA: &str = "
     CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT UNIQUE, name TEXT);
@@ -29,9 +29,7 @@ fn whatever_is_known_by_more_than_its_number_comes_to_rest() {
 #[test]
 #[ignore = "takes long: hundreds of seeds"]
 fn whatever_is_known_by_more_than_its_number_comes_to_rest_in_hundreds_of_stories() {
-    let number = |name: &str, other: u64| std::env::var(name).map_or(other, |text| text.parse().expect("a number"));
-    let first = number("PACKHORSE_UNITED_FIRST", 100);
-    (first..first + number("PACKHORSE_UNITED_SEEDS", 300)).for_each(play);
+    stories::seeds("UNITED").for_each(play);
 }
 
 fn play(seed: u64) {
@@ -45,7 +43,7 @@ fn play(seed: u64) {
         let node = dice.pick(nodes).expect("nodes");
         if dice.percent(35) {
             told.push(format!("{node} syncs"));
-            sync(&scene, node);
+            stories::sync(&scene, node);
             continue;
         }
         let sql = edit(&scene, node, step, &mut dice);
@@ -55,16 +53,9 @@ fn play(seed: u64) {
         thread::sleep(Duration::from_millis(3));
     }
     for _ in 0..7 {
-        nodes.iter().for_each(|node| drop(sync(&scene, node)));
+        nodes.iter().for_each(|node| drop(stories::sync(&scene, node)));
     }
-    judge(&scene, nodes, &format!("seed {seed}:\n{}", told.join("\n")));
-}
-
-#[track_caller]
-fn sync(scene: &Scene, node: &str) -> Run {
-    let run = scene.packhorse(node, &["sync"]);
-    assert!([0, 3].contains(&run.code), "{run:#?}");
-    run
+    stories::judge(&scene, nodes, &TABLES, &format!("seed {seed}:\n{}", told.join("\n")));
 }
 
 fn edit(scene: &Scene, node: &str, step: u64, dice: &mut Dice) -> String {
@@ -81,24 +72,5 @@ fn edit(scene: &Scene, node: &str, step: u64, dice: &mut Dice) -> String {
         5 => format!("PRAGMA foreign_keys = ON; DELETE FROM users WHERE id = {user}"),
         6 => format!("INSERT INTO logins (user, at) VALUES ({user}, '{name}')"),
         _ => format!("INSERT INTO tagged (user, tag, note) VALUES ({user}, {tag}, '{name}')"),
-    }
-}
-
-fn judge(scene: &Scene, nodes: &[&str], told: &str) {
-    let mut held = 0;
-    for node in nodes {
-        let status = scene.packhorse(node, &["status", "--json"]).json();
-        for link in status["links"].as_array().expect("links") {
-            let open = ["pending_changes", "unacknowledged"].map(|what| link[what].as_u64());
-            assert_eq!(open, [Some(0); 2], "{node} is not at rest: {status}\n{told}");
-            held += link["held"].as_u64().expect("a number");
-        }
-        assert_eq!(scene.sql(node, "PRAGMA foreign_key_check"), "", "{node}: {told}");
-    }
-    if held > 0 {
-        return;
-    }
-    for (table, node) in TABLES.iter().flat_map(|table| nodes[1..].iter().map(move |node| (table, node))) {
-        assert_eq!(scene.rows("hq", table), scene.rows(node, table), "{table} differs at {node}: {told}");
     }
 }

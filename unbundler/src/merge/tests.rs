@@ -14,6 +14,7 @@ const ARRIVAL: Arrival = Arrival {
     past: Past::Known,
     horizon: Horizon::NONE,
     births: Horizon::NONE,
+    left_out: Horizon::NONE,
     dropped: Horizon::NONE,
     had: Reading(0),
     told: Told::NOTHING,
@@ -103,6 +104,8 @@ fn a_record_without_a_birth_is_none_that_was_born_after_what_is_known_of_it() {
     remains.set(RemainsField { column: ColumnId(1), mark: Some(mark(40)), value: Value::Null });
     assert!(!arrival.is_same_left(&left(remains), &theirs));
     let born = Present { birth: Some(at(50)), marks: Marks::of_all(mark(50)) };
+    assert!(!arrival.is_same_standing(&born, &of(None, 60), &columns), "its sender has dropped nothing");
+    let arrival = Arrival { left_out: arrival.births, ..arrival };
     assert!(arrival.is_same_standing(&born, &of(None, 60), &columns));
     assert!(!arrival.is_same_standing(&born, &of(None, 40), &columns), "they speak of one before it");
 }

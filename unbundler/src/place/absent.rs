@@ -41,6 +41,12 @@ impl Placer<'_> {
         if known.as_ref() == Some(&remains) {
             return Ok(Step::Nothing);
         }
+        // What its key means has another number here, or waits for one.
+        if remains.living()
+            && let Some(reason) = self.mistaken_key(table, of, record)?
+        {
+            return Ok(Step::Refused(reason));
+        }
         let has_all = table.columns.iter().all(|column| remains.get(column.id).is_some());
         if !remains.living() || !(record.whole || has_all) || remains.withdrawn {
             self.transaction.bury(table, &record.key, birth, &remains)?;
@@ -69,9 +75,10 @@ impl Placer<'_> {
         Ok(Step::Done)
     }
 
-    /// Whether a record of which nothing is known here may never have been here, or been withdrawn: not all that the hub has is.
+    /// Whether a record of which nothing is known here may never have been here, or been withdrawn: not all that the hub has is,
+    /// or it is shared only since a time of which not everything had come.
     fn may_be_new_here(&mut self, table: &TableShape, of: &TableChanges) -> Result<bool> {
-        if of.passage == Passage::Entered {
+        if matches!(of.passage, Passage::Entered { since } if since > self.arrival.had) {
             return Ok(true);
         }
         Ok(self.arrival.authority() == Authority::Sender && self.transaction.has_part(table)?)
@@ -79,7 +86,9 @@ impl Placer<'_> {
 
     /// Whether its hub lets a record come in whole although it has heard of a death under its key.
     fn knew_of_death(&self, of: &TableChanges, dead: Mark) -> bool {
-        of.passage == Passage::Entered && self.arrival.authority() == Authority::Sender && self.arrival.knew(dead)
+        matches!(of.passage, Passage::Entered { .. })
+            && self.arrival.authority() == Authority::Sender
+            && self.arrival.knew(dead)
     }
 
     /// What is known here of a record that does not stand, with what came of it now.

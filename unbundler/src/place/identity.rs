@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use packhorse_shared::change::{EXISTENCE, FieldChange, RecordChange, TableChanges};
 use packhorse_shared::clock::Stamp;
 use packhorse_shared::id::{ColumnId, TableId};
-use packhorse_shared::replica::{KeyKind, Residence, Result, TableShape};
+use packhorse_shared::replica::{KeyKind, Present, Residence, Result, TableShape};
 use packhorse_shared::value::{Key, Value};
 
 use super::Placer;
@@ -53,6 +53,7 @@ impl Placer<'_> {
     pub(super) fn identify(&mut self, bundle: &[TableChanges]) -> Result<Option<Vec<TableChanges>>> {
         let tables = self.transaction.tables();
         self.unknown.clear();
+        self.named = names_of(&tables, bundle);
         if self.arrival.authority() == Authority::Sender {
             self.vacated = self.vacated_by(&tables, bundle)?;
             self.each_born(&tables, bundle, &mut |placer, table, record, _| {
@@ -92,6 +93,12 @@ impl Placer<'_> {
         Ok(Some(identified))
     }
 
+    /// Whether a change is of a record that stands here. Who names that one by its birth has not dropped it.
+    pub(super) fn is_meant(&self, table: &TableShape, present: &Present, record: &RecordChange) -> bool {
+        let is_named = |birth: Stamp| record.birth.is_none() && self.named.contains(&(table.id, birth));
+        self.arrival.is_same_standing(present, record, &table.column_ids()) && !present.birth.is_some_and(is_named)
+    }
+
     /// Goes through the records of tables with assigned keys, but for words on which are one.
     fn each_born(
         &mut self,
@@ -125,12 +132,13 @@ impl Placer<'_> {
         if self.moves.of(table.id, &residence(theirs, Some(birth))).is_some() {
             return Ok(theirs);
         }
-        if standing.is_some_and(|present| self.arrival.is_known_by(&present, Some(birth), &table.column_ids())) {
-            return Ok(theirs);
-        }
+        // Who is known by its birth is nobody without one.
         if let Some(ours) = self.transaction.number_of(table, birth)? {
             self.confirm_again(table, theirs, ours, birth)?;
             return Ok(ours);
+        }
+        if standing.is_some_and(|present| self.arrival.is_known_by(&present, Some(birth), &table.column_ids())) {
+            return Ok(theirs);
         }
         if self.arrival.authority() == Authority::Sender {
             return Ok(theirs);
@@ -274,7 +282,7 @@ impl Placer<'_> {
         if has_come || self.may_have_dropped(parent, number, birth)? {
             return Ok(None);
         }
-        Ok(Some(format!("it refers to {} {number}, which has not come yet", parent.name)))
+        self.not_here_yet(parent, number, birth).map(Some)
     }
 
     /// Whether a record that is not found by its birth may stand here without one, or have stood: under a number that can be
@@ -322,14 +330,14 @@ impl Placer<'_> {
 
     /// The number here of a record that its sender knows by a number and a birth, if it is known here.
     pub(super) fn known_number(&mut self, table: &TableShape, theirs: i64, birth: Stamp) -> Result<Option<i64>> {
+        if let Some(ours) = self.transaction.number_of(table, birth)? {
+            return Ok(Some(ours));
+        }
         let standing = self.transaction.find(table, &Key(vec![Value::Integer(theirs)]))?;
         if standing.is_some_and(|present| self.arrival.is_known_by(&present, Some(birth), &table.column_ids())) {
             return Ok(Some(theirs));
         }
-        match self.transaction.number_of(table, birth)? {
-            Some(ours) => Ok(Some(ours)),
-            None => self.transaction.given_number(table, theirs, birth),
-        }
+        self.transaction.given_number(table, theirs, birth)
     }
 }
 
@@ -340,6 +348,17 @@ pub(super) fn says_only_number(table: &TableShape, of: &TableChanges, record: &R
         && record.dead.is_none()
         && !record.fields.is_empty()
         && record.fields.iter().all(|field| is_existence(field.column))
+}
+
+/// The births by which a bundle names records.
+fn names_of(tables: &[TableShape], bundle: &[TableChanges]) -> Births {
+    let mut names = Births::new();
+    for changes in bundle {
+        let table = tables.iter().find(|table| table.name.eq_ignore_ascii_case(&changes.table));
+        let Some(table) = table.filter(|table| table.key_kind == KeyKind::Assigned) else { continue };
+        names.extend(changes.records.iter().filter_map(|record| Some((table.id, record.birth?))));
+    }
+    names
 }
 
 fn is_confirmation(table: &TableShape, bundle: &[TableChanges], record: &RecordChange) -> bool {

@@ -55,7 +55,10 @@ impl Placer<'_> {
             return Ok(None);
         }
         let standing = self.transaction.find(table, &record.key)?;
-        let is_it = |present: &Present| self.arrival.is_same_standing(present, record, &table.column_ids());
+        // What bears a number is about another once that is another's, and leaves what it bears now.
+        let is_it = |present: &Present| {
+            table.bears_numbers() || self.arrival.is_same_standing(present, record, &table.column_ids())
+        };
         let Some(present) = standing.filter(is_it) else { return Ok(None) };
         let values = self.transaction.values(table, &record.key)?;
         let (child, tables) = (Child { item, present, values }, self.transaction.tables());

@@ -6,15 +6,16 @@
 //! a change is placed or held, the fields of one that wait held apart, and one that is held never stops the rest.
 //!
 //! Which record, under which number: `identity` finds it here, `follow` gives it the hub's number, `quiet` has what waits for
-//! the application before that; `unite` and `united` make one of two made apart, `moved` and `returned` know who is known
+//! the application before that; `unite` and `united` make one of two made apart, `rejoin` of one that comes back and one made since, `moved` and `returned` know who is known
 //! under another birth. What becomes of it: `standing` if it stands in its table, `absent` if it does not. What it refers to:
-//! `references`, `parent`, `column`. What is placed only together: `swap`, `circle`, and `reborn` with `leaving` where numbers
+//! `references`, `parent`, `column`. What cannot be placed: `hold`. What is placed only together: `swap`, `circle`, and `reborn` with `leaving` where numbers
 //! were given again; what is placed in part: `partly`.
 
 mod absent;
 mod circle;
 mod column;
 mod follow;
+mod hold;
 mod identity;
 mod leaving;
 mod moved;
@@ -23,6 +24,7 @@ mod partly;
 mod quiet;
 mod reborn;
 mod references;
+mod rejoin;
 mod returned;
 mod standing;
 mod swap;
@@ -39,15 +41,16 @@ use packhorse_shared::clock::{Reading, WallTime};
 use packhorse_shared::config::Span;
 use packhorse_shared::horizon::Horizon;
 use packhorse_shared::id::{Cut, LinkId, TableId};
-use packhorse_shared::replica::{Held, MergeTransaction, Moves, Refusal, Result, SharedTable, TableShape};
+use packhorse_shared::replica::{Held, MergeTransaction, Moves, Result, SharedTable, TableShape};
 use packhorse_shared::value::Key;
 
 use crate::merge::Arrival;
+use hold::Waits;
 use identity::{Adopted, Births, Confirms, says_only_number};
 use quiet::Waiting;
 use references::Undo;
 
-pub use quiet::WAITS_FOR_QUIET;
+pub use quiet::{REFERS_TO_WAITING, WAITS_FOR_QUIET};
 
 /// What placing came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,6 +61,10 @@ pub struct Placed {
     pub held: u64,
     /// Of these, the ones that wait for nobody but their sender: it makes them one with ours.
     pub waiting: u64,
+    /// And those that are to be withdrawn and wait for what refers to them.
+    pub leaving: u64,
+    /// And those that wait for nothing but the application to be quiet.
+    pub resting: u64,
     /// Fields over which there is a conflict.
     pub conflicts: u64,
     /// Records that were kept although deleted elsewhere, because others refer to them.
@@ -92,7 +99,7 @@ pub struct Placer<'a> {
     now: WallTime,
     placed: Placed,
     /// What is held, once it was looked at: a change that comes again is not held twice.
-    held: Option<BTreeMap<(String, Key), Vec<TableChanges>>>,
+    held: Option<BTreeMap<(String, Key), Vec<Waits>>>,
     /// Records that die together: none of them keeps another alive.
     dying: BTreeSet<(TableId, Key)>,
     /// Numbers that are out of date.
@@ -101,9 +108,15 @@ pub struct Placer<'a> {
     adopted: Adopted,
     /// Numbers of records here that are to die by the bundle.
     vacated: BTreeSet<(TableId, i64)>,
+    /// Records that live on here although they were deleted at the other end.
+    living_on: BTreeSet<(TableId, Key)>,
+    /// Deletions that a living child overrules, each with the child.
+    outlived: Vec<(TableChanges, String)>,
     /// The births of records that are about to be placed together, and of the sender's that are new here.
     coming: Births,
     unknown: Births,
+    /// Those by which the bundle names records.
+    named: Births,
     /// How changes that are held stand against what is here, by the link that brought them, where that is known.
     of_links: BTreeMap<LinkId, Arrival>,
     /// What each link shares, of those looked at.
@@ -134,9 +147,7 @@ pub fn place(
         placed = placer.retry_held(&|held| held.change.passage == Passage::Withdrawn)?;
     }
     if placer.placed.held > 0 {
-        let held = placer.transaction.held()?;
-        let waiting = held.iter().filter(|held| matches!(Refusal::of(&held.reason), Refusal::Same(_))).count() as u64;
-        placer.placed.waiting = waiting.min(placer.placed.held);
+        placer.count_waiting()?;
     }
     Ok(placer.placed)
 }
@@ -190,8 +201,11 @@ impl<'a> Placer<'a> {
             confirms,
             adopted,
             vacated: BTreeSet::new(),
+            living_on: BTreeSet::new(),
+            outlived: Vec::new(),
             coming,
             unknown: Births::new(),
+            named: Births::new(),
             of_links,
             sharing: BTreeMap::new(),
             refusal: None,
@@ -234,6 +248,7 @@ impl Placer<'_> {
         let refused = self.make_room_for_new(refused, &mut undos)?;
         let refused = self.swap(refused, &mut undos)?;
         self.give_up_all(refused, &mut undos)?;
+        self.revive_all(&tables)?;
         self.mend_references(undos)
     }
 
@@ -255,30 +270,6 @@ impl Placer<'_> {
         match changes.columns.iter().find(unknown) {
             Some(column) => Err(format!("table \"{}\" has no column \"{column}\" in this database", changes.table)),
             None => Ok(table),
-        }
-    }
-
-    fn hold_all(&mut self, changes: &TableChanges, reason: &str) -> Result<()> {
-        changes.records.iter().try_for_each(|record| self.hold(changes, record, reason))
-    }
-
-    pub(super) fn hold(&mut self, of: &TableChanges, record: &RecordChange, reason: &str) -> Result<()> {
-        let alone = TableShape::alone(of, record.clone());
-        self.placed.held += 1;
-        self.refusal = Some(reason.to_owned());
-        let at = (of.table.clone(), record.key.clone());
-        if self.held()?.get(&at).is_none_or(|held| !held.contains(&alone)) {
-            self.transaction.hold(self.arrival.link, &alone, reason, self.now)?;
-            self.held()?.entry(at).or_default().push(alone);
-        }
-        Ok(())
-    }
-
-    /// What is held, by record, as far as this bundle was told.
-    fn held(&mut self) -> Result<&mut BTreeMap<(String, Key), Vec<TableChanges>>> {
-        match &mut self.held {
-            Some(held) => Ok(held),
-            none => Ok(none.insert(by_record(self.transaction.held()?))),
         }
     }
 
@@ -328,7 +319,7 @@ impl Placer<'_> {
                 self.hold(of, record, &reason)?;
             }
             Step::NumberTaken => self.give_number(table, of, record)?,
-            Step::HasChild(child) => self.revive(table, record, &child)?,
+            Step::HasChild(child) => self.outlived.push((TableShape::alone(of, record.clone()), child)),
         }
         Ok(())
     }
@@ -353,9 +344,7 @@ impl Placer<'_> {
         }
         let standing = self.transaction.find(table, &record.key)?;
         match standing {
-            Some(present) if self.arrival.is_same_standing(&present, record, &table.column_ids()) => {
-                self.standing(table, of, record, present, undos)
-            }
+            Some(present) if self.is_meant(table, &present, record) => self.standing(table, of, record, present, undos),
             occupant => self.absent(table, of, record, occupant.is_some(), undos),
         }
     }
@@ -376,8 +365,7 @@ impl Placer<'_> {
         let count = all.len() as u64;
         let mut placed = Vec::new();
         for held in all.into_iter().filter(which) {
-            // Nor can its birth have been dropped here: it keeps the horizon below itself.
-            let arrival = Arrival { births: self.arrival.horizon, ..self.arrival_of(&held) };
+            let arrival = self.arrival_of(&held);
             let redirected = self.retry(&held.change, arrival)?;
             // Under its new number it is held anew, if it is.
             if redirected || self.placed.held == 0 {
@@ -398,17 +386,12 @@ impl Placer<'_> {
         // What another sender has seen says nothing of the one that sent this. What is held keeps the horizon below its
         // stamps, and had not come before.
         let seen = if held.link == of_link.link { of_link.seen } else { Cut(0) };
+        let (link, via, had) = (held.link, LinkId::LOCAL, Reading(0));
+        // Nor can its birth have been dropped here. What its sender had dropped by then was exchanged, and is below our horizon
+        // by now.
+        let (births, left_out) = (self.arrival.horizon, self.arrival.horizon);
         // It may have waited through a return to a backup, and its sender have changed its mind: it is told.
-        Arrival { link: held.link, via: LinkId::LOCAL, had: Reading(0), seen, dropped: Horizon::NONE, ..of_link }
+        let dropped = Horizon::NONE;
+        Arrival { link, via, had, seen, births, left_out, dropped, ..of_link }
     }
-}
-
-fn by_record(held: Vec<Held>) -> BTreeMap<(String, Key), Vec<TableChanges>> {
-    let mut by_record: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for Held { change, .. } in held {
-        if let Some(record) = change.records.first() {
-            by_record.entry((change.table.clone(), record.key.clone())).or_default().push(change);
-        }
-    }
-    by_record
 }

@@ -7,13 +7,14 @@
 
 use packhorse_shared::change::{FieldChange, RecordChange, TableChanges};
 use packhorse_shared::clock::Stamp;
-use packhorse_shared::replica::{KeyKind, Placement, Present, Residence, Result, Spoken, TableShape};
+use packhorse_shared::replica::{KeyKind, Missing, Placement, Present, Residence, Result, Spoken, TableShape};
 use packhorse_shared::value::{Key, Value};
 
 use super::Placer;
 use super::column::{Column, column_of};
 use super::identity::{number_of, residence};
 use super::parent::{key_references, number_said, value_said};
+use super::references::{Before, Undo};
 use super::united::union_told;
 use crate::merge::{self, Authority};
 
@@ -89,7 +90,9 @@ impl Placer<'_> {
         record: &RecordChange,
         moved: &mut RecordChange,
     ) -> Result<()> {
+        let (mut births, mut has_moved) = (Vec::new(), false);
         for (name, parent, number, birth) in key_references(table, of, record) {
+            births.push(birth);
             let Some(parent) = tables.iter().find(|table| table.name == parent) else { continue };
             let Some(to) = self.moved_to(parent, residence(number, birth))? else { continue };
             let at = table.keys.iter().position(|key| key == name);
@@ -99,6 +102,12 @@ impl Placer<'_> {
             let said = FieldChange { column, value: part.clone(), stamp: Stamp::ZERO, refers_to: to.birth };
             moved.fields.retain(|field| field.column != column);
             moved.fields.push(said);
+            births.pop();
+            births.push(to.birth);
+            has_moved = true;
+        }
+        if has_moved {
+            moved.birth = births.into_iter().flatten().max();
         }
         Ok(())
     }
@@ -145,6 +154,11 @@ impl Placer<'_> {
         if let Placement::Refused(reason) = self.transaction.insert(table, &key, &fields)? {
             return self.hold(of, record, &reason);
         }
+        if let Some(missing) = self.lacked_by(table, of, record, &key)?
+            && self.transaction.delete(table, &key)? == Placement::Placed
+        {
+            return self.hold(of, record, &self.deleted(&missing));
+        }
         let birth = self.transaction.tick();
         let mut marks = merge::marks_left(&gathered.remains);
         merge::send_whole(&mut marks, &table.column_ids(), self.arrival.cut, self.arrival.horizon);
@@ -153,6 +167,18 @@ impl Placer<'_> {
         self.note_spoken(table, &to.key, Spoken::InPart)?;
         self.tell_unions(table, &to, Present { birth: to.birth, marks })?;
         self.note_return(table, record, to)
+    }
+
+    /// What the record that was given this number refers to and has to wait for.
+    fn lacked_by(
+        &mut self,
+        table: &TableShape,
+        of: &TableChanges,
+        record: &RecordChange,
+        key: &Key,
+    ) -> Result<Option<Missing>> {
+        let change = &RecordChange { key: key.clone(), ..record.clone() };
+        self.lacks(&Undo { table, change, of, birth: None, before: Before::Absent(None) })
     }
 
     fn note_return(&mut self, table: &TableShape, record: &RecordChange, to: Residence) -> Result<()> {

@@ -21,7 +21,7 @@ impl Placer<'_> {
         reason: &str,
     ) -> Result<bool> {
         let standing = self.transaction.find(table, &record.key)?;
-        if !standing.is_some_and(|present| self.arrival.is_same_standing(&present, record, &table.column_ids())) {
+        if !standing.is_some_and(|present| self.is_meant(table, &present, record)) {
             return Ok(false);
         }
         let waiting = self.waiting_columns(table, of, record)?;

@@ -25,6 +25,14 @@ use crate::merge::{self, Authority};
 /// How the reason begins for which such a change is held.
 pub const WAITS_FOR_QUIET: &str = "it waits until the application has written nothing for ";
 
+/// How the reason ends for which a change is held that refers to one which is held for that.
+pub const REFERS_TO_WAITING: &str = ", which waits for the application to be quiet";
+
+/// Whether a change is held for nothing but that.
+pub fn is_for_quiet(reason: &str) -> bool {
+    reason.starts_with(WAITS_FOR_QUIET) || reason.ends_with(REFERS_TO_WAITING)
+}
+
 /// What is known of waiting, so that it is looked up once.
 #[derive(Default)]
 pub(super) struct Waiting {
@@ -93,6 +101,19 @@ impl Placer<'_> {
             true => self.waits_since("that may know the same record by another number"),
             false => reason,
         }
+    }
+
+    /// Why a change waits for a record that it refers to, which does not stand here.
+    pub(super) fn not_here_yet(&mut self, table: &TableShape, number: i64, birth: Stamp) -> Result<String> {
+        let at = (table.name.clone(), Key(vec![Value::Integer(number)]));
+        let held = self.held()?.get(&at).into_iter().flatten();
+        let of_it = held.filter(|held| held.change.records.iter().any(|record| record.birth == Some(birth)));
+        let why = match of_it.map(|held| is_for_quiet(&held.reason)).max() {
+            None => ", which has not come yet",
+            Some(false) => ", which is held itself",
+            Some(true) => REFERS_TO_WAITING,
+        };
+        Ok(format!("it refers to {} {number}{why}", table.name))
     }
 
     /// Whether there are such as wait for the application, and all of them go on waiting.

@@ -194,7 +194,8 @@ impl Placer<'_> {
     /// Whether everything has come that anything was placed in expectation of.
     fn has_come(&mut self, tried: &Tried<'_, '_>) -> Result<bool> {
         for (table, _, record) in tried.unplaced() {
-            if let Some(birth) = record.birth.filter(|_| tried.on_trust)
+            let is_numbered = table.key_kind == KeyKind::Assigned;
+            if let Some(birth) = record.birth.filter(|_| tried.on_trust && is_numbered)
                 && self.transaction.number_of(table, birth)?.is_none()
             {
                 return Ok(false);

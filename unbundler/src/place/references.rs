@@ -62,8 +62,7 @@ impl Placer<'_> {
     /// Whether a deletion is the last word on a record that stands.
     pub(super) fn is_doomed(&mut self, table: &TableShape, record: &RecordChange) -> Result<bool> {
         let standing = self.transaction.find(table, &record.key)?;
-        let is_it = |present: &Present| self.arrival.is_same_standing(present, record, &table.column_ids());
-        let standing = standing.filter(is_it);
+        let standing = standing.filter(|present| self.is_meant(table, present, record));
         let fate = standing.map(|present| merge::fate(&present.marks, record, &self.arrival));
         Ok(matches!(fate, Some(Fate::Dies(_))))
     }
@@ -121,7 +120,12 @@ impl Placer<'_> {
     }
 
     /// The same for a key that holds the numbers of other records: nobody is that record here.
-    fn mistaken_key(&mut self, table: &TableShape, of: &TableChanges, record: &RecordChange) -> Result<Option<String>> {
+    pub(super) fn mistaken_key(
+        &mut self,
+        table: &TableShape,
+        of: &TableChanges,
+        record: &RecordChange,
+    ) -> Result<Option<String>> {
         for (name, parent, number, birth) in key_references(table, of, record) {
             let waits = birth.is_some() || table.declares(name);
             if waits && self.is_another(parent, number, birth)? {
@@ -144,42 +148,61 @@ impl Placer<'_> {
     /// come from the sender, nobody else may notice: the record is brought back here, or, if it has no room, waited for.
     pub(super) fn mend_references(&mut self, undos: Vec<Undo<'_>>) -> Result<()> {
         for undo in undos {
-            let missing = self.transaction.missing_parents(undo.table, &undo.change.key)?;
-            let missing = self.known_missing(missing)?;
-            if missing.is_empty() {
-                continue;
-            }
-            let standing = self.transaction.find(undo.table, &undo.change.key)?;
-            let marks = standing.map(|present| present.marks).unwrap_or_default();
-            let judged: Vec<_> = missing.iter().map(|missing| (missing, self.will(missing, &undo, &marks))).collect();
-            if let Some((waits_for, _)) = judged.iter().find(|(_, will)| *will == Will::Unknowing) {
-                self.wait_for(waits_for, &undo)?;
-                continue;
-            }
-            let child = format!("{} {}", undo.table.name, undo.change.key);
-            for (parent, _) in judged.iter().filter(|(_, will)| *will == Will::Nobodys) {
-                if self.bring_all_back(parent, &child)? == Brought::NoRoom {
-                    self.wait_for(parent, &undo)?;
-                    break;
-                }
+            if let Some(missing) = self.lacks(&undo)? {
+                self.wait_for(&missing, &undo)?;
             }
         }
         Ok(())
     }
 
+    /// What a change that was placed has to wait for after all.
+    pub(super) fn lacks(&mut self, undo: &Undo<'_>) -> Result<Option<Missing>> {
+        let missing = self.transaction.missing_parents(undo.table, &undo.change.key)?;
+        let missing = self.meant_by(undo, missing)?;
+        let missing = self.known_missing(missing)?;
+        if missing.is_empty() {
+            return Ok(None);
+        }
+        let standing = self.transaction.find(undo.table, &undo.change.key)?;
+        let marks = standing.map(|present| present.marks).unwrap_or_default();
+        let judged = missing.into_iter().map(|missing| (self.will(&missing, undo, &marks), missing));
+        let mut judged: Vec<_> = judged.filter(|(will, _)| *will != Will::Knowing).collect();
+        if let Some(at) = judged.iter().position(|(will, _)| *will == Will::Unknowing) {
+            return Ok(Some(judged.swap_remove(at).1));
+        }
+        let child = format!("{} {}", undo.table.name, undo.change.key);
+        for (_, parent) in judged {
+            let waits = match self.bring_all_back(&parent, &child)? {
+                Brought::Done => false,
+                Brought::Unknown => self.is_held(&parent)?,
+                Brought::NoRoom => true,
+            };
+            if waits {
+                return Ok(Some(parent));
+            }
+        }
+        Ok(None)
+    }
+
     /// Of these, the ones of which something is left or held here. A reference to what nobody knows was so at its origin.
-    fn known_missing(&mut self, mut missing: Vec<Missing>) -> Result<Vec<Missing>> {
+    fn known_missing(&mut self, missing: Vec<Missing>) -> Result<Vec<Missing>> {
         if missing.iter().all(|missing| missing.remains != Remains::default()) {
             return Ok(missing);
         }
+        let mut known = Vec::new();
+        for missing in missing {
+            if missing.remains != Remains::default() || self.is_held(&missing)? {
+                known.push(missing);
+            }
+        }
+        Ok(known)
+    }
+
+    /// Whether what is missing waits here itself.
+    fn is_held(&mut self, missing: &Missing) -> Result<bool> {
         let tables = self.transaction.tables();
-        let held = self.held()?;
-        missing.retain(|missing| {
-            let table = tables.iter().find(|table| table.id == missing.table);
-            let is_held = |table: &TableShape| held.contains_key(&(table.name.clone(), missing.key.clone()));
-            missing.remains != Remains::default() || table.is_some_and(is_held)
-        });
-        Ok(missing)
+        let Some(table) = tables.iter().find(|table| table.id == missing.table) else { return Ok(false) };
+        Ok(self.held()?.contains_key(&(table.name.clone(), missing.key.clone())))
     }
 
     fn will(&self, missing: &Missing, undo: &Undo<'_>, marks: &Marks) -> Will {
@@ -204,10 +227,15 @@ impl Placer<'_> {
         if self.take_back(undo)? == Taken::NotBack {
             return Ok(());
         }
+        self.placed.records = self.placed.records.saturating_sub(1);
+        self.hold(undo.of, undo.change, &self.deleted(missing))
+    }
+
+    /// Why a change waits for a record that was deleted here.
+    pub(super) fn deleted(&self, missing: &Missing) -> String {
         let tables = self.transaction.tables();
         let parent = tables.iter().find(|table| table.id == missing.table).map_or("", |table| table.name.as_str());
-        self.placed.records = self.placed.records.saturating_sub(1);
-        self.hold(undo.of, undo.change, &format!("it refers to {parent} {}, which was deleted here", missing.key))
+        format!("it refers to {parent} {}, which was deleted here", missing.key)
     }
 
     /// Brings back what a living record refers to, with all that refers to in its turn, or nothing of it.
@@ -237,7 +265,7 @@ impl Placer<'_> {
         }
         let mark = Mark { stamp: self.transaction.tick(), cut: self.arrival.cut, via: LinkId::LOCAL };
         let mut marks = merge::marks_left(&parent.remains);
-        merge::live_on(&mut marks, &table.column_ids(), mark, self.arrival.horizon);
+        merge::live_on(&mut marks, &table.column_ids(), &table.identity, mark, self.arrival.horizon);
         let present = Present { birth: parent.birth, marks };
         self.transaction.unbury(table, &parent.key, parent.birth)?;
         self.transaction.mark(table, &parent.key, &present)?;

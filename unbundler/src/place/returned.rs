@@ -3,13 +3,17 @@
 //! Owns telling the two apart, in what comes and in what is left here. Invariant: who has the number now is never taken for the
 //! one who had it before. Leaves to `united` the word by which a hub tells where the record is now.
 
+use packhorse_shared::change::FieldChange;
 use packhorse_shared::clock::Stamp;
-use packhorse_shared::replica::{Present, Remains, Residence, Result, TableShape};
+use packhorse_shared::replica::{Buried, Missing, Present, Remains, Residence, Result, TableShape};
 use packhorse_shared::value::{Key, Value};
 
 use super::Placer;
 use super::absent::values_of;
+use super::column::{Column, column_of};
 use super::identity::number_of;
+use super::parent::key_references;
+use super::references::Undo;
 use crate::merge::{Authority, is_before};
 
 impl Placer<'_> {
@@ -70,6 +74,34 @@ impl Placer<'_> {
             }
         }
         Ok(Ok(fields))
+    }
+
+    /// The same with what is left of whom a change means, where its number was another's since.
+    pub(super) fn meant_by(&mut self, undo: &Undo<'_>, mut missing: Vec<Missing>) -> Result<Vec<Missing>> {
+        let tables = self.transaction.tables();
+        for missing in &mut missing {
+            let by = |field: &&FieldChange| {
+                let column = column_of(undo.table, undo.of, field).map(Column::id);
+                column.is_some_and(|column| missing.by.contains(&column))
+            };
+            let in_key = || {
+                let references = key_references(undo.table, undo.of, undo.change);
+                references.into_iter().find(|(_, _, number, _)| number_of(&missing.key) == Some(*number))
+            };
+            let said = undo.change.fields.iter().find(by).map(|field| field.refers_to);
+            let table = tables.iter().find(|table| table.id == missing.table);
+            let (Some(table), Some(birth)) = (table, said.or_else(|| Some(in_key()?.3))) else { continue };
+            let left = self.transaction.remains(table, &missing.key)?;
+            // Who says none may have dropped one.
+            let dropped = |left: &Buried| left.birth.is_some_and(|birth| self.arrival.left_out.covers(birth));
+            if birth.is_none() && left.iter().any(dropped) {
+                continue;
+            }
+            if let Some(meant) = left.into_iter().find(|left| left.birth == birth) {
+                (missing.birth, missing.remains) = (meant.birth, meant.remains);
+            }
+        }
+        Ok(missing)
     }
 
     /// Whether who has a number was born after it was written somewhere. Who came back is older than its birth.

@@ -98,7 +98,7 @@ impl Placer<'_> {
             let ours = present.marks.get(column.id());
             let verdict = match (of.passage, ours) {
                 // Without a mark it may be the default of a column that is shared only now.
-                (Passage::Entered, None) => merge::Field::Theirs,
+                (Passage::Entered { .. }, None) => merge::Field::Theirs,
                 _ => merge::field(ours, field.stamp, &self.arrival),
             };
             if let (Column::Field(at, _), true) = (column, verdict.is_conflict()) {
@@ -169,13 +169,29 @@ impl Placer<'_> {
         Ok(Step::Done)
     }
 
-    /// A living child brings back its dead parent: nothing vanishes without someone deciding it.
-    pub(super) fn revive(&mut self, table: &TableShape, record: &RecordChange, child: &str) -> Result<()> {
+    /// What living children keep, once it is decided what else dies with it.
+    pub(super) fn revive_all(&mut self, tables: &[TableShape]) -> Result<()> {
+        for (of, child) in std::mem::take(&mut self.outlived) {
+            let (Ok(table), Some(record)) = (self.fitting(tables, &of), of.records.first()) else { continue };
+            self.revive(table, &of, record, &child)?;
+        }
+        Ok(())
+    }
+
+    /// A living child brings back its dead parent: nothing vanishes without someone deciding it. What was edited before the
+    /// deletion is placed as if there had been none: it lives on with that.
+    fn revive(&mut self, table: &TableShape, of: &TableChanges, record: &RecordChange, child: &str) -> Result<()> {
+        if !record.fields.is_empty() {
+            let (alive, mut undos) = (RecordChange { dead: None, ..record.clone() }, Vec::new());
+            self.give_up(table, of, &alive, &mut undos)?;
+            self.mend_references(undos)?;
+        }
         let standing = self.transaction.find(table, &record.key)?;
         let mut present = standing.unwrap_or(Present { birth: record.birth, marks: Marks::default() });
         let mark = Mark { stamp: self.transaction.tick(), cut: self.arrival.cut, via: LinkId::LOCAL };
-        merge::live_on(&mut present.marks, &table.column_ids(), mark, self.arrival.horizon);
+        merge::live_on(&mut present.marks, &table.column_ids(), &table.identity, mark, self.arrival.horizon);
         self.transaction.mark(table, &record.key, &present)?;
+        self.living_on.insert((table.id, record.key.clone()));
         self.placed.revived += 1;
         let text = format!("{} {} was deleted elsewhere but is kept: {child} refers to it", table.name, record.key);
         self.transaction.note(&text, self.now)

@@ -66,8 +66,7 @@ impl Placer<'_> {
         let mut candidates = Vec::new();
         for (at, held) in held.iter().enumerate() {
             if let (Ok(table), Some(record)) = (self.fitting(tables, &held.change), held.change.records.first()) {
-                // As with a single one, births are not taken for dropped here.
-                let arrival = Arrival { births: self.arrival.horizon, ..self.arrival_of(held) };
+                let arrival = self.arrival_of(held);
                 candidates.push(Candidate { item: (table, &held.change, record), arrival, at });
             }
         }

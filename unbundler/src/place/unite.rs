@@ -3,7 +3,8 @@
 //! Owns finding them: what a remote has made and is not known here becomes the record that stands, and the remote is told so;
 //! see `united` for the remote's side. Invariants: it is the hub's number and birth that stay; only the hub decides, since the
 //! values may change before two records meet, and it must be one decision for all; records that were known apart are never
-//! made one. Leaves to the merge which of the values stand: the later ones, field by field, as of any record.
+//! made one. Leaves to `rejoin` those that were deleted and come back, and to the merge which of the values stand: the later
+//! ones, field by field, as of any record.
 
 use packhorse_shared::change::{FieldChange, RecordChange, TableChanges};
 use packhorse_shared::clock::Stamp;
@@ -14,7 +15,7 @@ use packhorse_shared::value::{Key, Value};
 
 use super::Placer;
 use super::column::{Column, column_of};
-use super::identity::numbered;
+use super::identity::{number_of, numbered, residence};
 use super::parent::number_said;
 use crate::merge::{self, Authority, Fate};
 
@@ -24,9 +25,11 @@ impl Placer<'_> {
         for changes in bundle {
             let table = tables.iter().find(|table| table.name.eq_ignore_ascii_case(&changes.table));
             let Some(table) = table.filter(|table| !table.identity.is_empty()) else { continue };
-            for record in changes.records.iter().filter(|record| record.dead.is_none()) {
+            for record in &changes.records {
                 if let Some(ours) = self.counterpart(tables, table, changes, record)? {
                     self.unite_with(table, record, ours)?;
+                } else {
+                    self.rejoin(tables, table, changes, record)?;
                 }
             }
         }
@@ -41,17 +44,29 @@ impl Placer<'_> {
         of: &TableChanges,
         record: &RecordChange,
     ) -> Result<Option<(Key, Present)>> {
-        let Some((number, birth)) = numbered(record) else { return Ok(None) };
+        let Some((number, birth)) = numbered(record).filter(|_| record.dead.is_none()) else { return Ok(None) };
         let theirs = Residence { key: record.key.clone(), birth: record.birth };
         if self.moves.of(table.id, &theirs).is_some() || self.is_here(table, number, birth)? {
             return Ok(None);
         }
-        let Some(values) = self.identity_of(tables, table, of, record)? else { return Ok(None) };
-        let Some(key) = self.transaction.identical(table, &values)? else { return Ok(None) };
+        match self.identity_of(tables, table, of, record)? {
+            Some(values) => self.identified_by(tables, (table, of), &values),
+            None => Ok(None),
+        }
+    }
+
+    /// The record that stands here with these values, and keeps them.
+    pub(super) fn identified_by(
+        &mut self,
+        tables: &[TableShape],
+        (table, of): (&TableShape, &TableChanges),
+        values: &[Value],
+    ) -> Result<Option<(Key, Present)>> {
+        let Some(key) = self.transaction.identical(table, values)? else { return Ok(None) };
         let Some(present) = self.transaction.find(table, &key)? else { return Ok(None) };
         for other in &of.records {
             if self.speaks_of(table, other, &key, &present)
-                && self.gives_up_identity(tables, (table, of, other), &present, &values)?
+                && self.gives_up_identity(tables, (table, of, other), &present, values)?
             {
                 return Ok(None);
             }
@@ -78,7 +93,7 @@ impl Placer<'_> {
     }
 
     /// The value of a change's identifying column, in this database's numbers.
-    fn identifying(
+    pub(super) fn identifying(
         &mut self,
         tables: &[TableShape],
         table: &TableShape,
@@ -90,11 +105,15 @@ impl Placer<'_> {
         let shape = table.columns.iter().find(|known| known.id == column);
         let parent = shape.and_then(|shape| shape.refers_to.as_deref());
         let parent = parent.and_then(|name| tables.iter().find(|table| table.name == name));
-        if let (Some(parent), Some(theirs), Some(birth)) = (parent, number_said(table, of, field), field.refers_to) {
-            // What refers to a record that is not known here is like nothing here, whatever stands under its number.
-            return Ok(self.known_number(parent, theirs, birth)?.map(|ours| field.value.renumbered(ours)));
+        let (Some(parent), Some(theirs)) = (parent, number_said(table, of, field)) else {
+            return Ok(Some(field.value.clone()));
+        };
+        if let Some(now) = self.moved_to(parent, residence(theirs, field.refers_to))? {
+            return Ok(number_of(&now.key).map(|ours| field.value.renumbered(ours)));
         }
-        Ok(Some(field.value.clone()))
+        let Some(birth) = field.refers_to else { return Ok(Some(field.value.clone())) };
+        // What refers to a record that is not known here is like nothing here, whatever stands under its number.
+        Ok(self.known_number(parent, theirs, birth)?.map(|ours| field.value.renumbered(ours)))
     }
 
     /// Whether a record that stands here will not have these values any more after a change that comes in the same bundle.
@@ -131,7 +150,7 @@ impl Placer<'_> {
     }
 
     /// What a remote calls by its own number and birth is our record from now on; it goes there whole, with that word.
-    fn unite_with(
+    pub(super) fn unite_with(
         &mut self,
         table: &TableShape,
         record: &RecordChange,
@@ -180,7 +199,7 @@ fn is_born_with(present: &Present, change: &RecordChange) -> bool {
     present.birth.is_some() && present.birth == change.birth
 }
 
-fn field_of<'c>(
+pub(super) fn field_of<'c>(
     table: &TableShape,
     of: &TableChanges,
     record: &'c RecordChange,

@@ -223,7 +223,27 @@ impl Placer<'_> {
         let Some(key) = self.transaction.identical(table, &values[..])? else { return Ok(None) };
         let Some(ours) = self.transaction.find(table, &key)? else { return Ok(None) };
         let mut marks = table.columns.iter().filter_map(|column| ours.marks.get(column.id));
-        let is_unseen = ours.birth.is_some() && !marks.any(|mark| self.arrival.knew(mark));
+        let is_new = ours.birth.is_some() && !marks.any(|mark| self.arrival.knew(mark));
+        let is_unseen = is_new || self.lives_on_unseen(table, of, (record, &key), &ours)?;
         Ok(is_unseen.then(|| Refusal::same(&table.name, &key)))
+    }
+
+    /// Whether the hub has deleted the record of ours in the way and made theirs since, and not heard yet that ours lives on.
+    fn lives_on_unseen(
+        &mut self,
+        table: &TableShape,
+        of: &TableChanges,
+        (record, key): (&RecordChange, &Key),
+        ours: &Present,
+    ) -> Result<bool> {
+        let edited = table.identity.first().and_then(|column| ours.marks.get(*column));
+        if edited.is_none_or(|mark| self.arrival.knew(mark)) {
+            return Ok(false);
+        }
+        // Once it is held for that, so it is until the hub has heard.
+        let at = (of.table.clone(), record.key.clone());
+        let mut held = self.held()?.get(&at).into_iter().flatten();
+        let was_so = held.any(|held| matches!(Refusal::of(&held.reason), Refusal::Same(_)));
+        Ok(was_so || self.living_on.contains(&(table.id, key.clone())))
     }
 }

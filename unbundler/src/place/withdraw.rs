@@ -9,7 +9,7 @@ use packhorse_shared::change::{Passage, RecordChange, TableChanges};
 use packhorse_shared::clock::Stamp;
 use packhorse_shared::id::{ColumnId, TableId};
 use packhorse_shared::marks::{Mark, Marks};
-use packhorse_shared::replica::{Placement, Remains, RemainsField, Result, TableShape};
+use packhorse_shared::replica::{Placement, Refusal, Remains, RemainsField, Result, TableShape};
 use packhorse_shared::value::{Key, Value};
 
 use super::{Item, Placer};
@@ -43,7 +43,7 @@ impl Placer<'_> {
         if !free.contains(&(table.id, record.key.clone()))
             && let Some(child) = self.transaction.living_child(table, &record.key, free)?
         {
-            return self.hold(of, record, &format!("{WAITS_FOR_CHILD}{child} refers to it, and is not withdrawn yet"));
+            return self.hold(of, record, &Refusal::leaving(&child));
         }
         let values = self.transaction.values(table, &record.key)?;
         let mut limbo = self.limbo(table, &present.marks, values);
@@ -99,7 +99,7 @@ impl Placer<'_> {
 
     /// What comes in is withdrawn no more, if it waited for that.
     pub(super) fn keep_what_comes_in(&mut self, bundle: &[TableChanges]) -> Result<()> {
-        let mut coming = bundle.iter().filter(|changes| changes.passage == Passage::Entered).peekable();
+        let mut coming = bundle.iter().filter(|changes| matches!(changes.passage, Passage::Entered { .. })).peekable();
         if coming.peek().is_none() || self.arrival.authority() != Authority::Sender {
             return Ok(());
         }
@@ -138,6 +138,3 @@ fn comes_in(coming: &TableChanges, held: &TableChanges, record: &RecordChange) -
     };
     coming.table == held.table && coming.records.iter().any(is_it)
 }
-
-/// How the reason begins for which a record waits that is to be withdrawn.
-pub const WAITS_FOR_CHILD: &str = "it is shared no more, but ";

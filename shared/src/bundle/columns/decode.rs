@@ -12,14 +12,37 @@ use crate::value::Key;
 
 type Part<T> = Result<T, &'static str>;
 
-/// Reads a table's changes from a bundle that `sender` sealed.
+/// Reads a table's changes from a bundle that `sender` sealed. `passage`: what the member's name says of them.
 ///
 /// # Errors
 /// [`ColumnsError::Damaged`] for whatever [`super::encode`] could not have written.
-pub fn decode(bytes: &[u8], sender: NodeId) -> Result<TableChanges, ColumnsError> {
+pub fn decode(passage: Passage, bytes: &[u8], sender: NodeId) -> Result<TableChanges, ColumnsError> {
     take_table(bytes, sender)
+        .and_then(|changes| told_as(passage, changes))
         .and_then(|changes| check(&changes).map(|()| changes))
         .map_err(|reason| ColumnsError::Damaged { reason })
+}
+
+/// What has come in has no death; in its place stands since when it is shared.
+fn told_as(passage: Passage, mut changes: TableChanges) -> Part<TableChanges> {
+    changes.passage = passage;
+    match &mut changes.passage {
+        Passage::Within => {}
+        Passage::Entered { since } => {
+            let told: Option<Vec<Stamp>> = changes.records.iter_mut().map(|record| record.dead.take()).collect();
+            let told = told.ok_or("it is not said since when a record is shared")?;
+            *since = told.iter().map(|stamp| stamp.reading).max().unwrap_or_default();
+            if !changes.records.iter().all(|record| record.whole) {
+                return Err("a record that is shared from now on is not whole");
+            }
+        }
+        Passage::Withdrawn => {
+            if changes.records.iter().any(|record| record.dead.is_some() || record.whole) {
+                return Err("a record that is shared no more is said to be whole or dead");
+            }
+        }
+    }
+    Ok(changes)
 }
 
 fn take_table(mut bytes: &[u8], sender: NodeId) -> Part<TableChanges> {

@@ -4,7 +4,7 @@ use super::{ColumnsError, PARTS, check, stamps_of};
 use crate::bundle::msgpack;
 use crate::bundle::stamps::{StampWriter, put_positions};
 use crate::bundle::values;
-use crate::change::{FieldChange, RecordChange, TableChanges};
+use crate::change::{FieldChange, Passage, RecordChange, TableChanges};
 use crate::clock::Stamp;
 use crate::id::NodeId;
 
@@ -17,6 +17,10 @@ use crate::id::NodeId;
 pub fn encode(changes: &TableChanges, sender: NodeId) -> Result<Vec<u8>, ColumnsError> {
     check(changes).map_err(|reason| ColumnsError::Unfit { table: changes.table.clone(), reason })?;
     let records = &changes.records;
+    let entered = match changes.passage {
+        Passage::Entered { since } => Some(Stamp { reading: since, node: sender }),
+        Passage::Within | Passage::Withdrawn => None,
+    };
     let mut stamps = StampWriter::new(sender, records.iter().flat_map(stamps_of));
     let mut to = Vec::new();
     msgpack::put_array(&mut to, PARTS);
@@ -26,7 +30,7 @@ pub fn encode(changes: &TableChanges, sender: NodeId) -> Result<Vec<u8>, Columns
     msgpack::put_integer(&mut to, records.len() as i64);
     put_keys(&mut to, changes);
     put_some(&mut to, &mut stamps, records.iter().map(|record| record.birth));
-    put_some(&mut to, &mut stamps, records.iter().map(|record| record.dead));
+    put_some(&mut to, &mut stamps, records.iter().map(|record| entered.or(record.dead)));
     put_positions(&mut to, &positions(records, |record| record.whole), records.len());
     put_columns(&mut to, &mut stamps, changes);
     Ok(to)

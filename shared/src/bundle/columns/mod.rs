@@ -20,8 +20,11 @@ use crate::clock::{Reading, Stamp};
 use crate::id::Digest;
 
 /// Where the members stand, by how their records stand to what is shared.
-const FOLDERS: [(Passage, &str); 3] =
-    [(Passage::Within, "changes/"), (Passage::Entered, "entered/"), (Passage::Withdrawn, "withdrawn/")];
+const FOLDERS: [(Passage, &str); 3] = [
+    (Passage::Within, "changes/"),
+    (Passage::Entered { since: Reading(0) }, "entered/"),
+    (Passage::Withdrawn, "withdrawn/"),
+];
 
 /// A member name that would be longer is cut and told apart by a digest.
 const NAME_MAX: usize = 90;
@@ -56,7 +59,8 @@ pub fn passage_of(name: &str) -> Option<Passage> {
 
 /// The name of the member with this table's changes; the table's own name stands inside.
 pub fn member_name(passage: Passage, table: &str) -> String {
-    let mut name: String = FOLDERS.iter().filter(|(of, _)| *of == passage).map(|(_, folder)| *folder).collect();
+    let is_it = |of: &Passage| std::mem::discriminant(of) == std::mem::discriminant(&passage);
+    let mut name: String = FOLDERS.iter().filter(|(of, _)| is_it(of)).map(|(_, folder)| *folder).collect();
     for byte in table.bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' => name.push(byte.into()),

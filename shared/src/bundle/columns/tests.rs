@@ -89,7 +89,7 @@ fn plain(keys: impl IntoIterator<Item = i64>) -> TableChanges {
 
 fn round_trip(changes: &TableChanges) -> usize {
     let bytes = encode(changes, SENDER).unwrap();
-    assert_eq!(decode(&bytes, SENDER).as_ref(), Ok(changes));
+    assert_eq!(decode(Passage::Within, &bytes, SENDER).as_ref(), Ok(changes));
     bytes.len()
 }
 
@@ -115,15 +115,15 @@ proptest! {
     fn cut_changes_are_refused(changes in changes_of(1, 2)) {
         let bytes = encode(&changes, SENDER).unwrap();
         for length in 0..bytes.len() {
-            prop_assert!(decode(&bytes[..length], SENDER).is_err());
+            prop_assert!(decode(Passage::Within, &bytes[..length], SENDER).is_err());
         }
-        prop_assert!(decode(&[&bytes[..], &[0xc0]].concat(), SENDER).is_err());
+        prop_assert!(decode(Passage::Within, &[&bytes[..], &[0xc0]].concat(), SENDER).is_err());
     }
 
     #[test]
     fn random_bytes_never_panic(bytes in vec(any::<u8>(), 0..200), part in vec(any::<u8>(), 0..100)) {
-        let _ = decode(&bytes, SENDER);
-        let _ = decode(&[&[0x99, 0xa1, b't', 0x91, 0xa1, b'k', 0xc4, 0x00][..], &part].concat(), SENDER);
+        let _ = decode(Passage::Within, &bytes, SENDER);
+        let _ = decode(Passage::Within, &[&[0x99, 0xa1, b't', 0x91, 0xa1, b'k', 0xc4, 0x00][..], &part].concat(), SENDER);
         let _ = values::take(&mut &bytes[..]);
     }
 
@@ -132,7 +132,7 @@ proptest! {
         let mut bytes = encode(&changes, SENDER).unwrap();
         let at = at.index(bytes.len());
         bytes[at] = byte;
-        if let Ok(other) = decode(&bytes, SENDER) {
+        if let Ok(other) = decode(Passage::Within, &bytes, SENDER) {
             round_trip(&other);
         }
     }
@@ -210,10 +210,10 @@ fn counts_beyond_the_bytes_are_refused_before_anything_is_made() {
     let start = [0x99, 0xa1, b't', 0x91, 0xa1, b'k', 0xc4, 0x00];
     let million = [0xce, 0x00, 0x10, 0x00, 0x00];
     for keys in [&[0x91, 0xc4, 0x01, 0x00][..], &[0x91, 0xdd, 0x00, 0x10, 0x00, 0x00], &[0x91]] {
-        assert!(decode(&[&start[..], &million, keys].concat(), SENDER).is_err());
+        assert!(decode(Passage::Within, &[&start[..], &million, keys].concat(), SENDER).is_err());
     }
-    assert!(decode(&[0x99, 0xdb, 0xff, 0xff, 0xff, 0xff], SENDER).is_err());
-    assert!(decode(&[0x99, 0xa1, b't', 0xdd, 0xff, 0xff, 0xff, 0xff], SENDER).is_err());
+    assert!(decode(Passage::Within, &[0x99, 0xdb, 0xff, 0xff, 0xff, 0xff], SENDER).is_err());
+    assert!(decode(Passage::Within, &[0x99, 0xa1, b't', 0xdd, 0xff, 0xff, 0xff, 0xff], SENDER).is_err());
 }
 
 #[test]
@@ -252,4 +252,25 @@ fn member_names_are_plain_and_distinct() {
         let name = member_name(Passage::Within, &table);
         assert!(name.len() <= 90 && crate::bundle::manifest::is_member_name(&name), "{name}");
     }
+}
+
+#[test]
+fn what_comes_in_tells_since_when_and_what_leaves_has_nothing_to_tell() {
+    let whole = |mut changes: TableChanges| {
+        changes.records.iter_mut().for_each(|record| record.whole = true);
+        changes
+    };
+    let since = Reading(77 << 16);
+    let entered = TableChanges { passage: Passage::Entered { since }, ..whole(plain([1, 2])) };
+    let bytes = encode(&entered, SENDER).unwrap();
+    let read = |passage| decode(passage, &bytes, SENDER);
+    assert_eq!(read(Passage::Entered { since: Reading(0) }), Ok(entered));
+    assert!(read(Passage::Withdrawn).is_err(), "whole records do not leave");
+    for (changes, passage) in [(whole(plain([1])), Passage::Entered { since }), (whole(plain([1])), Passage::Withdrawn)]
+    {
+        let bytes = encode(&changes, SENDER).unwrap();
+        assert!(decode(passage, &bytes, SENDER).is_err(), "{passage:?}");
+    }
+    let leaving = TableChanges { passage: Passage::Withdrawn, ..plain([1]) };
+    assert_eq!(decode(Passage::Withdrawn, &encode(&leaving, SENDER).unwrap(), SENDER), Ok(leaving));
 }

@@ -55,6 +55,8 @@ pub(super) struct Entry {
     pub has_members: bool,
     /// The default of each column of the shape, as SQL.
     pub defaults: Vec<String>,
+    /// Finds the key of the record with the same identity, if the table has one.
+    pub identical: Option<String>,
 }
 
 /// Every synced table.
@@ -85,7 +87,8 @@ impl Catalogue {
                     None => identities::of_join_table(connection, &shape)?,
                 };
                 let has_members = rows::are_there(connection, &shape.name)?;
-                entries.push(Entry::new(shape, candidate, has_members, &keys_of));
+                let identical = identities::finding(connection, &shape)?;
+                entries.push(Entry { has_members, identical, ..Entry::new(shape, candidate, &keys_of) });
             }
         }
         let shapes = entries.iter().map(|entry| entry.shape.clone()).collect();
@@ -176,12 +179,7 @@ fn shape(connection: &Connection, id: TableId, table: &Candidate, referring: &Re
 }
 
 impl Entry {
-    fn new(
-        shape: TableShape,
-        candidate: &Candidate,
-        has_members: bool,
-        keys_of: &dyn Fn(&str) -> Option<Vec<String>>,
-    ) -> Self {
+    fn new(shape: TableShape, candidate: &Candidate, keys_of: &dyn Fn(&str) -> Option<Vec<String>>) -> Self {
         let metadata = Metadata::of(&shape.name, shape.keys.len());
         let sql = TableSql::of(&shape, keys_of);
         let default = |column: &ColumnShape| {
@@ -191,7 +189,7 @@ impl Entry {
         let defaults = shape.columns.iter().map(default).collect();
         let last = LastValues::of(&shape);
         let members = MemberRows::of(&shape.name, shape.keys.len());
-        Self { shape, metadata, sql, last, members, has_members, defaults }
+        Self { shape, metadata, sql, last, members, has_members: false, defaults, identical: None }
     }
 }
 
@@ -247,14 +245,6 @@ impl TableSql {
              AND EXISTS (SELECT 1 {moved}) AND NOT EXISTS (SELECT 1 FROM {parent} AS _packhorse_parent \
              WHERE _packhorse_parent.{parent_key} = {name}.{column}){also}"
         ))
-    }
-
-    /// The key of the record with these values of the table's identity.
-    pub fn identical(&self, shape: &TableShape) -> String {
-        let columns = shape.identity.iter().filter_map(|id| shape.columns.iter().find(|column| column.id == *id));
-        let names: Vec<String> = columns.map(|column| quoted(&column.name)).collect();
-        let is_it = joined(names.len(), " AND ", |at| format!("{} = ?{}", names[at], at + 1));
-        format!("SELECT {} FROM {} WHERE {is_it}", self.keys.join(", "), self.name)
     }
 
     /// Puts a record with these columns beside its key.

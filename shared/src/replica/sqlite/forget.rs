@@ -9,6 +9,7 @@ use rusqlite::{Connection, Row, TransactionBehavior, params};
 
 use super::catalogue::{Catalogue, Entry};
 use super::fault::Outcome;
+use super::membership::prune::prune;
 use super::metadata::unpack_birth;
 use super::moves;
 use super::ranges::REMOTES;
@@ -48,6 +49,7 @@ pub(super) fn forget(
     }
     state::set_horizon(writer, what.horizon)?;
     steps.reached(Step::HorizonRaised)?;
+    prune(writer, catalogue, what.cut)?;
     let roster = state::roster(writer)?;
     let has_hub = state::numbers_from(writer)?.is_some();
     let mut dropped = 0;

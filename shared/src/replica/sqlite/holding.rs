@@ -37,10 +37,7 @@ pub(super) fn held(connection: &Connection, node: NodeId) -> Outcome<Vec<Held>> 
         held.push(Held {
             id: row.get(0)?,
             link: LinkId(row.get(1)?),
-            change: TableChanges {
-                passage: passage_of(row.get(2)?)?,
-                ..decode(row.get_ref(3)?.as_blob().map_err(rusqlite::Error::from)?, node)?
-            },
+            change: decode(passage_of(row.get(2)?)?, row.get_ref(3)?.as_blob().map_err(rusqlite::Error::from)?, node)?,
             reason: row.get(4)?,
             since: WallTime(u64::try_from(row.get::<_, i64>(5)?).unwrap_or(0)),
         });
@@ -63,20 +60,22 @@ pub(super) fn release(connection: &Connection, id: i64) -> Outcome<()> {
 
 /// The earliest stamp of any change that is held.
 pub(super) fn earliest(connection: &Connection, node: NodeId) -> Outcome<Option<Reading>> {
-    let mut statement = connection.prepare_cached("SELECT change FROM _packhorse_held")?;
+    let mut statement = connection.prepare_cached("SELECT passage, change FROM _packhorse_held")?;
     let mut rows = statement.query([])?;
     let mut earliest: Option<Reading> = None;
     while let Some(row) = rows.next()? {
-        let change = decode(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?, node)?;
+        let blob = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+        let change = decode(passage_of(row.get(0)?)?, blob, node)?;
         earliest = earliest.into_iter().chain(change.earliest_reading()).min();
     }
     Ok(earliest)
 }
 
-const PASSAGES: [Passage; 3] = [Passage::Within, Passage::Entered, Passage::Withdrawn];
+const PASSAGES: [Passage; 3] = [Passage::Within, Passage::Entered { since: Reading(0) }, Passage::Withdrawn];
 
 fn number_of(passage: Passage) -> i64 {
-    PASSAGES.iter().position(|known| *known == passage).map_or(0, |at| at as i64)
+    let is_it = |known: &Passage| std::mem::discriminant(known) == std::mem::discriminant(&passage);
+    PASSAGES.iter().position(is_it).map_or(0, |at| at as i64)
 }
 
 fn passage_of(number: i64) -> Outcome<Passage> {
@@ -84,6 +83,6 @@ fn passage_of(number: i64) -> Outcome<Passage> {
     known.ok_or_else(|| Fault::Damaged("a change that is held cannot be read".to_owned()))
 }
 
-fn decode(bytes: &[u8], node: NodeId) -> Outcome<TableChanges> {
-    columns::decode(bytes, node).map_err(|error| Fault::Damaged(error.to_string()))
+fn decode(passage: Passage, bytes: &[u8], node: NodeId) -> Outcome<TableChanges> {
+    columns::decode(passage, bytes, node).map_err(|error| Fault::Damaged(error.to_string()))
 }

@@ -10,7 +10,8 @@ use rusqlite::{Connection, params};
 
 use super::catalogue::{Catalogue, Entry};
 use super::fault::{Fault, Outcome};
-use super::schema::unique_indexes;
+use super::names::{joined, quoted};
+use super::schema::{UniqueIndex, unique_indexes};
 use crate::id::{ColumnId, TableId};
 use crate::replica::{KeyKind, Parent, ReplicaError, TableShape};
 
@@ -75,13 +76,41 @@ fn columns_of(
             None => return Ok(Err(format!("it has no column \"{name}\" beside its key"))),
         }
     }
-    let is_it = |unique: &[String]| {
-        unique.len() == wanted.len()
-            && unique.iter().all(|one| wanted.iter().any(|name| name.eq_ignore_ascii_case(one)))
-    };
     let indexes = unique_indexes(connection, &shape.name)?;
-    let is_unique = indexes.iter().filter_map(|index| index.columns.as_deref()).any(is_it);
+    let is_unique = indexes.iter().any(|index| is_made_of(index, wanted));
     Ok(if is_unique { Ok(columns) } else { Err(format!("no UNIQUE key is made of {}", wanted.join(", "))) })
+}
+
+fn is_made_of<S: AsRef<str>>(index: &UniqueIndex, wanted: &[S]) -> bool {
+    let is_wanted = |one: &String| wanted.iter().any(|name| name.as_ref().eq_ignore_ascii_case(one));
+    let columns = index.columns.as_ref();
+    columns.is_some_and(|columns| columns.len() == wanted.len() && columns.iter().all(is_wanted))
+}
+
+/// The statement that finds the key of the record with given values of its table's identity: those that the unique key takes
+/// for the same, by whatever collation it compares.
+pub(super) fn finding(connection: &Connection, shape: &TableShape) -> Outcome<Option<String>> {
+    let columns = shape.identity.iter().filter_map(|id| shape.columns.iter().find(|column| column.id == *id));
+    let names: Vec<&str> = columns.map(|column| column.name.as_str()).collect();
+    if names.is_empty() {
+        return Ok(None);
+    }
+    let mut indexes = unique_indexes(connection, &shape.name)?;
+    indexes.retain(|index| is_made_of(index, &names));
+    // Of several the one that takes more for the same.
+    let index = indexes.iter().max_by_key(|index| index.collations.iter().filter(|name| *name != "BINARY").count());
+    let is_it = joined(names.len(), " AND ", |at| {
+        let collation = index.and_then(|index| collation_of(index, names[at]));
+        let compared = collation.map(|name| format!(" COLLATE {}", quoted(name))).unwrap_or_default();
+        format!("{} = ?{}{compared}", quoted(names[at]), at + 1)
+    });
+    let keys: Vec<String> = shape.keys.iter().map(|key| quoted(key)).collect();
+    Ok(Some(format!("SELECT {} FROM {} WHERE {is_it}", keys.join(", "), quoted(&shape.name))))
+}
+
+fn collation_of<'i>(index: &'i UniqueIndex, name: &str) -> Option<&'i str> {
+    let at = index.columns.as_ref()?.iter().position(|column| column.eq_ignore_ascii_case(name))?;
+    index.collations.get(at).map(String::as_str)
 }
 
 /// The columns of a join table's unique key: two or more, each of which refers to a record of another table.

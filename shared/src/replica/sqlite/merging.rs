@@ -9,6 +9,7 @@ mod parking;
 mod records;
 mod refusal;
 mod sharing;
+mod writing;
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,7 +27,7 @@ use super::moves;
 use super::numbers;
 use super::quiet;
 use super::search;
-use super::silence::{Loud, without_triggers};
+use super::silence::Loud;
 use super::state::{self, Progress};
 use super::values::{bind_from, key_at};
 use crate::change::TableChanges;
@@ -40,7 +41,6 @@ use crate::replica::{
 };
 use crate::value::{Key, Value};
 use parking::Part;
-use refusal::{is_refusal, words};
 
 /// A write transaction that has begun with nothing unharvested; rolled back when dropped without commit.
 pub(super) struct SqliteMerge<'a> {
@@ -102,53 +102,6 @@ impl<'a> SqliteMerge<'a> {
 
     fn said<T>(&self, outcome: Outcome<T>) -> Result<T> {
         outcome.map_err(|fault| fault.at(&self.path, "be written"))
-    }
-
-    /// Runs one write; what a constraint or a trigger refuses is an answer, not an error.
-    fn place(&self, table: &TableShape, write: impl FnOnce() -> Outcome<usize>) -> Outcome<Placement> {
-        match self.attempt(table, write)? {
-            // RAISE(IGNORE) leaves the row as it was, and is no error.
-            Ok(0) => Ok(Placement::Refused("a trigger of the application ignored it".to_owned())),
-            Ok(_) => Ok(Placement::Placed),
-            Err(refusal) => Ok(Placement::Refused(refusal)),
-        }
-    }
-
-    /// Runs one write; tells how many rows it changed, or in which words it was refused.
-    fn attempt(
-        &self,
-        table: &TableShape,
-        write: impl FnOnce() -> Outcome<usize>,
-    ) -> Outcome<std::result::Result<usize, String>> {
-        let done = if self.loud.synced.contains(&table.id) {
-            self.unheard.set(true);
-            without_triggers(self.writer, write)
-        } else {
-            write()
-        };
-        match done {
-            Ok(rows) => Ok(Ok(rows)),
-            Err(Fault::Sqlite(error)) if is_refusal(&error) => match self.writer.is_autocommit() {
-                // A trigger that raises ROLLBACK has ended the whole transaction.
-                true => Err(Fault::Sqlite(error)),
-                false => Ok(Err(words(&error))),
-            },
-            Err(fault) => Err(fault),
-        }
-    }
-
-    fn put(
-        &self,
-        sql: &str,
-        values: &[(usize, Value)],
-        key_first: Option<&Key>,
-        key_last: Option<&Key>,
-    ) -> Outcome<usize> {
-        let mut statement = self.writer.prepare_cached(sql)?;
-        let at = bind_from(&mut statement, 1, key_first.into_iter().flat_map(|key| &key.0))?;
-        let at = bind_from(&mut statement, at, values.iter().map(|field| &field.1))?;
-        bind_from(&mut statement, at, key_last.into_iter().flat_map(|key| &key.0))?;
-        Ok(statement.raw_execute()?)
     }
 
     fn enlist_all(&mut self, marks: &Marks, also: impl IntoIterator<Item = Stamp>) -> Outcome<()> {
@@ -253,10 +206,8 @@ impl MergeTransaction for SqliteMerge<'_> {
     }
 
     fn mark(&mut self, table: &TableShape, key: &Key, present: &Present) -> Result<()> {
-        let entry = self.said(self.entry(table))?;
-        let enlisted = self.enlist_all(&present.marks, present.birth);
-        let put = enlisted.and_then(|()| entry.metadata.put_marks(self.writer, key, present, &self.roster));
-        self.said(put)
+        let marked = self.entry(table).and_then(|entry| self.try_mark(entry, key, present.clone()));
+        self.said(marked)
     }
 
     fn bury(&mut self, table: &TableShape, key: &Key, birth: Option<Stamp>, remains: &Remains) -> Result<()> {
@@ -358,7 +309,8 @@ impl MergeTransaction for SqliteMerge<'_> {
 
     fn identical(&mut self, table: &TableShape, values: &[Value]) -> Result<Option<Key>> {
         let found = self.entry(table).and_then(|entry| {
-            let mut statement = self.writer.prepare_cached(&entry.sql.identical(&entry.shape))?;
+            let Some(identical) = &entry.identical else { return Ok(None) };
+            let mut statement = self.writer.prepare_cached(identical)?;
             bind_from(&mut statement, 1, values)?;
             let mut rows = statement.raw_query();
             Ok(rows.next()?.map(|row| key_at(row, 0, entry.shape.keys.len())).transpose()?)

@@ -2,7 +2,7 @@
 //!
 //! Owns their layout. A record that has not changed since capture began has a row in neither. A living record's row
 //! bears the table's own key; what is left of an absent one is kept by key and birth, since a number can be given
-//! again (DESIGN section 6).
+//! again (DESIGN section 6), and with it the keys that bear it (see `bearing`).
 
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 

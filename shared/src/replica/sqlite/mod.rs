@@ -3,6 +3,7 @@
 //! The application's database is opened twice: one connection writes, another reads consistent views beside it. Our
 //! tables lie in the application's own file, so that they live and die in its transactions and its backups.
 
+mod bearing;
 mod capture;
 mod catalogue;
 mod fault;
@@ -29,6 +30,7 @@ mod remake;
 mod repair;
 mod schema;
 mod search;
+mod sharing;
 mod silence;
 mod snapshot;
 mod state;
@@ -54,8 +56,8 @@ use crate::horizon::Horizon;
 use crate::id::{Cut, Epoch, LinkId, NodeName};
 use crate::link::{Forgettable, Link};
 use crate::replica::{
-    Copied, Harvested, Held, Identity, MembershipId, MergeTransaction, Reference, RemoteCopy, Replica, ReplicaError,
-    Result, SharedTable, Snapshot, StoredLink, TableShape, Tally, Terms,
+    Copied, Harvested, Held, Identity, MembershipId, MergeTransaction, Notice, Reference, RemoteCopy, Replica,
+    ReplicaError, Result, SharedTable, Snapshot, StoredLink, TableShape, Tally, Terms,
 };
 use crate::seam::{Steps, Uninterrupted};
 use crate::set::BoundSet;
@@ -193,49 +195,11 @@ impl SqliteReplica {
         Err(ReplicaError::Busy { path: self.path.clone() }.into())
     }
 
-    /// Takes the write lock at a moment in which, besides, every membership was judged as of everything there is.
-    fn lock_judged(&mut self, now: WallTime) -> Outcome<()> {
-        for _ in 0..QUIET_TRIES {
-            self.lock_quiet(now)?;
-            if !membership::is_behind(&self.writer, Progress::load(&self.writer)?.cut)? {
-                return Ok(());
-            }
-            let judged = membership::evaluate(&self.writer, &self.catalogue);
-            self.writer.execute_batch(if judged.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
-            judged?;
-        }
-        Err(ReplicaError::Busy { path: self.path.clone() }.into())
-    }
-
     fn begin_quiet_read(&mut self, now: WallTime) -> Outcome<()> {
         self.lock_judged(now)?;
         let begun = self.begin_read();
         self.writer.execute_batch("ROLLBACK")?;
         begun
-    }
-
-    fn try_take_over(&mut self, terms: &Terms) -> Outcome<Vec<String>> {
-        let lacking = terms::take_over(&mut self.writer, &self.catalogue, self.identity.node, terms)?;
-        self.catalogue = repair::renew_capture(&mut self.writer)?;
-        self.loud = silence::silence(&mut self.writer, &self.catalogue)?;
-        Ok(lacking)
-    }
-
-    fn try_membership(&mut self, set: &BoundSet) -> Outcome<MembershipId> {
-        let membership = membership::ensure(&mut self.writer, &self.catalogue, set)?;
-        let (found, _) = schema::candidates(&self.writer)?;
-        self.catalogue = Catalogue::load(&self.writer, &found)?;
-        Ok(membership)
-    }
-
-    fn try_share(&mut self, now: WallTime, link: LinkId, membership: MembershipId, acked: Option<Cut>) -> Outcome<()> {
-        if acked.is_some() && membership::is_shared(&self.reader, &self.catalogue, link, membership)? {
-            return Ok(());
-        }
-        self.lock_judged(now)?;
-        let shared = membership::share(&self.writer, &self.catalogue, link, membership, acked);
-        self.writer.execute_batch(if shared.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
-        shared
     }
 
     /// A read transaction begins with its first read, not with BEGIN.
@@ -353,6 +317,10 @@ impl Replica for SqliteReplica {
 
     fn all_held(&mut self) -> Result<Vec<Held>> {
         holding::held(&self.reader, self.identity.node).map_err(self.fault("be read"))
+    }
+
+    fn notices(&mut self) -> Result<Vec<Notice>> {
+        state::notices(&self.reader).map_err(self.fault("be read"))
     }
 
     fn conflicts(&mut self, link: LinkId) -> Result<u64> {

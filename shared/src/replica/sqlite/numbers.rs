@@ -83,7 +83,7 @@ fn is_new(connection: &Connection, entry: &Entry, number: i64) -> Outcome<bool> 
 pub(super) struct Write {
     /// The synced table that it is in, if it is one.
     pub table: Option<TableShape>,
-    /// The statement: ?1 is the old number, ?2 the new one.
+    /// The statement: ?1 is the old number, ?2 the new one; ?3 is the record's birth and ?4 the one that it has then.
     pub sql: String,
 }
 
@@ -136,20 +136,27 @@ impl Following<'_> {
         self.references(shape, key);
     }
 
+    /// What is left of other records under the number stays there, and so does what bore it while it was theirs.
     fn metadata(&mut self, entry: &Entry, key: &str, at: usize) {
         let shape = &entry.shape;
-        let mut tables = match shape.key_kind {
-            // What is left of other records under the number stays there.
-            KeyKind::Assigned => vec![marks_table(&shape.name)],
-            KeyKind::Natural => vec![marks_table(&shape.name), remains_table(&shape.name)],
-        };
-        if entry.has_members {
-            tables.extend([members_table(&shape.name), exceptions_table(&shape.name)]);
-        }
         let (new, is_it) = assignment(shape, key, &format!("k{}", at + 1));
-        let write =
-            |table: String| Write { table: None, sql: format!("UPDATE OR REPLACE {table} SET {new} WHERE {is_it}") };
-        self.writes.extend(tables.into_iter().map(write));
+        let (marks, remains) = (marks_table(&shape.name), remains_table(&shape.name));
+        let mut write = |sql| self.writes.push(Write { table: None, sql });
+        write(format!("UPDATE OR REPLACE {marks} SET {new} WHERE {is_it}"));
+        if entry.has_members {
+            for table in [members_table(&shape.name), exceptions_table(&shape.name)] {
+                write(format!("UPDATE OR REPLACE {table} SET {new} WHERE {is_it}"));
+            }
+        }
+        if shape.key_kind == KeyKind::Natural {
+            // A younger one is that of another number in the key, beside which the record may have borne this one.
+            let is_its = match shape.key_refers_to.iter().flatten().count() {
+                1 => "birth = ?3",
+                _ => "(birth = ?3 OR birth <> x'')",
+            };
+            let birth = "birth = CASE birth WHEN ?3 THEN ?4 ELSE birth END";
+            write(format!("UPDATE OR REPLACE {remains} SET {new}, {birth} WHERE {is_it} AND {is_its}"));
+        }
     }
 
     /// What refers to a table's key column, by a foreign key or by the configuration.

@@ -13,7 +13,7 @@ use crate::horizon::Horizon;
 use crate::id::{Cut, Epoch, LinkId, NetworkId, NodeId, NodeName};
 use crate::link::Link;
 use crate::marks::Roster;
-use crate::replica::{Identity, NoRange, StoredLink};
+use crate::replica::{Identity, NoRange, Notice, StoredLink};
 
 /// The version of the layout of our tables.
 pub(super) const FORMAT: i64 = 1;
@@ -225,6 +225,16 @@ pub(super) fn links(connection: &Connection) -> Outcome<Vec<StoredLink>> {
         });
     }
     Ok(links)
+}
+
+/// What people ought to know of, the oldest first.
+pub(super) fn notices(connection: &Connection) -> Outcome<Vec<Notice>> {
+    let mut statement = connection.prepare_cached("SELECT id, at, text FROM _packhorse_notices ORDER BY id")?;
+    let notices = statement.query_map([], |row| {
+        let at = WallTime(u64::try_from(row.get::<_, i64>(1)?).unwrap_or(0));
+        Ok(Notice { id: row.get(0)?, at, text: row.get(2)? })
+    })?;
+    Ok(notices.collect::<rusqlite::Result<_>>()?)
 }
 
 fn link_bytes(state: &Link) -> Outcome<Vec<u8>> {

@@ -23,18 +23,22 @@ use crate::set::{BoundSet, Rows, Scope};
 
 /// What a set means to its remote.
 pub(super) fn of_set(connection: &Connection, catalogue: &Catalogue, set: &BoundSet) -> Outcome<Terms> {
+    let all = || {
+        catalogue.shapes().iter().map(|shape| SharedColumns { table: shape.name.clone(), columns: None, part: false })
+    };
     let tables = match &set.scope {
-        Scope::Everything => None,
+        // Named all the same: one that comes later is new to the remote too.
+        Scope::Everything => all().collect(),
         Scope::Tables(tables) => {
-            let table = |table: &crate::set::SetTable| SharedColumns {
+            let named = |table: &crate::set::SetTable| SharedColumns {
                 table: table.name.clone(),
                 columns: table.columns.clone(),
                 part: table.rows != Rows::All,
             };
-            Some(tables.iter().map(table).collect())
+            tables.iter().map(named).collect()
         }
     };
-    let mut terms = Terms { tables, ..Terms::default() };
+    let mut terms = Terms { tables: Some(tables), ..Terms::default() };
     let shared = |name: &str| {
         catalogue
             .entries()

@@ -74,6 +74,31 @@ pub(in super::super) enum MarksChange {
     Drop,
 }
 
+/// The births of what stood under a key before a harvest and of what stands now, or stood last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in super::super) struct Births {
+    pub before: Option<Stamp>,
+    pub now: Option<Stamp>,
+}
+
+impl Births {
+    /// Whether the key bears a number that was given again, so that the two are not one record.
+    pub fn are_of_two(self) -> bool {
+        self.before != self.now
+    }
+}
+
+/// What is known of a key when its edits are folded.
+#[derive(Clone, Debug, Default)]
+pub(in super::super) struct Known {
+    /// What stands, or stood before.
+    pub present: Option<Present>,
+    /// Whether this harvest, cut short before, wrote the tombstone.
+    pub is_buried: bool,
+    /// Of records that bear the numbers of others; the others have one of their own or none.
+    pub births: Births,
+}
+
 /// What a harvest writes about one key.
 #[derive(Clone, Debug, PartialEq)]
 pub(in super::super) struct Folded {
@@ -84,16 +109,15 @@ pub(in super::super) struct Folded {
     pub unbury: bool,
 }
 
-/// Folds the edits into what is known of the key. `buried_already`: this harvest, cut short before, wrote the tombstone.
-/// `last`: the values that the record that died had, as far as they are known.
+/// Folds the edits into what is known of the key. `last`: the values that the record that died had, as far as they are known.
 pub(in super::super) fn fold(
     table: &TableShape,
-    known: Option<Present>,
-    buried_already: bool,
+    known: Known,
     edits: &Edits,
     last: Vec<(ColumnId, Value)>,
     stamper: &mut Stamper,
 ) -> Folded {
+    let Known { present: known, is_buried, births } = known;
     let birth = known.as_ref().and_then(|present| present.birth);
     let made_by_this_harvest = birth.is_some_and(|birth| stamper.has_made(birth));
     let assigned = table.key_kind == KeyKind::Assigned;
@@ -105,9 +129,10 @@ pub(in super::super) fn fold(
     };
     // Who stood before the one that this harvest, cut short, has marked was buried with the same step.
     // Under a natural key it may have been made again since, and has died once more.
-    let is_news = |death: &Death| !buried_already || (!assigned && death.taken.all.is_some());
-    let bury = died.filter(|death| (assigned || !edits.stands) && is_news(death) && !made_by_this_harvest);
-    let bury = bury.map(|death| (birth, remains_of(&death, known.as_ref(), last, stamper)));
+    let is_news = |death: &Death| !is_buried || (!assigned && death.taken.all.is_some());
+    let is_gone = assigned || births.are_of_two() || !edits.stands;
+    let bury = died.filter(|death| is_gone && is_news(death) && !made_by_this_harvest);
+    let bury = bury.map(|death| (birth.or(births.before), remains_of(&death, known.as_ref(), last, stamper)));
     if !edits.stands {
         return Folded { bury, marks: MarksChange::Drop, unbury: false };
     }
@@ -196,6 +221,10 @@ mod tests {
         Taken { all: Some(WallTime(at)), ..Taken::default() }
     }
 
+    fn known_of(present: Option<Present>, is_buried: bool) -> Known {
+        Known { present, is_buried, births: Births::default() }
+    }
+
     fn death(at: u64, taken: Taken) -> Option<Death> {
         Some(Death { at: WallTime(at), row: Some(3), taken })
     }
@@ -219,7 +248,7 @@ mod tests {
     #[test]
     fn an_assigned_key_gives_a_birth_and_a_natural_one_none() {
         for (kind, has_birth) in [(KeyKind::Assigned, true), (KeyKind::Natural, false)] {
-            let folded = fold(&table(kind), None, false, &born(200), Vec::new(), &mut stamper());
+            let folded = fold(&table(kind), known_of(None, false), &born(200), Vec::new(), &mut stamper());
             let MarksChange::Put(present) = folded.marks else { panic!("{folded:?}") };
             assert_eq!(present.birth.is_some(), has_birth);
             assert_eq!(folded.bury, None);
@@ -233,7 +262,7 @@ mod tests {
             [(200, 9), (200, 10), (150, 11), (200, 12), (1, 13), (1, 14), (200, 40_000), (200, 40_001), (200, 32_777)];
         for (at, row) in rows {
             let edits = Edits { born: Some(Born { at: WallTime(at), row }), ..born(at) };
-            let folded = fold(&table(KeyKind::Assigned), None, false, &edits, Vec::new(), &mut stamper);
+            let folded = fold(&table(KeyKind::Assigned), known_of(None, false), &edits, Vec::new(), &mut stamper);
             let MarksChange::Put(present) = folded.marks else { panic!() };
             births.insert(present.birth);
             assert!(present.birth.map(|birth| birth.reading) <= Some(stamper.latest));
@@ -259,7 +288,7 @@ mod tests {
         let old = Stamp { reading: Reading(9), node: NodeId(3) };
         let known = Present { birth: Some(old), marks: Marks::default() };
         let edits = Edits { died: death(150, Taken::default()), ..born(200) };
-        let folded = fold(&table(KeyKind::Assigned), Some(known), false, &edits, Vec::new(), &mut stamper());
+        let folded = fold(&table(KeyKind::Assigned), known_of(Some(known), false), &edits, Vec::new(), &mut stamper());
         assert_eq!(folded.bury.map(|bury| bury.0), Some(Some(old)));
         let MarksChange::Put(present) = folded.marks else { panic!() };
         assert_ne!(present.birth, Some(old));
@@ -268,7 +297,7 @@ mod tests {
     #[test]
     fn the_same_under_a_natural_key_is_an_edit_of_every_field() {
         let edits = Edits { died: death(150, Taken::default()), ..born(200) };
-        let folded = fold(&table(KeyKind::Natural), None, false, &edits, Vec::new(), &mut stamper());
+        let folded = fold(&table(KeyKind::Natural), known_of(None, false), &edits, Vec::new(), &mut stamper());
         assert_eq!(folded.bury, None);
         assert!(matches!(folded.marks, MarksChange::Put(_)));
     }
@@ -276,13 +305,13 @@ mod tests {
     #[test]
     fn run_again_after_a_kill_it_comes_to_the_same_result() {
         for kind in [KeyKind::Assigned, KeyKind::Natural] {
-            let first = fold(&table(kind), None, false, &born(200), Vec::new(), &mut stamper());
+            let first = fold(&table(kind), known_of(None, false), &born(200), Vec::new(), &mut stamper());
             let MarksChange::Put(present) = first.marks.clone() else { panic!() };
-            let second = fold(&table(kind), Some(present), false, &born(200), Vec::new(), &mut stamper());
+            let second = fold(&table(kind), known_of(Some(present), false), &born(200), Vec::new(), &mut stamper());
             assert_eq!(first, second);
         }
         let died = Edits { died: death(150, Taken::default()), ..Edits::default() };
-        let again = fold(&table(KeyKind::Assigned), None, true, &died, Vec::new(), &mut stamper());
+        let again = fold(&table(KeyKind::Assigned), known_of(None, true), &died, Vec::new(), &mut stamper());
         assert_eq!(again.bury, None);
     }
 
@@ -291,22 +320,28 @@ mod tests {
         let old = Stamp { reading: Reading(9), node: NodeId(7) };
         let known = Present { birth: Some(old), marks: Marks::default() };
         let edited = Edits { taken: of_first(150), stands: true, ..Edits::default() };
-        let first = fold(&table(KeyKind::Assigned), Some(known), false, &edited, Vec::new(), &mut stamper());
+        let first = fold(&table(KeyKind::Assigned), known_of(Some(known), false), &edited, Vec::new(), &mut stamper());
         let MarksChange::Put(marked) = first.marks else { panic!() };
         let given_again = Edits { died: death(160, Taken::default()), ..born(200) };
-        let second = fold(&table(KeyKind::Assigned), Some(marked), false, &given_again, Vec::new(), &mut stamper());
+        let second =
+            fold(&table(KeyKind::Assigned), known_of(Some(marked), false), &given_again, Vec::new(), &mut stamper());
         assert_eq!(second.bury.as_ref().map(|bury| bury.0), Some(Some(old)));
         let MarksChange::Put(present) = second.marks else { panic!() };
         assert_ne!(present.birth, Some(old));
-        let again =
-            fold(&table(KeyKind::Assigned), Some(present.clone()), false, &given_again, Vec::new(), &mut stamper());
+        let again = fold(
+            &table(KeyKind::Assigned),
+            known_of(Some(present.clone()), false),
+            &given_again,
+            Vec::new(),
+            &mut stamper(),
+        );
         assert_eq!((again.bury, again.marks), (None, MarksChange::Put(present)));
     }
 
     #[test]
     fn nothing_but_over_logging_changes_nothing() {
         let edits = Edits { stands: true, ..Edits::default() };
-        let folded = fold(&table(KeyKind::Assigned), None, false, &edits, Vec::new(), &mut stamper());
+        let folded = fold(&table(KeyKind::Assigned), known_of(None, false), &edits, Vec::new(), &mut stamper());
         assert_eq!(folded, Folded { bury: None, marks: MarksChange::Keep, unbury: false });
     }
 
@@ -326,7 +361,7 @@ mod tests {
     fn a_deletion_keeps_the_last_values_with_the_marks_that_they_had() {
         let edits = Edits { died: death(200, of_first(150)), ..Edits::default() };
         let mut stamper = stamper();
-        let folded = fold(&table(KeyKind::Assigned), Some(known(9)), false, &edits, values(), &mut stamper);
+        let folded = fold(&table(KeyKind::Assigned), known_of(Some(known(9)), false), &edits, values(), &mut stamper);
         let Some((birth, remains)) = folded.bury else { panic!() };
         assert_eq!((birth, folded.marks), (known(9).birth, MarksChange::Drop));
         let marks: Vec<_> = remains.fields.iter().map(|field| field.mark).collect();
@@ -335,7 +370,7 @@ mod tests {
         assert_eq!(remains.fields[0].value, Value::Integer(1));
         assert_eq!(remains.dead, Some(stamper.mark(WallTime(200))));
         let untouched = Edits { died: death(200, Taken::default()), ..Edits::default() };
-        let folded = fold(&table(KeyKind::Assigned), None, false, &untouched, values(), &mut stamper);
+        let folded = fold(&table(KeyKind::Assigned), known_of(None, false), &untouched, values(), &mut stamper);
         let Some((None, remains)) = folded.bury else { panic!() };
         assert!(remains.fields.len() == 2 && remains.fields.iter().all(|field| field.mark.is_none()));
     }
@@ -344,7 +379,7 @@ mod tests {
     fn a_deletion_is_never_earlier_than_the_edits_before_it() {
         for (edited, deleted) in [(300, 200), (20, 10), (9_000, 9_001)] {
             let edits = Edits { died: death(deleted, of_first(edited)), ..Edits::default() };
-            let folded = fold(&table(KeyKind::Assigned), None, false, &edits, values(), &mut stamper());
+            let folded = fold(&table(KeyKind::Assigned), known_of(None, false), &edits, values(), &mut stamper());
             let Some((_, remains)) = folded.bury else { panic!() };
             assert!(!remains.living(), "{remains:?}");
         }
@@ -353,11 +388,11 @@ mod tests {
     #[test]
     fn what_was_made_again_under_a_natural_key_after_a_harvest_was_cut_short_dies_with_its_values() {
         let edits = Edits { died: death(200, all(180)), ..Edits::default() };
-        let folded = fold(&table(KeyKind::Natural), None, true, &edits, values(), &mut stamper());
+        let folded = fold(&table(KeyKind::Natural), known_of(None, true), &edits, values(), &mut stamper());
         let Some((None, remains)) = folded.bury else { panic!() };
         assert!(remains.fields.iter().all(|field| field.mark == Some(stamper().mark(WallTime(180)))));
         let only_deleted = Edits { died: death(200, Taken::default()), ..Edits::default() };
-        let folded = fold(&table(KeyKind::Natural), None, true, &only_deleted, values(), &mut stamper());
+        let folded = fold(&table(KeyKind::Natural), known_of(None, true), &only_deleted, values(), &mut stamper());
         assert_eq!(folded.bury, None);
     }
 }

@@ -16,18 +16,20 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, TransactionBehavior};
 
+use super::bearing;
 use super::catalogue::{Catalogue, Entry};
 use super::fault::Outcome;
 use super::open::Journal;
 use super::quiet;
 use super::state::{self, Progress};
-use crate::clock::WallTime;
+use crate::clock::{Reading, WallTime};
 use crate::id::ColumnId;
+use crate::marks::Roster;
 use crate::replica::{Harvested, KeyKind};
 use crate::seam::{Step, Steps};
-use crate::value::Value;
+use crate::value::{Key, Value};
 use coalesce::Edits;
-use fold::{Folded, MarksChange, Stamper, fold};
+use fold::{Births, Folded, Known, MarksChange, Stamper, fold};
 use read::{LogReader, Work};
 use reborn::Reborn;
 
@@ -167,20 +169,26 @@ impl Run<'_> {
             let (metadata, key) = (&entry.metadata, &work.key);
             let known = metadata.marks(&transaction, key, &roster)?;
             let is_new = known.is_none();
-            let had_another = match is_new || work.edits.born.is_some() {
+            let bears = entry.shape.bears_numbers();
+            let had_another = match is_new || bears || work.edits.born.is_some() {
                 true => metadata.last_burial(&transaction, key)?,
                 false => None,
             };
-            let buried = is_new && had_another > Some(self.stamper.published);
-            let last = last_values(&transaction, self.catalogue, entry, &work.edits)?;
+            let is_buried = is_new && had_another > Some(self.stamper.published);
+            let births = match bears && (work.edits.died.is_some() || had_another.is_some()) {
+                true => borne(&transaction, self.catalogue, (entry, key), self.stamper.floor, &roster)?,
+                false => Births::default(),
+            };
+            let last = last_values(&transaction, self.catalogue, (entry, births), &work.edits)?;
             bytes += last.iter().map(|(_, value)| value.size()).sum::<u64>();
-            let folded = fold(&entry.shape, known, buried, &work.edits, last, &mut self.stamper);
+            let known = Known { present: known, is_buried, births };
+            let folded = fold(&entry.shape, known, &work.edits, last, &mut self.stamper);
             self.harvested.records += u64::from(folded.bury.is_some() || folded.marks != MarksChange::Keep);
             let is_second = had_another.is_some() || folded.bury.is_some();
             if let Some(born) = work.edits.born.filter(|_| is_second && entry.shape.key_kind == KeyKind::Assigned) {
                 self.reborn.note(work.table, key, born.at);
             }
-            store(&transaction, entry, work, folded, &roster)?;
+            store(&transaction, (entry, births), work, folded, &roster)?;
             if work.edits.stands {
                 late::redirect(&transaction, self.catalogue, entry, key)?;
                 if is_new && entry.shape.key_kind == KeyKind::Natural {
@@ -198,16 +206,32 @@ impl Run<'_> {
     }
 }
 
+/// The births of what stood and stands under a key that bears the numbers of others, which were dealt with before it.
+fn borne(
+    connection: &Connection,
+    catalogue: &Catalogue,
+    (entry, key): (&Entry, &Key),
+    begun: Reading,
+    roster: &Roster,
+) -> Outcome<Births> {
+    let before = bearing::before(connection, catalogue, (&entry.shape, key), begun, roster)?;
+    let now = bearing::now(connection, catalogue, &entry.shape, key, roster)?;
+    Ok(Births { before, now })
+}
+
 /// The last values of the record that died, if one did and they are needed: under a natural key that stands again it was
 /// none.
 fn last_values(
     connection: &Connection,
     catalogue: &Catalogue,
-    entry: &Entry,
+    (entry, births): (&Entry, Births),
     edits: &Edits,
 ) -> Outcome<Vec<(ColumnId, Value)>> {
-    let row = edits.died.as_ref().and_then(|death| death.row);
-    let Some(row) = row.filter(|_| !edits.stands || entry.shape.key_kind == KeyKind::Assigned) else {
+    let is_another = births.are_of_two();
+    // What was made under its key again before that died may have been of the other.
+    let died = edits.died.as_ref().filter(|death| !is_another || death.taken.all.is_none());
+    let is_gone = !edits.stands || is_another || entry.shape.key_kind == KeyKind::Assigned;
+    let Some(row) = died.and_then(|death| death.row).filter(|_| is_gone) else {
         return Ok(Vec::new());
     };
     let captured = |capture, column| catalogue.captured_columns(capture).is_some_and(|known| known.contains(&column));
@@ -216,17 +240,17 @@ fn last_values(
 
 fn store(
     connection: &Connection,
-    entry: &Entry,
+    (entry, births): (&Entry, Births),
     work: &Work,
     folded: Folded,
-    roster: &crate::marks::Roster,
+    roster: &Roster,
 ) -> Outcome<()> {
     let (metadata, key) = (&entry.metadata, &work.key);
     if let Some((birth, remains)) = folded.bury {
         metadata.put_remains(connection, key, birth, &remains, roster)?;
     }
     if folded.unbury {
-        metadata.drop_remains(connection, key, None, roster)?;
+        metadata.drop_remains(connection, key, births.now, roster)?;
     }
     match folded.marks {
         MarksChange::Keep => Ok(()),

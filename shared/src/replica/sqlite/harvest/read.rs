@@ -23,7 +23,7 @@ pub(super) struct Work {
     pub edits: Edits,
 }
 
-/// Goes through the log in the order of tables, keys and time.
+/// Goes through the log in the order of tables, keys and time; tables whose keys bear the numbers of others come last.
 pub(super) struct LogReader<'a> {
     connection: &'a Connection,
     catalogue: &'a Catalogue,
@@ -50,9 +50,13 @@ impl<'a> LogReader<'a> {
     ) -> Outcome<()> {
         let keys = key_names(self.keys);
         let masks = mask_names(self.words).join(", l.");
+        // Who bears the numbers of others is known by those.
+        let bearing = self.catalogue.entries().iter().map(|entry| &entry.shape).filter(|shape| shape.bears_numbers());
+        let bearing = bearing.map(|shape| shape.id.0.to_string()).collect::<Vec<_>>().join(", ");
         let mut statement = self.connection.prepare(&format!(
             "SELECT c.tbl, l.tbl, l.op, l.at, l.id, l.{masks}, {keys} FROM _packhorse_log l \
-             JOIN _packhorse_captures c ON c.id = l.tbl WHERE l.id > ?1 AND l.id <= ?2 ORDER BY c.tbl, {keys}, l.id"
+             JOIN _packhorse_captures c ON c.id = l.tbl WHERE l.id > ?1 AND l.id <= ?2 \
+             ORDER BY c.tbl IN ({bearing}), c.tbl, {keys}, l.id"
         ))?;
         let mut rows = statement.query([after, upto])?;
         let mut group: Option<(usize, Key, Vec<Entry>)> = None;

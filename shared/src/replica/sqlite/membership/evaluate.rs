@@ -286,13 +286,25 @@ impl Evaluation<'_> {
     }
 }
 
-fn is_true(connection: &Connection, sql: &str, values: &[Scalar], key: &Key) -> Outcome<bool> {
+/// Whether the record under a key stands and fulfils a condition. One for which SQLite cannot tell (malformed JSON, a number
+/// that is too large) does not.
+pub(super) fn is_true(connection: &Connection, sql: &str, values: &[Scalar], key: &Key) -> Outcome<bool> {
     let mut statement = connection.prepare_cached(sql)?;
     let values: Vec<Value> = values.iter().map(value_of).collect();
     let after = bind_from(&mut statement, 1, &values)?;
     bind_from(&mut statement, after, &key.0)?;
     let mut rows = statement.raw_query();
-    Ok(rows.next()?.map(|row| row.get(0)).transpose()?.unwrap_or(false))
+    match rows.next() {
+        Ok(row) => Ok(row.map(|row| row.get(0)).transpose()?.unwrap_or(false)),
+        Err(error) if is_about_the_row(&error) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether SQLite stumbled over a row's values, and not over the database.
+pub(super) fn is_about_the_row(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{TooBig, TypeMismatch, Unknown};
+    matches!(error.sqlite_error_code(), Some(Unknown | TooBig | TypeMismatch))
 }
 
 /// A parameter's value as SQLite is given it.

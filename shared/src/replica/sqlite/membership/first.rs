@@ -4,13 +4,13 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::evaluate::value_of;
+use super::evaluate::{is_about_the_row, is_true, value_of};
 use super::plan::{By, CHUNK, Chosen, Plan};
 use super::rows::State;
 use crate::id::Cut;
 use crate::replica::MembershipId;
 use crate::replica::sqlite::catalogue::Catalogue;
-use crate::replica::sqlite::fault::Outcome;
+use crate::replica::sqlite::fault::{Fault, Outcome};
 use crate::replica::sqlite::values::{bind_from, key_at};
 use crate::value::{Key, Value};
 
@@ -19,6 +19,8 @@ pub(super) struct FirstLook<'a> {
     pub writer: &'a mut Connection,
     pub catalogue: &'a Catalogue,
     pub membership: MembershipId,
+    /// How its transactions begin.
+    pub behavior: TransactionBehavior,
 }
 
 impl FirstLook<'_> {
@@ -40,21 +42,46 @@ impl FirstLook<'_> {
         for chosen in group {
             let mut after = None;
             loop {
-                let keys = self.chunk(chosen, after.as_ref())?;
+                let (keys, next) = self.chunk(chosen, after.as_ref())?;
                 any |= self.note(chosen, &keys)?;
-                let is_last = keys.len() < CHUNK;
-                after = keys.into_iter().next_back();
-                if is_last {
+                if next.is_none() {
                     break;
                 }
+                after = next;
             }
         }
         Ok(any)
     }
 
-    fn chunk(&self, chosen: &Chosen<'_>, after: Option<&Key>) -> Outcome<Vec<Key>> {
+    /// The members among the next keys, and the key from which to go on; None at the end.
+    fn chunk(&self, chosen: &Chosen<'_>, after: Option<&Key>) -> Outcome<(Vec<Key>, Option<Key>)> {
         let sql = chosen.first_look(self.catalogue, self.membership, after.is_none())?;
-        let mut statement = self.writer.prepare_cached(&sql)?;
+        match self.keys(chosen, &sql, after) {
+            Err(Fault::Sqlite(error)) if is_about_the_row(&error) => self.one_by_one(chosen, after),
+            keys => {
+                let keys = keys?;
+                let next = keys.last().filter(|_| keys.len() == CHUNK).cloned();
+                Ok((keys, next))
+            }
+        }
+    }
+
+    /// The same if SQLite stumbles over a row among them.
+    fn one_by_one(&self, chosen: &Chosen<'_>, after: Option<&Key>) -> Outcome<(Vec<Key>, Option<Key>)> {
+        let By::Condition { values, .. } = &chosen.by else { return Ok((Vec::new(), None)) };
+        let keys = self.keys(chosen, &chosen.every(after.is_none()), after)?;
+        let next = keys.last().filter(|_| keys.len() == CHUNK).cloned();
+        let mut members = Vec::new();
+        for key in keys {
+            if is_true(self.writer, &chosen.test(), values, &key)? {
+                members.push(key);
+            }
+        }
+        Ok((members, next))
+    }
+
+    fn keys(&self, chosen: &Chosen<'_>, sql: &str, after: Option<&Key>) -> Outcome<Vec<Key>> {
+        let mut statement = self.writer.prepare_cached(sql)?;
         let values: Vec<Value> = match &chosen.by {
             By::Condition { values, .. } => values.iter().map(value_of).collect(),
             By::Parents(_) => Vec::new(),
@@ -70,7 +97,7 @@ impl FirstLook<'_> {
 
     /// Notes these as members; tells whether any was not yet.
     fn note(&mut self, chosen: &Chosen<'_>, keys: &[Key]) -> Outcome<bool> {
-        let transaction = self.writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = self.writer.transaction_with_behavior(self.behavior)?;
         let (rows, mut any) = (&chosen.entry.members, false);
         for key in keys {
             if rows.member(&transaction, self.membership, key)?.is_none() {

@@ -3,15 +3,19 @@
 //! Owns the tables `_packhorse_memberships` (one row for each distinct set with its parameters' values), `_packhorse_sharing`
 //! (what each link shares) and the rows of [`rows`]. Invariants: links with equal sets and values share one membership; what
 //! is sent was judged as of everything that is harvested. A set is compiled by [`plan`], looked at for the first time by
-//! `first`, kept by `evaluate`; `switch` takes a link from one set to another. Leaves to `snapshot` how a link's records are
+//! `first`, kept by `evaluate`; checked by `lint`; `switch` takes a link from one set to another. Leaves to `snapshot` how a link's records are
 //! shown by it.
 
+pub(super) mod added;
 pub(super) mod belonging;
 mod evaluate;
 mod first;
+mod lint;
 mod plan;
+pub(super) mod prune;
 pub(super) mod rows;
 mod switch;
+pub(super) mod trial;
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
@@ -19,6 +23,7 @@ use super::catalogue::Catalogue;
 use super::fault::{Fault, Outcome};
 use super::state::{self, Progress};
 use super::terms;
+use crate::clock::Reading;
 use crate::id::{Cut, LinkId};
 use crate::link::Role;
 use crate::replica::{MembershipId, SharedRows, SharedTable, Terms};
@@ -34,6 +39,7 @@ CREATE TABLE _packhorse_memberships (id INTEGER PRIMARY KEY AUTOINCREMENT, bound
     evaluated_to INTEGER);
 CREATE TABLE _packhorse_sharing (link INTEGER PRIMARY KEY, membership INTEGER NOT NULL, terms BLOB NOT NULL,
     terms_since INTEGER NOT NULL);
+CREATE TABLE _packhorse_judged (cut INTEGER PRIMARY KEY, at INTEGER NOT NULL);
 ";
 
 /// The set of a membership.
@@ -114,7 +120,7 @@ pub(super) fn ensure(writer: &mut Connection, catalogue: &Catalogue, set: &Bound
     let membership = MembershipId(transaction.last_insert_rowid());
     let begun = Progress::load(&transaction)?.cut;
     transaction.commit()?;
-    FirstLook { writer, catalogue, membership }.run(&plan)?;
+    FirstLook { writer, catalogue, membership, behavior: TransactionBehavior::Immediate }.run(&plan)?;
     set_evaluated(writer, membership, begun)?;
     Ok(membership)
 }
@@ -161,9 +167,26 @@ pub(super) fn evaluate(connection: &Connection, catalogue: &Catalogue) -> Outcom
     }
     if changed {
         progress.cut = cut;
+        note_judged(connection, &mut progress)?;
         progress.store(connection)?;
     }
     behind.iter().try_for_each(|(id, _)| set_evaluated(connection, MembershipId(*id), progress.cut))
+}
+
+/// Notes when the memberships were judged anew up to the latest cut: later than everything that any peer was told of.
+fn note_judged(connection: &Connection, progress: &mut Progress) -> Outcome<()> {
+    let at = progress.clock.latest().next();
+    progress.clock.observe(at);
+    let sql = "INSERT OR REPLACE INTO _packhorse_judged (cut, at) VALUES (?1, ?2)";
+    connection.prepare_cached(sql)?.execute(params![progress.cut.0 as i64, at.0 as i64])?;
+    Ok(())
+}
+
+/// When what came to stand so at a cut was judged; the present clock if that is not known.
+pub(super) fn judged_at(connection: &Connection, cut: Cut, clock: Reading) -> Outcome<Reading> {
+    let sql = "SELECT at FROM _packhorse_judged WHERE cut >= ?1 ORDER BY cut LIMIT 1";
+    let at: Option<i64> = connection.prepare_cached(sql)?.query_row([cut.0 as i64], |row| row.get(0)).optional()?;
+    Ok(at.map_or(clock, |at| Reading(at as u64)))
 }
 
 fn links_of(connection: &Connection, membership: MembershipId) -> Outcome<Vec<LinkId>> {
@@ -203,7 +226,10 @@ pub(super) fn share(
     match acked {
         None => clear_exceptions(connection, catalogue, link)?,
         Some(_) if of_link(connection, link)? == Some(membership) => progress.cut = progress.cut.next(),
-        Some(acked) => progress.cut = switch(connection, catalogue, link, membership, [acked, progress.cut])?,
+        Some(acked) => {
+            progress.cut = switch(connection, catalogue, link, membership, [acked, progress.cut])?;
+            note_judged(connection, &mut progress)?;
+        }
     }
     progress.store(connection)?;
     let since = acked.map_or(Cut(0), |_| progress.cut);

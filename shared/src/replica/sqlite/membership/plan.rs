@@ -153,12 +153,10 @@ fn follow(entry: &Entry, key: &str, tables: &[SetTable], catalogue: &Catalogue) 
 /// The foreign key of these columns, declared or, for one column, by the configuration.
 pub(super) fn foreign_key(entry: &Entry, key: &str, catalogue: &Catalogue) -> Option<Parent> {
     let shape = &entry.shape;
-    let mut wanted: Vec<&str> = key.split(',').map(str::trim).collect();
-    wanted.sort_unstable();
+    let wanted: Vec<&str> = key.split(',').map(str::trim).collect();
     let is_it = |parent: &&Parent| {
-        let mut columns: Vec<&str> = parent.columns.iter().map(|pair| pair.0.as_str()).collect();
-        columns.sort_unstable();
-        columns.len() == wanted.len() && columns.iter().zip(&wanted).all(|(one, other)| one.eq_ignore_ascii_case(other))
+        let has = |name: &&str| parent.columns.iter().any(|pair| pair.0.eq_ignore_ascii_case(name));
+        parent.columns.len() == wanted.len() && wanted.iter().all(has)
     };
     if let Some(declared) = shape.parents.iter().find(is_it) {
         return Some(declared.clone());
@@ -240,12 +238,33 @@ impl Chosen<'_> {
             }
         };
         let keys: Vec<String> = shape.keys.iter().map(|key| format!("{c}.{}", quoted(key))).collect();
-        let told = keys.join(", ");
-        let whole = joined(keys.len(), " AND ", |at| format!("{} IS NOT NULL", keys[at]));
-        let after = joined(keys.len(), ", ", |at| format!("?{}", values + at + 1));
-        let after = if is_first { String::new() } else { format!(" AND ({told}) > ({after})") };
-        Ok(format!("SELECT {told} FROM {from} WHERE ({condition}) AND {whole}{after} ORDER BY {told} LIMIT {CHUNK}"))
+        Ok(in_order(&keys, &from, &condition, values, is_first))
     }
+
+    /// The statement that finds the same of all records, with the same parameters.
+    pub fn every(&self, is_first: bool) -> String {
+        let keys: Vec<String> = self.entry.shape.keys.iter().map(|key| quoted(key)).collect();
+        let values = match &self.by {
+            By::Condition { values, .. } => values.len(),
+            By::Parents(_) => 0,
+        };
+        // A parameter that occurs nowhere could not be bound.
+        let (table, last) = (
+            quoted(&self.entry.shape.name),
+            if values > 0 { format!("?{values} IS ?{values}") } else { "true".to_owned() },
+        );
+        in_order(&keys, &table, &last, values, is_first)
+    }
+}
+
+/// The statement that finds the keys after a key, in their order, of the records that fulfil a condition; the key's parameters
+/// follow the `values` that the condition has.
+fn in_order(keys: &[String], from: &str, condition: &str, values: usize, is_first: bool) -> String {
+    let told = keys.join(", ");
+    let whole = joined(keys.len(), " AND ", |at| format!("{} IS NOT NULL", keys[at]));
+    let after = joined(keys.len(), ", ", |at| format!("?{}", values + at + 1));
+    let after = if is_first { String::new() } else { format!(" AND ({told}) > ({after})") };
+    format!("SELECT {told} FROM {from} WHERE ({condition}) AND {whole}{after} ORDER BY {told} LIMIT {CHUNK}")
 }
 
 /// How many members are written under one hold of the write lock.

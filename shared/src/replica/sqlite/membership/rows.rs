@@ -81,6 +81,15 @@ pub(in super::super) fn create(connection: &Connection, table: &str, keys: usize
     ))?)
 }
 
+/// Makes the first of them for a trial: a temporary table that hides the real one.
+pub(in super::super) fn create_temporary(connection: &Connection, table: &str, keys: usize) -> Outcome<()> {
+    let (members, names) = (members_table(table), key_names(keys));
+    Ok(connection.execute_batch(&format!(
+        "CREATE TEMP TABLE {members} (owner INTEGER NOT NULL, {names}, kind INTEGER NOT NULL, cut INTEGER NOT NULL, \
+         PRIMARY KEY ({names}, owner)) WITHOUT ROWID"
+    ))?)
+}
+
 /// Whether a table has such rows at all.
 pub(in super::super) fn are_there(connection: &Connection, table: &str) -> Outcome<bool> {
     let sql = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1";

@@ -1,9 +1,12 @@
 //! Giving a record another number within a merge: all of what refers to it follows, or nothing is changed.
 
+use rusqlite::params;
+
 use super::SqliteMerge;
 use crate::replica::Placement;
 use crate::replica::sqlite::catalogue::Entry;
 use crate::replica::sqlite::fault::Outcome;
+use crate::replica::sqlite::metadata::pack_birth;
 use crate::replica::sqlite::numbers;
 use crate::value::{Key, Value};
 
@@ -12,12 +15,15 @@ type Refusable = std::result::Result<(), String>;
 
 impl SqliteMerge<'_> {
     pub(super) fn try_renumber(&self, entry: &Entry, from: i64, to: i64) -> Outcome<Placement> {
-        self.whole(|| self.write_all(numbers::renumbering(self.catalogue, entry), from, to))
+        let birth = self.stored_birth(entry, from)?;
+        self.whole(|| self.write_all(numbers::renumbering(self.catalogue, entry), (from, &birth), (to, &birth)))
     }
 
     pub(super) fn try_absorb(&self, entry: &Entry, from: i64, into: i64) -> Outcome<Placement> {
+        let births = (self.stored_birth(entry, from)?, self.stored_birth(entry, into)?);
         self.whole(|| {
-            let referring = self.write_all(numbers::referring(self.catalogue, entry), from, into)?;
+            let writes = numbers::referring(self.catalogue, entry);
+            let referring = self.write_all(writes, (from, &births.0), (into, &births.1))?;
             if referring.is_err() {
                 return Ok(referring);
             }
@@ -40,9 +46,25 @@ impl SqliteMerge<'_> {
         Ok(Placement::Placed)
     }
 
-    fn write_all(&self, writes: Vec<numbers::Write>, from: i64, to: i64) -> Outcome<Refusable> {
+    /// The birth of the record under a number, as it is stored with what is left of a record.
+    fn stored_birth(&self, entry: &Entry, number: i64) -> Outcome<Vec<u8>> {
+        let birth = entry.metadata.birth(self.writer, &Key(vec![Value::Integer(number)]), &self.roster)?;
+        Ok(pack_birth(birth, &self.roster)?.unwrap_or_default())
+    }
+
+    fn write_all(
+        &self,
+        writes: Vec<numbers::Write>,
+        (from, before): (i64, &[u8]),
+        (to, after): (i64, &[u8]),
+    ) -> Outcome<Refusable> {
         for write in writes {
-            let run = || Ok(self.writer.prepare_cached(&write.sql)?.execute([from, to])?);
+            let run = || {
+                let mut statement = self.writer.prepare_cached(&write.sql)?;
+                let all = params![from, to, before, after];
+                let takes = statement.parameter_count().min(all.len());
+                Ok(statement.execute(&all[..takes])?)
+            };
             let done = match &write.table {
                 Some(table) => self.attempt(table, run)?,
                 None => Ok(run()?),

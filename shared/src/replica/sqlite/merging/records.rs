@@ -10,6 +10,7 @@ use super::SqliteMerge;
 use crate::clock::Stamp;
 use crate::id::TableId;
 use crate::marks::Marks;
+use crate::replica::sqlite::bearing;
 use crate::replica::sqlite::catalogue::Entry;
 use crate::replica::sqlite::fault::Outcome;
 use crate::replica::sqlite::values::{key_at, owned};
@@ -29,7 +30,9 @@ impl SqliteMerge<'_> {
         self.enlist_all(&Marks::default(), stamps)?;
         entry.metadata.put_remains(self.writer, key, birth, remains, &self.roster)?;
         let standing = entry.metadata.marks(self.writer, key, &self.roster)?;
-        if standing.is_some_and(|present| present.birth == birth) && !self.stands(entry, key)? {
+        // Of what bears numbers no birth is stored while it stands.
+        let is_its = |present: Present| present.birth == birth || entry.shape.bears_numbers();
+        if standing.is_some_and(is_its) && !self.stands(entry, key)? {
             entry.metadata.drop_marks(self.writer, key)?;
         }
         Ok(())
@@ -48,7 +51,17 @@ impl SqliteMerge<'_> {
             return Ok(None);
         }
         let known = entry.metadata.marks(self.writer, key, &self.roster)?;
-        Ok(Some(known.unwrap_or(Present { birth: None, marks: Marks::default() })))
+        let mut present = known.unwrap_or(Present { birth: None, marks: Marks::default() });
+        if entry.shape.bears_numbers() {
+            present.birth = bearing::now(self.writer, self.catalogue, &entry.shape, key, &self.roster)?;
+        }
+        Ok(Some(present))
+    }
+
+    pub(super) fn try_mark(&mut self, entry: &Entry, key: &Key, mut present: Present) -> Outcome<()> {
+        present.birth = present.birth.filter(|_| !entry.shape.bears_numbers());
+        self.enlist_all(&present.marks, present.birth)?;
+        entry.metadata.put_marks(self.writer, key, &present, &self.roster)
     }
 
     pub(super) fn try_values(&self, entry: &Entry, key: &Key) -> Outcome<Vec<Value>> {

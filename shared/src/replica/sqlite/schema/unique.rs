@@ -16,6 +16,8 @@ pub(in super::super) struct UniqueIndex {
     pub holder_is: String,
     /// The columns that it is made of, if it is made of nothing else: no expression, no condition.
     pub columns: Option<Vec<String>>,
+    /// How each of its terms is compared, in the order of its columns.
+    pub collations: Vec<String>,
 }
 
 struct Term {
@@ -55,8 +57,9 @@ fn unique_index(connection: &Connection, table: &str, index: &str) -> Outcome<Un
     }
     // The index of a constraint has no text; what cannot be read might have a condition.
     let whole = sql.is_none() || text.as_ref().is_some_and(|text| text.condition.is_none());
+    let collations = terms.iter().map(|term| term.collation.clone()).collect();
     let columns = terms.into_iter().map(|term| term.column).collect::<Option<Vec<String>>>().filter(|_| whole);
-    Ok(UniqueIndex { holder_is: conditions.join(" AND "), columns })
+    Ok(UniqueIndex { holder_is: conditions.join(" AND "), columns, collations })
 }
 
 fn terms(connection: &Connection, index: &str) -> Outcome<Vec<Term>> {

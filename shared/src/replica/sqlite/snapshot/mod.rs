@@ -10,8 +10,10 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Row, params_from_iter};
 
+use super::bearing;
 use super::catalogue::{Catalogue, Entry};
 use super::fault::{Fault, Outcome};
+use super::membership;
 use super::metadata::unpack_birth;
 use super::moves;
 use super::state::{self, Progress};
@@ -142,21 +144,8 @@ impl<'a> SqliteSnapshot<'a> {
         Ok(Sweep::Done)
     }
 
-    /// A record that was deleted is still the one that was meant.
-    fn try_birth_of(&self, entry: &Entry, key: &Key, at: Option<Stamp>) -> Outcome<Option<Stamp>> {
-        let stands = || {
-            let mut statement = self.reader.prepare_cached(&entry.sql.exists)?;
-            Ok::<bool, Fault>(statement.exists(params_from_iter(&key.0))?)
-        };
-        // A birth is no earlier than the deletion of whoever had the number before.
-        let was_there = |birth: Option<Stamp>| at.is_none() || birth <= at;
-        let birth = entry.metadata.birth(self.reader, key, &self.roster)?;
-        if was_there(birth) && (birth.is_some() || stands()?) {
-            return Ok(birth);
-        }
-        let left = entry.metadata.all_remains(self.reader, key, &self.roster)?.into_iter();
-        let left = left.filter(|left| was_there(left.birth));
-        Ok(left.max_by_key(|left| left.remains.dead.map(|dead| dead.stamp)).and_then(|left| left.birth))
+    fn is_standing(&self, entry: &Entry, key: &Key) -> Outcome<bool> {
+        Ok(self.reader.prepare_cached(&entry.sql.exists)?.exists(params_from_iter(&key.0))?)
     }
 
     fn try_boundary(&self, link: LinkId, tables: &[SharedTable], since: Cut, records: u64) -> Outcome<Cut> {
@@ -213,7 +202,10 @@ impl<'a> SqliteSnapshot<'a> {
     ) -> Outcome<Record<'r>> {
         let keys = entry.shape.keys.len();
         let birth = row.get_ref(keys)?.as_blob_or_null().map_err(rusqlite::Error::from)?;
-        let (key, birth) = (entry.metadata.key(row)?, unpack_birth(birth, &self.roster)?);
+        let (key, mut birth) = (entry.metadata.key(row)?, unpack_birth(birth, &self.roster)?);
+        if matches!(said, Said::Present(_)) && entry.shape.bears_numbers() {
+            birth = bearing::now(self.reader, self.catalogue, &entry.shape, &key, &self.roster)?;
+        }
         let values = Values::InRow { row, first: keys + between };
         Ok(Record { key, birth, said, belonging, values, path: &self.path })
     }
@@ -281,7 +273,17 @@ impl Snapshot for SqliteSnapshot<'_> {
     fn birth_of(&self, table: &str, key: &Key, at: Option<Stamp>) -> Result<Option<Stamp>> {
         let entry = self.catalogue.entries().iter().find(|entry| entry.shape.name == table);
         let Some(entry) = entry else { return Ok(None) };
-        self.try_birth_of(entry, key, at).map_err(|fault| fault.at(&self.path, "be read"))
+        let birth = bearing::birth_of(self.reader, entry, key, at, &self.roster);
+        birth.map_err(|fault| fault.at(&self.path, "be read"))
+    }
+
+    fn stands(&self, table: &TableShape, key: &Key) -> Result<bool> {
+        let stands = self.catalogue.entry(table).map_or(Ok(false), |entry| self.is_standing(entry, key));
+        stands.map_err(|fault| fault.at(&self.path, "be read"))
+    }
+
+    fn judged_at(&self, cut: Cut) -> Result<Reading> {
+        membership::judged_at(self.reader, cut, self.clock()).map_err(|fault| fault.at(&self.path, "be read"))
     }
 
     fn terms_owed(&self, link: LinkId, since: Cut) -> Result<Option<(Vec<u8>, Cut)>> {

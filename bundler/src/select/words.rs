@@ -1,0 +1,62 @@
+//! What a selection says beside changes: which records are one, and who has a number now.
+
+use packhorse_shared::change::{FieldChange, RecordChange};
+use packhorse_shared::id::ColumnId;
+use packhorse_shared::replica::{ChangedRecord, KeyKind, Life, Result};
+use packhorse_shared::value::Value;
+
+use super::selector::Selector;
+
+impl Selector<'_> {
+    /// The words by which the nodes that know a record as another are told that it is one with this: the existence of theirs
+    /// is that of ours.
+    pub(super) fn unions(&self, record: &dyn ChangedRecord) -> Result<Vec<RecordChange>> {
+        let Life::Present(marks) = record.life() else { return Ok(Vec::new()) };
+        let told = marks.own(ColumnId::EXISTENCE).filter(|mark| self.owed.includes(*mark));
+        if told.is_none_or(|told| told.via == self.owed.link) {
+            return Ok(Vec::new());
+        }
+        let mut words = Vec::new();
+        for (from, to) in self.snapshot.united(&self.table.shape, record.key())? {
+            // What is here in spite of that speaks for itself. One who had no birth is not the one who has the number since then.
+            let here = self.snapshot.birth_of(&self.table.shape.name, &from.key, None)?;
+            let is_nobodys = here.is_none() && !self.snapshot.stands(&self.table.shape, &from.key)?;
+            let since = here.or(to.birth.filter(|_| is_nobodys));
+            let stamp = from.birth.or(since).filter(|_| here != from.birth || is_nobodys);
+            let (Some(stamp), Some(value)) = (stamp, to.key.0.into_iter().next()) else { continue };
+            let fields = vec![FieldChange { value, refers_to: to.birth, ..self.existence_of(stamp) }];
+            words.push(RecordChange { key: from.key, birth: from.birth, dead: None, whole: false, fields });
+        }
+        Ok(words)
+    }
+
+    /// Who has the number now of one without a birth of which something is told that is left: named by its birth, lest whoever
+    /// knows that one takes it for the other, since the birth may have been dropped here.
+    pub(super) fn namesake(&self, record: &dyn ChangedRecord) -> Result<Option<RecordChange>> {
+        let Life::Absent(remains) = record.life() else { return Ok(None) };
+        let mut marks = remains.fields.iter().filter_map(|field| field.mark).chain(remains.dead);
+        let is_told = marks.any(|mark| self.owed.includes(mark));
+        let is_one = record.birth().is_none() && self.table.shape.key_kind == KeyKind::Assigned;
+        if !is_told || !is_one || !self.snapshot.stands(&self.table.shape, record.key())? {
+            return Ok(None);
+        }
+        let birth = self.snapshot.birth_of(&self.table.shape.name, record.key(), None)?;
+        let birth = birth.filter(|birth| self.snapshot.births().covers(*birth));
+        Ok(birth.map(|stamp| {
+            let fields = vec![self.existence_of(stamp)];
+            RecordChange { key: record.key().clone(), birth, dead: None, whole: false, fields }
+        }))
+    }
+
+    /// Whether a change says no more than that its record has its number.
+    pub(super) fn is_name(&self, record: &RecordChange) -> bool {
+        let says_existence = |field: &FieldChange| field.column == self.table.shape.columns.len();
+        record.dead.is_none() && !record.whole && record.fields.iter().all(says_existence)
+    }
+
+    pub(super) fn is_union(&self, record: &RecordChange) -> bool {
+        let is_word =
+            |field: &FieldChange| field.column == self.table.shape.columns.len() && field.value != Value::Null;
+        record.fields.iter().any(is_word)
+    }
+}

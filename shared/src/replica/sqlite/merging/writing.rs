@@ -1,0 +1,59 @@
+//! Single writes of a merge: what a constraint refuses is told, and tables whose triggers delete elsewhere are written with
+//! every trigger off.
+
+use super::SqliteMerge;
+use super::refusal::{is_refusal, words};
+use crate::replica::sqlite::fault::{Fault, Outcome};
+use crate::replica::sqlite::silence::without_triggers;
+use crate::replica::sqlite::values::bind_from;
+use crate::replica::{Placement, TableShape};
+use crate::value::{Key, Value};
+
+impl SqliteMerge<'_> {
+    /// Runs one write; what a constraint or a trigger refuses is an answer, not an error.
+    pub(super) fn place(&self, table: &TableShape, write: impl FnOnce() -> Outcome<usize>) -> Outcome<Placement> {
+        match self.attempt(table, write)? {
+            // RAISE(IGNORE) leaves the row as it was, and is no error.
+            Ok(0) => Ok(Placement::Refused("a trigger of the application ignored it".to_owned())),
+            Ok(_) => Ok(Placement::Placed),
+            Err(refusal) => Ok(Placement::Refused(refusal)),
+        }
+    }
+
+    /// Runs one write; tells how many rows it changed, or in which words it was refused.
+    pub(super) fn attempt(
+        &self,
+        table: &TableShape,
+        write: impl FnOnce() -> Outcome<usize>,
+    ) -> Outcome<std::result::Result<usize, String>> {
+        let done = if self.loud.synced.contains(&table.id) {
+            self.unheard.set(true);
+            without_triggers(self.writer, write)
+        } else {
+            write()
+        };
+        match done {
+            Ok(rows) => Ok(Ok(rows)),
+            Err(Fault::Sqlite(error)) if is_refusal(&error) => match self.writer.is_autocommit() {
+                // A trigger that raises ROLLBACK has ended the whole transaction.
+                true => Err(Fault::Sqlite(error)),
+                false => Ok(Err(words(&error))),
+            },
+            Err(fault) => Err(fault),
+        }
+    }
+
+    pub(super) fn put(
+        &self,
+        sql: &str,
+        values: &[(usize, Value)],
+        key_first: Option<&Key>,
+        key_last: Option<&Key>,
+    ) -> Outcome<usize> {
+        let mut statement = self.writer.prepare_cached(sql)?;
+        let at = bind_from(&mut statement, 1, key_first.into_iter().flat_map(|key| &key.0))?;
+        let at = bind_from(&mut statement, at, values.iter().map(|field| &field.1))?;
+        bind_from(&mut statement, at, key_last.into_iter().flat_map(|key| &key.0))?;
+        Ok(statement.raw_execute()?)
+    }
+}

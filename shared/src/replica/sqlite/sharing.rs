@@ -1,0 +1,88 @@
+//! What the links of an open database share: sets are taken over, tried and judged, and what a hub says is followed.
+//!
+//! Leaves the memberships themselves to `membership`, and what a hub tells to `terms`.
+
+use super::catalogue::Catalogue;
+use super::fault::Outcome;
+use super::state::Progress;
+use super::{QUIET_TRIES, SqliteReplica, membership, repair, schema, silence, terms};
+use crate::clock::WallTime;
+use crate::id::{Cut, LinkId};
+use crate::replica::{MembershipId, ReplicaError, Result, Terms, Trial};
+use crate::set::BoundSet;
+
+impl SqliteReplica {
+    /// Begins to sync those of these tables, and of those that the hub names, that can be and are not yet; tells which.
+    pub fn sync_tables(&mut self, named: &[String], now: WallTime) -> Result<Vec<String>> {
+        self.try_sync_tables(named, now).map_err(self.fault("be prepared for more tables"))
+    }
+
+    fn try_sync_tables(&mut self, named: &[String], now: WallTime) -> Outcome<Vec<String>> {
+        let (found, mut left_out) = schema::candidates(&self.reader)?;
+        let is_new = |table: &schema::Candidate| self.catalogue.named(&table.name).is_none();
+        let found =
+            schema::leave_out_unwritable(&self.writer, found.into_iter().filter(is_new).collect(), &mut left_out);
+        let told = terms::told(&self.reader)?.tables.into_iter().flatten().map(|shared| shared.table);
+        let named: Vec<String> = named.iter().cloned().chain(told).collect();
+        let wanting = membership::added::wanting(&found, &self.catalogue, &named);
+        if wanting.is_empty() {
+            return Ok(wanting);
+        }
+        self.lock_judged(now)?;
+        let added = membership::added::add(&self.writer, &wanting);
+        self.writer.execute_batch(if added.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
+        added?;
+        self.catalogue = repair::renew_capture(&mut self.writer)?;
+        self.loud = silence::silence(&mut self.writer, &self.catalogue)?;
+        Ok(wanting)
+    }
+
+    /// What a set would move in each table at a link's peer, or would put there if none is given. Nothing is changed.
+    pub fn try_set(&self, set: &BoundSet, link: Option<LinkId>) -> Result<Vec<Trial>> {
+        membership::trial::run(&self.path, &self.catalogue, set, link).map_err(self.fault("look at a sync set"))
+    }
+
+    /// Takes the write lock at a moment in which, besides, every membership was judged as of everything there is.
+    pub(super) fn lock_judged(&mut self, now: WallTime) -> Outcome<()> {
+        for _ in 0..QUIET_TRIES {
+            self.lock_quiet(now)?;
+            if !membership::is_behind(&self.writer, Progress::load(&self.writer)?.cut)? {
+                return Ok(());
+            }
+            let judged = membership::evaluate(&self.writer, &self.catalogue);
+            self.writer.execute_batch(if judged.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
+            judged?;
+        }
+        Err(ReplicaError::Busy { path: self.path.clone() }.into())
+    }
+
+    pub(super) fn try_take_over(&mut self, terms: &Terms) -> Outcome<Vec<String>> {
+        let lacking = terms::take_over(&mut self.writer, &self.catalogue, self.identity.node, terms)?;
+        self.catalogue = repair::renew_capture(&mut self.writer)?;
+        self.loud = silence::silence(&mut self.writer, &self.catalogue)?;
+        Ok(lacking)
+    }
+
+    pub(super) fn try_membership(&mut self, set: &BoundSet) -> Outcome<MembershipId> {
+        let membership = membership::ensure(&mut self.writer, &self.catalogue, set)?;
+        let (found, _) = schema::candidates(&self.writer)?;
+        self.catalogue = Catalogue::load(&self.writer, &found)?;
+        Ok(membership)
+    }
+
+    pub(super) fn try_share(
+        &mut self,
+        now: WallTime,
+        link: LinkId,
+        membership: MembershipId,
+        acked: Option<Cut>,
+    ) -> Outcome<()> {
+        if acked.is_some() && membership::is_shared(&self.reader, &self.catalogue, link, membership)? {
+            return Ok(());
+        }
+        self.lock_judged(now)?;
+        let shared = membership::share(&self.writer, &self.catalogue, link, membership, acked);
+        self.writer.execute_batch(if shared.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
+        shared
+    }
+}

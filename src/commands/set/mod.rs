@@ -1,0 +1,48 @@
+//! `packhorse set`: which tables, columns and rows remotes share.
+
+mod add;
+mod lint;
+mod list;
+mod remove;
+mod show;
+mod tables;
+mod told;
+mod trial;
+
+use std::path::Path;
+
+use clap::{Args, Subcommand};
+
+use crate::failure::{Exit, Failure};
+pub use told::parameters_of;
+
+/// Say which tables, columns and rows a remote shares
+#[derive(Args)]
+pub struct Set {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Add(add::Add),
+    List(list::List),
+    Show(show::Show),
+    Remove(remove::Remove),
+    Lint(lint::Lint),
+    Try(trial::Try),
+}
+
+impl Set {
+    /// Runs the command.
+    pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
+        match self.command {
+            Command::Add(add) => add.run(home),
+            Command::List(list) => list.run(home),
+            Command::Show(show) => show.run(home),
+            Command::Remove(remove) => remove.run(home),
+            Command::Lint(lint) => lint.run(home),
+            Command::Try(trial) => trial.run(home),
+        }
+    }
+}
