@@ -13,7 +13,8 @@ use world::World;
 
 #[test]
 fn everybody_has_just_what_their_set_holds() {
-    (0..8).for_each(play);
+    // The later ones once failed.
+    (0..8).chain([12, 16, 51, 129]).for_each(play);
 }
 
 #[test]

@@ -110,3 +110,15 @@ fn a_record_that_gets_another_number_because_its_own_was_given_again_is_withdraw
     each_has_its_own(&scene, &["alice", "bob"]);
     assert_eq!(scene.sql("alice", "SELECT group_concat(name) FROM contacts"), "Ann,Eve");
 }
+
+#[test]
+fn what_waits_to_be_placed_in_a_table_goes_with_it() {
+    let scene = sales();
+    scene.sql("hq", "INSERT INTO notes VALUES (400, 10, 'late')");
+    scene.sql("alice", "DELETE FROM notes WHERE contact = 10; DELETE FROM contacts WHERE id = 10");
+    scene.sync("hq");
+    reconfigure(&scene, "[[set.sales.table]]\nname = \"notes\"\nfollow = \"contact\"\n", "");
+    rest_ending(&scene, &["hq", "alice", "bob"], &[0, 3]);
+    assert_eq!(scene.sql("hq", "SELECT count(*) FROM notes WHERE text = 'late'"), "1");
+    assert_eq!(scene.sql("alice", "SELECT (SELECT count(*) FROM notes) || (SELECT name FROM contacts)"), "0Ann");
+}

@@ -15,7 +15,7 @@ use crate::value::{Key, Value};
 /// A record that stands in its table, as a merge needs it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Present {
-    /// Its birth, as in [`ChangedRecord::birth`].
+    /// Its birth, as in [`super::ChangedRecord::birth`].
     pub birth: Option<Stamp>,
     /// Its marks.
     pub marks: Marks,
@@ -24,7 +24,7 @@ pub struct Present {
 /// What is left of a record, with the birth under which it is kept.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Buried {
-    /// Its birth, as in [`ChangedRecord::birth`].
+    /// Its birth, as in [`super::ChangedRecord::birth`].
     pub birth: Option<Stamp>,
     /// What is left.
     pub remains: Remains,

@@ -84,6 +84,13 @@ impl Placer<'_> {
         Ok(self.arrival.authority() == Authority::Sender && self.transaction.has_part(table)?)
     }
 
+    /// Whether its hub lets a record come in whole although it has heard of a death under its key.
+    fn knew_of_death(&self, of: &TableChanges, dead: Mark) -> bool {
+        matches!(of.passage, Passage::Entered { .. })
+            && self.arrival.authority() == Authority::Sender
+            && self.arrival.knew(dead)
+    }
+
     /// What is known here of a record that does not stand, with what came of it now.
     pub(super) fn gathered(
         &mut self,
@@ -94,7 +101,9 @@ impl Placer<'_> {
         let known = self.known_remains(table, record)?;
         let birth = known.as_ref().map_or(record.birth, |known| known.birth);
         let known = known.map(|known| known.remains);
-        let mut remains = known.clone().unwrap_or_default();
+        // Below the horizon a death and a later record under the same number are stamped alike.
+        let outlived = known.as_ref().and_then(|known| known.dead).is_some_and(|dead| self.knew_of_death(of, dead));
+        let mut remains = known.clone().filter(|_| !outlived).unwrap_or_default();
         merge::gather(&mut remains, record, |field| column_of(table, of, field).map(Column::id), &self.arrival);
         if record.whole && self.arrival.authority() == Authority::Sender {
             remains.withdrawn = false;

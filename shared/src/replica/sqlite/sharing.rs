@@ -57,7 +57,7 @@ impl SqliteReplica {
     }
 
     pub(super) fn try_take_over(&mut self, terms: &Terms) -> Outcome<Vec<String>> {
-        let lacking = terms::take_over(&mut self.writer, &self.catalogue, terms)?;
+        let lacking = terms::take_over(&mut self.writer, &self.catalogue, self.identity.node, terms)?;
         self.catalogue = repair::renew_capture(&mut self.writer)?;
         self.loud = silence::silence(&mut self.writer, &self.catalogue)?;
         Ok(lacking)

@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::catalogue::{Catalogue, Entry};
 use super::fault::{Fault, Outcome};
+use super::holding;
 use super::identities::{self, Identities};
 use super::names::{marks_table, quoted, remains_table};
 use super::prepare::add_table;
@@ -16,7 +17,7 @@ use super::references::{self, Origin};
 use super::schema::candidates;
 use super::silence::without_triggers;
 use super::state;
-use crate::id::{ColumnId, Cut, LinkId};
+use crate::id::{ColumnId, Cut, LinkId, NodeId};
 use crate::replica::{SharedColumns, SharedRows, SharedTable, Terms};
 use crate::set::{BoundSet, Rows, Scope};
 
@@ -115,7 +116,12 @@ pub(super) fn shared_with_hub(connection: &Connection, catalogue: &Catalogue) ->
 
 /// Takes over new terms: what is shared no more goes from the tables, what is shared newly is captured. Tells the tables that
 /// are shared and that this database does not have. Done twice it changes nothing.
-pub(super) fn take_over(writer: &mut Connection, catalogue: &Catalogue, terms: &Terms) -> Outcome<Vec<String>> {
+pub(super) fn take_over(
+    writer: &mut Connection,
+    catalogue: &Catalogue,
+    node: NodeId,
+    terms: &Terms,
+) -> Outcome<Vec<String>> {
     let before = told(writer)?;
     if before == *terms {
         return Ok(Vec::new());
@@ -124,7 +130,7 @@ pub(super) fn take_over(writer: &mut Connection, catalogue: &Catalogue, terms: &
     for entry in catalogue.entries() {
         let Some(had) = before.columns_of(&entry.shape) else { continue };
         match terms.columns_of(&entry.shape) {
-            None => clear(&transaction, entry)?,
+            None => clear(&transaction, entry, node)?,
             Some(now) => {
                 let gone: Vec<usize> = had.into_iter().filter(|at| !now.contains(at)).collect();
                 reset(&transaction, entry, &gone)?;
@@ -149,9 +155,13 @@ pub(super) fn take_over(writer: &mut Connection, catalogue: &Catalogue, terms: &
 }
 
 /// Empties a table that is shared no more. What its hub would not take any more is not kept for it either.
-fn clear(connection: &Connection, entry: &Entry) -> Outcome<()> {
+fn clear(connection: &Connection, entry: &Entry, node: NodeId) -> Outcome<()> {
     let name = &entry.shape.name;
     let tables = [quoted(name), marks_table(name), remains_table(name)];
+    // Nor does what waited to be placed there.
+    for held in holding::held(connection, node)?.iter().filter(|held| held.change.table.eq_ignore_ascii_case(name)) {
+        holding::release(connection, held.id)?;
+    }
     without_triggers(connection, || {
         tables.iter().try_for_each(|table| Ok(connection.execute(&format!("DELETE FROM {table}"), []).map(drop)?))
     })
