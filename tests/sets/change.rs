@@ -143,3 +143,21 @@ fn a_table_that_is_made_later_is_shared_once_a_set_names_it() {
     scene.same("visits", "hq", "carol");
     assert_eq!(scene.sql("hq", "SELECT count(*) FROM visits"), "3");
 }
+
+#[test]
+fn what_a_remote_had_sent_before_it_heard_that_a_table_is_shared_no_more_is_taken() {
+    let scene = sales();
+    scene.sql("alice", "UPDATE notes SET text = 'in time' WHERE id = 100; INSERT INTO notes VALUES (101, 10, 'new')");
+    scene.sync("alice");
+    reconfigure(&scene, "[[set.sales.table]]\nname = \"notes\"\nfollow = \"contact\"\n", "");
+    let told = scene.packhorse("hq", &["sync"]).expect(0);
+    assert!(!told.err.contains("refused"), "{told:#?}");
+    rest(&scene, &["alice", "hq", "bob"]);
+    let notes = "SELECT group_concat(text) FROM (SELECT text FROM notes WHERE contact = 10 ORDER BY id)";
+    assert_eq!(scene.sql("hq", notes), "in time,new");
+    assert_eq!(scene.sql("alice", "SELECT count(*) FROM notes"), "0");
+    scene.sql("alice", "DELETE FROM _packhorse_state WHERE name = 'terms'; INSERT INTO notes VALUES (102, 10, 'late')");
+    scene.sync("alice");
+    scene.packhorse("hq", &["sync"]).expect(3).says("refused");
+    assert_eq!(scene.sql("hq", notes), "in time,new");
+}

@@ -1,6 +1,6 @@
 //! The terms of a link in the database: what a hub tells its remote, and what a remote was told.
 //!
-//! Owns the columns `terms` and `terms_since` of `_packhorse_sharing`, and the entry `terms` of `_packhorse_state` at a remote.
+//! Owns the columns `terms`, `terms_since` and `terms_before` of `_packhorse_sharing`, and the entry `terms` of `_packhorse_state` at a remote.
 //! Invariant: what is shared no more is gone from the remote's tables once the terms that say so are taken over.
 
 use std::collections::BTreeMap;
@@ -70,6 +70,16 @@ pub(super) fn owed(connection: &Connection, link: LinkId, since: Cut) -> Outcome
     let found = statement
         .query_row(params![link.0, since.0 as i64], |row| Ok((row.get(0)?, Cut(row.get::<_, i64>(1)? as u64))));
     Ok(found.optional()?)
+}
+
+/// What a link's peer was told last before its terms changed, if it has not acknowledged those of today.
+pub(super) fn still_held_by(connection: &Connection, link: LinkId, acked: Cut) -> Outcome<Option<Terms>> {
+    let sql = "SELECT terms_before FROM _packhorse_sharing \
+               WHERE link = ?1 AND terms_since > ?2 AND terms_before IS NOT NULL";
+    let mut statement = connection.prepare_cached(sql)?;
+    let bytes: Option<Vec<u8>> = statement.query_row(params![link.0, acked.0 as i64], |row| row.get(0)).optional()?;
+    let read = bytes.map(|bytes| Terms::from_bytes(&bytes)).transpose();
+    read.map_err(|error| Fault::Damaged(error.to_string()))
 }
 
 /// What this node was told by its hub.

@@ -38,7 +38,7 @@ pub(super) const TABLES: &str = "
 CREATE TABLE _packhorse_memberships (id INTEGER PRIMARY KEY AUTOINCREMENT, bound BLOB NOT NULL UNIQUE,
     evaluated_to INTEGER);
 CREATE TABLE _packhorse_sharing (link INTEGER PRIMARY KEY, membership INTEGER NOT NULL, terms BLOB NOT NULL,
-    terms_since INTEGER NOT NULL);
+    terms_since INTEGER NOT NULL, terms_before BLOB);
 CREATE TABLE _packhorse_judged (cut INTEGER PRIMARY KEY, at INTEGER NOT NULL);
 ";
 
@@ -237,6 +237,7 @@ pub(super) fn share(
     let since = acked.map_or(Cut(0), |_| progress.cut);
     let sql = "INSERT INTO _packhorse_sharing (link, membership, terms, terms_since) VALUES (?1, ?2, ?3, ?4) \
                ON CONFLICT (link) DO UPDATE SET membership = excluded.membership, terms = excluded.terms, \
+               terms_before = iif(terms = excluded.terms, terms_before, terms), \
                terms_since = iif(terms = excluded.terms AND ?4 > 0, terms_since, excluded.terms_since)";
     connection.execute(sql, params![link.0, membership.0, terms, since.0 as i64])?;
     remove_unused(connection, catalogue)

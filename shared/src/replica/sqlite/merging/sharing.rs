@@ -7,7 +7,7 @@ use crate::link::Role;
 use crate::replica::sqlite::fault::Outcome;
 use crate::replica::sqlite::membership::{self, belonging};
 use crate::replica::sqlite::{state, terms};
-use crate::replica::{Belonging, Placement, Remains, SharedTable, Spoken, StoredLink, TableShape};
+use crate::replica::{Belonging, Placement, Remains, SharedRows, SharedTable, Spoken, StoredLink, TableShape, Terms};
 use crate::value::Key;
 
 impl SqliteMerge<'_> {
@@ -51,7 +51,27 @@ impl SqliteMerge<'_> {
     pub(super) fn try_sharing(&self, link: LinkId) -> Outcome<Vec<SharedTable>> {
         let links = state::links(self.writer)?;
         let link = links.iter().find(|known| known.id == link);
-        link.map_or(Ok(Vec::new()), |link| membership::sharing(self.writer, self.catalogue, link.id, link.state.role()))
+        let Some(link) = link else { return Ok(Vec::new()) };
+        let mut shared = membership::sharing(self.writer, self.catalogue, link.id, link.state.role())?;
+        if let Some(before) = terms::still_held_by(self.writer, link.id, link.state.acked())? {
+            self.add_what_is_held(&mut shared, &before);
+        }
+        Ok(shared)
+    }
+
+    /// A remote that has not heard of new terms goes by the old ones.
+    fn add_what_is_held(&self, shared: &mut Vec<SharedTable>, before: &Terms) {
+        for shape in self.catalogue.shapes().iter() {
+            let Some(columns) = before.columns_of(shape) else { continue };
+            match shared.iter_mut().find(|known| known.shape.id == shape.id) {
+                Some(known) => {
+                    known.columns.extend(columns);
+                    known.columns.sort_unstable();
+                    known.columns.dedup();
+                }
+                None => shared.push(SharedTable { shape: shape.clone(), columns, rows: SharedRows::All }),
+            }
+        }
     }
 
     pub(super) fn try_belonging(&self, link: LinkId, table: &SharedTable, key: &Key) -> Outcome<Option<Belonging>> {
