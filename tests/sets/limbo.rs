@@ -70,3 +70,30 @@ fn a_deletion_that_the_hub_has_not_seen_is_told_although_the_record_was_withdraw
     each_has_its_own(&scene, &["alice", "bob"]);
     assert_eq!(scene.sql("hq", "SELECT count(*) FROM notes WHERE id = 100"), "0");
 }
+
+#[test]
+fn an_edit_of_a_record_that_could_not_go_yet_is_taken_however_long_ago_the_hub_was_told_of_its_leaving() {
+    let scene = sales();
+    scene.sql("hq", "UPDATE companies SET manager = 'bob' WHERE id = 1");
+    scene.sync("hq");
+    scene.sync("bob");
+    scene.sql("alice", "INSERT INTO contacts (company, name) VALUES (1, 'Eve')");
+    scene.packhorse("alice", &["transfer"]).expect(0);
+    scene.packhorse("alice", &["apply"]).expect(0);
+    // The hub hears that the withdrawal has arrived, and everything that is exchanged is forgotten.
+    scene.sync("alice");
+    for turn in 0..3 {
+        std::thread::sleep(std::time::Duration::from_millis(1_100));
+        scene.sql("bob", &format!("UPDATE products SET price = {turn}"));
+        scene.sync("bob");
+        scene.sync("hq");
+        scene.packhorse("alice", &["bundle", "--now"]).expect(0);
+    }
+    scene.sql("alice", "UPDATE companies SET name = 'the last word' WHERE id = 1");
+    scene.sync("alice");
+    let told = scene.packhorse("hq", &["sync"]).expect(0);
+    assert!(!told.err.contains("refused"), "{told:#?}");
+    rest(&scene, &["alice", "hq", "bob"]);
+    each_has_its_own(&scene, &["alice", "bob"]);
+    assert_eq!(scene.sql("bob", "SELECT name FROM companies WHERE id = 1"), "the last word");
+}

@@ -135,24 +135,6 @@ fn any_of_several_parents_suffices() {
 }
 
 #[test]
-fn that_records_have_left_is_forgotten_once_everybody_knows() {
-    let scene = sales();
-    scene.sql("hq", "UPDATE companies SET manager = 'bob' WHERE id = 1");
-    scene.sql("alice", "INSERT INTO companies (manager, name) VALUES ('bob', 'for Bob')");
-    for _ in 0..3 {
-        rest(&scene, &["hq", "alice", "bob"]);
-        scene.sql("hq", "UPDATE products SET price = price + 1");
-        scene.sql("alice", "UPDATE products SET price = price + 1");
-        scene.sql("bob", "UPDATE products SET price = price + 1");
-        std::thread::sleep(std::time::Duration::from_millis(1_100));
-    }
-    let exits = "SELECT (SELECT count(*) FROM _packhorse_s_notes WHERE kind <> 1) \
-                 + (SELECT count(*) FROM _packhorse_x_companies)";
-    assert_eq!(scene.sql("hq", exits), "0");
-    each_has_its_own(&scene, &["alice", "bob"]);
-}
-
-#[test]
 fn a_row_over_which_the_condition_stumbles_is_in_no_set_and_stops_nobody() {
     let scene = hub(
         "CREATE TABLE t (id INTEGER PRIMARY KEY, about TEXT); \

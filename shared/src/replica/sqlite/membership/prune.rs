@@ -1,6 +1,9 @@
-//! What need not be remembered of memberships: that records left, and what links made exceptions of, once every peer knows.
+//! What need not be remembered of memberships once every peer knows: that members died, and most of what links made exceptions
+//! of.
 //!
-//! Invariant: since when a record is a member stays known, so that one which comes from a backup is told that it came in.
+//! Invariants: since when a record is a member stays known, so that one which comes from a backup is told that it came in; and
+//! so does that one left, or strayed to a peer, since it may stay there for longer than anybody is told (as long as a record
+//! that was made there refers to it), and what is edited of it meanwhile is to be taken.
 
 use rusqlite::{Connection, TransactionBehavior, params};
 
@@ -28,7 +31,7 @@ pub(in super::super) fn prune(writer: &mut Connection, catalogue: &Catalogue, up
             exceptions(&transaction, entry, *link, upto, shared.map(|shared| shared.rows))?;
         }
         let sql = format!(
-            "DELETE FROM {} WHERE owner = ?1 AND cut > 0 AND cut <= ?2 AND kind <> 1",
+            "DELETE FROM {} WHERE owner = ?1 AND cut > 0 AND cut <= ?2 AND kind = 3",
             members_table(&entry.shape.name)
         );
         for membership in &memberships {
@@ -50,8 +53,8 @@ fn exceptions(connection: &Connection, entry: &Entry, link: u32, upto: Cut, rows
          AND {members}.owner = (SELECT membership FROM _packhorse_sharing WHERE link = ?1)"
     );
     connection.prepare_cached(&raise)?.execute(params![link, upto.0 as i64])?;
-    let kept = if rows == Some(SharedRows::All) { " AND kind <> 4" } else { "" };
-    let drop = format!("DELETE FROM {exceptions} WHERE owner = ?1 AND cut <= ?2{kept}");
+    let kept = if rows == Some(SharedRows::All) { "3, 4" } else { "3" };
+    let drop = format!("DELETE FROM {exceptions} WHERE owner = ?1 AND cut <= ?2 AND kind NOT IN ({kept})");
     connection.prepare_cached(&drop)?.execute(params![link, upto.0 as i64])?;
     Ok(())
 }
