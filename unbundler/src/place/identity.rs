@@ -355,7 +355,7 @@ fn names_of(tables: &[TableShape], bundle: &[TableChanges]) -> Births {
     let mut names = Births::new();
     for changes in bundle {
         let table = tables.iter().find(|table| table.name.eq_ignore_ascii_case(&changes.table));
-        let Some(table) = table.filter(|table| table.key_kind == KeyKind::Assigned) else { continue };
+        let Some(table) = table else { continue };
         names.extend(changes.records.iter().filter_map(|record| Some((table.id, record.birth?))));
     }
     names
