@@ -101,6 +101,8 @@ pub struct Placer<'a> {
     vacated: BTreeSet<(TableId, i64)>,
     /// Records that live on here although they were deleted at the other end.
     living_on: BTreeSet<(TableId, Key)>,
+    /// Deletions that a living child overrules, each with the child.
+    outlived: Vec<(TableChanges, String)>,
     /// The births of records that are about to be placed together, and of the sender's that are new here.
     coming: Births,
     unknown: Births,
@@ -182,6 +184,7 @@ impl<'a> Placer<'a> {
             adopted,
             vacated: BTreeSet::new(),
             living_on: BTreeSet::new(),
+            outlived: Vec::new(),
             coming,
             unknown: Births::new(),
             named: Births::new(),
@@ -223,6 +226,7 @@ impl Placer<'_> {
         let refused = self.make_room_for_new(refused, &mut undos)?;
         let refused = self.swap(refused, &mut undos)?;
         self.give_up_all(refused, &mut undos)?;
+        self.revive_all(&tables)?;
         self.mend_references(undos)
     }
 
@@ -293,7 +297,7 @@ impl Placer<'_> {
                 self.hold(of, record, &reason)?;
             }
             Step::NumberTaken => self.give_number(table, of, record)?,
-            Step::HasChild(child) => self.revive(table, of, record, &child)?,
+            Step::HasChild(child) => self.outlived.push((TableShape::alone(of, record.clone()), child)),
         }
         Ok(())
     }

@@ -164,15 +164,18 @@ impl Placer<'_> {
         Ok(Step::Done)
     }
 
+    /// What living children keep, once it is decided what else dies with it.
+    pub(super) fn revive_all(&mut self, tables: &[TableShape]) -> Result<()> {
+        for (of, child) in std::mem::take(&mut self.outlived) {
+            let (Ok(table), Some(record)) = (self.fitting(tables, &of), of.records.first()) else { continue };
+            self.revive(table, &of, record, &child)?;
+        }
+        Ok(())
+    }
+
     /// A living child brings back its dead parent: nothing vanishes without someone deciding it. What was edited before the
     /// deletion is placed as if there had been none: it lives on with that.
-    pub(super) fn revive(
-        &mut self,
-        table: &TableShape,
-        of: &TableChanges,
-        record: &RecordChange,
-        child: &str,
-    ) -> Result<()> {
+    fn revive(&mut self, table: &TableShape, of: &TableChanges, record: &RecordChange, child: &str) -> Result<()> {
         if !record.fields.is_empty() {
             let (alive, mut undos) = (RecordChange { dead: None, ..record.clone() }, Vec::new());
             self.give_up(table, of, &alive, &mut undos)?;
