@@ -8,6 +8,7 @@ use packhorse_shared::change::{FieldChange, RecordChange};
 use packhorse_shared::clock::{Reading, Stamp};
 use packhorse_shared::horizon::Horizon;
 use packhorse_shared::id::{ColumnId, Cut, LinkId, NodeId};
+use packhorse_shared::link::Extent;
 use packhorse_shared::marks::{Mark, Marks};
 use packhorse_shared::replica::{Buried, Present, Remains, RemainsField};
 
@@ -44,6 +45,8 @@ pub struct Arrival {
     pub sender: NodeId,
     /// The link to this node's own hub, if it has one.
     pub hub: Option<LinkId>,
+    /// How much that hub is to be sent: everything, if one of the two has lost something.
+    pub owed: Extent,
 }
 
 /// Who decides which numbers the records of a bundle have.

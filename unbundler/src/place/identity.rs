@@ -61,6 +61,7 @@ impl Placer<'_> {
             })?;
             self.hear_unions(&tables, bundle)?;
         } else {
+            self.reserve_lost(&tables, bundle);
             self.unite(&tables, bundle)?;
         }
         let mut numbers: BTreeMap<Place, i64> = BTreeMap::new();
@@ -141,6 +142,9 @@ impl Placer<'_> {
             return Ok(theirs);
         }
         if self.arrival.authority() == Authority::Sender {
+            return Ok(theirs);
+        }
+        if self.is_lost_one(table, &record.key, birth)? {
             return Ok(theirs);
         }
         if let Some(given) = self.transaction.given_number(table, theirs, birth)? {
