@@ -9,6 +9,7 @@ use packhorse_shared::change::{FieldChange, Passage, RecordChange, TableChanges}
 use packhorse_shared::clock::{Reading, Stamp};
 use packhorse_shared::horizon::Horizon;
 use packhorse_shared::id::{Cut, LinkId, NodeId};
+use packhorse_shared::link::Extent;
 use packhorse_shared::replica::Replica;
 use packhorse_shared::replica::sqlite::SqliteReplica;
 use packhorse_shared::seam::{OsClock, WallClock};
@@ -156,6 +157,7 @@ fn apply(replica: &mut SqliteReplica, edits: &TableChanges) -> u64 {
         dropped: horizon,
         had,
         told,
+        owed: Extent::Changes,
     };
     let placed =
         place(&mut *transaction, std::slice::from_ref(edits), arrival, now, packhorse_shared::config::Span::default())

@@ -216,8 +216,8 @@ fn an_edit_of_a_dead_record_gives_it_no_number_that_is_anothers_by_now() {
 /// have dropped that of the new one when a remote's deletion of the old comes, which is later than all of the new one.
 #[test]
 fn the_deletion_of_one_without_a_birth_is_not_of_the_one_that_has_its_number_since() {
-    let scene = three("CREATE TABLE p (id INTEGER PRIMARY KEY, n TEXT); INSERT INTO p VALUES (1, 'old')", "");
-    scene.sql("hq", "DELETE FROM p; INSERT INTO p VALUES (1, 'new')");
+    let scene = three(BEARING, "");
+    scene.sql("hq", &format!("{ANOTHER}; {ITS_OWN}"));
     scene.packhorse("hq", &["bundle"]).expect(0);
     // A horizon lies on a whole second.
     sleep(Duration::from_millis(1_100));
@@ -227,12 +227,15 @@ fn the_deletion_of_one_without_a_birth_is_not_of_the_one_that_has_its_number_sin
     sync(&scene, &["alice", "bob", "hq", "alice"]);
     scene.sql("alice", "INSERT INTO p (n) VALUES ('of alice')");
     sync(&scene, &["alice", "hq"]);
-    scene.sql("bob", "DELETE FROM p WHERE id = 1");
+    scene.sql("bob", "PRAGMA foreign_keys = ON; DELETE FROM p WHERE id = 1");
     sync(&scene, &["bob", "hq", "alice", "bob"]);
-    equal(&scene, &["p"]);
+    equal(&scene, &["p", "e", "k"]);
     for node in NODES {
         let told = scene.sql(node, "SELECT n FROM p ORDER BY id");
-        assert_eq!(told, "new\nalice\nbob\nof alice", "{node}");
+        assert_eq!(told, "another\nalice\nbob\nof alice", "{node}");
+        for table in ["e", "k"] {
+            assert_eq!(scene.sql(node, &format!("SELECT n FROM {table}")), "its own", "{node} {table}");
+        }
     }
 }
 

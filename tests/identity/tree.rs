@@ -210,6 +210,62 @@ fn a_restored_backup_finds_the_records_by_their_births() {
     }
 }
 
+/// The middle gave a record a number of its own before the root's, and has dropped its birth, by which the leaf that comes from a
+/// backup speaks of it, and the other leaf knows it.
+#[test]
+fn a_restored_leaf_is_not_taken_for_one_with_a_dead_record_by_a_middle_that_has_dropped_the_birth() {
+    let scene = tree(families::SCHEMA);
+    families(&scene, "alice", 1);
+    for node in ["alice", "mid"] {
+        scene.sync(node);
+    }
+    copy(&scene, "alice", "alice-then", Part::Both);
+    come_together(&scene, &NODES, &families::TABLES);
+    thread::sleep(Duration::from_millis(1100));
+    for node in NODES {
+        scene.sql(node, &format!("INSERT INTO people (name) VALUES ('{node} later')"));
+    }
+    for node in ["bob", "alice", "west", "mid", "hq", "mid"] {
+        scene.sync(node);
+    }
+    let births = |node| scene.sql(node, "SELECT count(birth) FROM _packhorse_m_rooms");
+    assert_eq!((births("mid"), births("bob")), ("0".to_owned(), "1".to_owned()));
+    // Bob is told how far everything was exchanged when the leaf has spoken.
+    files(&scene.path("relay/mid/bob/down")).iter().for_each(|file| std::fs::remove_file(file).expect("removed"));
+    copy(&scene, "alice-then", "alice", Part::Both);
+    exchange(&scene);
+    come_together(&scene, &NODES, &families::TABLES);
+    assert_eq!(whole(&scene, "bob"), "1");
+}
+
+/// The middle has dropped the birth of what the root has lost, its leaves and the other remote have not.
+#[test]
+fn leaves_know_by_its_birth_what_a_restored_root_has_and_the_middle_knows_by_its_number() {
+    let scene = tree(families::SCHEMA);
+    copy(&scene, "hq", "hq-then", Part::Both);
+    families(&scene, "hq", 1);
+    come_together(&scene, &NODES, &families::TABLES);
+    thread::sleep(Duration::from_millis(1100));
+    for node in NODES {
+        scene.sql(node, &format!("INSERT INTO people (name) VALUES ('{node} later')"));
+    }
+    for node in ["bob", "alice", "west", "mid", "hq", "mid"] {
+        scene.sync(node);
+    }
+    let births = |node| scene.sql(node, "SELECT count(birth) FROM _packhorse_m_rooms");
+    assert_eq!(["mid", "alice", "bob", "west"].map(births), ["0", "1", "1", "1"]);
+    let told =
+        ["relay/mid/alice/down", "relay/mid/bob/down", "relay/west/down"].map(|folder| files(&scene.path(folder)));
+    told.concat().iter().for_each(|file| std::fs::remove_file(file).expect("removed"));
+    copy(&scene, "hq-then", "hq", Part::Both);
+    scene.sql("hq", "INSERT INTO people (name) VALUES ('new')");
+    exchange(&scene);
+    exchange(&scene);
+    come_together(&scene, &NODES, &families::TABLES);
+    assert_eq!(whole(&scene, "hq"), "1");
+    assert_eq!(scene.sql("hq", "SELECT count(*), count(DISTINCT name) FROM people"), "7|7");
+}
+
 /// Some runs of all nodes, while what was lost with a node is still being asked for.
 fn exchange(scene: &Scene) {
     for node in [NODES, NODES].concat() {

@@ -8,6 +8,7 @@ use packhorse_shared::change::{FieldChange, RecordChange};
 use packhorse_shared::clock::{Reading, Stamp};
 use packhorse_shared::horizon::Horizon;
 use packhorse_shared::id::{ColumnId, Cut, LinkId, NodeId};
+use packhorse_shared::link::Extent;
 use packhorse_shared::marks::{Mark, Marks};
 use packhorse_shared::replica::{Buried, Present, Remains, RemainsField};
 
@@ -46,6 +47,8 @@ pub struct Arrival {
     pub hub: Option<LinkId>,
     /// What is known here of what its sender was told.
     pub past: Past,
+    /// How much this node's own hub is to be sent: everything, if one of the two has lost something.
+    pub owed: Extent,
 }
 
 /// Whether a node knows what it has told a peer.

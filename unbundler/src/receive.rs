@@ -10,7 +10,7 @@ use packhorse_shared::bundle::BundleName;
 use packhorse_shared::change::TableChanges;
 use packhorse_shared::config::Span;
 use packhorse_shared::id::{LinkId, NodeId, NodeName};
-use packhorse_shared::link::{Header, Role, Standing, Verdict};
+use packhorse_shared::link::{Extent, Header, Role, Standing, Verdict};
 use packhorse_shared::replica::{Replica, StoredLink};
 use packhorse_shared::seam::{Step, World};
 use packhorse_shared::spool::Spool;
@@ -72,6 +72,8 @@ struct Pass<'r> {
     told: Told,
     /// The link to this node's own hub.
     hub: Option<LinkId>,
+    /// How much the hub is to be sent.
+    owed: Extent,
 }
 
 impl Receiver<'_> {
@@ -79,8 +81,9 @@ impl Receiver<'_> {
     pub fn receive(&self, replica: &mut dyn Replica, received: &mut Received) -> Result<(), UnbundlerError> {
         let mut links = replica.links()?;
         let told = Told::of(links.iter().map(|link| (link.id, link.state.told())));
-        let hub = links.iter().find(|link| link.state.role() == Role::Hub).map(|link| link.id);
-        let mut pass = Pass { received, kept_waiting: BTreeSet::new(), told, hub };
+        let hub = links.iter().find(|link| link.state.role() == Role::Hub);
+        let owed = hub.map_or(Extent::Changes, |hub| hub.state.extent());
+        let mut pass = Pass { received, kept_waiting: BTreeSet::new(), told, hub: hub.map(|hub| hub.id), owed };
         let (arrived, others) = intake::in_order(self.spool.inbox()?);
         let nameless = others.into_iter().map(|name| (name, "it does not bear a bundle's name".to_owned()));
         pass.received.left_alone.extend(nameless);
@@ -194,8 +197,23 @@ impl Receiver<'_> {
         let (left_out, dropped) = (header.horizon, header.horizon);
         let is_lost = link.state.recovers() || accepted.state.recovers();
         let past = if is_lost { Past::Lost } else { Past::Known };
-        let arrival =
-            Arrival { link: via, via, cut, seen, sender, hub, past, horizon, births, left_out, dropped, had, told };
+        let owed = if hub == Some(via) { accepted.state.extent() } else { pass.owed };
+        let arrival = Arrival {
+            link: via,
+            via,
+            cut,
+            seen,
+            sender,
+            hub,
+            past,
+            horizon,
+            births,
+            left_out,
+            dropped,
+            had,
+            told,
+            owed,
+        };
         let placed = place(&mut *transaction, &changes, arrival, now, self.renumber_quiet)?;
         if pass.hub == Some(link.id) {
             transaction.forget_withdrawn(seen)?;
@@ -204,6 +222,7 @@ impl Receiver<'_> {
         self.reached(Step::ApplyUncommitted, &bundle.file)?;
         transaction.commit()?;
         *link = accepted;
+        pass.owed = owed;
         self.reached(Step::ApplyCommitted, &bundle.file)?;
         self.spool.remove_from_inbox(&bundle.file)?;
         self.reached(Step::InboxCleared, &bundle.file)?;

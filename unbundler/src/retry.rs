@@ -9,7 +9,7 @@ use packhorse_shared::clock::{Reading, WallTime};
 use packhorse_shared::config::Span;
 use packhorse_shared::horizon::Horizon;
 use packhorse_shared::id::{Cut, LinkId, NodeId};
-use packhorse_shared::link::Role;
+use packhorse_shared::link::{Extent, Role};
 use packhorse_shared::replica::{Held, Replica};
 
 use crate::error::UnbundlerError;
@@ -78,10 +78,13 @@ fn try_again(
     let (horizon, births) = (transaction.horizon()?, transaction.births(Horizon::NONE)?);
     let (cut, link, via) = (transaction.cut(), LinkId::LOCAL, LinkId::LOCAL);
     let (seen, sender, had) = (Cut(0), NodeId(0), Reading(0));
-    let hub = links.iter().find(|link| link.state.role() == Role::Hub).map(|link| link.id);
+    let hub = links.iter().find(|link| link.state.role() == Role::Hub);
+    let owed = hub.map_or(Extent::Changes, |hub| hub.state.extent());
+    let hub = hub.map(|hub| hub.id);
     let (left_out, dropped) = (horizon, Horizon::NONE);
     let past = Past::Known;
-    let nobodys = Arrival { link, via, cut, seen, sender, hub, past, horizon, births, left_out, dropped, had, told };
+    let nobodys =
+        Arrival { link, via, cut, seen, sender, hub, past, horizon, births, left_out, dropped, had, told, owed };
     let arrival = |link: &packhorse_shared::replica::StoredLink| Arrival {
         link: link.id,
         seen: link.state.acked(),

@@ -1,9 +1,10 @@
-//! What a selection says beside changes: which records are one, and who has a number now.
+//! What a selection says beside changes: which records are one, and who has a key now.
 
 use packhorse_shared::change::{FieldChange, RecordChange};
+use packhorse_shared::clock::Stamp;
 use packhorse_shared::id::ColumnId;
 use packhorse_shared::replica::{ChangedRecord, KeyKind, Life, Result};
-use packhorse_shared::value::Value;
+use packhorse_shared::value::{Key, Value};
 
 use super::selector::Selector;
 
@@ -30,22 +31,33 @@ impl Selector<'_> {
         Ok(words)
     }
 
-    /// Who has the number now of one without a birth of which something is told that is left: named by its birth, lest whoever
+    /// Who has the key now of one without a birth of which something is told that is left: named by its birth, lest whoever
     /// knows that one takes it for the other, since the birth may have been dropped here.
     pub(super) fn namesake(&self, record: &dyn ChangedRecord) -> Result<Option<RecordChange>> {
         let Life::Absent(remains) = record.life() else { return Ok(None) };
         let mut marks = remains.fields.iter().filter_map(|field| field.mark).chain(remains.dead);
         let is_told = marks.any(|mark| self.owed.includes(mark));
-        let is_one = record.birth().is_none() && self.table.shape.key_kind == KeyKind::Assigned;
-        if !is_told || !is_one || !self.snapshot.stands(&self.table.shape, record.key())? {
+        if !is_told || record.birth().is_some() || !self.snapshot.stands(&self.table.shape, record.key())? {
             return Ok(None);
         }
-        let birth = self.snapshot.birth_of(&self.table.shape.name, record.key(), None)?;
+        let birth = self.birth_now(record.key())?;
         let birth = birth.filter(|birth| self.snapshot.births().covers(*birth));
         Ok(birth.map(|stamp| {
             let fields = vec![self.existence_of(stamp)];
             RecordChange { key: record.key().clone(), birth, dead: None, whole: false, fields }
         }))
+    }
+
+    /// The birth of what stands under a key: of the youngest whose number it bears, if it is no number itself.
+    fn birth_now(&self, key: &Key) -> Result<Option<Stamp>> {
+        if self.table.shape.key_kind == KeyKind::Assigned {
+            return self.snapshot.birth_of(&self.table.shape.name, key, None);
+        }
+        let mut youngest = None;
+        for (parent, number) in self.table.shape.numbers_borne(key) {
+            youngest = youngest.max(self.snapshot.birth_of(parent, &Key(vec![Value::Integer(number)]), None)?);
+        }
+        Ok(youngest)
     }
 
     /// Whether a change says no more than that its record has its number.

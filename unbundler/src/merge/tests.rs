@@ -16,6 +16,7 @@ const ARRIVAL: Arrival = Arrival {
     births: Horizon::NONE,
     left_out: Horizon::NONE,
     dropped: Horizon::NONE,
+    owed: Extent::Changes,
     had: Reading(0),
     told: Told::NOTHING,
 };

@@ -50,6 +50,7 @@ impl Placer<'_> {
     /// Whoever holds a number that the hub has given to another moves to one of our own, until the hub gives it its own.
     pub(super) fn make_room(&mut self, table: &TableShape, number: i64, birth: Stamp) -> Result<()> {
         let standing = self.transaction.find(table, &Key(vec![Value::Integer(number)]))?;
+        let standing = standing.filter(|present| !self.keeps_lost_number(table, present));
         let Some(other) = standing.and_then(|present| present.birth) else { return Ok(()) };
         if other == birth || self.keeps_numbers(table)? {
             return Ok(());

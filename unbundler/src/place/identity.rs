@@ -61,6 +61,7 @@ impl Placer<'_> {
             })?;
             self.hear_unions(&tables, bundle)?;
         } else {
+            self.reserve_lost(&tables, bundle);
             self.unite(&tables, bundle)?;
         }
         let mut numbers: BTreeMap<Place, i64> = BTreeMap::new();
@@ -141,6 +142,9 @@ impl Placer<'_> {
             return Ok(theirs);
         }
         if self.arrival.authority() == Authority::Sender {
+            return Ok(theirs);
+        }
+        if self.is_lost_one(table, &record.key, birth)? {
             return Ok(theirs);
         }
         if let Some(given) = self.transaction.given_number(table, theirs, birth)? {
@@ -355,7 +359,7 @@ fn names_of(tables: &[TableShape], bundle: &[TableChanges]) -> Births {
     let mut names = Births::new();
     for changes in bundle {
         let table = tables.iter().find(|table| table.name.eq_ignore_ascii_case(&changes.table));
-        let Some(table) = table.filter(|table| table.key_kind == KeyKind::Assigned) else { continue };
+        let Some(table) = table else { continue };
         names.extend(changes.records.iter().filter_map(|record| Some((table.id, record.birth?))));
     }
     names

@@ -42,6 +42,8 @@ impl Placer<'_> {
                 let known = record.birth.map(|birth| self.transaction.number_of(table, birth)).transpose()?;
                 if let (Some(birth), Some(None)) = (record.birth, known) {
                     unknown.insert((table.id, birth), to.clone());
+                    // Who has dropped that birth passes the word on all the same: others behind it may have kept it.
+                    self.note_union(table, Residence { key: record.key.clone(), birth: record.birth }, to.clone())?;
                 } else if let Err(reason) = self.hear_union(table, record, &to)? {
                     self.hold(changes, record, &reason)?;
                     continue;

@@ -284,7 +284,7 @@ impl MergeTransaction for SqliteMerge<'_> {
     }
 
     fn given_number(&mut self, table: &TableShape, theirs: i64, birth: Stamp) -> Result<Option<i64>> {
-        self.said(moves::given(self.writer, table.id, theirs, birth, &self.roster))
+        self.said(self.entry(table).and_then(|of| moves::given(self.writer, of, theirs, birth, &self.roster)))
     }
 
     fn renumber(&mut self, table: &TableShape, from: i64, to: i64) -> Result<Placement> {

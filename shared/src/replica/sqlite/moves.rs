@@ -106,10 +106,10 @@ fn number(key: &Key) -> Outcome<i64> {
     }
 }
 
-/// The number that the record of this birth was given here, which somebody knows by that or another number.
+/// The number that the record of this birth was given here last, which somebody knows by that or one that it had before.
 pub(super) fn given(
     connection: &Connection,
-    table: TableId,
+    of: &Entry,
     theirs: i64,
     birth: Stamp,
     roster: &Roster,
@@ -118,16 +118,24 @@ pub(super) fn given(
         return Ok(None);
     }
     let packed = pack_birth(Some(birth), roster)?;
-    // In two statements, each of which finds its row by an index: one with OR would go through all.
-    for is_it in ["old = ?2 AND old_birth = ?3", "new = ?2"] {
+    let find = |number: i64, is_it: &str| {
         let sql = format!("SELECT new FROM _packhorse_moved WHERE tbl = ?1 AND {is_it} AND new_birth = ?3");
         let mut statement = connection.prepare_cached(&sql)?;
-        let found = statement.query_row(params![table.0, theirs, packed], |row| row.get(0)).optional()?;
-        if found.is_some() {
-            return Ok(found);
+        let row = statement.query_row(params![of.shape.id.0, number, packed], |row| row.get::<_, i64>(0));
+        Outcome::Ok(row.optional()?)
+    };
+    // In two statements, each of which finds its row by an index: one with OR would go through all.
+    let mut given = find(theirs, "new = ?2")?;
+    let mut number = theirs;
+    for _ in 0..AT_MOST {
+        let Some(next) = find(number, "old = ?2 AND old_birth = ?3")? else { break };
+        (given, number) = (Some(next), next);
+        // It may have come back to a number that it had left.
+        if connection.prepare_cached(&of.sql.exists)?.exists([number])? {
+            break;
         }
     }
-    Ok(None)
+    Ok(given)
 }
 
 /// The number that the record has now which was read under one; what stands under that is left to be meant.

@@ -1,0 +1,51 @@
+//! Records that a hub has lost with a return to a backup, and whose births some have dropped and others not.
+//!
+//! The hub may have given their numbers to others since. Owns telling that one without a birth and one with are the same, since
+//! both had that number by the hub's word. Invariant: so they are only if whoever has no birth may have dropped that one.
+
+use packhorse_shared::change::TableChanges;
+use packhorse_shared::clock::Stamp;
+use packhorse_shared::id::ColumnId;
+use packhorse_shared::link::Extent;
+use packhorse_shared::replica::{KeyKind, Present, Residence, Result, TableShape};
+use packhorse_shared::value::Key;
+
+use super::Placer;
+use super::identity::number_of;
+
+impl Placer<'_> {
+    /// Whether a record stands here under the number that its hub gave it, and the hub may have lost it: it keeps that until the
+    /// hub, which is sent everything, has given it another. Others may know it by that number alone.
+    pub(super) fn keeps_lost_number(&self, table: &TableShape, present: &Present) -> bool {
+        let columns = table.column_ids().into_iter().chain([ColumnId::EXISTENCE]);
+        let mut marks = columns.filter_map(|column| present.marks.get(column));
+        self.arrival.owed == Extent::Everything && marks.any(|mark| Some(mark.via) == self.arrival.hub)
+    }
+
+    /// Keeps the numbers of those without a birth for them: who has dropped it was told that number by a hub, maybe this one
+    /// before it lost them.
+    pub(super) fn reserve_lost(&mut self, tables: &[TableShape], bundle: &[TableChanges]) {
+        for changes in bundle {
+            let table = tables.iter().find(|table| table.name.eq_ignore_ascii_case(&changes.table));
+            let Some(table) = table.filter(|table| table.key_kind == KeyKind::Assigned) else { continue };
+            let unborn = changes.records.iter().filter(|record| record.birth.is_none());
+            let numbers = unborn.filter_map(|record| number_of(&record.key));
+            self.adopted.entry(table.id).or_default().extend(numbers);
+        }
+    }
+
+    /// Takes a record that is new here by its birth for the one without a birth that had its number, and another one since.
+    pub(super) fn is_lost_one(&mut self, table: &TableShape, key: &Key, birth: Stamp) -> Result<bool> {
+        let from = Residence { key: key.clone(), birth: None };
+        let Some(to) = self.moves.of(table.id, &from).cloned() else { return Ok(false) };
+        let standing = self.transaction.find(table, &to.key)?.filter(|present| present.birth == to.birth);
+        let Some(present) = standing else { return Ok(false) };
+        let unborn = Present { birth: None, ..present.clone() };
+        if !self.arrival.is_known_by(&unborn, Some(birth), &table.column_ids()) {
+            return Ok(false);
+        }
+        self.note_union(table, Residence { birth: Some(birth), ..from }, to.clone())?;
+        self.tell_unions(table, &to, present)?;
+        Ok(true)
+    }
+}
