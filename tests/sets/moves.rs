@@ -170,3 +170,29 @@ fn a_row_over_which_the_condition_stumbles_is_in_no_set_and_stops_nobody() {
     rest(&scene, &["hq", "alice"]);
     assert_eq!(have(), "2,3,4");
 }
+
+#[test]
+fn a_record_follows_as_its_foreign_key_compares_by_the_affinity_and_collation_of_the_parents_key() {
+    for (parent, child, key, refers) in [
+        ("TEXT COLLATE NOCASE", "TEXT", "'North'", "'nORTH'"),
+        ("INTEGER", "TEXT", "1", "'1'"),
+        ("TEXT", "", "'x'", "'x'"),
+    ] {
+        let schema = format!(
+            "CREATE TABLE regions (id {parent} PRIMARY KEY, manager TEXT); \
+             CREATE TABLE shops (id INTEGER PRIMARY KEY, region {child} REFERENCES regions(id)); \
+             INSERT INTO regions VALUES ({key}, 'alice'); INSERT INTO shops VALUES (1, {refers})"
+        );
+        let sets = "[[set.s.table]]\nname = \"regions\"\nwhere = \"manager = :user\"\n[[set.s.table]]\nname = \"shops\"\n\
+                    follow = \"region\"\n";
+        let scene = hub(&schema, sets);
+        join(&scene, "alice", "s", &["user=alice"]);
+        join(&scene, "bob", "s", &["user=bob"]);
+        let both = "SELECT (SELECT count(*) FROM regions), (SELECT count(*) FROM shops)";
+        for (manager, has) in [("bob", ["0|0", "1|1"]), ("alice", ["1|1", "0|0"])] {
+            scene.sql("hq", &format!("UPDATE regions SET manager = '{manager}'"));
+            rest(&scene, &["hq", "alice", "bob"]);
+            assert_eq!([scene.sql("alice", both), scene.sql("bob", both)], has, "{parent}, {child}: to {manager}");
+        }
+    }
+}

@@ -59,6 +59,7 @@ impl SqliteReplica {
         self.writer.execute_batch("ROLLBACK")?;
         begun.map_err(at_source)?;
         let progress = copy.progress()?;
+        membership::fit::must_be(&self.writer, &self.catalogue, wanted.membership, progress.cut)?;
         let (horizon, births) = (state::horizon(&copy.connection)?, state::births(&copy.connection)?);
         let mut ranges = Ranges::plan(&copy.connection, self.catalogue.shapes(), wanted)?;
         let (mut records, mut skipped) = (0, Vec::new());
