@@ -52,7 +52,20 @@ impl Evaluation<'_> {
                 self.touch(&follower.child, &follower.follow, &moved)?;
             }
         }
+        self.touch_by_other_columns()?;
         plan.groups.iter().try_for_each(|group| self.group(group))
+    }
+
+    /// Notes those that follow what changed by other columns than its key: that they refer to it may be new.
+    fn touch_by_other_columns(&mut self) -> Outcome<()> {
+        for child in self.plan.groups.iter().flatten() {
+            let By::Parents(follows) = &child.by else { continue };
+            for follow in follows.iter().filter(|follow| follow.by_key.is_none()) {
+                let changed = self.changed_keys(find(self.catalogue, &follow.parent)?)?;
+                self.touch(&child.entry.shape.name, follow, &changed)?;
+            }
+        }
+        Ok(())
     }
 
     fn group(&mut self, group: &[Chosen<'_>]) -> Outcome<()> {
