@@ -294,7 +294,8 @@ fn parent_exists(follow: &Follow, catalogue: &Catalogue, of: MembershipId) -> Ou
 
 fn members_of(follow: &Follow, catalogue: &Catalogue) -> Outcome<(String, String)> {
     let keys = &find(catalogue, &follow.parent)?.shape.keys;
-    let same = joined(keys.len(), " AND ", |at| format!("s.k{} = p.{}", at + 1, quoted(&keys[at])));
+    // The plus takes the column's affinity away, under which the key of ours could not be looked up by its index.
+    let same = joined(keys.len(), " AND ", |at| format!("s.k{} = +p.{}", at + 1, quoted(&keys[at])));
     Ok((members_table(&follow.parent), same))
 }
 
