@@ -3,7 +3,7 @@
 use packhorse_shared::config::RemoteConfig;
 use packhorse_shared::id::NodeName;
 use packhorse_shared::link::Role;
-use packhorse_shared::replica::{Held, Replica};
+use packhorse_shared::replica::{Held, MembershipId, Replica};
 use packhorse_shared::set::{BoundSet, Scope};
 use packhorse_unbundler::retry::retry;
 
@@ -78,6 +78,17 @@ impl Node {
         Ok(())
     }
 
+    /// The membership of what a remote of the configuration is to share. What nobody shares yet is checked before: it may have
+    /// been written by hand.
+    fn membership_of_remote(&mut self, remote: &NodeName) -> Result<MembershipId, Failure> {
+        let set = self.set_of_remote(remote)?;
+        if !self.replica.knows_set(&set)? {
+            let name = self.config.remotes.get(remote).map(|config| config.set.clone()).unwrap_or_default();
+            self.check_scope(&format!("the set \"{name}\""), &set.scope)?;
+        }
+        Ok(self.replica.membership(&set)?)
+    }
+
     /// Lets every link share what the configuration says now. One whose set does not fit goes on with what it had, which is
     /// told: the others must not wait for it.
     pub(crate) fn take_over_sets(&mut self) -> Result<(), Failure> {
@@ -85,8 +96,7 @@ impl Node {
             if !self.config.remotes.contains_key(&link.peer) {
                 continue;
             }
-            let wanted = self.set_of_remote(&link.peer).and_then(|set| Ok(self.replica.membership(&set)?));
-            match wanted {
+            match self.membership_of_remote(&link.peer) {
                 Ok(membership) => {
                     self.replica.share(WORLD.clock.now(), link.id, membership, Some(link.state.acked()))?;
                 }

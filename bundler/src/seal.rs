@@ -169,6 +169,7 @@ impl Sealer<'_> {
 
     fn select_once(&self, replica: &mut dyn Replica, share: &Share, now: WallTime) -> Result<Chosen, ReplicaError> {
         let snapshot = replica.snapshot(now)?;
+        snapshot.must_be_judged(share.link.id)?;
         let portion = Portion { records: RECORDS_AT_ONCE, bytes: self.bundle_max };
         let latest = snapshot.clock();
         let horizon = snapshot.horizon();

@@ -161,3 +161,75 @@ fn what_a_remote_had_sent_before_it_heard_that_a_table_is_shared_no_more_is_take
     scene.packhorse("hq", &["sync"]).expect(3).says("refused");
     assert_eq!(scene.sql("hq", notes), "in time,new");
 }
+
+#[test]
+fn a_set_edited_by_hand_that_reaches_beyond_its_row_is_not_taken_over() {
+    for wrong in
+        ["id IN (SELECT company FROM contacts)", "name < date('now')", "manager = \\\"alice\\\"", "manager = = :user"]
+    {
+        let scene = sales();
+        reconfigure(&scene, "where = \"manager = :user\"", &format!("where = \"{wrong}\""));
+        scene.sql("hq", "INSERT INTO products VALUES ('q', 2)");
+        let run = scene.packhorse("hq", &["sync"]).expect(0);
+        run.says("alice goes on sharing what it did: the set \"sales\", table \"companies\"");
+        rest(&scene, &["hq", "alice", "bob"]);
+        each_has_its_own(&scene, &["alice", "bob"]);
+    }
+}
+
+/// A hub whose alice has companies by their column `active`, and whose bob has products only.
+fn by_activity(condition: &str) -> crate::support::Scene {
+    let scene = hub(
+        "CREATE TABLE companies (id INTEGER PRIMARY KEY, active INTEGER); CREATE TABLE products (code TEXT PRIMARY KEY); \
+         INSERT INTO companies VALUES (1, 1), (2, 0)",
+        &format!(
+            "[[set.s.table]]\nname = \"companies\"\nwhere = '{condition}'\n[[set.s.table]]\nname = \"products\"\n\
+             [[set.p.table]]\nname = \"products\"\n"
+        ),
+    );
+    join(&scene, "alice", "s", &[]);
+    join(&scene, "bob", "p", &[]);
+    rest(&scene, &["hq", "alice", "bob"]);
+    scene
+}
+
+const WITHOUT_ACTIVE: &str = "CREATE TABLE n (id INTEGER PRIMARY KEY, lively INTEGER); INSERT INTO n SELECT * FROM companies; \
+                              DROP TABLE companies; ALTER TABLE n RENAME TO companies";
+
+#[test]
+fn a_set_whose_column_a_migration_took_waits_for_its_mend_and_nobody_else_does() {
+    // In double quotes SQLite would take what is no column any more for text, which is not 1.
+    for condition in ["active = 1", "\"active\" = 1"] {
+        let scene = by_activity(condition);
+        for node in ["hq", "alice", "bob"] {
+            scene.sql(node, WITHOUT_ACTIVE);
+        }
+        scene.sql("hq", "INSERT INTO products VALUES ('q')");
+        for _ in 0..2 {
+            scene
+                .packhorse("hq", &["sync"])
+                .expect(1)
+                .says("alice: table \"companies\" of the sync set: no such column");
+            scene.packhorse("hq", &["status"]).expect(0);
+            scene.packhorse("bob", &["sync"]).expect(0);
+            scene.packhorse("alice", &["sync"]).expect(0);
+        }
+        assert_eq!(scene.sql("bob", "SELECT code FROM products"), "q", "{condition}");
+        assert_eq!(scene.sql("alice", "SELECT id FROM companies"), "1", "{condition}");
+        reconfigure(&scene, condition, "lively = 1");
+        rest(&scene, &["hq", "alice", "bob"]);
+        assert_eq!(scene.sql("alice", "SELECT (SELECT id FROM companies), code FROM products"), "1|q", "{condition}");
+    }
+}
+
+#[test]
+fn a_set_whose_table_a_migration_took_waits_for_its_mend_and_nobody_else_does() {
+    let scene = by_activity("active = 1");
+    scene.sql("hq", "DROP TABLE companies; INSERT INTO products VALUES ('q')");
+    scene.packhorse("hq", &["sync"]).expect(1).says("alice: table \"companies\" of the sync set: it is not synced");
+    scene.packhorse("bob", &["sync"]).expect(0);
+    assert_eq!(scene.sql("bob", "SELECT code FROM products"), "q");
+    scene.packhorse("hq", &["set", "remove", "s", "--table", "companies"]).expect(0);
+    rest(&scene, &["hq", "alice", "bob"]);
+    assert_eq!(scene.sql("alice", "SELECT code FROM products"), "q");
+}

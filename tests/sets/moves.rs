@@ -152,3 +152,49 @@ fn a_row_over_which_the_condition_stumbles_is_in_no_set_and_stops_nobody() {
     rest(&scene, &["hq", "alice"]);
     assert_eq!(have(), "2,3,4");
 }
+
+#[test]
+fn a_record_follows_as_its_foreign_key_compares_by_the_affinity_and_collation_of_the_parents_key() {
+    for (parent, child, key, refers) in [
+        ("TEXT COLLATE NOCASE", "TEXT", "'North'", "'nORTH'"),
+        ("INTEGER", "TEXT", "1", "'1'"),
+        ("TEXT", "", "'x'", "'x'"),
+    ] {
+        let schema = format!(
+            "CREATE TABLE regions (id {parent} PRIMARY KEY, manager TEXT); \
+             CREATE TABLE shops (id INTEGER PRIMARY KEY, region {child} REFERENCES regions(id)); \
+             INSERT INTO regions VALUES ({key}, 'alice'); INSERT INTO shops VALUES (1, {refers})"
+        );
+        let sets = "[[set.s.table]]\nname = \"regions\"\nwhere = \"manager = :user\"\n[[set.s.table]]\nname = \"shops\"\n\
+                    follow = \"region\"\n";
+        let scene = hub(&schema, sets);
+        join(&scene, "alice", "s", &["user=alice"]);
+        join(&scene, "bob", "s", &["user=bob"]);
+        let both = "SELECT (SELECT count(*) FROM regions), (SELECT count(*) FROM shops)";
+        for (manager, has) in [("bob", ["0|0", "1|1"]), ("alice", ["1|1", "0|0"])] {
+            scene.sql("hq", &format!("UPDATE regions SET manager = '{manager}'"));
+            rest(&scene, &["hq", "alice", "bob"]);
+            assert_eq!([scene.sql("alice", both), scene.sql("bob", both)], has, "{parent}, {child}: to {manager}");
+        }
+    }
+}
+
+#[test]
+fn a_record_that_follows_by_another_column_than_the_key_moves_with_what_is_in_it() {
+    let schema = "CREATE TABLE desks (id INTEGER PRIMARY KEY, code TEXT UNIQUE, manager TEXT); \
+                  CREATE TABLE calls (id INTEGER PRIMARY KEY, desk TEXT REFERENCES desks(code)); \
+                  INSERT INTO desks VALUES (1, 'a', 'alice'), (2, 'b', 'bob'); INSERT INTO calls VALUES (1, 'a'), (2, 'b')";
+    let sets = "[[set.s.table]]\nname = \"desks\"\nwhere = \"manager = :user\"\n[[set.s.table]]\nname = \"calls\"\n\
+                follow = \"desk\"\n";
+    let scene = hub(schema, sets);
+    join(&scene, "alice", "s", &["user=alice"]);
+    join(&scene, "bob", "s", &["user=bob"]);
+    scene.sql(
+        "hq",
+        "PRAGMA foreign_keys = off; UPDATE desks SET code = 'c' WHERE id = 1; UPDATE desks SET code = 'a' WHERE id = 2; \
+         UPDATE desks SET code = 'b' WHERE id = 1",
+    );
+    rest(&scene, &["hq", "alice", "bob"]);
+    let all = "SELECT (SELECT group_concat(id || code) FROM desks), (SELECT group_concat(id || desk) FROM calls)";
+    assert_eq!([scene.sql("alice", all), scene.sql("bob", all)], ["1b|2b", "2a|1a"]);
+}

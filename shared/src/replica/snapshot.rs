@@ -29,6 +29,9 @@ pub trait Snapshot {
         show: &mut Show<'_>,
     ) -> Result<()>;
 
+    /// Fails if what a link shares could not be judged as of this snapshot, because its set does not fit the database any more.
+    fn must_be_judged(&self, link: LinkId) -> Result<()>;
+
     /// The last cut up to which no more than `records` records of these tables changed last after `since`; at least
     /// the first such cut, and the latest one of all if there are no more.
     fn boundary(&self, link: LinkId, tables: &[SharedTable], since: Cut, records: u64) -> Result<Cut>;

@@ -59,6 +59,7 @@ impl SqliteReplica {
         self.writer.execute_batch("ROLLBACK")?;
         begun.map_err(at_source)?;
         let progress = copy.progress()?;
+        membership::fit::must_be(&self.writer, &self.catalogue, wanted.membership, progress.cut)?;
         let (horizon, births) = (state::horizon(&copy.connection)?, state::births(&copy.connection)?);
         let mut ranges = Ranges::plan(&copy.connection, self.catalogue.shapes(), wanted)?;
         let (mut records, mut skipped) = (0, Vec::new());
@@ -246,7 +247,8 @@ struct About<'a> {
 fn members_only(table: &SharedTable, alias: &str, keys: &[String]) -> String {
     let SharedRows::Members(of) = table.rows else { return String::new() };
     let members = members_table(&table.shape.name);
-    let same = joined(keys.len(), " AND ", |at| format!("s.k{} = {alias}.{}", at + 1, keys[at]));
+    // The plus takes the column's affinity away, under which the key of ours could not be looked up by its index.
+    let same = joined(keys.len(), " AND ", |at| format!("s.k{} = +{alias}.{}", at + 1, keys[at]));
     format!(" AND EXISTS (SELECT 1 FROM hub.{members} s WHERE s.owner = {} AND s.kind = 1 AND {same})", of.0)
 }
 

@@ -37,16 +37,22 @@ impl SqliteReplica {
         Ok(wanting)
     }
 
+    /// Whether a set with these values is shared already, or was looked at to be.
+    pub fn knows_set(&self, set: &BoundSet) -> Result<bool> {
+        let known = membership::find(&self.reader, set).map_err(self.fault("be read"))?;
+        Ok(known.is_some())
+    }
+
     /// What a set would move in each table at a link's peer, or would put there if none is given. Nothing is changed.
     pub fn try_set(&self, set: &BoundSet, link: Option<LinkId>) -> Result<Vec<Trial>> {
         membership::trial::run(&self.path, &self.catalogue, set, link).map_err(self.fault("look at a sync set"))
     }
 
-    /// Takes the write lock at a moment in which, besides, every membership was judged as of everything there is.
+    /// Takes the write lock at a moment in which, besides, every membership whose set fits was judged as of everything there is.
     pub(super) fn lock_judged(&mut self, now: WallTime) -> Outcome<()> {
         for _ in 0..QUIET_TRIES {
             self.lock_quiet(now)?;
-            if !membership::is_behind(&self.writer, Progress::load(&self.writer)?.cut)? {
+            if !membership::is_behind(&self.writer, &self.catalogue, Progress::load(&self.writer)?.cut)? {
                 return Ok(());
             }
             let judged = membership::evaluate(&self.writer, &self.catalogue);

@@ -15,7 +15,7 @@ use crate::marks::Roster;
 use crate::replica::MembershipId;
 use crate::replica::sqlite::catalogue::{Catalogue, Entry};
 use crate::replica::sqlite::fault::Outcome;
-use crate::replica::sqlite::names::{joined, key_names};
+use crate::replica::sqlite::names::{PREFIX, joined, quoted};
 use crate::replica::sqlite::values::{bind_from, key_at};
 use crate::set::Scalar;
 use crate::value::{Key, Value};
@@ -52,7 +52,20 @@ impl Evaluation<'_> {
                 self.touch(&follower.child, &follower.follow, &moved)?;
             }
         }
+        self.touch_by_other_columns()?;
         plan.groups.iter().try_for_each(|group| self.group(group))
+    }
+
+    /// Notes those that follow what changed by other columns than its key: that they refer to it may be new.
+    fn touch_by_other_columns(&mut self) -> Outcome<()> {
+        for child in self.plan.groups.iter().flatten() {
+            let By::Parents(follows) = &child.by else { continue };
+            for follow in follows.iter().filter(|follow| follow.by_key.is_none()) {
+                let changed = self.changed_keys(find(self.catalogue, &follow.parent)?)?;
+                self.touch(&child.entry.shape.name, follow, &changed)?;
+            }
+        }
+        Ok(())
     }
 
     fn group(&mut self, group: &[Chosen<'_>]) -> Outcome<()> {
@@ -244,18 +257,22 @@ impl Evaluation<'_> {
 
     /// The records that refer to any of these parents: in one go, so that a table without an index is read once.
     fn children(&self, child: &Entry, follow: &Follow, parents: &BTreeSet<Key>) -> Outcome<Vec<Key>> {
-        let width = find(self.catalogue, &follow.parent)?.shape.keys.len();
-        let (flipped, names) = (format!("temp._packhorse_flipped_{width}"), key_names(width));
+        let keys = &find(self.catalogue, &follow.parent)?.shape.keys;
+        let width = keys.len();
+        let flipped = format!("temp.{}", quoted(&format!("{PREFIX}flipped_{}", follow.parent)));
+        // Its columns compare as those of the parent's key do, which is how a foreign key compares.
+        let told = joined(width, ", ", |at| format!("{} AS k{}", quoted(&keys[at]), at + 1));
         self.connection.execute_batch(&format!(
-            "CREATE TEMP TABLE IF NOT EXISTS _packhorse_flipped_{width} ({names}, PRIMARY KEY ({names})) WITHOUT ROWID; \
-             DELETE FROM {flipped}"
+            "CREATE TABLE IF NOT EXISTS {flipped} AS SELECT {told} FROM main.{} WHERE 0; DELETE FROM {flipped}",
+            quoted(&follow.parent)
         ))?;
         let holes = joined(width, ", ", |at| format!("?{}", at + 1));
         let mut insert = self.connection.prepare_cached(&format!("INSERT INTO {flipped} VALUES ({holes})"))?;
         for key in parents {
             insert.execute(params_from_iter(&key.0))?;
         }
-        let mut statement = self.connection.prepare_cached(&follow.children(child, &flipped, self.catalogue)?)?;
+        let sql = follow.children(self.connection, child, &flipped, self.catalogue)?;
+        let mut statement = self.connection.prepare_cached(&sql)?;
         let found = statement.query_map([], |row| key_at(row, 0, child.shape.keys.len()))?;
         Ok(found.collect::<rusqlite::Result<_>>()?)
     }

@@ -10,6 +10,7 @@ pub(super) mod added;
 pub(super) mod belonging;
 mod evaluate;
 mod first;
+pub(super) mod fit;
 mod lint;
 mod plan;
 pub(super) mod prune;
@@ -30,7 +31,7 @@ use crate::replica::{MembershipId, SharedRows, SharedTable, Terms};
 use crate::set::{BoundSet, Rows, Scope};
 use evaluate::{Evaluation, Records};
 use first::FirstLook;
-use plan::Plan;
+use fit::{fitting, fitting_still};
 use switch::Switch;
 
 /// The tables.
@@ -108,7 +109,7 @@ pub(super) fn find(connection: &Connection, set: &BoundSet) -> Outcome<Option<Me
 /// Makes the membership of a set and looks at it for the first time.
 pub(super) fn make(writer: &mut Connection, catalogue: &Catalogue, set: &BoundSet) -> Outcome<MembershipId> {
     // A set that does not fit is refused before anything is written.
-    let plan = Plan::of(set, catalogue)?;
+    let plan = fitting(writer, set, catalogue)?;
     let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for entry in catalogue.entries().iter().filter(|_| set.scope != Scope::Everything) {
         rows::create(&transaction, &entry.shape.name, entry.shape.keys.len())?;
@@ -142,23 +143,32 @@ fn remove(connection: &Connection, catalogue: &Catalogue, membership: Membership
     Ok(())
 }
 
-/// Whether any membership has not been looked at since something changed.
-pub(super) fn is_behind(connection: &Connection, cut: Cut) -> Outcome<bool> {
-    let sql = "SELECT 1 FROM _packhorse_memberships WHERE evaluated_to < ?1";
-    Ok(connection.prepare_cached(sql)?.exists([cut.0 as i64])?)
+/// Whether any membership that can be has not been looked at since something changed.
+pub(super) fn is_behind(connection: &Connection, catalogue: &Catalogue, cut: Cut) -> Outcome<bool> {
+    for (membership, _) in behind(connection, cut)? {
+        if fitting_still(connection, membership, catalogue)?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
-/// Looks at what changed for every membership, within a write transaction in which nothing is unharvested.
-pub(super) fn evaluate(connection: &Connection, catalogue: &Catalogue) -> Outcome<()> {
-    let (mut progress, roster) = (Progress::load(connection)?, state::roster(connection)?);
-    let (cut, mut changed) = (progress.cut.next(), false);
+/// The memberships that were not looked at up to a cut, and up to where they were.
+fn behind(connection: &Connection, cut: Cut) -> Outcome<Vec<(MembershipId, Cut)>> {
     let sql = "SELECT id, evaluated_to FROM _packhorse_memberships WHERE evaluated_to < ?1";
     let mut statement = connection.prepare_cached(sql)?;
-    let found = statement.query_map([progress.cut.0 as i64], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?)))?;
-    let behind: Vec<(i64, i64)> = found.collect::<rusqlite::Result<_>>()?;
-    for (id, since) in &behind {
-        let (membership, since) = (MembershipId(*id), Cut(*since as u64));
-        let plan = Plan::of(&load(connection, membership)?, catalogue)?;
+    let found = statement
+        .query_map([cut.0 as i64], |row| Ok((MembershipId(row.get(0)?), Cut(row.get::<_, i64>(1)? as u64))))?;
+    Ok(found.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Looks at what changed for every membership, within a write transaction in which nothing is unharvested. One whose set does
+/// not fit any more stays behind: the others must not wait for it, and its links are sent nothing (see [`fit`]).
+pub(super) fn evaluate(connection: &Connection, catalogue: &Catalogue) -> Outcome<()> {
+    let (mut progress, roster) = (Progress::load(connection)?, state::roster(connection)?);
+    let (cut, mut changed, mut judged) = (progress.cut.next(), false, Vec::new());
+    for (membership, since) in behind(connection, progress.cut)? {
+        let Some(plan) = fitting_still(connection, membership, catalogue)? else { continue };
         let links = links_of(connection, membership)?;
         let (roster, plan, links) = (&roster, &plan, links.as_slice());
         let touched = Records::new();
@@ -166,13 +176,14 @@ pub(super) fn evaluate(connection: &Connection, catalogue: &Catalogue) -> Outcom
             Evaluation { connection, catalogue, roster, plan, membership, links, since, cut, changed: false, touched };
         look.run()?;
         changed |= look.changed;
+        judged.push(membership);
     }
     if changed {
         progress.cut = cut;
         note_judged(connection, &mut progress)?;
         progress.store(connection)?;
     }
-    behind.iter().try_for_each(|(id, _)| set_evaluated(connection, MembershipId(*id), progress.cut))
+    judged.into_iter().try_for_each(|membership| set_evaluated(connection, membership, progress.cut))
 }
 
 /// Notes when the memberships were judged anew up to the latest cut: later than everything that any peer was told of.

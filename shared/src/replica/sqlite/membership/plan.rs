@@ -3,6 +3,8 @@
 //! Invariant: tables stand in an order in which every parent that is followed comes before its followers; tables that
 //! follow each other in a circle, or themselves, form one group.
 
+use rusqlite::Connection;
+
 use crate::replica::sqlite::catalogue::{Catalogue, Entry, is_exactly};
 use crate::replica::sqlite::fault::Outcome;
 use crate::replica::sqlite::names::{joined, quoted};
@@ -125,7 +127,7 @@ pub(super) fn find<'c>(catalogue: &'c Catalogue, table: &str) -> Outcome<&'c Ent
     Ok(entry.ok_or_else(|| unfit(table, "it is not synced"))?)
 }
 
-fn unfit(table: &str, why: &str) -> ReplicaError {
+pub(super) fn unfit(table: &str, why: &str) -> ReplicaError {
     ReplicaError::Set { table: table.to_owned(), why: why.to_owned() }
 }
 
@@ -292,13 +294,20 @@ fn parent_exists(follow: &Follow, catalogue: &Catalogue, of: MembershipId) -> Ou
 
 fn members_of(follow: &Follow, catalogue: &Catalogue) -> Outcome<(String, String)> {
     let keys = &find(catalogue, &follow.parent)?.shape.keys;
-    let same = joined(keys.len(), " AND ", |at| format!("s.k{} = p.{}", at + 1, quoted(&keys[at])));
+    // The plus takes the column's affinity away, under which the key of ours could not be looked up by its index.
+    let same = joined(keys.len(), " AND ", |at| format!("s.k{} = +p.{}", at + 1, quoted(&keys[at])));
     Ok((members_table(&follow.parent), same))
 }
 
 impl Follow {
     /// The statement that finds the keys of the children of the records whose keys stand in a table of ours.
-    pub fn children(&self, child: &Entry, flipped: &str, catalogue: &Catalogue) -> Outcome<String> {
+    pub fn children(
+        &self,
+        connection: &Connection,
+        child: &Entry,
+        flipped: &str,
+        catalogue: &Catalogue,
+    ) -> Outcome<String> {
         let told = child.shape.keys.iter().map(|key| format!("c.{}", quoted(key))).collect::<Vec<_>>().join(", ");
         let whole = child.shape.keys.iter().map(|key| format!("c.{} IS NOT NULL", quoted(key)));
         let whole = whole.collect::<Vec<_>>().join(" AND ");
@@ -306,7 +315,16 @@ impl Follow {
         Ok(match &self.by_key {
             // Its parent may not stand any more.
             Some(columns) => {
-                let refers = joined(columns.len(), " AND ", |at| format!("c.{} = f.k{}", quoted(&columns[at]), at + 1));
+                // As a foreign key compares: by the collation of the parent's key.
+                let keys = &find(catalogue, &self.parent)?.shape.keys;
+                let mut refers = Vec::new();
+                for (at, (here, there)) in columns.iter().zip(keys).enumerate() {
+                    let (_, collation, ..) =
+                        connection.column_metadata(Some("main"), self.parent.as_str(), there.as_str())?;
+                    let collation = collation.map_or("BINARY".into(), |name| name.to_string_lossy());
+                    refers.push(format!("c.{} = f.k{} COLLATE {}", quoted(here), at + 1, quoted(&collation)));
+                }
+                let refers = refers.join(" AND ");
                 format!("SELECT {told} FROM {flipped} f JOIN {table} c ON {refers} WHERE {whole}")
             }
             None => {

@@ -8,7 +8,7 @@ use std::path::Path;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::first::FirstLook;
-use super::plan::Plan;
+use super::fit::fitting;
 use super::rows::{self, members_table};
 use super::shared_tables;
 use crate::id::LinkId;
@@ -31,8 +31,8 @@ pub(in super::super) fn run(
     set: &BoundSet,
     link: Option<LinkId>,
 ) -> Outcome<Vec<Trial>> {
-    let plan = Plan::of(set, catalogue)?;
     let mut connection = open::writer(path)?;
+    let plan = fitting(&connection, set, catalogue)?;
     for entry in catalogue.entries() {
         rows::create_temporary(&connection, &entry.shape.name, entry.shape.keys.len())?;
     }

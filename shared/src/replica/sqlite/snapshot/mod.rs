@@ -254,6 +254,11 @@ impl Snapshot for SqliteSnapshot<'_> {
         work().map_err(|fault: Fault| fault.at(&self.path, "be read"))
     }
 
+    fn must_be_judged(&self, link: LinkId) -> Result<()> {
+        let judged = membership::fit::must_be_judged(self.reader, self.catalogue, link, self.progress.cut);
+        judged.map_err(|fault| fault.at(&self.path, "be read"))
+    }
+
     fn boundary(&self, link: LinkId, tables: &[SharedTable], since: Cut, records: u64) -> Result<Cut> {
         self.try_boundary(link, tables, since, records).map_err(|fault| fault.at(&self.path, "be read"))
     }

@@ -11,6 +11,7 @@ use super::rewritten::Rewritten;
 use super::scratch::{guard, scratch, unguard};
 use super::{Looked, listed};
 use crate::replica::sqlite::fault::Outcome;
+use crate::replica::sqlite::membership::fit::in_brief;
 use crate::replica::sqlite::names::quoted;
 use crate::set::expression::parameters;
 use crate::set::{Finding, Rule};
@@ -115,11 +116,6 @@ fn told(looked: &Looked<'_>, text: &str, error: &Error, origin: &dyn Fn(usize) -
         Finding::error(Rule::Expression, table, in_brief(&message), mend)
     };
     if let Some(at) = at { found.at(text, at) } else { found }
-}
-
-/// Without what SQLite advises itself.
-fn in_brief(message: &str) -> &str {
-    message.split_once(" - should this be").map_or(message, |(brief, _)| brief)
 }
 
 fn mend(looked: &Looked<'_>, text: &str, at: Option<usize>, message: &str) -> String {
