@@ -36,13 +36,7 @@ fn come_together_ending(scene: &Scene, nodes: &[&str], tables: &[&str], codes: &
         }
     }
     for node in nodes {
-        let status = scene.packhorse(node, &["status", "--json"]).json();
-        for link in status["links"].as_array().expect("links") {
-            let open = ["pending_changes", "unacknowledged", "held"].map(|what| link[what].as_u64());
-            assert_eq!(open, [Some(0); 3], "{status}");
-        }
-        assert_eq!(scene.sql(node, "PRAGMA foreign_key_check"), "");
-        assert_eq!(scene.sql(node, "PRAGMA integrity_check"), "ok");
+        scene.is_at_rest(node);
     }
     for table in tables {
         for node in &nodes[1..] {

@@ -107,12 +107,7 @@ fn rest_ending(scene: &Scene, nodes: &[&str], codes: &[i32]) {
         }
     }
     for node in nodes {
-        let status = scene.packhorse(node, &["status", "--json"]).json();
-        for link in status["links"].as_array().expect("links") {
-            let open = ["pending_changes", "unacknowledged", "held"].map(|what| link[what].as_u64());
-            assert_eq!(open, [Some(0); 3], "{node}: {status}");
-        }
-        assert_eq!(scene.sql(node, "PRAGMA foreign_key_check; PRAGMA integrity_check"), "ok", "{node}");
+        scene.is_at_rest(node);
     }
 }
 

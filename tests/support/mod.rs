@@ -184,6 +184,17 @@ impl Scene {
     pub fn same(&self, table: &str, one: &str, other: &str) {
         assert_eq!(self.rows(one, table), self.rows(other, table), "table {table} at {one} and {other}");
     }
+
+    /// Nothing waits or is held at a node, and its database is whole.
+    #[track_caller]
+    pub fn is_at_rest(&self, node: &str) {
+        let status = self.packhorse(node, &["status", "--json"]).json();
+        for link in status["links"].as_array().expect("links") {
+            let open = ["pending_changes", "unacknowledged", "held"].map(|what| link[what].as_u64());
+            assert_eq!(open, [Some(0); 3], "{node}: {status}");
+        }
+        assert_eq!(self.sql(node, "PRAGMA foreign_key_check; PRAGMA integrity_check"), "ok", "{node}");
+    }
 }
 
 /// The files of a folder, sorted; none if there is no folder.

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use super::SqliteReplica;
 use super::catalogue::Catalogue;
 use super::fault::{Fault, Outcome};
-use super::membership::{self, rows::members_table};
+use super::membership::{self, rows};
 use super::metadata::{Metadata, unpack_birth};
 use super::names::{PREFIX, is_ours, joined, key_names, quoted, quoted_list};
 use super::open;
@@ -246,10 +246,9 @@ struct About<'a> {
 /// The condition, beginning with AND, that a record whose key stands in these columns of `alias` is a member.
 fn members_only(table: &SharedTable, alias: &str, keys: &[String]) -> String {
     let SharedRows::Members(of) = table.rows else { return String::new() };
-    let members = members_table(&table.shape.name);
-    // The plus takes the column's affinity away, under which the key of ours could not be looked up by its index.
-    let same = joined(keys.len(), " AND ", |at| format!("s.k{} = +{alias}.{}", at + 1, keys[at]));
-    format!(" AND EXISTS (SELECT 1 FROM hub.{members} s WHERE s.owner = {} AND s.kind = 1 AND {same})", of.0)
+    let members = rows::members_table(&table.shape.name);
+    let keys: Vec<String> = keys.iter().map(|key| format!("{alias}.{key}")).collect();
+    format!(" AND EXISTS (SELECT 1 FROM hub.{members} s WHERE {})", rows::is_member(of, &keys))
 }
 
 /// Whether SQLite refused what a statement says, and not for want of room or the like.

@@ -12,7 +12,7 @@ use crate::replica::{KeyKind, MembershipId, Parent, ReplicaError};
 use crate::set::expression::bind;
 use crate::set::{BoundSet, Rows, Scalar, Scope, SetTable};
 
-use super::rows::members_table;
+use super::rows::{is_member, members_table};
 
 /// Every table of a set whose rows are chosen.
 #[derive(Clone, Debug)]
@@ -278,8 +278,7 @@ fn parent_members(follow: &Follow, catalogue: &Catalogue, of: MembershipId) -> O
     if follow.is_whole {
         return Ok(format!("{parent} p ON {}", follow.joins));
     }
-    let (members, same) = members_of(follow, catalogue)?;
-    Ok(format!("{parent} p ON {} JOIN {members} s ON s.owner = {} AND s.kind = 1 AND {same}", follow.joins, of.0))
+    Ok(format!("{parent} p ON {} JOIN {}", follow.joins, members_of(follow, catalogue, of)?))
 }
 
 /// The same without a join: a parent of the child `c`.
@@ -288,15 +287,13 @@ fn parent_exists(follow: &Follow, catalogue: &Catalogue, of: MembershipId) -> Ou
     if follow.is_whole {
         return Ok(format!("{parent} p WHERE {}", follow.joins));
     }
-    let (members, same) = members_of(follow, catalogue)?;
-    Ok(format!("{parent} p JOIN {members} s ON s.owner = {} AND s.kind = 1 AND {same} WHERE {}", of.0, follow.joins))
+    Ok(format!("{parent} p JOIN {} WHERE {}", members_of(follow, catalogue, of)?, follow.joins))
 }
 
-fn members_of(follow: &Follow, catalogue: &Catalogue) -> Outcome<(String, String)> {
+fn members_of(follow: &Follow, catalogue: &Catalogue, of: MembershipId) -> Outcome<String> {
     let keys = &find(catalogue, &follow.parent)?.shape.keys;
-    // The plus takes the column's affinity away, under which the key of ours could not be looked up by its index.
-    let same = joined(keys.len(), " AND ", |at| format!("s.k{} = +p.{}", at + 1, quoted(&keys[at])));
-    Ok((members_table(&follow.parent), same))
+    let keys: Vec<String> = keys.iter().map(|key| format!("p.{}", quoted(key))).collect();
+    Ok(format!("{} s ON {}", members_table(&follow.parent), is_member(of, &keys)))
 }
 
 impl Follow {

@@ -7,7 +7,7 @@
 
 use rusqlite::{Connection, TransactionBehavior, params};
 
-use super::rows::{exceptions_table, members_table};
+use super::rows::{Exception, State, exceptions_table, members_table};
 use crate::id::{Cut, LinkId};
 use crate::link::Role;
 use crate::replica::SharedRows;
@@ -31,8 +31,9 @@ pub(in super::super) fn prune(writer: &mut Connection, catalogue: &Catalogue, up
             exceptions(&transaction, entry, *link, upto, shared.map(|shared| shared.rows))?;
         }
         let sql = format!(
-            "DELETE FROM {} WHERE owner = ?1 AND cut > 0 AND cut <= ?2 AND kind = 3",
-            members_table(&entry.shape.name)
+            "DELETE FROM {} WHERE owner = ?1 AND cut > 0 AND cut <= ?2 AND kind = {}",
+            members_table(&entry.shape.name),
+            State::Died.kind()
         );
         for membership in &memberships {
             transaction.prepare_cached(&sql)?.execute(params![membership, upto.0 as i64])?;
@@ -47,13 +48,15 @@ pub(in super::super) fn prune(writer: &mut Connection, catalogue: &Catalogue, up
 fn exceptions(connection: &Connection, entry: &Entry, link: u32, upto: Cut, rows: Option<SharedRows>) -> Outcome<()> {
     let (members, exceptions) = (members_table(&entry.shape.name), exceptions_table(&entry.shape.name));
     let same = joined(entry.shape.keys.len(), " AND ", |at| format!("x.k{0} = {members}.k{0}", at + 1));
+    let lacks = Exception::Lacks.kind();
     let raise = format!(
         "UPDATE {members} SET cut = max({members}.cut, x.cut) FROM {exceptions} x \
-         WHERE x.owner = ?1 AND x.cut <= ?2 AND x.kind = 4 AND {same} \
+         WHERE x.owner = ?1 AND x.cut <= ?2 AND x.kind = {lacks} AND {same} \
          AND {members}.owner = (SELECT membership FROM _packhorse_sharing WHERE link = ?1)"
     );
     connection.prepare_cached(&raise)?.execute(params![link, upto.0 as i64])?;
-    let kept = if rows == Some(SharedRows::All) { "3, 4" } else { "3" };
+    let stray = Exception::Stray.kind();
+    let kept = if rows == Some(SharedRows::All) { format!("{stray}, {lacks}") } else { stray.to_string() };
     let drop = format!("DELETE FROM {exceptions} WHERE owner = ?1 AND cut <= ?2 AND kind NOT IN ({kept})");
     connection.prepare_cached(&drop)?.execute(params![link, upto.0 as i64])?;
     Ok(())

@@ -6,10 +6,10 @@
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
 use crate::id::{Cut, LinkId};
-use crate::replica::MembershipId;
 use crate::replica::sqlite::fault::{Fault, Outcome};
 use crate::replica::sqlite::names::{PREFIX, joined, key_names, quoted};
 use crate::replica::sqlite::values::{bind_from, key_at};
+use crate::replica::{MembershipId, SharedRows, TableShape};
 use crate::value::{Key, Value};
 
 /// How a record stands to a membership.
@@ -64,6 +64,30 @@ pub(in super::super) fn members_table(table: &str) -> String {
 /// The quoted name of the table of the links' exceptions.
 pub(in super::super) fn exceptions_table(table: &str) -> String {
     quoted(&format!("{PREFIX}x_{table}"))
+}
+
+/// The statement that finds the keys, as k1 to kN, of the records that are shared, where `members` is the table's own of members.
+pub(in super::super) fn shared_keys(shape: &TableShape, rows: SharedRows, members: &str) -> String {
+    let keys = shape.keys.len();
+    match rows {
+        SharedRows::All => {
+            // Compared as they are written, whatever the column's own collation.
+            let key = |at: usize| format!("{} COLLATE BINARY AS k{}", quoted(&shape.keys[at]), at + 1);
+            let whole = joined(keys, " AND ", |at| format!("{} IS NOT NULL", quoted(&shape.keys[at])));
+            format!("SELECT {} FROM {} WHERE {whole}", joined(keys, ", ", key), quoted(&shape.name))
+        }
+        SharedRows::Members(of) => {
+            let (names, member) = (key_names(keys), State::Member.kind());
+            format!("SELECT {names} FROM {members} WHERE owner = {} AND kind = {member}", of.0)
+        }
+    }
+}
+
+/// The condition that the row `s` of a members' table is that of a member whose key stands in these columns.
+pub(in super::super) fn is_member(of: MembershipId, columns: &[String]) -> String {
+    // The plus takes the column's affinity away, under which the key of ours could not be looked up by its index.
+    let same = joined(columns.len(), " AND ", |at| format!("s.k{} = +{}", at + 1, columns[at]));
+    format!("s.owner = {} AND s.kind = {} AND {same}", of.0, State::Member.kind())
 }
 
 /// Makes both tables, if they are not there.
@@ -205,7 +229,8 @@ impl MemberRows {
 }
 
 impl State {
-    fn kind(self) -> i64 {
+    /// As it is written in the rows.
+    pub const fn kind(self) -> i64 {
         match self {
             Self::Member => 1,
             Self::Left => 2,
@@ -220,7 +245,8 @@ impl State {
 }
 
 impl Exception {
-    fn kind(self) -> i64 {
+    /// As it is written in the rows.
+    pub const fn kind(self) -> i64 {
         match self {
             Self::Holds => 1,
             Self::MayHold => 2,

@@ -6,11 +6,11 @@
 use rusqlite::Connection;
 
 use super::plan::CHUNK;
-use super::rows::{exceptions_table, members_table};
+use super::rows::{Exception, State, exceptions_table, members_table, shared_keys};
 use crate::id::{Cut, LinkId};
 use crate::replica::sqlite::catalogue::Entry;
 use crate::replica::sqlite::fault::Outcome;
-use crate::replica::sqlite::names::{joined, key_names, quoted, remains_table};
+use crate::replica::sqlite::names::{joined, key_names, remains_table};
 use crate::replica::{SharedRows, SharedTable};
 
 /// What a link shares of a table, before and after.
@@ -31,7 +31,7 @@ impl Switch<'_> {
             return Ok(self.after);
         };
         let keys = entry.shape.keys.len();
-        let shared = selection(entry, now.rows, None);
+        let shared = selection(entry, now.rows);
         let gained_columns = before.is_some_and(|before| now.columns.iter().any(|at| !before.columns.contains(at)));
         let had = match before {
             Some(before) if !gained_columns => self.received(entry, before.rows),
@@ -41,7 +41,7 @@ impl Switch<'_> {
         let might = before.map_or_else(
             || uncertain.clone(),
             |before| {
-                let shared = selection(entry, before.rows, None);
+                let shared = selection(entry, before.rows);
                 format!("{shared} UNION {} UNION {uncertain}", self.untold(entry, before.rows))
             },
         );
@@ -52,13 +52,13 @@ impl Switch<'_> {
         ))?;
         self.clear(entry)?;
         let mut last = self.after;
-        for (from, kind) in [("_packhorse_lacks", 4), ("_packhorse_strays", 3)] {
+        for (from, kind) in [("_packhorse_lacks", Exception::Lacks), ("_packhorse_strays", Exception::Stray)] {
             let exceptions = exceptions_table(&entry.shape.name);
             let sql = format!(
                 "INSERT OR REPLACE INTO {exceptions} (owner, {names}, kind, cut) \
                  SELECT ?1, {names}, ?2, ?3 + 1 + (row_number() OVER () - 1) / {CHUNK} FROM temp.{from}"
             );
-            let put = self.connection.execute(&sql, [self.link.0.into(), kind, last.0 as i64])?;
+            let put = self.connection.execute(&sql, [self.link.0.into(), kind.kind(), last.0 as i64])?;
             last = Cut(last.0 + (put as u64).div_ceil(CHUNK as u64));
         }
         self.connection.execute_batch("DROP TABLE temp._packhorse_lacks; DROP TABLE temp._packhorse_strays")?;
@@ -67,7 +67,11 @@ impl Switch<'_> {
 
     /// What the peer has for certain of what was shared.
     fn received(&self, entry: &Entry, rows: SharedRows) -> String {
-        format!("SELECT * FROM ({}) EXCEPT {}", selection(entry, rows, Some(self.acked)), self.uncertain(entry))
+        let long_since = match rows {
+            SharedRows::All => String::new(),
+            SharedRows::Members(_) => format!(" AND cut <= {}", self.acked.0),
+        };
+        format!("SELECT * FROM ({}{long_since}) EXCEPT {}", selection(entry, rows), self.uncertain(entry))
     }
 
     /// What it may have, since it has not been told that it died or left.
@@ -79,8 +83,9 @@ impl Switch<'_> {
                 format!("SELECT {names} FROM {table} WHERE cut > {}", self.acked.0)
             }
             SharedRows::Members(of) => {
-                let table = members_table(&shape.name);
-                format!("SELECT {names} FROM {table} WHERE owner = {} AND kind <> 1 AND cut > {}", of.0, self.acked.0)
+                let (table, member) = (members_table(&shape.name), State::Member.kind());
+                let of = format!("owner = {} AND kind <> {member}", of.0);
+                format!("SELECT {names} FROM {table} WHERE {of} AND cut > {}", self.acked.0)
             }
         }
     }
@@ -98,20 +103,7 @@ impl Switch<'_> {
     }
 }
 
-/// The keys of the records that are shared, those of members only if they have been so since a cut.
-fn selection(entry: &Entry, rows: SharedRows, upto: Option<Cut>) -> String {
-    let shape = &entry.shape;
-    match rows {
-        SharedRows::All => {
-            // Compared as they are written, whatever the column's own collation.
-            let key = |at: usize| format!("{} COLLATE BINARY AS k{}", quoted(&shape.keys[at]), at + 1);
-            let whole = joined(shape.keys.len(), " AND ", |at| format!("{} IS NOT NULL", quoted(&shape.keys[at])));
-            format!("SELECT {} FROM {} WHERE {whole}", joined(shape.keys.len(), ", ", key), quoted(&shape.name))
-        }
-        SharedRows::Members(of) => {
-            let (table, names) = (members_table(&shape.name), key_names(shape.keys.len()));
-            let since = upto.map_or(String::new(), |upto| format!(" AND cut <= {}", upto.0));
-            format!("SELECT {names} FROM {table} WHERE owner = {} AND kind = 1{since}", of.0)
-        }
-    }
+/// The keys of the records that are shared.
+fn selection(entry: &Entry, rows: SharedRows) -> String {
+    shared_keys(&entry.shape, rows, &members_table(&entry.shape.name))
 }

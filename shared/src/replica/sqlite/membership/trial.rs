@@ -9,13 +9,13 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::first::FirstLook;
 use super::fit::fitting;
-use super::rows::{self, members_table};
+use super::rows::{self, members_table, shared_keys};
 use super::shared_tables;
 use crate::id::LinkId;
 use crate::link::Role;
 use crate::replica::sqlite::catalogue::{Catalogue, Entry};
 use crate::replica::sqlite::fault::Outcome;
-use crate::replica::sqlite::names::{joined, key_names, quoted};
+use crate::replica::sqlite::names::{joined, quoted};
 use crate::replica::sqlite::open;
 use crate::replica::{MembershipId, SharedRows, SharedTable, Trial, Volume};
 use crate::set::BoundSet;
@@ -83,13 +83,6 @@ fn difference(
 
 /// The keys of the records that are shared.
 fn selection(entry: &Entry, rows: SharedRows) -> String {
-    let shape = &entry.shape;
-    let SharedRows::Members(of) = rows else {
-        let key = |at: usize| format!("{} COLLATE BINARY AS k{}", quoted(&shape.keys[at]), at + 1);
-        let whole = joined(shape.keys.len(), " AND ", |at| format!("{} IS NOT NULL", quoted(&shape.keys[at])));
-        return format!("SELECT {} FROM {} WHERE {whole}", joined(shape.keys.len(), ", ", key), quoted(&shape.name));
-    };
-    let (names, table) = (key_names(shape.keys.len()), members_table(&shape.name));
-    let schema = if of == TRIED { "temp" } else { "main" };
-    format!("SELECT {names} FROM {schema}.{table} WHERE owner = {} AND kind = 1", of.0)
+    let schema = if rows == SharedRows::Members(TRIED) { "temp" } else { "main" };
+    shared_keys(&entry.shape, rows, &format!("{schema}.{}", members_table(&entry.shape.name)))
 }
