@@ -1,4 +1,4 @@
-//! What a remote asks for or says beyond its set: refused at the hub, told, and undone at the remote.
+//! What a remote asks for or says beyond its set: refused at the hub and told; a record is withdrawn from the remote too.
 
 use super::{each_has_its_own, rest, rest_ending, sales};
 
@@ -39,7 +39,7 @@ fn the_same_key_as_a_record_outside_the_set_gives_no_right_to_it() {
 }
 
 #[test]
-fn a_table_and_a_column_outside_the_set_are_refused() {
+fn a_column_outside_the_set_is_refused_and_a_table_not_even_in_the_package() {
     let scene = super::hub(
         "CREATE TABLE open (id INTEGER PRIMARY KEY, a TEXT, secret TEXT); CREATE TABLE closed (id INTEGER PRIMARY KEY, a);
          INSERT INTO open VALUES (1, 'a', 's'); INSERT INTO closed VALUES (1, 'c')",
@@ -52,6 +52,22 @@ fn a_table_and_a_column_outside_the_set_are_refused() {
     scene.packhorse("hq", &["sync"]).expect(3).says("refused");
     rest_ending(&scene, &["alice", "hq"], &[0, 3]);
     assert_eq!(scene.sql("hq", "SELECT * FROM open"), "1|b|s");
+    let notices = scene.packhorse("hq", &["notices", "list", "--json"]).expect(0).json();
+    let refused = "a change of open 1 was refused: a column that was changed is outside its sender's set";
+    assert_eq!(notices[0]["text"], refused);
+}
+
+#[test]
+fn a_table_that_the_remote_shares_no_more_is_refused() {
+    let scene = sales();
+    super::reconfigure(&scene, "[[set.sales.table]]\nname = \"products\"\n", "");
+    rest(&scene, &["hq", "alice", "bob"]);
+    lie(&scene, "INSERT INTO products VALUES ('q', 2)");
+    scene.sync("alice");
+    scene.packhorse("hq", &["sync"]).expect(3).says("refused");
+    assert_eq!(scene.sql("hq", "SELECT * FROM products"), "p|1");
+    let notices = scene.packhorse("hq", &["notices", "list", "--json"]).expect(0).json();
+    assert_eq!(notices[0]["text"], "a change of products 'q' was refused: the table is outside its sender's set");
 }
 
 #[test]

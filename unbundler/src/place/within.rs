@@ -1,8 +1,8 @@
 //! What a remote may speak of: the tables, columns and records that it shares (DESIGN section 4).
 //!
-//! Invariant: a change beyond that alters nothing here; it is noted for the people at this node, and undone at its sender by
-//! withdrawing the record. What a remote sends of its own it holds: a new record that is not in its set is taken, and
-//! withdrawn from it.
+//! Invariant: a change beyond that alters nothing here; it is noted for the people at this node. A record beyond it is
+//! withdrawn from its sender; what its sender wrote into a table or a column beyond it stays there. What a remote sends of its
+//! own it holds: a new record that is not in its set is taken, and withdrawn from it.
 
 use std::rc::Rc;
 

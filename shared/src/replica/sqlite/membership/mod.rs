@@ -8,6 +8,8 @@
 
 pub(super) mod added;
 pub(super) mod belonging;
+#[cfg(test)]
+mod cost;
 mod evaluate;
 mod first;
 pub(super) mod fit;
