@@ -49,6 +49,8 @@ pub enum Command {
     Transfer(commands::transfer::Transfer),
     Apply(commands::apply::Apply),
     Sync(commands::sync::Sync),
+    Watch(commands::watch::Watch),
+    Accept(commands::accept::Accept),
     Status(commands::status::Status),
     Queue(commands::queue::Queue),
     Held(commands::held::Held),

@@ -10,13 +10,14 @@ use std::process::ExitCode;
 
 use packhorse_bundler::BundlerError;
 use packhorse_shared::bundle::BundleError;
-use packhorse_shared::config::{ConfigError, EditError, InitialConfigError};
+use packhorse_shared::config::{ConfigError, EditError, InitialConfigError, Part};
 use packhorse_shared::home::{HomeError, LockError};
 use packhorse_shared::replica::ReplicaError;
 use packhorse_shared::spool::SpoolError;
 use packhorse_transport::{Kind, TransportError};
 use packhorse_unbundler::UnbundlerError;
 
+use crate::journal::{self, Event};
 use crate::wording::shown;
 
 /// The exit statuses (README, "Exit status").
@@ -151,6 +152,21 @@ impl Failure {
     /// The exit status.
     pub fn exit(&self) -> Exit {
         self.exit
+    }
+
+    /// Tells it: to the person who waits for a command, or as one line of the service's log.
+    pub fn tell(&self, part: Part) {
+        if !journal::speaks_in_log() {
+            return self.print();
+        }
+        Event::new(part, self.in_one_line()).error().tell_standing();
+        self.more.iter().for_each(|other| other.tell(part));
+    }
+
+    fn in_one_line(&self) -> String {
+        let details = self.details.iter().map(String::as_str);
+        let hint = self.hint.iter().map(String::as_str);
+        std::iter::once(self.message.as_str()).chain(details).chain(hint).collect::<Vec<_>>().join("; ")
     }
 
     /// Writes it to standard error. Where that is closed there is nobody to tell.

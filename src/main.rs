@@ -10,14 +10,18 @@ mod exact;
 mod failure;
 #[cfg(debug_assertions)]
 mod faults;
+mod hooks;
+mod journal;
 mod lint;
 mod locate;
+mod locks;
 mod look;
 mod node;
 mod relay;
 mod report;
 mod sets;
 mod unlinked;
+mod watch;
 mod wording;
 
 use std::process::ExitCode;
@@ -26,7 +30,10 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
-    report::start_log(cli.verbose);
+    // The service tells what happens in a log of its own.
+    if !matches!(cli.command, cli::Command::Watch(_)) {
+        report::start_log(cli.verbose);
+    }
     report::keep_still_about_the_ledger();
     #[cfg(debug_assertions)]
     if let Err(failure) = faults::plan() {

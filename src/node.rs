@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use packhorse_bundler::seal::Share;
 use packhorse_shared::config::{Config, Keys};
-use packhorse_shared::home::{Home, HomeLock};
+use packhorse_shared::home::{Claim, Home, HomeLock};
 use packhorse_shared::id::NodeName;
 use packhorse_shared::link::Role;
 use packhorse_shared::replica::Replica;
@@ -14,8 +14,8 @@ use packhorse_shared::seam::{OsClock, OsDisk, OsRandom, Step, Steps, World};
 use packhorse_shared::spool::Spool;
 
 use crate::failure::{Exit, Failure};
-use crate::locate;
 use crate::report::note;
+use crate::{locate, locks};
 
 #[cfg(debug_assertions)]
 const STEPS: &dyn Steps = &crate::faults::Faults;
@@ -55,13 +55,25 @@ impl Node {
     /// Opens a node to work on it, alone.
     pub fn lock(given: Option<&Path>, command: &str) -> Result<(Self, HomeLock), Failure> {
         let home = Home::open(&locate::home(given)?)?;
-        let lock = home.lock(command)?;
+        let lock = locks::take(&home, Claim::Work, command)?;
+        Ok((Self::open_for_work(given)?, lock))
+    }
+
+    /// Opens a node to move its bundles and to work on it, alone.
+    pub fn lock_to_transfer(given: Option<&Path>, command: &str) -> Result<(Self, [HomeLock; 2]), Failure> {
+        let home = Home::open(&locate::home(given)?)?;
+        let locks = [locks::take(&home, Claim::Transfer, command)?, locks::take(&home, Claim::Work, command)?];
+        Ok((Self::open_for_work(given)?, locks))
+    }
+
+    /// Opens a node whose lock is held, and takes over what its configuration says now.
+    pub fn open_for_work(given: Option<&Path>) -> Result<Self, Failure> {
         let mut node = Self::open(given)?;
         node.take_over_policies()?;
         node.replica.configure_references(&node.config.references())?;
         node.take_over_tables()?;
         node.take_over_sets()?;
-        Ok((node, lock))
+        Ok(node)
     }
 
     /// What the configuration says of tables lies in the database too, from where packages take it. What records are known by
@@ -111,6 +123,11 @@ impl Node {
     /// Its spool.
     pub fn spool(&self) -> Spool<'static> {
         Spool::new(&self.home, WORLD.disk).with_steps(WORLD.steps)
+    }
+
+    /// Whether the node has a hub of its own.
+    pub fn has_hub(&mut self) -> Result<bool, Failure> {
+        Ok(self.replica.links()?.iter().any(|link| link.state.role() == Role::Hub))
     }
 
     /// Every link with the tables that it shares.

@@ -3,9 +3,11 @@
 use std::io::{self, Write};
 use std::{panic, thread};
 
+use packhorse_shared::config::Part;
 use packhorse_shared::ledger::is_of_ledger;
 use tracing_subscriber::EnvFilter;
 
+use crate::journal::{self, Event};
 use crate::wording::shown;
 
 /// Starts the log on standard error: warnings, or as much as `-v` or `PACKHORSE_LOG` asks for. What sled has to say of a
@@ -17,11 +19,18 @@ pub fn start_log(verbose: u8) {
         2 => "debug",
         _ => "trace",
     };
-    let filter =
-        EnvFilter::try_from_env("PACKHORSE_LOG").unwrap_or_else(|_| EnvFilter::new(format!("{level},sled=off")));
-    let colour =
-        std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && io::IsTerminal::is_terminal(&io::stderr());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colour).init();
+    let filter = log_filter(&format!("{level},sled=off"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(has_colour()).init();
+}
+
+/// What of the log is wanted: what `PACKHORSE_LOG` says, or these directives.
+pub fn log_filter(directives: &str) -> EnvFilter {
+    EnvFilter::try_from_env("PACKHORSE_LOG").unwrap_or_else(|_| EnvFilter::new(directives))
+}
+
+/// Whether colours are shown on standard error.
+pub fn has_colour() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && io::IsTerminal::is_terminal(&io::stderr())
 }
 
 /// A panic over a damaged ledger is caught and told in words; the text of it would only frighten.
@@ -45,8 +54,11 @@ fn line(text: &str) {
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush());
 }
 
-/// Writes a word about what happens, as safely.
+/// Writes a word about what happens, as safely. The service has it in its log, as something that stands.
 pub fn note(text: &str) {
+    if journal::speaks_in_log() {
+        return Event::new(Part::Watch, text).warning().tell_standing();
+    }
     let mut err = io::stderr().lock();
     let _ = err.write_all(shown(text).as_bytes()).and_then(|()| err.write_all(b"\n"));
 }

@@ -15,28 +15,40 @@ use crate::relay::{DIAL, relays};
 use crate::report::note;
 use crate::wording::count;
 
-/// Tells of such remotes that have sent bundles, and how the command ends by it.
-pub fn tell(node: &mut Node) -> Result<Exit, Failure> {
-    let linked: Vec<NodeName> = node.replica.links()?.into_iter().map(|link| link.peer).collect();
-    let unlinked: Vec<&NodeName> = node.config.remotes.keys().filter(|name| !linked.contains(name)).collect();
-    if unlinked.is_empty() {
-        return Ok(Exit::Done);
+/// Such remotes, and where they would have sent something.
+pub struct Unlinked {
+    node: NodeName,
+    remotes: Vec<NodeName>,
+    relays: Vec<Location>,
+    /// Whether there are links: their transfer has told of a relay that cannot be reached.
+    has_links: bool,
+}
+
+impl Unlinked {
+    /// Those of a node.
+    pub fn of(node: &mut Node) -> Result<Self, Failure> {
+        let linked: Vec<NodeName> = node.replica.links()?.into_iter().map(|link| link.peer).collect();
+        let remotes = node.config.remotes.keys().filter(|name| !linked.contains(name)).cloned().collect();
+        let relays = relays(&node.config.node.relay)?;
+        Ok(Self { node: node.name().clone(), remotes, relays, has_links: !linked.is_empty() })
     }
-    let relays = relays(&node.config.node.relay)?;
-    let mut exit = Exit::Done;
-    for remote in unlinked {
-        let (counts, errors): (Vec<_>, Vec<_>) =
-            relays.iter().map(|relay| sent(relay, remote, node.name())).partition(std::result::Result::is_ok);
-        // Where there are links, their transfer has told of a relay that cannot be reached.
-        let untold = errors.into_iter().filter_map(Result::err).filter(|_| linked.is_empty());
-        untold.for_each(|error| note(&format!("{remote}: {error}")));
-        let bundles: u64 = counts.into_iter().flatten().sum();
-        if bundles > 0 {
-            note(&words(remote, bundles));
-            exit = Exit::Attention;
+
+    /// Tells of those that have sent bundles, and how the command ends by it.
+    pub fn tell(&self) -> Exit {
+        let mut exit = Exit::Done;
+        for remote in &self.remotes {
+            let (counts, errors): (Vec<_>, Vec<_>) =
+                self.relays.iter().map(|relay| sent(relay, remote, &self.node)).partition(std::result::Result::is_ok);
+            let untold = errors.into_iter().filter_map(Result::err).filter(|_| !self.has_links);
+            untold.for_each(|error| note(&format!("{remote}: {error}")));
+            let bundles: u64 = counts.into_iter().flatten().sum();
+            if bundles > 0 {
+                note(&words(remote, bundles));
+                exit = Exit::Attention;
+            }
         }
+        exit
     }
-    Ok(exit)
 }
 
 fn words(remote: &NodeName, bundles: u64) -> String {

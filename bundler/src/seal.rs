@@ -55,6 +55,8 @@ pub enum Sealed {
         records: u64,
         /// Their bytes before compression.
         bytes: u64,
+        /// When the oldest was made.
+        oldest: Option<WallTime>,
     },
     /// A bundle lies in the outbox.
     Bundle {
@@ -142,7 +144,8 @@ impl Sealer<'_> {
                 replica.save_link(&share.link)?;
                 self.reached(Step::LinkSkipped, share.link.peer.as_str())?;
             }
-            let waiting = Sealed::Waiting { records: selection.records(), bytes: selection.size() };
+            let waiting =
+                Sealed::Waiting { records: selection.records(), bytes: selection.size(), oldest: selection.oldest };
             return Ok((if selection.is_empty() { Sealed::Nothing } else { waiting }, selection.reach));
         };
         let contents = Contents { cut: selection.upto, reach: selection.reach, content: !selection.is_empty(), sweep };

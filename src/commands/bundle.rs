@@ -4,12 +4,14 @@ use std::path::Path;
 
 use clap::Args;
 use packhorse_bundler::seal::{Sealed, Sealer, Urgency, beyond};
+use packhorse_shared::clock::WallTime;
+use packhorse_shared::config::Part;
 use packhorse_shared::id::NodeName;
 use packhorse_shared::replica::Replica;
 
 use crate::failure::{Exit, Failure};
+use crate::journal::Event;
 use crate::node::{Node, WORLD};
-use crate::report::note;
 use crate::wording::{bytes, count};
 
 const EXAMPLES: &str = "\
@@ -35,7 +37,8 @@ impl Bundle {
     pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
         let (mut node, _lock) = Node::lock(home, "bundle")?;
         let urgency = if self.now { Urgency::Now } else { thresholds(&node) };
-        seal(&mut node, urgency, &self.nodes)
+        seal(&mut node, urgency, &self.nodes)?;
+        Ok(Exit::Done)
     }
 }
 
@@ -44,50 +47,78 @@ fn thresholds(node: &Node) -> Urgency {
     Urgency::Thresholds { seal_at: bundle.seal_at.get(), seal_after: bundle.seal_after.as_millis() }
 }
 
+/// What sealing came to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Done {
+    /// How many bundles were sealed.
+    pub bundles: u64,
+    /// The oldest change that waits for a threshold.
+    pub oldest: Option<WallTime>,
+}
+
 /// Seals for the links to these peers, or for all, and tells what was sealed.
-pub fn seal(node: &mut Node, urgency: Urgency, peers: &[NodeName]) -> Result<Exit, Failure> {
+pub fn seal(node: &mut Node, urgency: Urgency, peers: &[NodeName]) -> Result<Done, Failure> {
     let mut shares = node.shares()?;
     if let Some(unknown) = peers.iter().find(|peer| !shares.iter().any(|share| share.link.peer == **peer)) {
         return Err(Failure::usage(format!("there is no link to \"{unknown}\""))
             .hint("`packhorse status` lists the links; a remote has one once its package is made"));
     }
-    let harvested = node.replica.harvest(WORLD.clock.now())?;
-    if harvested.without_key > 0 {
-        let changes = count(harvested.without_key, "change was", "changes were");
-        note(&format!("{changes} made to records whose key holds a NULL: they cannot be synced"));
-    }
+    harvest(node)?;
     let (spool, name) = (node.spool(), node.name().clone());
     let beyond = beyond(&mut node.replica)?;
     let config = &node.config.bundle;
     let (bundle_max, supersede_after) = (config.bundle_max.get(), config.supersede_after.as_millis());
     let sealer = Sealer { world: WORLD, spool: &spool, node: &name, bundle_max, beyond, supersede_after };
     sealer.finish_interrupted(&node.replica.links()?)?;
-    let mut done = Ok(Exit::Done);
+    let (mut done, mut failed) = (Done::default(), Ok(()));
     for share in shares.iter_mut().filter(|share| peers.is_empty() || peers.contains(&share.link.peer)) {
         match sealer.seal(&mut node.replica, share, urgency) {
-            Ok(sealed) => sealed.iter().for_each(|sealed| tell(&share.link.peer, sealed)),
+            Ok(sealed) => sealed.iter().for_each(|sealed| done.take_in(&share.link.peer, sealed)),
             // What cannot be sealed for one link must not keep the others waiting.
-            Err(error) => done = done.and(Err(Failure::from(error).about(share.link.peer.as_str()))),
+            Err(error) => failed = failed.and(Err(Failure::from(error).about(share.link.peer.as_str()))),
         }
     }
     // What failed stays to be told alone; the next run finds what was sealed.
-    if done.is_ok() {
-        node.keep_books(None, |_, _| {});
+    failed?;
+    node.keep_books(None, |_, _| {});
+    Ok(done)
+}
+
+fn harvest(node: &mut Node) -> Result<(), Failure> {
+    let harvested = node.replica.harvest(WORLD.clock.now())?;
+    if harvested.without_key > 0 {
+        let changes = count(harvested.without_key, "change was", "changes were");
+        let words = format!("{changes} made to records whose key holds a NULL: they cannot be synced");
+        Event::new(Part::Bundle, words).warning().records(harvested.without_key).tell();
     }
-    done
+    Ok(())
+}
+
+impl Done {
+    fn take_in(&mut self, peer: &NodeName, sealed: &Sealed) {
+        tell(peer, sealed);
+        match sealed {
+            Sealed::Nothing => {}
+            Sealed::Waiting { oldest, .. } => self.oldest = [self.oldest, *oldest].into_iter().flatten().min(),
+            Sealed::Bundle { .. } => self.bundles += 1,
+        }
+    }
 }
 
 fn tell(peer: &NodeName, sealed: &Sealed) {
+    let event = |words: String| Event::new(Part::Bundle, format!("{peer}: {words}")).node(peer);
     match sealed {
         Sealed::Nothing => {}
-        Sealed::Waiting { records, bytes: size } => {
-            note(&format!("{peer}: {} wait ({})", count(*records, "changed record", "changed records"), bytes(*size)));
+        Sealed::Waiting { records, bytes: size, .. } => {
+            let words = format!("{} wait ({})", count(*records, "changed record", "changed records"), bytes(*size));
+            event(words).detail().records(*records).bytes(*size).tell();
         }
-        Sealed::Bundle { bytes: size, records, fields, .. } => note(&format!(
-            "{peer}: sealed {}, {} ({})",
-            count(*records, "record", "records"),
-            count(*fields, "field", "fields"),
-            bytes(*size)
-        )),
+        Sealed::Bundle { name, bytes: size, records, fields } => {
+            let (of_records, of_fields) = (count(*records, "record", "records"), count(*fields, "field", "fields"));
+            let content =
+                if *records == 0 { "a word without changes".to_owned() } else { format!("{of_records}, {of_fields}") };
+            let words = format!("sealed {content} ({})", bytes(*size));
+            event(words).bundle(name).records(*records).bytes(*size).tell();
+        }
     }
 }

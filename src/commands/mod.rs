@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+pub mod accept;
 pub mod apply;
 pub mod bundle;
 pub mod held;
@@ -13,6 +14,7 @@ pub mod set;
 pub mod status;
 pub mod sync;
 pub mod transfer;
+pub mod watch;
 
 use crate::cli::{Cli, Command};
 use crate::failure::{Exit, Failure};
@@ -29,6 +31,8 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Transfer(transfer) => transfer.run(home),
         Command::Apply(apply) => apply.run(home),
         Command::Sync(sync) => sync.run(home),
+        Command::Watch(watch) => watch.run(home, cli.verbose),
+        Command::Accept(accept) => accept.run(home),
         Command::Status(status) => status.run(home),
         Command::Queue(queue) => queue.run(home),
         Command::Held(held) => held.run(home),

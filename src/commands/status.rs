@@ -20,7 +20,7 @@ use serde::Serialize;
 use self::tables::Tables;
 use crate::failure::{Exit, Failure};
 use crate::node::Node;
-use crate::relay::refusal;
+use crate::relay::told::refusal;
 use crate::report::{json, note, result};
 use crate::wording::{bytes, count, timestamp};
 
@@ -114,7 +114,7 @@ fn look(node: &mut Node) -> Result<Told, Failure> {
         links.push(look_at_link(node, &share, tally, outbox, inbox, &aside)?);
     }
     let database = node.replica.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
-    Ok(Told { node: node.name().to_string(), database, accepting: true, links, tables: None })
+    Ok(Told { node: node.name().to_string(), database, accepting: node.config.node.accept, links, tables: None })
 }
 
 fn look_at_link(
@@ -220,6 +220,9 @@ fn sender(name: &str) -> Option<NodeName> {
 
 fn tell(told: &Told) {
     result(&format!("{}  {}", told.node, told.database));
+    if !told.accepting {
+        result("  what comes is left on the relay: `packhorse accept on` takes it again");
+    }
     if told.links.is_empty() {
         note("there are no links yet: make a remote's package with `packhorse remote pack`");
     }

@@ -8,14 +8,19 @@ use std::time::Instant;
 use clap::Args;
 use packhorse_bundler::seal::Urgency;
 use packhorse_shared::config::Span;
+use packhorse_shared::home::Home;
 use packhorse_shared::replica::Replica;
+use packhorse_shared::seam::Stop;
+use packhorse_unbundler::receive::Patience;
 
 use super::{apply, bundle, transfer};
 use crate::failure::{Exit, Failure};
+use crate::hooks::{self, Hook};
+use crate::locate;
 use crate::node::Node;
-use crate::relay;
+use crate::relay::{self, told};
 use crate::report::{note, result};
-use crate::unlinked;
+use crate::unlinked::Unlinked;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -32,32 +37,42 @@ pub struct Sync {
 }
 
 impl Sync {
-    /// Runs the command.
+    /// Runs the command. Hooks run while the home is not held, so that they can use it.
     pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
-        let (mut node, _lock) = Node::lock(home, "sync")?;
+        let place = Home::open(&locate::home(home)?)?;
+        let before = hooks::run(Hook::BeforeSync, &place)?;
+        let mut records = 0;
+        let exit = self.round(home, &mut records);
+        let after = if records > 0 { hooks::run(Hook::AfterApply(records), &place)? } else { Exit::Done };
+        Ok(exit?.worse(before).worse(after))
+    }
+
+    /// Everything but the hooks. `records`: how many changed here, also up to where an error ended it.
+    fn round(&self, home: Option<&Path>, records: &mut u64) -> Result<Exit, Failure> {
+        let (mut node, _locks) = Node::lock_to_transfer(home, "sync")?;
         transfer::require_relay(&node)?;
         if node.replica.links()?.is_empty() {
             note("there are no links yet: make a remote's package with `packhorse remote pack`");
-            return unlinked::tell(&mut node);
+            return Ok(Unlinked::of(&mut node)?.tell());
         }
         let started = Instant::now();
         let left = |span: Span| span.as_duration().saturating_sub(started.elapsed());
         // A failure here is told at the end: what others sent can be fetched and applied all the same.
         let sealed = bundle::seal(&mut node, Urgency::Now, &[]);
-        let transfer = relay::transfer(&mut node, self.budget.map(left))?;
-        let moved = relay::conclude(&mut node, &transfer);
-        let applied = apply::receive(&mut node)?;
-        let mut exit = moved.worse(applied);
+        let moved = told::tell(&relay::transfer(&mut node, self.budget.map(left))?);
+        let applied = apply::receive(&mut node, Patience::Counts, &Stop::default())?;
+        *records = applied.records;
+        let mut exit = moved.worse(applied.exit);
         sealed?;
         if matches!(moved, Exit::Done | Exit::Attention) {
             bundle::seal(&mut node, Urgency::Now, &[])?;
             if has_more_to_send(&node)? {
                 let again = relay::transfer(&mut node, self.budget.map(left))?;
-                exit = exit.worse(relay::conclude(&mut node, &again));
+                exit = exit.worse(told::tell(&again));
             }
         }
-        exit = exit.worse(relay::tell_refused(&mut node)?).worse(unlinked::tell(&mut node)?);
-        conclude(exit);
+        exit = exit.worse(told::tell_refused(&mut node)?).worse(Unlinked::of(&mut node)?.tell());
+        conclude(exit, node.config.node.accept);
         Ok(exit)
     }
 }
@@ -73,19 +88,23 @@ fn has_more_to_send(node: &Node) -> Result<bool, Failure> {
     Ok(false)
 }
 
-fn conclude(exit: Exit) {
+fn conclude(exit: Exit, accept: bool) {
     match exit {
-        Exit::Done => result("All sent and received. You can hang up now."),
-        Exit::Attention => {
+        Exit::Done | Exit::Attention | Exit::Resting if accept => {
             result("All sent and received. You can hang up now.");
-            note("something needs a person: see `packhorse status`");
         }
-        Exit::Resting => {
-            result("All sent and received. You can hang up now.");
-            note("something waits for the application to be quiet; the first sync after that does it by itself");
+        Exit::Done | Exit::Attention | Exit::Resting => {
+            result("All sent. You can hang up now. What comes is left on the relay until `packhorse accept on`.");
         }
         Exit::OutOfTime => note("the time is over and something is left: run it again"),
         Exit::Unreachable => note("no relay could be reached: what is sealed waits in the outbox"),
         Exit::Failed | Exit::Usage => {}
+    }
+    match exit {
+        Exit::Attention => note("something needs a person: see `packhorse status`"),
+        Exit::Resting => {
+            note("something waits for the application to be quiet; the first sync after that does it by itself");
+        }
+        _ => {}
     }
 }

@@ -7,8 +7,8 @@ use packhorse_shared::config::Span;
 
 use crate::failure::{Exit, Failure};
 use crate::node::Node;
-use crate::relay;
-use crate::unlinked;
+use crate::relay::{self, told};
+use crate::unlinked::Unlinked;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -27,11 +27,11 @@ pub struct Transfer {
 impl Transfer {
     /// Runs the command.
     pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
-        let (mut node, _lock) = Node::lock(home, "transfer")?;
+        let (mut node, _locks) = Node::lock_to_transfer(home, "transfer")?;
         require_relay(&node)?;
-        let moved = relay::transfer(&mut node, self.budget.map(|span| span.as_duration()))?;
-        let exit = relay::conclude(&mut node, &moved).worse(relay::tell_refused(&mut node)?);
-        Ok(exit.worse(unlinked::tell(&mut node)?))
+        let report = relay::transfer(&mut node, self.budget.map(|span| span.as_duration()))?;
+        let exit = told::tell(&report).worse(told::tell_refused(&mut node)?);
+        Ok(exit.worse(Unlinked::of(&mut node)?.tell()))
     }
 }
 

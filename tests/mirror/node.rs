@@ -11,10 +11,11 @@ use packhorse_shared::home::{Home, Identity as HomeIdentity};
 use packhorse_shared::id::{NetworkId, NodeId, NodeName};
 use packhorse_shared::replica::sqlite::{Choice, JournalWish, SqliteReplica, prepare};
 use packhorse_shared::replica::{Identity, Replica, StoredLink};
+use packhorse_shared::seam::Stop;
 use packhorse_shared::set::BoundSet;
 use packhorse_shared::spool::Spool;
 use packhorse_unbundler::forget::forget;
-use packhorse_unbundler::receive::{Received, Receiver};
+use packhorse_unbundler::receive::{Patience, Received, Receiver};
 use packhorse_unbundler::restore::{Restorer, Site};
 use rusqlite::{Connection, params};
 
@@ -205,7 +206,8 @@ impl RealNode {
         let mut received = Received::default();
         // The model has no application that it would have to wait for.
         let renumber_quiet = Span::default();
-        let receiver = Receiver { world: seams.world(), spool: &spool, node: &name, renumber_quiet };
+        let (patience, stop) = (Patience::Counts, &Stop::default());
+        let receiver = Receiver { world: seams.world(), spool: &spool, node: &name, renumber_quiet, patience, stop };
         receiver.receive(replica, &mut received).expect("received");
         let refused = received.quarantined.iter().find(|(_, why)| !why.contains("the digest in its name"));
         assert_eq!(refused, None, "only what is damaged is refused");

@@ -58,7 +58,7 @@ impl<'a> FolderCarrier<'a> {
     }
 
     fn folder(&self, mailbox: &Mailbox) -> PathBuf {
-        self.of_remote(mailbox.remote()).join(mailbox.folder())
+        mailbox.under(&self.root)
     }
 
     fn failed<'e>(

@@ -4,6 +4,7 @@
 //! remote's own folder, so that an account can be confined to it.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 use packhorse_shared::id::NodeName;
 
@@ -75,6 +76,12 @@ impl Mailbox {
     /// Which of the two it is.
     pub fn way(&self) -> Way {
         self.way
+    }
+
+    /// Where it lies in a folder that is the carrier's root.
+    pub fn under(&self, root: &Path) -> PathBuf {
+        let holder = self.remote.as_ref().map_or_else(|| root.to_owned(), |remote| root.join(remote.as_str()));
+        holder.join(self.folder())
     }
 
     /// The folder's own name.

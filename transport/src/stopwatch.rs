@@ -1,35 +1,53 @@
-//! Time within a run: how long it has lasted, waiting, and the budget.
+//! Time within a run: how long it has lasted, waiting, the budget, and being asked to stop.
 //!
 //! Owns the seam through which a run sleeps, so that tests and the simulator do not. Monotonic: a wall clock that
 //! jumps neither ends a run nor keeps it on line.
 
 use std::time::{Duration, Instant};
 
+use packhorse_shared::seam::Stop;
+
+/// How long a wait goes on before it looks whether the run is to end.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
 /// Measures a run and waits for it.
 pub trait Stopwatch {
     /// Time since some fixed moment; never goes back.
     fn elapsed(&self) -> Duration;
-    /// Waits that long.
+    /// Waits that long, or until the run is to end.
     fn pause(&self, time: Duration);
+    /// Whether somebody has asked for the run to end.
+    fn is_stopped(&self) -> bool {
+        false
+    }
 }
 
 /// The machine's own monotonic clock.
-#[derive(Clone, Copy, Debug)]
-pub struct OsStopwatch(Instant);
+#[derive(Clone, Debug)]
+pub struct OsStopwatch {
+    began: Instant,
+    stop: Stop,
+}
 
 impl OsStopwatch {
-    /// A stopwatch that starts now.
-    pub fn start() -> Self {
-        Self(Instant::now())
+    /// A stopwatch that starts now, for a run that ends when this is asked for.
+    pub fn start(stop: Stop) -> Self {
+        Self { began: Instant::now(), stop }
     }
 }
 
 impl Stopwatch for OsStopwatch {
     fn elapsed(&self) -> Duration {
-        self.0.elapsed()
+        self.began.elapsed()
     }
     fn pause(&self, time: Duration) {
-        std::thread::sleep(time);
+        let began = Instant::now();
+        while let Some(left) = time.checked_sub(began.elapsed()).filter(|left| !left.is_zero() && !self.is_stopped()) {
+            std::thread::sleep(left.min(LOOK_EVERY));
+        }
+    }
+    fn is_stopped(&self) -> bool {
+        self.stop.is_asked()
     }
 }
 
@@ -46,21 +64,38 @@ impl<'a> Deadline<'a> {
         Self { stopwatch, end: budget.map(|budget| stopwatch.elapsed().saturating_add(budget)) }
     }
 
-    /// Whether the time is up.
+    /// Whether the time is up, or the run was asked to stop.
     pub fn is_over(&self) -> bool {
-        self.leaves_no(Duration::ZERO)
+        self.stopwatch.is_stopped() || self.leaves_no(Duration::ZERO)
     }
 
-    /// Waits that long; false, at once, if the budget does not last until then.
+    /// Waits that long; false if the budget does not last until then, at once, or if the run is to end.
     pub fn pause(&self, time: Duration) -> bool {
-        let allowed = !self.leaves_no(time);
-        if allowed {
-            self.stopwatch.pause(time);
+        if self.leaves_no(time) {
+            return false;
         }
-        allowed
+        self.stopwatch.pause(time);
+        !self.stopwatch.is_stopped()
     }
 
     fn leaves_no(&self, time: Duration) -> bool {
         self.end.is_some_and(|end| self.stopwatch.elapsed().saturating_add(time) >= end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_is_asked_to_stop_is_over_and_waits_no_more() {
+        let stop = Stop::default();
+        let stopwatch = OsStopwatch::start(stop.clone());
+        let deadline = Deadline::after(&stopwatch, None);
+        assert!(!deadline.is_over() && deadline.pause(Duration::from_millis(1)));
+        stop.ask();
+        assert!(deadline.is_over());
+        // A test that waited would never end.
+        assert!(!deadline.pause(Duration::from_secs(1 << 40)));
     }
 }

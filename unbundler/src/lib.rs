@@ -4,6 +4,7 @@
 //! applied is opened and merged field by field ([`merge`], pure), its outcome is placed in the tables ([`place`]) and
 //! the link's state is stored in the same transaction, which is what makes applying it twice harmless. What everybody has is
 //! then forgotten ([`forget`]). What could not be placed is tried again with every bundle, or when asked for ([`retry`]).
+//! That something has come can be noticed at once ([`watch`]).
 
 mod error;
 pub mod forget;
@@ -14,5 +15,6 @@ pub mod receive;
 pub mod restore;
 pub mod retry;
 pub mod told;
+pub mod watch;
 
 pub use error::UnbundlerError;

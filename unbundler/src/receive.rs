@@ -12,7 +12,7 @@ use packhorse_shared::config::Span;
 use packhorse_shared::id::{LinkId, NodeId, NodeName};
 use packhorse_shared::link::{Extent, Header, Role, Standing, Verdict};
 use packhorse_shared::replica::{Replica, StoredLink};
-use packhorse_shared::seam::{Step, World};
+use packhorse_shared::seam::{Step, Stop, World};
 use packhorse_shared::spool::Spool;
 
 use crate::error::UnbundlerError;
@@ -61,6 +61,20 @@ pub struct Receiver<'a> {
     /// For how long the application must have written nothing before a record gets another number where that could mean
     /// another record to it.
     pub renumber_quiet: Span,
+    /// Whether this run counts for the patience with gaps.
+    pub patience: Patience,
+    /// Whether the run is to end after the bundle that it is at.
+    pub stop: &'a Stop,
+}
+
+/// Whether a run that ends with bundles waiting brings nearer that their sender is asked again. While a call is under way,
+/// small bundles may arrive before a large one that they build on, and a run follows each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// It counts.
+    Counts,
+    /// It does not: what is missing may be on its way.
+    Spares,
 }
 
 /// One run through the inbox.
@@ -90,12 +104,28 @@ impl Receiver<'_> {
         let strangers = self.spool.strangers_in_inbox()?.into_iter();
         pass.received.left_alone.extend(strangers.map(|name| (name, "it is no bundle file".to_owned())));
         for bundle in arrived {
+            if self.stop.is_asked() {
+                return Ok(());
+            }
             let link = links.iter_mut().find(|link| link.peer == bundle.name.from);
             match link.filter(|_| bundle.name.to == *self.node) {
                 Some(link) => self.one(replica, link, &bundle, &mut pass)?,
                 None => pass.received.left_alone.push((bundle.file.clone(), stranger(&bundle, self.node))),
             }
         }
+        if self.patience == Patience::Counts {
+            self.count_waiting(replica, &mut links, &pass)?;
+        }
+        self.rest(replica, pass.received)
+    }
+
+    /// Counts the run for the links of which something waits for a bundle that has not come.
+    fn count_waiting(
+        &self,
+        replica: &mut dyn Replica,
+        links: &mut [StoredLink],
+        pass: &Pass<'_>,
+    ) -> Result<(), UnbundlerError> {
         let waits =
             |link: &&mut StoredLink| link.state.standing() == Standing::Open && pass.kept_waiting.contains(&link.id);
         for link in links.iter_mut().filter(waits) {
@@ -105,7 +135,7 @@ impl Receiver<'_> {
             replica.save_link(link)?;
             self.reached(Step::WaitingCounted, link.peer.as_str())?;
         }
-        self.rest(replica, pass.received)
+        Ok(())
     }
 
     /// Every bundle that is applied tries what is held once more. Without any, what waits for quiet must not wait for more.

@@ -135,6 +135,24 @@ pub fn set_relay(text: &str, relays: &[String]) -> Result<String, EditError> {
     checked(document.to_string())
 }
 
+/// The configuration's text by which incoming bundles are taken, or left on the relay. That they are is the default, and
+/// is not written.
+pub fn set_accept(text: &str, accept: bool) -> Result<String, EditError> {
+    let mut document = parsed(text)?;
+    let node = document.get_mut("node").and_then(Item::as_table_like_mut);
+    let node = node.ok_or_else(|| form("there is no [node] section"))?;
+    match (accept, node.get_mut("accept").and_then(Item::as_value_mut)) {
+        (true, _) => drop(node.remove("accept")),
+        (false, Some(old)) => {
+            let decor = old.decor().clone();
+            *old = Value::from(false);
+            *old.decor_mut() = decor;
+        }
+        (false, None) => drop(node.insert("accept", Item::Value(Value::from(false)))),
+    }
+    checked(document.to_string())
+}
+
 /// One text for one, a list for several, nothing for none.
 pub(super) fn texts(all: &[String]) -> Option<Value> {
     match all {

@@ -70,6 +70,7 @@ const TEMPLATE: &str = r#"# The configuration of a Packhorse node. Only [node] i
 name = ""
 database = ""
 # relay = "file:///srv/relay"        # or ftp://, ftps://, sftp://user@host:port/path; or a list, tried in order
+# accept = true                      # false: what comes is left where it lies (`packhorse accept off`)
 
 [bundle]
 # seal_at = "256 KiB"                # pending changes, before compression
@@ -80,6 +81,21 @@ database = ""
 [watch]
 # apply_every = "2 min"
 # transfer_every = {transfer_every}
+
+# What `packhorse watch` tells, and where: standard error, if no file is named.
+[log]
+# file = "log/packhorse.log"
+# format = "text"                    # or "json"
+# level = "info"                     # or "error", "warn", "debug", "trace"
+# levels = { transfer = "debug" }    # of single parts: bundle, transfer, apply, watch
+# rotate = "daily"                   # a new file: or "hourly", "weekly", "never"
+# keep = 14                          # so many files
+
+# Commands of your own: a line for the shell, or a list of a program and its arguments.
+[hooks]
+# before_sync = "./export.sh"        # before changes are sealed for a `sync`, or for a transfer by the clock of `watch`
+# after_apply = ["notify-send", "new data"]
+# time_limit = "1 min"
 
 [merge]
 # expire_after = "1 year"

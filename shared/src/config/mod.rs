@@ -13,6 +13,7 @@ mod references;
 mod section;
 #[cfg(test)]
 mod tests;
+mod unattended;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,13 +22,15 @@ use std::{fs, io};
 use serde::Deserialize;
 
 pub use edit::{
-    EditError, add_remote, add_set_tables, edit_file, remove_remote, remove_set, remove_set_table, set_relay,
+    EditError, add_remote, add_set_tables, edit_file, remove_remote, remove_set, remove_set_table, set_accept,
+    set_relay,
 };
 pub use error::ConfigError;
 pub(crate) use error::{line_of, one_line};
 pub use initial::{InitialConfig, InitialConfigError};
 pub use quantity::{ByteCount, QuantityError, Span};
-pub use section::{BundleConfig, Keys, MergeConfig, NodeConfig, Prefer, RemoteConfig, TablePolicy, WatchConfig};
+pub use section::{BundleConfig, Keys, MergeConfig, NodeConfig, Prefer, RemoteConfig, TablePolicy};
+pub use unattended::{HookCommand, HooksConfig, Level, LogConfig, LogFormat, Part, Rotate, WatchConfig};
 
 use crate::id::NodeName;
 use crate::set::Scope;
@@ -48,6 +51,12 @@ pub struct Config {
     /// The unattended service's rhythm.
     #[serde(default)]
     pub watch: WatchConfig,
+    /// What the unattended service tells, and where.
+    #[serde(default)]
+    pub log: LogConfig,
+    /// Commands of the user's own that run at certain moments.
+    #[serde(default)]
+    pub hooks: HooksConfig,
     /// How changes are merged.
     #[serde(default)]
     pub merge: MergeConfig,

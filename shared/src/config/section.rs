@@ -29,6 +29,13 @@ pub struct NodeConfig {
     /// The relays, tried in order; none where bundles are carried by hand.
     #[serde(default, deserialize_with = "one_or_many")]
     pub relay: Vec<String>,
+    /// Whether incoming bundles are taken; if not, they are left on the relay.
+    #[serde(default = "yes")]
+    pub accept: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// `[bundle]`.
@@ -57,32 +64,6 @@ impl Default for BundleConfig {
             bundle_max: ByteCount::kib(256),
             supersede_after: Span::hours(24),
         }
-    }
-}
-
-/// `[watch]`.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct WatchConfig {
-    /// How often what has arrived is applied.
-    #[serde(deserialize_with = "not_zero")]
-    pub apply_every: Span,
-    /// How often bundles are moved, if the file says so: a hub and a remote have different defaults, see
-    /// [`WatchConfig::transfer_every`].
-    #[serde(deserialize_with = "some_not_zero")]
-    pub transfer_every: Option<Span>,
-}
-
-impl WatchConfig {
-    /// How often bundles are moved. A hub's relay is near and costs nothing; a remote's line is neither.
-    pub fn transfer_every(&self, is_remote: bool) -> Span {
-        self.transfer_every.unwrap_or(Span::minutes(if is_remote { 15 } else { 2 }))
-    }
-}
-
-impl Default for WatchConfig {
-    fn default() -> Self {
-        Self { apply_every: Span::minutes(2), transfer_every: None }
     }
 }
 
@@ -238,7 +219,7 @@ pub(super) fn filled_text<'de, D: Deserializer<'de>>(from: D) -> Result<String, 
     filled(String::deserialize(from)?)
 }
 
-fn filled_path<'de, D: Deserializer<'de>>(from: D) -> Result<PathBuf, D::Error> {
+pub(super) fn filled_path<'de, D: Deserializer<'de>>(from: D) -> Result<PathBuf, D::Error> {
     let text = filled_text(from)?;
     match Path::new(&text).file_name() {
         Some(_) => Ok(PathBuf::from(text)),
@@ -279,7 +260,7 @@ fn quantity<'de, T: Quantity, D: Deserializer<'de>>(from: D) -> Result<T, D::Err
 }
 
 /// A quantity of which none makes no sense.
-fn not_zero<'de, T, D>(from: D) -> Result<T, D::Error>
+pub(super) fn not_zero<'de, T, D>(from: D) -> Result<T, D::Error>
 where
     T: Quantity,
     D: Deserializer<'de>,
@@ -288,11 +269,11 @@ where
     if quantity.is_zero() { Err(Error::custom("it must be more than zero")) } else { Ok(quantity) }
 }
 
-fn some_not_zero<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Span>, D::Error> {
+pub(super) fn some_not_zero<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Span>, D::Error> {
     not_zero(from).map(Some)
 }
 
-trait Quantity: std::str::FromStr<Err = super::QuantityError> {
+pub(super) trait Quantity: std::str::FromStr<Err = super::QuantityError> {
     const EXPECTED: &'static str;
     fn is_zero(&self) -> bool;
 }

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 pub use identity::Identity;
-pub use lock::{HomeLock, LockError};
+pub use lock::{Claim, Holder, HomeLock, LockError, SERVICE};
 
 use crate::config::{Config, ConfigError};
 use crate::id::NodeName;
@@ -24,14 +24,15 @@ use crate::seam::{Disk, write_durably};
 
 const CONFIG: &str = "packhorse.toml";
 const IDENTITY: &str = "identity";
-const LOCK: &str = "lock";
 const OUTBOX: &str = "outbox";
 const INBOX: &str = "inbox";
 const TMP: &str = "tmp";
 const QUARANTINE: &str = "quarantine";
 const FOLDERS: [&str; 5] = [OUTBOX, INBOX, TMP, QUARANTINE, ledger::FOLDER];
 /// What the making of a home may leave behind when it is killed: all of it can be made again.
-const FILES_OF_MAKING: [&str; 4] = [LOCK, IDENTITY, "identity.new", "packhorse.toml.new"];
+const FILES_OF_MAKING: [&str; 3] = [IDENTITY, "identity.new", "packhorse.toml.new"];
+/// Where the service's log lies, if it is to be a file.
+pub const LOGS: &str = "log";
 
 /// A node's home folder, whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,7 +110,7 @@ impl Home {
         // Looked at before anything is written, so that somebody else's folder stays untouched.
         home.check_free(config_text)?;
         disk.create_folder(folder).map_err(failed("make the home folder", folder))?;
-        let _lock = home.lock("making the home")?;
+        let _lock = home.lock(Claim::Work, "making the home")?;
         home.check_free(config_text)?;
         home.make(disk, config_text)?;
         Ok(home)
@@ -125,7 +126,7 @@ impl Home {
 
     /// Takes a home away again whose database was never prepared. Only what [`Self::create`] makes is removed.
     pub fn abandon(self, disk: &dyn Disk) -> Result<(), HomeError> {
-        for name in [CONFIG, IDENTITY, LOCK] {
+        for name in [CONFIG, IDENTITY].into_iter().chain(Claim::ALL.map(Claim::file)) {
             let path = self.folder.join(name);
             disk.remove(&path).map_err(failed("remove a file of the home", &path))?;
         }
@@ -153,9 +154,9 @@ impl Home {
         database.with_file_name(name)
     }
 
-    /// Holds the home for one run; the command is what a second run is told.
-    pub fn lock(&self, command: &str) -> Result<HomeLock, LockError> {
-        HomeLock::take(&self.folder.join(LOCK), command)
+    /// Holds the home, or a part of it, for one run; the command is what a second run is told.
+    pub fn lock(&self, claim: Claim, command: &str) -> Result<HomeLock, LockError> {
+        HomeLock::take(&self.folder, claim, command)
     }
 
     /// The folder itself.
@@ -276,7 +277,9 @@ impl Found {
         }
         let ours = |name: &&String| {
             let of_ledger = ledger::FILES.contains(&name.as_str()) || name.starts_with(ledger::DAMAGED);
-            FOLDERS.contains(&name.as_str()) || FILES_OF_MAKING.contains(&name.as_str()) || of_ledger
+            let is_lock = Claim::ALL.map(Claim::file).contains(&name.as_str());
+            let of_making = FOLDERS.contains(&name.as_str()) || FILES_OF_MAKING.contains(&name.as_str());
+            of_making || of_ledger || is_lock || name.as_str() == LOGS
         };
         if let Some(other) = names.iter().find(|name| !ours(name)) {
             return Ok(Self::Other(other.clone()));

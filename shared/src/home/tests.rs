@@ -102,11 +102,11 @@ fn a_home_without_a_good_identity_is_not_opened() {
 fn a_home_is_held_by_one_run() {
     let (_outer, folder) = somewhere();
     let home = create(&folder).unwrap();
-    let lock = home.lock("packhorse watch").unwrap();
-    let busy = home.lock("packhorse sync").unwrap_err().to_string();
+    let lock = home.lock(Claim::Work, "packhorse watch").unwrap();
+    let busy = home.lock(Claim::Work, "packhorse sync").unwrap_err().to_string();
     assert!(busy.contains("packhorse watch"), "{busy}");
     drop(lock);
-    home.lock("packhorse sync").unwrap();
+    home.lock(Claim::Work, "packhorse sync").unwrap();
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn two_makers_do_not_mix() {
     let (_outer, folder) = somewhere();
     fs::create_dir(&folder).unwrap();
     let first = Home { folder: folder.clone(), identity: me() };
-    let _lock = first.lock("making the home").unwrap();
+    let _lock = first.lock(Claim::Work, "making the home").unwrap();
     assert!(matches!(create(&folder), Err(HomeError::Lock(LockError::Busy { .. }))));
     assert!(!folder.join(IDENTITY).exists());
 }

@@ -99,6 +99,25 @@ impl Books {
         self.settle_gone(stock);
     }
 
+    /// Takes in what lay in the queues at an earlier time and is not known yet. What became of the rest since is known better.
+    pub fn meet(&mut self, earlier: &Stock) {
+        for (peer, lying) in &earlier.outbox {
+            self.meet_one(lying, Direction::Outgoing, peer, Event::InOutbox);
+        }
+        for lying in &earlier.inbox {
+            if let Some(name) = bundle_of(&lying.file) {
+                self.meet_one(lying, Direction::Incoming, &name.from, Event::InInbox);
+            }
+        }
+    }
+
+    fn meet_one(&mut self, lying: &Lying, direction: Direction, peer: &NodeName, event: Event) {
+        if bundle_of(&lying.file).is_some() {
+            let entry = self.entries.entry(Key::queued(&lying.file));
+            entry.or_insert_with(|| new_entry(lying, direction, peer, event));
+        }
+    }
+
     /// Forgets what has been finished for long, or is more than is kept for a peer.
     pub fn forget_old(&mut self, now: WallTime) {
         let mut finished: BTreeMap<&NodeName, Vec<(WallTime, &Key)>> = BTreeMap::new();

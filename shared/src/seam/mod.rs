@@ -1,5 +1,5 @@
 //! The seams through which the outside world comes in: wall clock, randomness, the file calls that make things durable,
-//! and the steps between them at which a test may stop a run.
+//! the steps between them at which a test may stop a run, and the wish that one end soon.
 //!
 //! Owns the traits and their real implementations, so that a simulator can put virtual time, seeded randomness and
 //! injected faults in their place. Everything that writes a file whose loss would matter does it through [`Disk`].
@@ -9,10 +9,12 @@ mod disk;
 pub(crate) mod faults;
 mod os;
 mod step;
+mod stop;
 
 pub use disk::{Disk, DurableFile, publish, write_durably};
 pub use os::OsDisk;
 pub use step::{Step, Steps, Uninterrupted, UnknownStep};
+pub use stop::Stop;
 
 use crate::clock::WallTime;
 

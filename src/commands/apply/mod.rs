@@ -1,0 +1,72 @@
+//! `packhorse apply`: open the bundles of the inbox and merge them.
+
+mod told;
+
+use std::path::Path;
+
+use clap::Args;
+use packhorse_shared::seam::Stop;
+use packhorse_unbundler::forget::forget;
+use packhorse_unbundler::receive::{Patience, Received, Receiver};
+
+use crate::bookkeeping;
+use crate::failure::{Exit, Failure};
+use crate::hooks::{self, Hook};
+use crate::node::{Node, WORLD};
+
+const EXAMPLES: &str = "\
+Examples:
+  packhorse transfer && packhorse apply   get what lies on the relay, then merge it";
+
+/// Open the bundles that have arrived and merge them into the database
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Apply {}
+
+impl Apply {
+    /// Runs the command.
+    pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
+        let (mut node, lock) = Node::lock(home, "apply")?;
+        let applied = receive(&mut node, Patience::Counts, &Stop::default())?;
+        if applied.records == 0 {
+            return Ok(applied.exit);
+        }
+        let place = node.home.clone();
+        drop((node, lock));
+        Ok(applied.exit.worse(hooks::run(Hook::AfterApply(applied.records), &place)?))
+    }
+}
+
+/// What applying came to.
+#[derive(Clone, Copy, Debug)]
+pub struct Applied {
+    /// How a command ends by it.
+    pub exit: Exit,
+    /// How many bundles were applied.
+    pub bundles: u64,
+    /// How many records changed by them, or by what had been held.
+    pub records: u64,
+}
+
+/// Applies what is in the inbox and tells what came of it.
+pub fn receive(node: &mut Node, patience: Patience, stop: &Stop) -> Result<Applied, Failure> {
+    let (spool, name) = (node.spool(), node.name().clone());
+    let before = node.stock()?;
+    let mut received = Received::default();
+    let renumber_quiet = node.config.merge.renumber_quiet;
+    let receiver = Receiver { world: WORLD, spool: &spool, node: &name, renumber_quiet, patience, stop };
+    let outcome = receiver.receive(&mut node.replica, &mut received);
+    let exit = told::tell(&received);
+    node.keep_books(Some(&before), |books, now| bookkeeping::received(books, &received, now));
+    outcome?;
+    let expire_after = node.config.merge.expire_after;
+    let forgotten = forget(&mut node.replica, WORLD.clock.now(), expire_after.as_millis())?;
+    for peer in &forgotten.expired {
+        let words = format!(
+            "{peer} was silent for more than {expire_after}: nothing is kept for it any longer; if it comes back, everything is exchanged"
+        );
+        told::event(words).warning().node(peer).tell();
+    }
+    let placed = received.applied.iter().map(|(_, placed)| placed.records + placed.withdrawn).sum::<u64>();
+    Ok(Applied { exit, bundles: received.applied.len() as u64, records: placed + received.rested.placed })
+}

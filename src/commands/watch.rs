@@ -1,0 +1,43 @@
+//! `packhorse watch`: the unattended service.
+
+use std::path::Path;
+
+use clap::Args;
+use packhorse_shared::config::Span;
+
+use crate::failure::{Exit, Failure};
+use crate::watch::{self, Options};
+
+const EXAMPLES: &str = "\
+Examples:
+  packhorse watch                    by the rhythm of [watch] and [bundle] in packhorse.toml
+  packhorse watch --every 30s        apply and transfer every 30 seconds
+  packhorse watch --seal-after 1min  send a change after a minute at the latest
+
+It runs until it is stopped (Ctrl-C or SIGTERM; a second one ends it at once). Other commands work meanwhile.
+What happens is told on standard error, or in the file that [log] in packhorse.toml names.";
+
+/// Apply what comes, seal what is due and transfer, for as long as it runs
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Watch {
+    /// Apply and transfer this often [default: `apply_every` and `transfer_every` under [watch]]
+    #[arg(long, value_name = "TIME")]
+    every: Option<Span>,
+
+    /// Seal changes that have waited for this long [default: `seal_after` under [bundle]]
+    #[arg(long, value_name = "TIME")]
+    seal_after: Option<Span>,
+}
+
+impl Watch {
+    /// Runs the command.
+    pub fn run(self, home: Option<&Path>, verbose: u8) -> Result<Exit, Failure> {
+        for (option, span) in [("--every", self.every), ("--seal-after", self.seal_after)] {
+            if span.is_some_and(|span| span.as_millis() == 0) {
+                return Err(Failure::usage(format!("{option} must be more than zero")).hint("30s, for example"));
+            }
+        }
+        watch::run(home, Options { every: self.every, seal_after: self.seal_after, verbose })
+    }
+}

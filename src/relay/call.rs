@@ -1,0 +1,138 @@
+//! A call: one transfer over all links, in three steps.
+//!
+//! Owns which of them need the home to themselves: what the call has to know is taken first, and what it showed of the
+//! links is put down last, both under the home's lock; the moving itself, which lasts as long as the line is slow, needs
+//! only the lock on transfers. So a service applies and seals while a call is under way. A call that is cut short
+//! before its last step is as if it had been killed there: nothing is lost by it.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use packhorse_shared::id::{NetworkId, NodeId, NodeName};
+use packhorse_shared::ledger::Stock;
+use packhorse_shared::link::{Role, Standing};
+use packhorse_shared::replica::{Replica, StoredLink};
+use packhorse_shared::seam::{Step, Stop};
+use packhorse_shared::spool::Spool;
+use packhorse_transport::{Link, LinkReport, OsStopwatch, Outcome, Report, Run};
+
+use super::files::{BundleFiles, NodeSpool};
+use super::{DIAL, relays, role};
+use crate::bookkeeping;
+use crate::failure::Failure;
+use crate::look;
+use crate::node::{Node, WORLD, reached};
+
+/// A call that is about to be made.
+pub struct Call {
+    node: NodeName,
+    installation: NodeId,
+    network: NetworkId,
+    spool: Spool<'static>,
+    folder_of_tmp: PathBuf,
+    links: Vec<Link>,
+    states: Vec<StoredLink>,
+    before: Stock,
+}
+
+/// A call that was made.
+pub struct Made {
+    /// What it reports.
+    pub report: Report,
+    replaced_at: BTreeSet<NodeName>,
+    before: Stock,
+}
+
+impl Call {
+    /// Takes what the call has to know.
+    pub fn prepare(node: &mut Node) -> Result<Self, Failure> {
+        let identity = node.home.identity();
+        let (network, installation) = (identity.network, identity.node);
+        Ok(Self {
+            node: node.name().clone(),
+            installation,
+            network,
+            spool: node.spool(),
+            folder_of_tmp: node.home.tmp(),
+            links: links(node)?,
+            states: node.replica.links()?,
+            before: node.stock()?,
+        })
+    }
+
+    /// Moves what lies ready, until the time is over or the run is to stop.
+    pub fn make(self, budget: Option<Duration>, stop: &Stop) -> Made {
+        let inspect = BundleFiles::new(&self.node, self.installation, &self.states);
+        let run = Run {
+            dial: &DIAL,
+            spool: &NodeSpool { spool: &self.spool, folder_of_tmp: self.folder_of_tmp },
+            inspect: &inspect,
+            disk: WORLD.disk,
+            steps: WORLD.steps,
+            stopwatch: &OsStopwatch::start(stop.clone()),
+            network: self.network,
+            budget,
+        };
+        let report = run.transfer(&self.links);
+        Made { report, replaced_at: inspect.replaced_at(), before: self.before }
+    }
+}
+
+impl Made {
+    /// Puts down what the call shows of the links, and in the books what became of each bundle.
+    pub fn conclude(&self, node: &mut Node) -> Result<(), Failure> {
+        draw_conclusions(node, &self.report, &self.replaced_at)?;
+        node.keep_books(None, |books, now| {
+            books.meet(&self.before);
+            bookkeeping::transferred(books, &self.report, now);
+        });
+        Ok(())
+    }
+}
+
+/// The links as a transfer needs them. One over which this node is refused is left out.
+pub(super) fn links(node: &mut Node) -> Result<Vec<Link>, Failure> {
+    let relays = relays(&node.config.node.relay)?;
+    let accept = node.config.node.accept;
+    let links = node.replica.links()?.into_iter();
+    let links = links.filter(|link| link.state.standing() != Standing::Refused).map(|link| Link {
+        peer: link.peer,
+        role: role(link.state.role()),
+        relays: relays.clone(),
+        accept,
+    });
+    Ok(links.collect())
+}
+
+/// What a transfer shows of the state of the links: a bundle that came damaged is asked for again, since its sender
+/// thinks that it arrived; and a call in which nothing of ours was on the way counts towards a lost last bundle, unless
+/// its acknowledgement may be what is left on the relay.
+fn draw_conclusions(node: &mut Node, report: &Report, replaced_at: &BTreeSet<NodeName>) -> Result<(), Failure> {
+    let accept = node.config.node.accept;
+    for mut link in node.replica.links()? {
+        let Some(told) = report.links.iter().find(|told| told.peer == link.peer) else { continue };
+        let before = link.state.clone();
+        look::take_account(node, &mut link, told)?;
+        if !told.rejected.is_empty() {
+            link.state.ask_again();
+        }
+        if link.state.role() == Role::Hub && replaced_at.contains(&link.peer) {
+            link.state.refused();
+        }
+        if accept && is_quiet(told) {
+            link.state.quiet_run();
+        }
+        if link.state != before {
+            node.replica.save_link(&link)?;
+            reached(Step::TransferConcluded, node.replica.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether nothing of ours was on the way.
+fn is_quiet(told: &LinkReport) -> bool {
+    let on_the_way = told.sent.files > 0 || !told.unfetched.is_empty() || told.work_left;
+    told.outcome() == Outcome::Done && !on_the_way
+}

@@ -1,0 +1,122 @@
+//! This node's spool and the checks of bundle files, as the transport asks for them.
+//!
+//! Owns the judgement on a name and a file that takes no key. Leaves what is in a bundle to `apply`.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use packhorse_shared::bundle::{BundleName, BundleReader, Limits, ShortDigest};
+use packhorse_shared::id::{NodeId, NodeName};
+use packhorse_shared::replica::StoredLink;
+use packhorse_shared::spool::Spool;
+use packhorse_transport::{FileName, Inspect, LocalSpool, Outgoing, Verdict};
+use packhorse_unbundler::intake;
+
+use crate::node::WORLD;
+
+/// The node's own folders.
+pub struct NodeSpool<'a> {
+    /// The spool.
+    pub spool: &'a Spool<'a>,
+    /// Where files are collected.
+    pub folder_of_tmp: PathBuf,
+}
+
+impl LocalSpool for NodeSpool<'_> {
+    fn outbox(&self, peer: &NodeName) -> io::Result<Vec<Outgoing>> {
+        let files = self.spool.outbox(peer).map_err(io::Error::other)?;
+        let outgoing = files.into_iter().filter_map(|file| {
+            let name = file.name.parse().ok()?;
+            Some(Outgoing { name, size: file.size, path: file.path })
+        });
+        Ok(outgoing.collect())
+    }
+
+    fn remove_from_outbox(&self, peer: &NodeName, name: &FileName) -> io::Result<()> {
+        self.spool.remove_from_outbox(peer, name.as_str()).map_err(io::Error::other)
+    }
+
+    fn holds(&self, name: &FileName) -> io::Result<bool> {
+        let inbox = self.spool.inbox().map_err(io::Error::other)?;
+        Ok(inbox.iter().any(|file| file.name == name.as_str()))
+    }
+
+    fn begun(&self) -> io::Result<Vec<FileName>> {
+        let files = self.spool.leftovers().map_err(io::Error::other)?;
+        Ok(files.into_iter().filter_map(|file| file.name.parse().ok()).collect())
+    }
+
+    fn tmp_path(&self, name: &FileName) -> PathBuf {
+        self.folder_of_tmp.join(name.as_str())
+    }
+
+    fn publish_to_inbox(&self, name: &FileName) -> io::Result<()> {
+        self.spool.publish_to_inbox(name.as_str()).map(drop).map_err(io::Error::other)
+    }
+
+    fn reject(&self, name: &FileName, reason: &str) -> io::Result<()> {
+        let path = self.tmp_path(name);
+        self.spool.quarantine(&path, name.as_str(), reason, WORLD.clock.now()).map(drop).map_err(io::Error::other)
+    }
+}
+
+/// Judges bundle files by their names and content, and those of ours by the state of the links.
+pub struct BundleFiles<'a> {
+    node: &'a NodeName,
+    installation: NodeId,
+    links: &'a [StoredLink],
+    replaced_at: RefCell<BTreeSet<NodeName>>,
+}
+
+impl<'a> BundleFiles<'a> {
+    /// By the links of this installation of a node.
+    pub fn new(node: &'a NodeName, installation: NodeId, links: &'a [StoredLink]) -> Self {
+        Self { node, installation, links, replaced_at: RefCell::default() }
+    }
+
+    /// The peers that were found to send to another installation under this node's name.
+    pub fn replaced_at(self) -> BTreeSet<NodeName> {
+        self.replaced_at.into_inner()
+    }
+
+    /// Whether a whole bundle is for this installation. One for another stays on the relay, or we would take it away from
+    /// the node that it is for. (What cannot be read here is for `apply` to judge.)
+    fn is_for_us(&self, name: &BundleName, path: &Path) -> io::Result<bool> {
+        let opened = BundleReader::open(io::BufReader::new(File::open(path)?), Limits::BUNDLE);
+        let (Ok((manifest, _)), Some(link)) = (opened, self.links.iter().find(|link| link.peer == name.from)) else {
+            return Ok(true);
+        };
+        if intake::is_for(manifest.addressee, self.installation, link) {
+            return Ok(true);
+        }
+        // Older ones were for whoever was here before our package was made.
+        if link.state.package().is_some_and(|package| name.epoch >= package) {
+            self.replaced_at.borrow_mut().insert(link.peer.clone());
+        }
+        Ok(false)
+    }
+}
+
+impl Inspect for BundleFiles<'_> {
+    fn is_obsolete(&self, peer: &NodeName, name: &FileName) -> bool {
+        let Ok(name) = name.as_str().parse::<BundleName>() else { return false };
+        let link = self.links.iter().find(|link| link.peer == *peer && name.to == *peer && name.from == *self.node);
+        link.is_some_and(|link| link.state.is_obsolete(&name))
+    }
+
+    fn is_ours(&self, peer: &NodeName, name: &FileName) -> bool {
+        name.as_str().parse::<BundleName>().is_ok_and(|name| name.from == *peer && name.to == *self.node)
+    }
+
+    fn inspect(&self, name: &FileName, path: &Path) -> io::Result<Verdict> {
+        let Ok(name) = name.as_str().parse::<BundleName>() else { return Ok(Verdict::NotOurs) };
+        let digest = ShortDigest::of(io::BufReader::new(File::open(path)?))?;
+        if digest != name.digest {
+            return Ok(Verdict::Damaged("its content does not have the digest in its name".to_owned()));
+        }
+        Ok(if self.is_for_us(&name, path)? { Verdict::Whole } else { Verdict::NotOurs })
+    }
+}

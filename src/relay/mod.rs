@@ -1,0 +1,103 @@
+//! The relays of a node: where they are, how they are reached, and what a transfer over them comes to.
+//!
+//! * [`call`] makes one, [`files`] judges the files that it moves, [`told`] puts it in words.
+
+pub mod call;
+mod files;
+pub mod told;
+
+use std::time::Duration;
+
+use packhorse_shared::id::{NetworkId, NodeName};
+use packhorse_shared::link::Role;
+use packhorse_shared::seam::Stop;
+use packhorse_transport as transport;
+use packhorse_transport::{Carrier, Dial, FolderCarrier, FolderDial, Kind, Location, Mailbox, Marker, Report, marker};
+
+use self::call::Call;
+use crate::failure::Failure;
+use crate::node::{Node, WORLD};
+use crate::report::note;
+
+/// How relays are reached.
+pub const DIAL: FolderDial<'static> = FolderDial { disk: WORLD.disk, steps: WORLD.steps };
+
+/// Makes a call and puts down what it shows: for a command, which has the home to itself all the while.
+pub fn transfer(node: &mut Node, budget: Option<Duration>) -> Result<Report, Failure> {
+    let made = Call::prepare(node)?.make(budget, &Stop::default());
+    made.conclude(node)?;
+    Ok(made.report)
+}
+
+/// The relays that a configuration or a command line names.
+pub fn relays(written: &[String]) -> Result<Vec<Location>, Failure> {
+    written.iter().map(|relay| Ok(Location::parse(relay)?)).collect()
+}
+
+/// Relays as a configuration is to hold them: a folder by its whole path, since commands run in any folder.
+pub fn written_whole(relays: &[String]) -> Result<Vec<String>, Failure> {
+    let whole = |(location, written): (Location, &String)| match location.folder() {
+        Ok(folder) if folder.is_relative() => {
+            let absolute = std::path::absolute(folder).map_err(|error| Failure::file("find", folder, &error))?;
+            Ok(absolute.to_string_lossy().into_owned())
+        }
+        _ => Ok(written.clone()),
+    };
+    self::relays(relays)?.into_iter().zip(relays).map(whole).collect()
+}
+
+/// The relays as a remote reaches them: its own, or its folder in each of ours.
+pub fn relays_of_remote(node: &Node, remote: &NodeName) -> Result<Vec<String>, Failure> {
+    let own = node.config.remotes.get(remote).map(|config| config.relay.clone()).unwrap_or_default();
+    if !own.is_empty() {
+        return Ok(own);
+    }
+    let relays = relays(&node.config.node.relay)?;
+    Ok(relays.iter().map(|relay| relay.of_remote(remote).as_written().to_owned()).collect())
+}
+
+/// Marks a relay as this network's, making its folder where that is allowed.
+pub fn mark(location: &Location, network: NetworkId) -> Result<(), Failure> {
+    let mut carrier = FolderCarrier::new(location.folder()?, WORLD.disk);
+    marker::mark(&mut carrier, network)?;
+    Ok(())
+}
+
+/// Takes a network's marker away again, if a relay bears it: nothing came of that network.
+pub fn unmark(location: &Location, network: NetworkId) -> Result<(), Failure> {
+    // Nothing but folders has ever been marked.
+    let Ok(folder) = location.folder() else { return Ok(()) };
+    let found = FolderCarrier::new(folder, WORLD.disk).read_marker(None)?;
+    if Marker::read(found.as_deref()) != Marker::Of(network) {
+        return Ok(());
+    }
+    let marker = folder.join(transport::MARKER);
+    WORLD.disk.remove(&marker).map_err(|error| Failure::file("remove", &marker, &error))
+}
+
+/// Makes a remote's folder on every relay that can be reached. A relay that cannot gets it with the first transfer.
+pub fn prepare_remote(node: &mut Node, remote: &NodeName) -> Result<(), Failure> {
+    let network = node.home.identity().network;
+    let links = call::links(node)?;
+    let evidence: Vec<_> = links.iter().map(|link| Mailbox::both(&link.peer, link.role)).collect();
+    for location in relays(&node.config.node.relay)? {
+        let prepared = DIAL.dial(&location).and_then(|mut carrier| {
+            // An empty mount point must stay empty.
+            marker::admit(&mut *carrier, network, &evidence)?;
+            marker::prepare_remote(&mut *carrier, network, remote)
+        });
+        match prepared {
+            Err(error) if error.kind() == Kind::Unreachable => note(&format!("{error}; its folder is made later")),
+            other => drop(other?),
+        }
+    }
+    Ok(())
+}
+
+/// What a link's peer is, as the transport has it.
+pub fn role(role: Role) -> transport::Role {
+    match role {
+        Role::Hub => transport::Role::Hub,
+        Role::Remote => transport::Role::Remote,
+    }
+}

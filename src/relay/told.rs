@@ -1,0 +1,91 @@
+//! What a transfer came to, in words, and how a command ends by it.
+
+use packhorse_shared::config::Part;
+use packhorse_shared::id::NodeName;
+use packhorse_shared::link::Standing;
+use packhorse_shared::replica::Replica;
+use packhorse_transport::{LinkReport, Outcome, Report, TransportError};
+
+use crate::failure::{Exit, Failure};
+use crate::journal::Event;
+use crate::node::Node;
+use crate::wording::{bytes, count};
+
+/// Tells of the links over which this node is refused, and how the command ends by it.
+pub fn tell_refused(node: &mut Node) -> Result<Exit, Failure> {
+    let refused = node.replica.links()?.into_iter().filter(|link| link.state.standing() == Standing::Refused);
+    let words: Vec<String> = refused.map(|link| refusal(&link.peer, node.name())).collect();
+    words.iter().for_each(|words| event(words).warning().tell_standing());
+    Ok(if words.is_empty() { Exit::Done } else { Exit::Attention })
+}
+
+/// What a node that is refused has to know.
+pub fn refusal(hub: &NodeName, node: &NodeName) -> String {
+    format!(
+        "{hub} refuses this installation: another one has its place (the package was restored twice or made anew, or the \
+         disk was copied); have {hub} run `packhorse remote pack {node}` and restore the new package here; what was \
+         changed here since stays in this database"
+    )
+}
+
+/// Tells each failure once, however many links it stopped.
+fn tell_failures(report: &Report) {
+    let mut failures: Vec<(&TransportError, Vec<&str>)> = Vec::new();
+    for (peer, error) in report.links.iter().flat_map(|link| link.errors.iter().map(|error| (&link.peer, error))) {
+        match failures.iter_mut().find(|(known, _)| known.to_string() == error.to_string()) {
+            Some((_, peers)) => peers.push(peer.as_str()),
+            None => failures.push((error, vec![peer.as_str()])),
+        }
+    }
+    for (error, peers) in failures {
+        let links = match peers.as_slice() {
+            [first, second, third, _, ..] => format!("{first}, {second}, {third} and {} more", peers.len() - 3),
+            few => few.join(", "),
+        };
+        Failure::from(error.clone()).about(&links).tell(Part::Transfer);
+    }
+}
+
+/// Tells what a transfer came to, and says how the command ends by it.
+pub fn tell(report: &Report) -> Exit {
+    report.links.iter().for_each(tell_link);
+    tell_failures(report);
+    let rejected = report.links.iter().any(|link| !link.rejected.is_empty());
+    match report.outcome() {
+        Outcome::Done if rejected => Exit::Attention,
+        Outcome::Done => Exit::Done,
+        Outcome::WorkLeft => Exit::OutOfTime,
+        Outcome::Unreachable => Exit::Unreachable,
+        Outcome::Failed => Exit::Failed,
+    }
+}
+
+fn tell_link(link: &LinkReport) {
+    let (peer, relay) = (&link.peer, link.relay.as_deref().unwrap_or("no relay"));
+    if link.sent.files + link.received.files > 0 {
+        let words = format!(
+            "{peer}: sent {} ({}), received {} ({}) by {relay}",
+            count(link.sent.files, "bundle", "bundles"),
+            bytes(link.sent.bytes),
+            count(link.received.files, "bundle", "bundles"),
+            bytes(link.received.bytes)
+        );
+        event(words).node(peer).bytes(link.sent.bytes + link.received.bytes).tell();
+    }
+    if link.marker_restored {
+        let words = format!("{peer}: the relay's marker was missing or damaged and has been restored");
+        event(words).warning().node(peer).tell();
+    }
+    for rejected in &link.rejected {
+        let words = format!("{peer}: {} went into quarantine: {}", rejected.name, rejected.reason);
+        event(words).warning().node(peer).bundle(rejected.name.as_str()).tell();
+    }
+    for name in &link.left_alone {
+        let words = format!("{peer}: {name} is not for this node and was left on the relay");
+        event(words).warning().node(peer).tell_standing();
+    }
+}
+
+fn event(words: impl Into<String>) -> Event {
+    Event::new(Part::Transfer, words)
+}

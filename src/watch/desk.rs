@@ -1,0 +1,191 @@
+//! The desk: what the service does with the home to itself.
+//!
+//! Owns one turn: the node is opened anew (the database may have been replaced and the configuration edited), what is due is
+//! done as the commands of those names do it, and everything is closed again. Hooks run after the home was given back.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use packhorse_bundler::seal::Urgency;
+use packhorse_shared::config::{Config, Part, Span};
+use packhorse_shared::home::{Claim, Home, LockError, SERVICE};
+use packhorse_shared::replica::Replica;
+use packhorse_shared::seam::Stop;
+use packhorse_transport::Mailbox;
+use packhorse_unbundler::receive::Patience;
+
+use super::schedule::{Outcome, Rhythm};
+use super::{Options, rhythm_of};
+use crate::commands::{apply, bundle};
+use crate::failure::Failure;
+use crate::hooks::Hook;
+use crate::node::{Node, WORLD};
+use crate::relay::{relays, role};
+
+/// Beyond so many mailboxes those on the relay are not watched: each takes a watch of the system's.
+const MAILBOXES_MAX: usize = 256;
+
+/// The place where turns are made.
+pub struct Desk {
+    home: PathBuf,
+    seal_after: Option<Span>,
+    stop: Stop,
+    hook: Option<JoinHandle<()>>,
+    /// Records that were applied and that the hook has not been told of.
+    untold: u64,
+}
+
+/// What a turn came to.
+#[derive(Default)]
+pub struct Came {
+    /// Of applying, if it was due.
+    pub applied: Option<Applied>,
+    /// Of sealing, if it was due.
+    pub bundled: Option<Bundled>,
+    /// The node as it was found, if it could be opened.
+    pub seen: Option<Seen>,
+}
+
+/// What applying came to.
+pub struct Applied {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// How many bundles were applied.
+    pub bundles: u64,
+}
+
+/// What sealing came to.
+pub struct Bundled {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// How many bundles were sealed.
+    pub bundles: u64,
+    /// After how long what waits is old enough to be sealed.
+    pub rest: Option<Duration>,
+}
+
+/// A node as a turn found it.
+pub struct Seen {
+    /// Its database.
+    pub database: PathBuf,
+    /// Its inbox.
+    pub inbox: PathBuf,
+    /// The folders on relays from which its bundles come.
+    pub mailboxes: BTreeSet<PathBuf>,
+    config: Config,
+    is_remote: bool,
+}
+
+impl Seen {
+    /// How often each job comes round.
+    pub fn rhythm(&self, options: Options) -> Rhythm {
+        rhythm_of(&self.config, self.is_remote, options)
+    }
+}
+
+impl Came {
+    /// Whatever was due ended in this way.
+    fn all(apply: bool, bundle: bool, outcome: Outcome) -> Self {
+        let applied = apply.then_some(Applied { outcome, bundles: 0 });
+        let bundled = bundle.then_some(Bundled { outcome, bundles: 0, rest: None });
+        Self { applied, bundled, seen: None }
+    }
+}
+
+impl Desk {
+    /// A desk on this home.
+    pub fn new(home: PathBuf, seal_after: Option<Span>, stop: Stop) -> Self {
+        Self { home, seal_after, stop, hook: None, untold: 0 }
+    }
+
+    /// Does what is due. `calling`: whether a call is under way, which may bring what is missing.
+    pub fn turn(&mut self, apply: bool, bundle: bool, calling: bool) -> Came {
+        match self.try_turn(apply, bundle, calling) {
+            Ok(came) => came,
+            Err(failure) => {
+                failure.tell(if apply { Part::Apply } else { Part::Bundle });
+                Came::all(apply, bundle, Outcome::Failed)
+            }
+        }
+    }
+
+    fn try_turn(&mut self, apply: bool, bundle: bool, calling: bool) -> Result<Came, Failure> {
+        let home = Home::open(&self.home)?;
+        let _lock = match home.lock(Claim::Work, SERVICE) {
+            Err(LockError::Busy { .. }) => return Ok(Came::all(apply, bundle, Outcome::Busy)),
+            lock => lock?,
+        };
+        let mut node = Node::open_for_work(Some(&self.home))?;
+        let applied = apply.then(|| self.apply(&mut node, calling));
+        // What was applied is acknowledged in the same turn.
+        let bundle = bundle || applied.as_ref().is_some_and(|applied| applied.bundles > 0);
+        let bundled = bundle.then(|| self.bundle(&mut node));
+        let seen = Some(seen(&mut node)?);
+        drop(node);
+        self.run_hook(&home);
+        Ok(Came { applied, bundled, seen })
+    }
+
+    fn apply(&mut self, node: &mut Node, calling: bool) -> Applied {
+        let patience = if calling { Patience::Spares } else { Patience::Counts };
+        match apply::receive(node, patience, &self.stop) {
+            Ok(applied) => {
+                self.untold += applied.records;
+                Applied { outcome: Outcome::Done, bundles: applied.bundles }
+            }
+            Err(failure) => {
+                failure.tell(Part::Apply);
+                Applied { outcome: Outcome::Failed, bundles: 0 }
+            }
+        }
+    }
+
+    fn bundle(&self, node: &mut Node) -> Bundled {
+        let seal_after = self.seal_after.unwrap_or(node.config.bundle.seal_after).as_millis();
+        let urgency = Urgency::Thresholds { seal_at: node.config.bundle.seal_at.get(), seal_after };
+        match bundle::seal(node, urgency, &[]) {
+            Ok(done) => {
+                let waited = done.oldest.map(|oldest| WORLD.clock.now().0.saturating_sub(oldest.0));
+                let rest = waited.map(|waited| Duration::from_millis(seal_after.saturating_sub(waited).max(1)));
+                Bundled { outcome: Outcome::Done, bundles: done.bundles, rest }
+            }
+            Err(failure) => {
+                failure.tell(Part::Bundle);
+                Bundled { outcome: Outcome::Failed, bundles: 0, rest: None }
+            }
+        }
+    }
+
+    /// Has the hook told of what was applied, on a thread of its own: it may take its time, and the next turn must not wait.
+    /// One at a time: what is applied meanwhile is told by the next one.
+    fn run_hook(&mut self, home: &Home) {
+        if self.untold == 0 || self.hook.as_ref().is_some_and(|hook| !hook.is_finished()) {
+            return;
+        }
+        let Ok(config) = home.config() else { return };
+        let (hook, home, stop) = (Hook::AfterApply(std::mem::take(&mut self.untold)), home.clone(), self.stop.clone());
+        self.hook = Some(std::thread::spawn(move || {
+            // What went wrong with it is told; nothing here depends on it.
+            let _ = hook.run(&home, &config, &stop);
+        }));
+    }
+}
+
+fn seen(node: &mut Node) -> Result<Seen, Failure> {
+    let links = node.replica.links()?;
+    let folders = relays(&node.config.node.relay)?;
+    let folders: Vec<_> = folders.iter().filter_map(|relay| relay.folder().ok()).collect();
+    let incoming = links.iter().map(|link| Mailbox::incoming(&link.peer, role(link.state.role())));
+    let is_watched = node.config.node.accept && links.len() <= MAILBOXES_MAX;
+    let incoming: Vec<Mailbox> = if is_watched { incoming.collect() } else { Vec::new() };
+    let mailboxes = folders.iter().flat_map(|folder| incoming.iter().map(|mailbox| mailbox.under(folder))).collect();
+    Ok(Seen {
+        database: node.replica.path().to_owned(),
+        inbox: node.home.inbox(),
+        mailboxes,
+        is_remote: node.has_hub()?,
+        config: node.config.clone(),
+    })
+}

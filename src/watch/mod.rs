@@ -1,0 +1,286 @@
+//! The unattended service: applies what comes, seals what is due and moves bundles, for as long as it runs.
+//!
+//! Owns the order of turns and who is told of them; each turn is what the command of its name does. Invariants: one service
+//! on a home at a time; the home is held for a turn, never between turns and never during a transfer, so that other commands
+//! come through; whatever goes away (a relay, the disk, the database) is told once, waited for, and worked with again when it
+//! is back. A kill at any moment is as one of the command that was under way.
+//!
+//! * [`schedule`]: when what is due (pure); [`desk`] applies and seals; [`caller`] makes the calls, on a thread of its own;
+//! * [`sight`]: whether the database was written to; [`slept`]: whether the machine slept; [`outage`]: since when something
+//!   fails; [`log`]: where it is told.
+
+mod caller;
+mod desk;
+mod log;
+mod outage;
+mod schedule;
+mod sight;
+mod slept;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+use packhorse_shared::config::{Config, Part, Span};
+use packhorse_shared::home::{Claim, Home, HomeLock, SERVICE};
+use packhorse_shared::replica::Replica;
+use packhorse_shared::seam::Stop;
+use packhorse_unbundler::watch::{Arrival, Arrivals};
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use self::caller::Caller;
+use self::desk::Desk;
+use self::outage::Outage;
+use self::schedule::{Job, Outcome, Rhythm, Schedule};
+use self::sight::Sight;
+use self::slept::Slept;
+use crate::commands::transfer;
+use crate::failure::{Exit, Failure};
+use crate::journal::{self, Event};
+use crate::node::{Node, WORLD};
+use crate::wording::{count, span};
+use crate::{locate, locks};
+
+/// How often the service looks around, without a notice.
+const TICK: Duration = Duration::from_millis(250);
+/// How often it looks whether the database was written to.
+const SIGHT_EVERY: Duration = Duration::from_secs(1);
+/// How long a turn that is under way when the service is stopped may go on.
+const GRACE: Duration = Duration::from_secs(8);
+
+/// What was typed, where it differs from the configuration.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// How often to apply and to transfer.
+    pub every: Option<Span>,
+    /// After how long changes are sealed.
+    pub seal_after: Option<Span>,
+    /// How often `-v` was given.
+    pub verbose: u8,
+}
+
+/// What the service is woken by.
+enum Wake {
+    Arrival(Arrival),
+    Called(Outcome),
+}
+
+/// The running service.
+struct Service {
+    options: Options,
+    began: Instant,
+    schedule: Schedule,
+    desk: Desk,
+    caller: Caller,
+    arrivals: Option<Arrivals>,
+    mailboxes: BTreeSet<PathBuf>,
+    sight: Sight,
+    slept: Slept,
+    outages: [Outage; 3],
+    stop: Stop,
+}
+
+/// Runs the service until it is asked to stop.
+pub fn run(given: Option<&Path>, options: Options) -> Result<Exit, Failure> {
+    let folder = locate::home(given)?;
+    let home = Home::open(&folder)?;
+    let _only = home.lock(Claim::Service, SERVICE)?;
+    let stop = listen()?;
+    let mut node = open(&home, &folder)?;
+    transfer::require_relay(&node)?;
+    log::start(&node, options.verbose)?;
+    let (wake, woken) = channel();
+    let mut service = Service::new(&mut node, folder, options, &wake, stop)?;
+    drop(node);
+    service.work(&woken);
+    service.end(&woken);
+    Ok(Exit::Done)
+}
+
+/// The node, opened while nobody else works on it, and with its lock given back.
+fn open(home: &Home, folder: &Path) -> Result<Node, Failure> {
+    let _lock: HomeLock = locks::take(home, Claim::Work, SERVICE)?;
+    Node::open_for_work(Some(folder))
+}
+
+/// A first signal asks the service to stop; a second one ends it at once.
+fn listen() -> Result<Stop, Failure> {
+    let stop = Stop::default();
+    for signal in [SIGINT, SIGTERM] {
+        let registered = signal_hook::flag::register_conditional_shutdown(signal, 1, stop.flag())
+            .and_then(|_| signal_hook::flag::register(signal, stop.flag()));
+        registered.map_err(|error| Failure::new(Exit::Failed, format!("signals cannot be listened to: {error}")))?;
+    }
+    Ok(stop)
+}
+
+impl Service {
+    fn new(node: &mut Node, home: PathBuf, options: Options, wake: &Sender<Wake>, stop: Stop) -> Result<Self, Failure> {
+        let began = Instant::now();
+        let is_remote = node.has_hub()?;
+        let rhythm = rhythm_of(&node.config, is_remote, options);
+        let links = count(node.replica.links()?.len() as u64, "link", "links");
+        let words = format!(
+            "the service of {} has begun on {}: {links}; applies every {}, transfers every {}",
+            node.name(),
+            node.replica.path().display(),
+            span(rhythm.apply_every.as_millis() as u64),
+            span(rhythm.transfer_every.as_millis() as u64)
+        );
+        Event::new(Part::Watch, words).tell();
+        Ok(Self {
+            desk: Desk::new(home.clone(), options.seal_after, stop.clone()),
+            caller: Caller::start(home, wake.clone(), stop.clone())?,
+            arrivals: arrivals(wake.clone()),
+            mailboxes: BTreeSet::new(),
+            sight: Sight::of(node.replica.path()),
+            slept: Slept::default(),
+            outages: [Outage::default(); 3],
+            schedule: Schedule::new(rhythm),
+            options,
+            began,
+            stop,
+        })
+    }
+
+    fn work(&mut self, woken: &Receiver<Wake>) {
+        while !self.stop.is_asked() {
+            let now = self.now();
+            self.look(now);
+            if self.schedule.is_due(Job::Apply, now) || self.schedule.is_due(Job::Bundle, now) {
+                self.turn(now);
+            }
+            let now = self.now();
+            if !self.caller.is_busy() && self.schedule.is_due(Job::Transfer, now) {
+                let cause = self.schedule.cause();
+                self.schedule.transferring();
+                self.caller.call(cause);
+            }
+            self.wait(woken);
+        }
+    }
+
+    /// Waits for a notice, or until something is due.
+    fn wait(&mut self, woken: &Receiver<Wake>) {
+        let jobs: &[Job] =
+            if self.caller.is_busy() { &[Job::Apply, Job::Bundle] } else { &[Job::Apply, Job::Bundle, Job::Transfer] };
+        let pause = self.schedule.next(jobs).saturating_sub(self.now()).min(TICK);
+        match woken.recv_timeout(pause) {
+            Ok(wake) => self.take_in(wake),
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+        }
+        while let Ok(wake) = woken.try_recv() {
+            self.take_in(wake);
+        }
+    }
+
+    fn take_in(&mut self, wake: Wake) {
+        let now = self.now();
+        match wake {
+            Wake::Arrival(Arrival::In(folder)) if self.mailboxes.contains(&folder) => self.schedule.lies_on_relay(now),
+            Wake::Arrival(Arrival::In(_)) => self.schedule.arrived(now),
+            Wake::Arrival(Arrival::Anywhere) => {
+                self.schedule.arrived(now);
+                self.schedule.lies_on_relay(now);
+            }
+            Wake::Called(outcome) => {
+                self.caller.has_called();
+                self.schedule.transferred(outcome, now);
+                self.tell_outage(Job::Transfer, outcome);
+            }
+        }
+    }
+
+    fn look(&mut self, now: Duration) {
+        if self.slept.look(WORLD.clock.now(), now) {
+            Event::new(Part::Watch, "the machine has slept, or its clock was set: everything is looked at").tell();
+            self.schedule.woke(now);
+        }
+        if self.sight.has_changed(now) {
+            self.schedule.changed(now);
+        }
+    }
+
+    /// Applies and seals, whichever is due, while the home is held.
+    fn turn(&mut self, began: Duration) {
+        let apply = self.schedule.is_due(Job::Apply, began);
+        let calling = self.caller.is_busy();
+        let came = self.desk.turn(apply, self.schedule.is_due(Job::Bundle, began), calling);
+        let now = self.now();
+        if let Some(applied) = came.applied {
+            self.schedule.applied(applied.outcome, applied.bundles, now);
+            self.tell_outage(Job::Apply, applied.outcome);
+        }
+        if let Some(bundled) = came.bundled {
+            self.schedule.bundled(bundled.outcome, bundled.bundles, bundled.rest, began, now);
+            self.tell_outage(Job::Bundle, bundled.outcome);
+        }
+        if let Some(seen) = came.seen {
+            self.sight.keep_to(&seen.database);
+            self.schedule.keep_to(seen.rhythm(self.options), now);
+            if apply {
+                self.watch(&seen.inbox, seen.mailboxes);
+            }
+        }
+    }
+
+    /// Watches for arrivals anew: a folder may have been removed and made again.
+    fn watch(&mut self, inbox: &Path, mailboxes: BTreeSet<PathBuf>) {
+        let Some(arrivals) = &mut self.arrivals else { return };
+        let folders: BTreeSet<PathBuf> = mailboxes.iter().cloned().chain([inbox.to_owned()]).collect();
+        for failed in arrivals.watch(&folders) {
+            Event::new(Part::Watch, failed.to_string()).warning().tell_standing();
+        }
+        self.mailboxes = mailboxes;
+    }
+
+    fn tell_outage(&mut self, job: Job, outcome: Outcome) {
+        let (at, part) = match job {
+            Job::Apply => (0, Part::Apply),
+            Job::Bundle => (1, Part::Bundle),
+            Job::Transfer => (2, Part::Transfer),
+        };
+        if let Some(over) = self.outages[at].take_in(outcome, self.began.elapsed()) {
+            journal::settled(part);
+            let (failures, took) = (count(over.failures, "failure", "failures"), span(over.took.as_millis() as u64));
+            Event::new(part, format!("it works again, after {failures} in {took}")).tell();
+        }
+    }
+
+    /// Lets what is under way come to its end, for a while.
+    fn end(&mut self, woken: &Receiver<Wake>) {
+        Event::new(Part::Watch, "the service was asked to stop").tell();
+        let asked = Instant::now();
+        while self.caller.is_busy() && asked.elapsed() < GRACE {
+            match woken.recv_timeout(GRACE.saturating_sub(asked.elapsed())) {
+                Ok(Wake::Called(_)) => self.caller.has_called(),
+                Ok(Wake::Arrival(_)) => {}
+                Err(_) => break,
+            }
+        }
+        let words = if self.caller.is_busy() {
+            "the service has stopped in the middle of a transfer; the next one goes on from there"
+        } else {
+            "the service has stopped"
+        };
+        Event::new(Part::Watch, words).tell();
+    }
+
+    fn now(&self) -> Duration {
+        self.began.elapsed()
+    }
+}
+
+/// Notices of arrivals; without them the service looks by the clock.
+fn arrivals(wake: Sender<Wake>) -> Option<Arrivals> {
+    let arrivals = Arrivals::new(move |arrival| drop(wake.send(Wake::Arrival(arrival))));
+    arrivals.map_err(|error| Event::new(Part::Watch, error.to_string()).warning().tell()).ok()
+}
+
+/// The rhythm that was typed, or the configuration's.
+fn rhythm_of(config: &Config, is_remote: bool, options: Options) -> Rhythm {
+    let every = |configured: Span| options.every.unwrap_or(configured).as_duration();
+    let watch = &config.watch;
+    Rhythm { apply_every: every(watch.apply_every), transfer_every: every(watch.transfer_every(is_remote)) }
+}
