@@ -19,15 +19,11 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 /// Takes a lock for a command.
 pub fn take(home: &Home, claim: Claim, command: &str) -> Result<HomeLock, Failure> {
-    let began = Instant::now();
-    let mut told = false;
+    let mut wait = Wait { began: Instant::now(), known: None, told: false };
     loop {
         match home.lock(claim, command) {
-            Err(LockError::Busy { holder, .. }) if began.elapsed() < patience(&holder) => {
-                if began.elapsed() > SILENCE && !told {
-                    note(&format!("waiting for the service, which is at work on {}", home.folder().display()));
-                    told = true;
-                }
+            Err(LockError::Busy { holder, .. }) if wait.goes_on(&holder) => {
+                wait.tell(home);
                 sleep(PAUSE);
             }
             taken => return Ok(taken?),
@@ -35,11 +31,28 @@ pub fn take(home: &Home, claim: Claim, command: &str) -> Result<HomeLock, Failur
     }
 }
 
-/// Whoever has only just come has not written its words yet.
-fn patience(holder: &Holder) -> Duration {
-    match holder.is_known() {
-        _ if holder.is_service() => PATIENCE,
-        true => Duration::ZERO,
-        false => SILENCE,
+/// A wait for a lock.
+struct Wait {
+    began: Instant,
+    /// When the holder was last known to be the service.
+    known: Option<Instant>,
+    told: bool,
+}
+
+impl Wait {
+    fn goes_on(&mut self, holder: &Holder) -> bool {
+        if holder.is_service() {
+            self.known = Some(Instant::now());
+            return self.began.elapsed() < PATIENCE;
+        }
+        // Whoever has only just come has not written its words yet, and whoever goes takes them away first.
+        !holder.is_known() && self.known.unwrap_or(self.began).elapsed() < SILENCE
+    }
+
+    fn tell(&mut self, home: &Home) {
+        if !self.told && self.began.elapsed() > SILENCE {
+            note(&format!("waiting for the service, which is at work on {}", home.folder().display()));
+            self.told = true;
+        }
     }
 }

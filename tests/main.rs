@@ -21,3 +21,4 @@ mod steps;
 mod supersede;
 mod swaps;
 mod travel;
+mod watch;

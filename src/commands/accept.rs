@@ -23,6 +23,7 @@ The switch is `accept` under [node] in packhorse.toml; a running service goes by
 #[command(after_help = EXAMPLES)]
 pub struct Accept {
     /// Whether incoming bundles are taken
+    #[arg(value_name = "on|off")]
     switch: Switch,
 }
 

@@ -37,7 +37,11 @@ impl Caller {
     pub fn start(home: PathBuf, wake: Sender<Wake>, stop: Stop) -> Result<Self, Failure> {
         let (orders, ordered) = channel();
         let line = Line { home, stop };
-        let started = thread::Builder::new().name("caller".to_owned()).spawn(move || line.serve(&ordered, &wake));
+        let started = thread::Builder::new().name("caller".to_owned()).spawn(move || {
+            let gone = Gone(wake.clone());
+            line.serve(&ordered, &wake);
+            drop(gone);
+        });
         started.map_err(|error| Failure::new(Exit::Failed, format!("cannot start a thread: {error}")))?;
         Ok(Self { orders, busy: false })
     }
@@ -55,6 +59,16 @@ impl Caller {
     /// The call has ended.
     pub fn has_called(&mut self) {
         self.busy = false;
+    }
+}
+
+/// Tells, also if the thread panics, that no call is made any more: a service that has no caller must not look alive.
+struct Gone(Sender<Wake>);
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        // Where nobody listens the service has ended.
+        let _ = self.0.send(Wake::CallerGone);
     }
 }
 

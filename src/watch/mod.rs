@@ -20,10 +20,11 @@ mod slept;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use packhorse_shared::config::{Config, Part, Span};
-use packhorse_shared::home::{Claim, Home, HomeLock, SERVICE};
+use packhorse_shared::home::{Claim, Home, HomeLock, LockError, SERVICE};
 use packhorse_shared::replica::Replica;
 use packhorse_shared::seam::Stop;
 use packhorse_unbundler::watch::{Arrival, Arrivals};
@@ -46,6 +47,8 @@ use crate::{locate, locks};
 const TICK: Duration = Duration::from_millis(250);
 /// How often it looks whether the database was written to.
 const SIGHT_EVERY: Duration = Duration::from_secs(1);
+/// How long somebody may hold the service's place who only looks.
+const LOOKED_AT: Duration = Duration::from_millis(500);
 /// How long a turn that is under way when the service is stopped may go on.
 const GRACE: Duration = Duration::from_secs(8);
 
@@ -64,6 +67,7 @@ pub struct Options {
 enum Wake {
     Arrival(Arrival),
     Called(Outcome),
+    CallerGone,
 }
 
 /// The running service.
@@ -85,7 +89,7 @@ struct Service {
 pub fn run(given: Option<&Path>, options: Options) -> Result<Exit, Failure> {
     let folder = locate::home(given)?;
     let home = Home::open(&folder)?;
-    let _only = home.lock(Claim::Service, SERVICE)?;
+    let _only = claim(&home)?;
     let stop = listen()?;
     let mut node = open(&home, &folder)?;
     transfer::require_relay(&node)?;
@@ -93,9 +97,20 @@ pub fn run(given: Option<&Path>, options: Options) -> Result<Exit, Failure> {
     let (wake, woken) = channel();
     let mut service = Service::new(&mut node, folder, options, &wake, stop)?;
     drop(node);
-    service.work(&woken);
+    service.work(&woken)?;
     service.end(&woken);
     Ok(Exit::Done)
+}
+
+/// The service's place. Whoever only looks whether there is a service holds it for a moment, too.
+fn claim(home: &Home) -> Result<HomeLock, Failure> {
+    let began = Instant::now();
+    loop {
+        match home.lock(Claim::Service, SERVICE) {
+            Err(LockError::Busy { .. }) if began.elapsed() < LOOKED_AT => sleep(TICK / 10),
+            claimed => return Ok(claimed?),
+        }
+    }
 }
 
 /// The node, opened while nobody else works on it, and with its lock given back.
@@ -144,7 +159,7 @@ impl Service {
         })
     }
 
-    fn work(&mut self, woken: &Receiver<Wake>) {
+    fn work(&mut self, woken: &Receiver<Wake>) -> Result<(), Failure> {
         while !self.stop.is_asked() {
             let now = self.now();
             self.look(now);
@@ -157,25 +172,24 @@ impl Service {
                 self.schedule.transferring();
                 self.caller.call(cause);
             }
-            self.wait(woken);
+            self.wait(woken)?;
         }
+        Ok(())
     }
 
     /// Waits for a notice, or until something is due.
-    fn wait(&mut self, woken: &Receiver<Wake>) {
+    fn wait(&mut self, woken: &Receiver<Wake>) -> Result<(), Failure> {
         let jobs: &[Job] =
             if self.caller.is_busy() { &[Job::Apply, Job::Bundle] } else { &[Job::Apply, Job::Bundle, Job::Transfer] };
         let pause = self.schedule.next(jobs).saturating_sub(self.now()).min(TICK);
         match woken.recv_timeout(pause) {
-            Ok(wake) => self.take_in(wake),
+            Ok(wake) => self.take_in(wake)?,
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
         }
-        while let Ok(wake) = woken.try_recv() {
-            self.take_in(wake);
-        }
+        woken.try_iter().try_for_each(|wake| self.take_in(wake))
     }
 
-    fn take_in(&mut self, wake: Wake) {
+    fn take_in(&mut self, wake: Wake) -> Result<(), Failure> {
         let now = self.now();
         match wake {
             Wake::Arrival(Arrival::In(folder)) if self.mailboxes.contains(&folder) => self.schedule.lies_on_relay(now),
@@ -189,7 +203,13 @@ impl Service {
                 self.schedule.transferred(outcome, now);
                 self.tell_outage(Job::Transfer, outcome);
             }
+            Wake::CallerGone => {
+                let failure =
+                    Failure::new(Exit::Failed, "transfers have come to an unforeseen end, and the service with them");
+                return Err(failure.hint("start it again; what was under way goes on from where it was"));
+            }
         }
+        Ok(())
     }
 
     fn look(&mut self, now: Duration) {
@@ -254,8 +274,8 @@ impl Service {
         let asked = Instant::now();
         while self.caller.is_busy() && asked.elapsed() < GRACE {
             match woken.recv_timeout(GRACE.saturating_sub(asked.elapsed())) {
-                Ok(Wake::Called(_)) => self.caller.has_called(),
                 Ok(Wake::Arrival(_)) => {}
+                Ok(Wake::Called(_) | Wake::CallerGone) => self.caller.has_called(),
                 Err(_) => break,
             }
         }

@@ -2,6 +2,7 @@
 
 pub mod crm;
 mod refusal;
+pub mod service;
 pub mod volume;
 
 use std::ffi::OsStr;
@@ -221,7 +222,9 @@ fn run_of(output: Output) -> Run {
 /// Runs SQL with Debian's SQLite shell, another program with another SQLite; what it prints.
 #[track_caller]
 pub fn sqlite(database: &Path, sql: &str) -> String {
-    let output = Command::new("sqlite3").arg("-bail").arg(database).arg(sql).output().expect("the sqlite3 shell runs");
+    // As applications do, it waits for whoever writes.
+    let words = ["-bail", "-cmd", ".timeout 30000"];
+    let output = Command::new("sqlite3").args(words).arg(database).arg(sql).output().expect("the sqlite3 shell runs");
     let run = run_of(output).expect(0);
     assert_eq!(run.err, "", "{sql}");
     run.out.trim_end_matches('\n').to_owned()

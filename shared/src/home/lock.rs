@@ -127,6 +127,15 @@ impl HomeLock {
         Ok(lock)
     }
 
+    /// Whether somebody holds it, and who. Looking holds it for a moment together with whoever else looks.
+    pub(super) fn holder(home: &Path, claim: Claim) -> Option<Holder> {
+        let mut file = File::open(home.join(claim.file())).ok()?;
+        match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => Some(Holder::read(&mut file)),
+            Ok(()) | Err(TryLockError::Error(_)) => None,
+        }
+    }
+
     fn describe(&self, command: &str) -> io::Result<()> {
         let words = format!("{}, process {}", words_of(command), std::process::id());
         self.file.set_len(0)?;
@@ -198,6 +207,18 @@ mod tests {
         assert!(told[0].starts_with("a service runs already for"), "{}", told[0]);
         assert!(told[1].starts_with("another run moves the bundles of"), "{}", told[1]);
         assert!(told[2].starts_with("another run works on"), "{}", told[2]);
+    }
+
+    #[test]
+    fn who_holds_it_can_be_asked_without_taking_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let ask = || HomeLock::holder(folder.path(), Claim::Service).map(|holder| holder.is_service());
+        assert_eq!(ask(), None, "there is no file");
+        let lock = HomeLock::take(folder.path(), Claim::Service, SERVICE).unwrap();
+        assert_eq!((ask(), ask()), (Some(true), Some(true)));
+        drop(lock);
+        assert_eq!(ask(), None);
+        HomeLock::take(folder.path(), Claim::Service, SERVICE).unwrap();
     }
 
     #[test]

@@ -159,6 +159,11 @@ impl Home {
         HomeLock::take(&self.folder, claim, command)
     }
 
+    /// Who holds it now, if anybody does and it can be told.
+    pub fn holder(&self, claim: Claim) -> Option<Holder> {
+        HomeLock::holder(&self.folder, claim)
+    }
+
     /// The folder itself.
     pub fn folder(&self) -> &Path {
         &self.folder

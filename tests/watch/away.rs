@@ -1,0 +1,127 @@
+//! What goes away and comes back while the service runs: a relay, the database, the disk with the home, room on the disk.
+
+use std::fs;
+
+use super::{QUICK, pair, until_it_is};
+use crate::support::Scene;
+use crate::support::service::{Service, until};
+
+/// Waits until the service has told of something, and then, once it is mended, that it works again.
+fn until_mended(service: &Service, told: &str, mend: impl FnOnce()) {
+    until(&format!("{told} is told"), || service.log().contains(told));
+    mend();
+    until("its end is told", || {
+        let log = service.log();
+        log.rfind("it works again") > log.rfind(told)
+    });
+}
+
+fn times(log: &str, words: &str) -> usize {
+    log.matches(words).count()
+}
+
+#[test]
+fn a_relay_that_goes_away_is_told_once_and_worked_with_again() {
+    let scene = pair();
+    let (hq, _alice) = (Service::start(&scene, "hq", &QUICK), Service::start(&scene, "alice", &QUICK));
+    let (relay, away) = (scene.path("relay"), scene.path("unmounted"));
+    fs::rename(&relay, &away).unwrap();
+    scene.sql("hq", "UPDATE t SET a = 'without a relay'");
+    until_mended(&hq, "cannot be reached", || {
+        // As long as it takes for several tries to fail.
+        until("it was tried again", || hq.log().contains("sealed 1 record"));
+        fs::rename(&away, &relay).unwrap();
+    });
+    until_it_is(&scene, "alice", "a", "without a relay");
+    let log = hq.log();
+    assert_eq!(times(&log, "cannot be reached"), 1, "{log}");
+    assert!(!relay.join("relay").exists() && !away.exists());
+}
+
+#[test]
+fn an_empty_folder_in_the_place_of_the_relay_stays_empty() {
+    let scene = pair();
+    let hq = Service::start(&scene, "hq", &QUICK);
+    let (relay, away) = (scene.path("relay"), scene.path("unmounted"));
+    fs::rename(&relay, &away).unwrap();
+    fs::create_dir(&relay).unwrap();
+    scene.sql("hq", "UPDATE t SET a = 'into the void'");
+    until_mended(&hq, "ERROR transfer", || {
+        assert_eq!(fs::read_dir(&relay).unwrap().count(), 0);
+        fs::remove_dir(&relay).unwrap();
+        fs::rename(&away, &relay).unwrap();
+    });
+    scene.sync("alice");
+    assert_eq!(scene.sql("alice", "SELECT a FROM t"), "into the void");
+}
+
+#[test]
+fn a_database_that_goes_away_comes_back_with_what_was_written_meanwhile() {
+    let scene = pair();
+    let (hq, _alice) = (Service::start(&scene, "hq", &QUICK), Service::start(&scene, "alice", &QUICK));
+    let (database, away) = (scene.database("hq"), scene.path("moved.db"));
+    fs::rename(&database, &away).unwrap();
+    until_mended(&hq, "ERROR", || {
+        crate::support::sqlite(&away, "UPDATE t SET a = 'written elsewhere'");
+        fs::rename(&away, &database).unwrap();
+    });
+    until_it_is(&scene, "alice", "a", "written elsewhere");
+}
+
+#[test]
+fn a_disk_with_the_home_that_goes_away_comes_back() {
+    let scene = pair();
+    let (mut hq, _alice) = (Service::start(&scene, "hq", &QUICK), Service::start(&scene, "alice", &QUICK));
+    let (home, away) = (scene.home("hq"), scene.path("unplugged"));
+    fs::rename(&home, &away).unwrap();
+    until_mended(&hq, "hq.home", || fs::rename(&away, &home).unwrap());
+    scene.sql("hq", "UPDATE t SET a = 'plugged in again'");
+    until_it_is(&scene, "alice", "a", "plugged in again");
+    scene.packhorse("hq", &["watch"]).refused(1, &["a service runs already"]);
+    assert!(hq.runs());
+}
+
+/// The service with a disk that has no room once, at this step.
+fn full_once(step: &str, node: &str) -> (Scene, Service) {
+    let scene = pair();
+    let fault = format!("{step}=full");
+    let service = Service::start_with(&scene, node, &QUICK, &[("PACKHORSE_FAULT", &fault)]);
+    (scene, service)
+}
+
+#[test]
+fn a_disk_that_was_full_while_sealing_is_told_and_tried_again() {
+    for step in ["bundle-drafted", "bundle-numbered", "harvest-unpublished", "outbox-cleared"] {
+        let (scene, hq) = full_once(step, "hq");
+        scene.sql("hq", "UPDATE t SET a = 'after all'");
+        let _alice = Service::start(&scene, "alice", &QUICK);
+        until_it_is(&scene, "alice", "a", "after all");
+        until("its end is told", || hq.log().contains("it works again"));
+    }
+}
+
+#[test]
+fn a_disk_that_was_full_while_applying_is_told_and_tried_again() {
+    for step in ["bundle-fetched", "apply-uncommitted", "apply-committed"] {
+        let (scene, alice) = full_once(step, "alice");
+        scene.sql("hq", "UPDATE t SET a = 'after all'");
+        scene.sync("hq");
+        until_it_is(&scene, "alice", "a", "after all");
+        until("its end is told", || alice.log().contains("it works again"));
+    }
+}
+
+#[test]
+fn a_locked_database_is_waited_for() {
+    let scene = pair();
+    let alice = Service::start(&scene, "alice", &QUICK);
+    let writer = rusqlite::Connection::open(scene.database("alice")).unwrap();
+    writer.execute_batch("BEGIN IMMEDIATE; UPDATE t SET b = 'long in the making'").unwrap();
+    scene.sql("hq", "UPDATE t SET a = 'meanwhile'");
+    scene.sync("hq");
+    until("the lock is told", || alice.log().contains("locked"));
+    writer.execute_batch("COMMIT").unwrap();
+    until_it_is(&scene, "alice", "a", "meanwhile");
+    let _hq = Service::start(&scene, "hq", &QUICK);
+    until_it_is(&scene, "hq", "b", "long in the making");
+}

@@ -1,0 +1,134 @@
+//! Hooks: what runs when, what it is told, and what becomes of one that fails, hangs or calls Packhorse itself.
+
+use super::{QUICK, pair, until_it_is};
+use crate::support::service::{Service, until};
+use crate::support::{BINARY, Scene};
+
+/// Sets what `[hooks]` says at a node.
+fn set_hooks(scene: &Scene, node: &str, settings: &str) {
+    let config = scene.home(node).join("packhorse.toml");
+    let written = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, written.replace("[hooks]", &format!("[hooks]\n{settings}"))).unwrap();
+}
+
+fn read(scene: &Scene, name: &str) -> String {
+    std::fs::read_to_string(scene.path(name)).unwrap_or_default()
+}
+
+#[test]
+fn a_command_runs_before_a_sync_and_what_it_writes_goes_with_it() {
+    let scene = pair();
+    set_hooks(
+        &scene,
+        "alice",
+        "before_sync = 'sqlite3 \"$PACKHORSE_DATABASE\" \"UPDATE t SET b = 1234\"; echo told >&2'",
+    );
+    let sync =
+        scene.run(scene.command().env("PATH", path()).arg("--home").arg(scene.home("alice")).arg("sync")).expect(0);
+    assert!(sync.err.contains("told") && !sync.out.contains("told"), "{sync:#?}");
+    scene.sync("hq");
+    assert_eq!(scene.sql("hq", "SELECT b FROM t"), "1234");
+}
+
+/// The tests' own search path: commands run in an empty environment otherwise.
+fn path() -> String {
+    std::env::var("PATH").unwrap_or_default()
+}
+
+#[test]
+fn a_command_runs_after_something_was_applied_and_is_told_what_it_is_about() {
+    let scene = pair();
+    let told = "echo $PACKHORSE_HOOK $PACKHORSE_NODE $PACKHORSE_RECORDS $PACKHORSE_HOME $PACKHORSE_DATABASE >> ../told; echo noise";
+    set_hooks(&scene, "hq", &format!("after_apply = '{told}'"));
+    scene.sync("hq");
+    assert_eq!(read(&scene, "told"), "", "nothing was applied");
+    scene.sql("alice", "UPDATE t SET b = 'x'; INSERT INTO t VALUES ('two', 'a', 'b')");
+    scene.sync("alice");
+    let sync = scene.packhorse("hq", &["sync"]).expect(0);
+    assert!(!sync.out.contains("noise"), "its output is no result: {sync:#?}");
+    let (home, database) = (scene.home("hq"), std::fs::canonicalize(scene.database("hq")).unwrap());
+    assert_eq!(read(&scene, "told"), format!("after_apply hq 2 {} {}\n", home.display(), database.display()));
+    scene.sql("alice", "UPDATE t SET b = 'y' WHERE id = 'one'");
+    scene.sync("alice");
+    for words in [["transfer"], ["apply"]] {
+        scene.packhorse("hq", &words).expect(0);
+    }
+    assert_eq!(read(&scene, "told").lines().count(), 2);
+}
+
+#[test]
+fn a_program_is_given_its_arguments_as_they_are_written() {
+    let scene = pair();
+    set_hooks(&scene, "hq", "before_sync = [\"/usr/bin/touch\", \"$HOME; rm -rf x\"]");
+    scene.sync("hq");
+    assert!(scene.home("hq").join("$HOME; rm -rf x").exists());
+}
+
+#[test]
+fn a_hook_that_fails_is_told_and_everything_is_synced_all_the_same() {
+    let scene = pair();
+    scene.sql("alice", "UPDATE t SET b = 'all the same'");
+    for (hook, why) in [("'exit 7'", "exit status: 7"), ("[\"/no/such/program\"]", "cannot be started")] {
+        set_hooks(&scene, "alice", &format!("before_sync = {hook}"));
+        let sync = scene.packhorse("alice", &["sync"]).expect(3);
+        for words in ["the hook before_sync", "packhorse.toml", why] {
+            assert!(sync.err.contains(words), "{words}: {sync:#?}");
+        }
+        assert!(sync.out.contains("All sent and received"), "{sync:#?}");
+        let config = scene.home("alice").join("packhorse.toml");
+        let written = std::fs::read_to_string(&config).unwrap();
+        std::fs::write(&config, written.replace(&format!("before_sync = {hook}\n"), "")).unwrap();
+    }
+    scene.sync("hq");
+    assert_eq!(scene.sql("hq", "SELECT b FROM t"), "all the same");
+}
+
+#[test]
+fn a_hook_that_hangs_is_ended_with_all_that_it_has_started() {
+    let scene = pair();
+    set_hooks(&scene, "hq", "before_sync = 'sleep 1234 & echo $! > ../child; wait'\ntime_limit = '300 ms'");
+    let sync = scene.run(scene.command().env("PATH", path()).arg("--home").arg(scene.home("hq")).arg("sync")).expect(3);
+    assert!(sync.err.contains("took longer than its time limit of 300 ms"), "{sync:#?}");
+    let child = read(&scene, "child");
+    let alive = || std::path::Path::new("/proc").join(child.trim()).join("cmdline").exists();
+    let is_gone =
+        || !alive() || std::fs::read(format!("/proc/{}/cmdline", child.trim())).is_ok_and(|text| text.is_empty());
+    until("what it started has ended", is_gone);
+}
+
+#[test]
+fn a_hook_can_use_packhorse_itself() {
+    let scene = pair();
+    set_hooks(&scene, "hq", &format!("before_sync = '{BINARY} bundle --now && {BINARY} status --json > ../status'"));
+    scene.sql("hq", "UPDATE t SET a = 'sealed by the hook'");
+    scene.sync("hq");
+    assert!(read(&scene, "status").contains("\"bundles\":1"), "{}", read(&scene, "status"));
+}
+
+#[test]
+fn the_service_runs_both_and_its_log_holds_nothing_of_what_they_print() {
+    let scene = pair();
+    let hooks = "before_sync = 'echo before-secret; echo b >> ../before'\nafter_apply = 'echo after-secret >&2; echo a >> ../after'";
+    set_hooks(&scene, "hq", hooks);
+    let hq = Service::start(&scene, "hq", &["--every", "1s", "--seal-after", "1s", "-v"]);
+    until("one ran before a transfer", || !read(&scene, "before").is_empty());
+    scene.sql("alice", "UPDATE t SET b = 'for the hook'");
+    scene.sync("alice");
+    until_it_is(&scene, "hq", "b", "for the hook");
+    until("one ran after applying", || read(&scene, "after") == "a\n");
+    until("they are told of", || hq.log().contains("the hook after_apply is done"));
+    assert!(!hq.log().contains("secret"), "{}", hq.log());
+}
+
+#[test]
+fn a_hook_that_hangs_keeps_the_service_neither_from_working_nor_from_stopping() {
+    let scene = pair();
+    set_hooks(&scene, "hq", "after_apply = '/bin/sleep 1234'\ntime_limit = '1 h'");
+    let hq = Service::start(&scene, "hq", &QUICK);
+    for value in ["first", "second"] {
+        scene.sql("alice", &format!("UPDATE t SET b = '{value}'"));
+        scene.sync("alice");
+        until_it_is(&scene, "hq", "b", value);
+    }
+    assert_eq!(hq.stop(), 0);
+}
