@@ -66,14 +66,27 @@ pub struct Bundled {
     pub rest: Option<Duration>,
 }
 
+/// The folders into which a node's bundles come.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Folders {
+    inbox: Option<PathBuf>,
+    /// Those on relays.
+    pub mailboxes: BTreeSet<PathBuf>,
+}
+
+impl Folders {
+    /// All of them.
+    pub fn all(&self) -> BTreeSet<PathBuf> {
+        self.inbox.iter().chain(&self.mailboxes).cloned().collect()
+    }
+}
+
 /// A node as a turn found it.
 pub struct Seen {
     /// Its database.
     pub database: PathBuf,
-    /// Its inbox.
-    pub inbox: PathBuf,
-    /// The folders on relays from which its bundles come.
-    pub mailboxes: BTreeSet<PathBuf>,
+    /// Where bundles come to it.
+    pub folders: Folders,
     config: Config,
     is_remote: bool,
 }
@@ -183,8 +196,7 @@ fn seen(node: &mut Node) -> Result<Seen, Failure> {
     let mailboxes = folders.iter().flat_map(|folder| incoming.iter().map(|mailbox| mailbox.under(folder))).collect();
     Ok(Seen {
         database: node.replica.path().to_owned(),
-        inbox: node.home.inbox(),
-        mailboxes,
+        folders: Folders { inbox: Some(node.home.inbox()), mailboxes },
         is_remote: node.has_hub()?,
         config: node.config.clone(),
     })

@@ -45,7 +45,7 @@ fn directives(log: &LogConfig, verbose: u8) -> String {
         1 => log.level.max(Level::Debug),
         _ => Level::Trace,
     };
-    let mut directives = format!("{},sled=off", level.name());
+    let mut directives = format!("{},sled=off,notify=warn", level.name());
     for (part, level) in &log.levels {
         for target in targets(*part) {
             directives.push_str(&format!(",{target}={}", level.name()));
@@ -96,7 +96,7 @@ mod tests {
     fn each_part_has_its_level_and_more_is_told_if_asked_for() {
         let levels = BTreeMap::from([(Part::Transfer, Level::Debug)]);
         let log = LogConfig { level: Level::Warn, levels, ..LogConfig::default() };
-        assert_eq!(directives(&log, 0), "warn,sled=off,transfer=debug,packhorse_transport=debug");
+        assert_eq!(directives(&log, 0), "warn,sled=off,notify=warn,transfer=debug,packhorse_transport=debug");
         assert!(directives(&log, 1).starts_with("debug,"));
         assert!(directives(&log, 2).starts_with("trace,"));
     }

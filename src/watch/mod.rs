@@ -17,7 +17,6 @@ mod schedule;
 mod sight;
 mod slept;
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::sleep;
@@ -31,7 +30,7 @@ use packhorse_unbundler::watch::{Arrival, Arrivals};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use self::caller::Caller;
-use self::desk::Desk;
+use self::desk::{Desk, Folders};
 use self::outage::Outage;
 use self::schedule::{Job, Outcome, Rhythm, Schedule};
 use self::sight::Sight;
@@ -78,7 +77,7 @@ struct Service {
     desk: Desk,
     caller: Caller,
     arrivals: Option<Arrivals>,
-    mailboxes: BTreeSet<PathBuf>,
+    folders: Folders,
     sight: Sight,
     slept: Slept,
     outages: [Outage; 3],
@@ -148,7 +147,7 @@ impl Service {
             desk: Desk::new(home.clone(), options.seal_after, stop.clone()),
             caller: Caller::start(home, wake.clone(), stop.clone())?,
             arrivals: arrivals(wake.clone()),
-            mailboxes: BTreeSet::new(),
+            folders: Folders::default(),
             sight: Sight::of(node.replica.path()),
             slept: Slept::default(),
             outages: [Outage::default(); 3],
@@ -192,7 +191,9 @@ impl Service {
     fn take_in(&mut self, wake: Wake) -> Result<(), Failure> {
         let now = self.now();
         match wake {
-            Wake::Arrival(Arrival::In(folder)) if self.mailboxes.contains(&folder) => self.schedule.lies_on_relay(now),
+            Wake::Arrival(Arrival::In(folder)) if self.folders.mailboxes.contains(&folder) => {
+                self.schedule.lies_on_relay(now)
+            }
             Wake::Arrival(Arrival::In(_)) => self.schedule.arrived(now),
             Wake::Arrival(Arrival::Anywhere) => {
                 self.schedule.arrived(now);
@@ -225,6 +226,10 @@ impl Service {
     /// Applies and seals, whichever is due, while the home is held.
     fn turn(&mut self, began: Duration) {
         let apply = self.schedule.is_due(Job::Apply, began);
+        if apply {
+            // Before the look into them: what comes later is noticed, what came before is seen.
+            self.watch();
+        }
         let calling = self.caller.is_busy();
         let came = self.desk.turn(apply, self.schedule.is_due(Job::Bundle, began), calling);
         let now = self.now();
@@ -239,20 +244,21 @@ impl Service {
         if let Some(seen) = came.seen {
             self.sight.keep_to(&seen.database);
             self.schedule.keep_to(seen.rhythm(self.options), now);
-            if apply {
-                self.watch(&seen.inbox, seen.mailboxes);
+            if seen.folders != self.folders {
+                self.folders = seen.folders;
+                self.watch();
+                self.schedule.arrived(now);
+                self.schedule.lies_on_relay(now);
             }
         }
     }
 
     /// Watches for arrivals anew: a folder may have been removed and made again.
-    fn watch(&mut self, inbox: &Path, mailboxes: BTreeSet<PathBuf>) {
+    fn watch(&mut self) {
         let Some(arrivals) = &mut self.arrivals else { return };
-        let folders: BTreeSet<PathBuf> = mailboxes.iter().cloned().chain([inbox.to_owned()]).collect();
-        for failed in arrivals.watch(&folders) {
+        for failed in arrivals.watch(&self.folders.all()) {
             Event::new(Part::Watch, failed.to_string()).warning().tell_standing();
         }
-        self.mailboxes = mailboxes;
     }
 
     fn tell_outage(&mut self, job: Job, outcome: Outcome) {
