@@ -24,7 +24,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// A moment at which a command of the user's may run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hook {
-    /// Before changes are sealed for a sync.
+    /// Before a sync, or a transfer by the service's clock.
     BeforeSync,
     /// After changes of others were applied, to so many records.
     AfterApply(u64),

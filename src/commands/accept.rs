@@ -4,6 +4,7 @@ use std::path::Path;
 
 use clap::{Args, ValueEnum};
 use packhorse_shared::config::{edit_file, set_accept};
+use packhorse_shared::home::Claim;
 
 use crate::failure::{Exit, Failure};
 use crate::node::{Node, WORLD};
@@ -36,19 +37,29 @@ enum Switch {
 }
 
 impl Accept {
-    /// Runs the command. The lock on transfers is taken too: after the command none that takes bundles is under way.
+    /// Runs the command. It does not wait for a transfer that is under way, which may last for hours.
     pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
-        let (node, _locks) = Node::lock_to_transfer(home, "accept")?;
+        let (node, _lock) = Node::lock(home, "accept")?;
         let accept = self.switch == Switch::On;
         if node.config.node.accept != accept {
             edit_file(WORLD.disk, &node.home.config_path(), |text| set_accept(text, accept))?;
         }
         result(if accept { "Incoming bundles are taken." } else { "Incoming bundles are left on the relay." });
-        let inbox = node.spool().inbox()?.len() as u64;
-        if !accept && inbox > 0 {
-            let bundles = count(inbox, "bundle that was", "bundles that were");
-            note(&format!("{bundles} fetched before will still be applied (`packhorse apply` does it now)"));
+        if !accept {
+            tell_what_still_comes(&node)?;
         }
         Ok(Exit::Done)
     }
+}
+
+fn tell_what_still_comes(node: &Node) -> Result<(), Failure> {
+    if node.home.holder(Claim::Transfer).is_some() {
+        note("a transfer is under way: what it has found on the relay is still taken");
+    }
+    let inbox = node.spool().inbox()?.len() as u64;
+    if inbox > 0 {
+        let bundles = count(inbox, "bundle that was", "bundles that were");
+        note(&format!("{bundles} fetched before will still be applied (`packhorse apply` does it now)"));
+    }
+    Ok(())
 }

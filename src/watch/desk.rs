@@ -124,6 +124,12 @@ impl Desk {
         }
     }
 
+    /// Waits for the hook, which ends when the service is to stop.
+    pub fn end(&mut self) {
+        // One that panicked has told so.
+        self.hook.take().map(JoinHandle::join);
+    }
+
     fn try_turn(&mut self, apply: bool, bundle: bool, calling: bool) -> Result<Came, Failure> {
         let home = Home::open(&self.home)?;
         let _lock = match home.lock(Claim::Work, SERVICE) {

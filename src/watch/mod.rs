@@ -7,7 +7,7 @@
 //!
 //! * [`schedule`]: when what is due (pure); [`desk`] applies and seals; [`caller`] makes the calls, on a thread of its own;
 //! * [`sight`]: whether the database was written to; [`slept`]: whether the machine slept; [`outage`]: since when something
-//!   fails; [`log`]: where it is told.
+//!   fails; [`log`]: where it is told; [`warden`]: an end within seconds, whatever is under way.
 
 mod caller;
 mod desk;
@@ -16,6 +16,7 @@ mod outage;
 mod schedule;
 mod sight;
 mod slept;
+mod warden;
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -48,8 +49,8 @@ const TICK: Duration = Duration::from_millis(250);
 const SIGHT_EVERY: Duration = Duration::from_secs(1);
 /// How long somebody may hold the service's place who only looks.
 const LOOKED_AT: Duration = Duration::from_millis(500);
-/// How long a turn that is under way when the service is stopped may go on.
-const GRACE: Duration = Duration::from_secs(8);
+/// How long it is waited for a call that is under way when the service is stopped.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// What was typed, where it differs from the configuration.
 #[derive(Clone, Copy, Debug, Default)]
@@ -93,10 +94,11 @@ pub fn run(given: Option<&Path>, options: Options) -> Result<Exit, Failure> {
     let mut node = open(&home, &folder)?;
     transfer::require_relay(&node)?;
     log::start(&node, options.verbose)?;
+    warden::start(stop.clone())?;
     let (wake, woken) = channel();
     let mut service = Service::new(&mut node, folder, options, &wake, stop)?;
     drop(node);
-    service.work(&woken)?;
+    service.work(&woken).inspect_err(|failure| failure.tell(Part::Watch))?;
     service.end(&woken);
     Ok(Exit::Done)
 }
@@ -277,6 +279,7 @@ impl Service {
     /// Lets what is under way come to its end, for a while.
     fn end(&mut self, woken: &Receiver<Wake>) {
         Event::new(Part::Watch, "the service was asked to stop").tell();
+        self.desk.end();
         let asked = Instant::now();
         while self.caller.is_busy() && asked.elapsed() < GRACE {
             match woken.recv_timeout(GRACE.saturating_sub(asked.elapsed())) {

@@ -33,8 +33,14 @@ impl Service {
         command.arg("--home").arg(scene.home(node)).arg("watch").args(options);
         let child = command.envs(environment.iter().copied()).stderr(file).spawn().expect("the service starts");
         let service = Self { child, log };
-        until("the service has begun", || service.log()[before..].contains("has begun"));
+        service.until("the service has begun", |log| log[before..].contains("has begun"));
         service
+    }
+
+    /// Waits until the service has told of something.
+    #[track_caller]
+    pub fn until(&self, what: &str, is_so: impl Fn(&str) -> bool) {
+        wait(|| is_so(&self.log()), || format!("it never came that {what}: {}", self.log()));
     }
 
     /// What it and those before it have told on standard error.
@@ -87,10 +93,15 @@ impl Drop for Service {
 
 /// Waits until something is so.
 #[track_caller]
-pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub fn until(what: &str, is_so: impl FnMut() -> bool) {
+    wait(is_so, || format!("it never came that {what}"));
+}
+
+#[track_caller]
+fn wait(mut is_so: impl FnMut() -> bool, never: impl Fn() -> String) {
     let began = Instant::now();
     while !is_so() {
-        assert!(began.elapsed() < PATIENCE, "it never came that {what}");
+        assert!(began.elapsed() < PATIENCE, "{}", never());
         sleep(PAUSE);
     }
 }

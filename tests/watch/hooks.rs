@@ -96,6 +96,12 @@ fn a_hook_that_hangs_is_ended_with_all_that_it_has_started() {
     until("what it started has ended", is_gone);
 }
 
+/// Whether a process of this number runs. One that has ended and that nobody has asked about has no command line any more.
+fn is_alive(process: &str) -> bool {
+    let line = std::fs::read(format!("/proc/{}/cmdline", process.trim()));
+    !process.trim().is_empty() && line.is_ok_and(|line| !line.is_empty())
+}
+
 #[test]
 fn a_hook_can_use_packhorse_itself() {
     let scene = pair();
@@ -116,19 +122,21 @@ fn the_service_runs_both_and_its_log_holds_nothing_of_what_they_print() {
     scene.sync("alice");
     until_it_is(&scene, "hq", "b", "for the hook");
     until("one ran after applying", || read(&scene, "after") == "a\n");
-    until("they are told of", || hq.log().contains("the hook after_apply is done"));
+    hq.until("they are told of", |log| log.contains("the hook after_apply is done"));
     assert!(!hq.log().contains("secret"), "{}", hq.log());
 }
 
 #[test]
 fn a_hook_that_hangs_keeps_the_service_neither_from_working_nor_from_stopping() {
     let scene = pair();
-    set_hooks(&scene, "hq", "after_apply = '/bin/sleep 1234'\ntime_limit = '1 h'");
+    set_hooks(&scene, "hq", "after_apply = 'echo $$ > ../child; exec /bin/sleep 1234'\ntime_limit = '1 h'");
     let hq = Service::start(&scene, "hq", &QUICK);
     for value in ["first", "second"] {
         scene.sql("alice", &format!("UPDATE t SET b = '{value}'"));
         scene.sync("alice");
         until_it_is(&scene, "hq", "b", value);
     }
+    until("the hook runs", || is_alive(&read(&scene, "child")));
     assert_eq!(hq.stop(), 0);
+    assert!(!is_alive(&read(&scene, "child")));
 }

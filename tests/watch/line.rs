@@ -64,6 +64,7 @@ fn commands_that_move_nothing_work_during_a_long_transfer() {
         scene.packhorse("hq", words).expect(0);
     }
     scene.pack_and_restore("bob");
+    scene.packhorse("hq", &["accept", "off"]).expect(0).says("a transfer is under way");
     assert!(wait.exists());
 }
 
@@ -110,4 +111,25 @@ fn a_killed_service_s_transfer_is_gone_on_with() {
         let queue = scene.packhorse("hq", &["queue", "list", "--json"]).expect(0).json();
         queue.as_array().is_some_and(Vec::is_empty)
     });
+}
+
+#[test]
+fn the_service_stops_in_the_middle_of_a_harvest_too() {
+    let scene = pair();
+    let wait = scene.path("wait");
+    std::fs::write(&wait, "").unwrap();
+    scene.sql("hq", "UPDATE t SET a = 'in the making'");
+    let noted = scene.path("reached");
+    let environment = [
+        ("PACKHORSE_FAULT", "harvest-unpublished=wait"),
+        ("PACKHORSE_WAIT", text(&wait)),
+        ("PACKHORSE_STEPS", text(&noted)),
+    ];
+    let hq = Service::start_with(&scene, "hq", &QUICK, &environment);
+    let reached = || std::fs::read_to_string(&noted).unwrap_or_default();
+    until("the harvest is under way", || reached().contains("harvest-unpublished"));
+    assert_eq!(hq.stop(), 0);
+    assert!(wait.exists());
+    let (_hq, _alice) = (Service::start(&scene, "hq", &QUICK), Service::start(&scene, "alice", &QUICK));
+    until_it_is(&scene, "alice", "a", "in the making");
 }

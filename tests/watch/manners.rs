@@ -40,7 +40,7 @@ fn crossing_the_threshold_seals_without_any_command() {
     let hq = Service::start(&scene, "hq", &["--every", "5h", "--seal-after", "5h", "-v"]);
     let arrived = || !files(&scene.path("relay/alice/down")).is_empty();
     scene.sql("hq", "INSERT INTO t SELECT 'few' || value, hex(randomblob(50)), 'y' FROM generate_series(1, 20)");
-    until("the service has looked at them", || hq.log().contains("20 changed records wait"));
+    hq.until("the service has looked at them", |log| log.contains("20 changed records wait"));
     assert!(!arrived(), "{}", hq.log());
     scene.sql("hq", "INSERT INTO t SELECT 'many' || value, hex(randomblob(50)), 'y' FROM generate_series(1, 300)");
     until("a bundle lies on the relay", arrived);
@@ -120,9 +120,9 @@ fn the_configuration_can_be_edited_while_it_runs() {
     let config = scene.home("hq").join("packhorse.toml");
     let written = std::fs::read_to_string(&config).unwrap();
     std::fs::write(&config, format!("{written}\n[nonsense]\n")).unwrap();
-    until("the mistake is told", || hq.log().contains("nonsense"));
+    hq.until("the mistake is told", |log| log.contains("nonsense"));
     std::fs::write(&config, written.replace("# seal_after = \"15 min\"", "seal_after = \"1 s\"")).unwrap();
-    until("its end is told", || hq.log().contains("it works again"));
+    hq.until("its end is told", |log| log.contains("it works again"));
     scene.sql("hq", "UPDATE t SET a = 'sealed after a second'");
     let _alice = Service::start(&scene, "alice", &QUICK);
     until_it_is(&scene, "alice", "a", "sealed after a second");

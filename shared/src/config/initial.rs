@@ -93,7 +93,7 @@ database = ""
 
 # Commands of your own: a line for the shell, or a list of a program and its arguments.
 [hooks]
-# before_sync = "./export.sh"        # before changes are sealed for a `sync`, or for a transfer by the clock of `watch`
+# before_sync = "./export.sh"        # before a `sync`, and before a transfer by the clock of `watch`
 # after_apply = ["notify-send", "new data"]
 # time_limit = "1 min"
 

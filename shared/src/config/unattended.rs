@@ -148,7 +148,7 @@ pub enum HookCommand {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct HooksConfig {
-    /// Before changes are sealed for a `sync`, or for a transfer by the service's clock.
+    /// Before a `sync`, and before a transfer by the service's clock.
     #[serde(deserialize_with = "some_command")]
     pub before_sync: Option<HookCommand>,
     /// After changes of others were applied to the database.

@@ -25,6 +25,7 @@ use name::{check, check_complete};
 /// The spool of one home.
 #[derive(Clone)]
 pub struct Spool<'a> {
+    home: PathBuf,
     outbox: PathBuf,
     inbox: PathBuf,
     tmp: PathBuf,
@@ -73,7 +74,7 @@ impl<'a> Spool<'a> {
     /// The spool of a home, on this disk.
     pub fn new(home: &Home, disk: &'a dyn Disk) -> Self {
         let (outbox, inbox, tmp, quarantine) = (home.outbox(), home.inbox(), home.tmp(), home.quarantine());
-        Self { outbox, inbox, tmp, quarantine, disk, steps: &Uninterrupted }
+        Self { home: home.folder().to_owned(), outbox, inbox, tmp, quarantine, disk, steps: &Uninterrupted }
     }
 
     /// The same, telling of its durable steps.
@@ -182,7 +183,9 @@ impl<'a> Spool<'a> {
         if folder.is_dir() { Ok(()) } else { self.make_folder(folder) }
     }
 
+    /// Where the home itself is not, its disk has gone away: nothing may be written in its place.
     fn make_folder(&self, folder: &Path) -> Result<(), SpoolError> {
+        fs::metadata(&self.home).map_err(SpoolError::at("find the home".to_owned(), &self.home))?;
         self.disk.create_folder(folder).map_err(SpoolError::at("make the folder".to_owned(), folder))
     }
 }

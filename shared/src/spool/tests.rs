@@ -48,6 +48,18 @@ fn copies(folder: &Path, content: &str) -> Vec<PathBuf> {
 }
 
 #[test]
+fn in_the_place_of_a_home_that_has_gone_away_nothing_is_made() {
+    let (outer, home) = home();
+    let spool = Spool::new(&home, &OsDisk);
+    fs::remove_dir_all(home.folder()).unwrap();
+    assert!(spool.fresh_tmp(NAME).is_err());
+    assert!(spool.publish_to_outbox(&alice(), NAME).is_err());
+    assert!(spool.publish_to_inbox(NAME).is_err());
+    assert!(spool.quarantine(&outer.path().join("x"), NAME, "why", NOW).is_err());
+    assert!(!home.folder().exists());
+}
+
+#[test]
 fn a_file_goes_through_tmp_to_the_outbox_and_away() {
     let (_outer, home) = home();
     let spool = Spool::new(&home, &OsDisk);
