@@ -3,6 +3,7 @@
 //! One file per command in [`commands`]; each turns what was typed into calls of the crates and tells what came of
 //! them. Results go to standard output, everything else to standard error; [`failure`] decides every exit status.
 
+mod blocked;
 mod bookkeeping;
 mod cli;
 mod commands;

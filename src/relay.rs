@@ -21,6 +21,7 @@ use packhorse_transport::{
 };
 use packhorse_unbundler::intake;
 
+use crate::blocked;
 use crate::bookkeeping;
 use crate::failure::{Exit, Failure};
 use crate::look;
@@ -302,7 +303,7 @@ fn tell_failures(report: &Report) {
 
 /// Tells what a transfer came to, puts it down in the books, and says how the command ends by it.
 pub fn conclude(node: &mut Node, moved: &Moved) -> Exit {
-    let exit = tell(&moved.report);
+    let exit = tell(&moved.report).worse(blocked::tell(&moved.report));
     node.keep_books(Some(&moved.before), |books, now| bookkeeping::transferred(books, &moved.report, now));
     exit
 }

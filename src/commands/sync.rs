@@ -84,7 +84,7 @@ fn conclude(exit: Exit) {
             result("All sent and received. You can hang up now.");
             note("something waits for the application to be quiet; the first sync after that does it by itself");
         }
-        Exit::OutOfTime => note("the time is over and something is left: run it again"),
+        Exit::OutOfTime => transfer::tell_if_out_of_time(exit),
         Exit::Unreachable => note("no relay could be reached: what is sealed waits in the outbox"),
         Exit::Failed | Exit::Usage => {}
     }
