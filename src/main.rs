@@ -3,6 +3,7 @@
 //! One file per command in [`commands`]; each turns what was typed into calls of the crates and tells what came of
 //! them. Results go to standard output, everything else to standard error; [`failure`] decides every exit status.
 
+mod addresses;
 mod blocked;
 mod bookkeeping;
 mod cli;
@@ -14,19 +15,22 @@ mod faults;
 mod lint;
 mod locate;
 mod look;
+mod names;
 mod node;
 mod relay;
 mod report;
 mod sets;
 mod unlinked;
+mod usage;
 mod wording;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
+    let cli = match usage::typed() {
+        Ok(cli) => cli,
+        Err(end) => return end,
+    };
     report::start_log(cli.verbose);
     report::keep_still_about_the_ledger();
     #[cfg(debug_assertions)]
