@@ -72,7 +72,7 @@ fn mailboxes(book: &mut Catalogue) {
     book.at(&scene, "hq").typed("transfer, a folder under the part's name", &["transfer"]);
     fs::remove_dir(at("down").join(format!("{name}.part"))).unwrap();
     fs::write(at("down").join(&name), "other content").unwrap();
-    book.at(&scene, "hq").typed("transfer, other content under the bundle's name", &["transfer"]);
+    book.at(&scene, "hq").typed("sync, other content under the bundle's name", &["sync"]);
     fs::remove_file(at("down").join(&name)).unwrap();
     book.at(&scene, "hq").typed("transfer, no time at all", &["transfer", "--for", "0 s"]);
 }
