@@ -18,7 +18,7 @@ use packhorse_transport::{Kind, TransportError};
 use packhorse_unbundler::UnbundlerError;
 
 use crate::journal::{self, Event};
-use crate::wording::shown;
+use crate::wording::brief;
 
 /// The exit statuses (README, "Exit status").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +104,12 @@ impl Failure {
         failure
     }
 
+    /// The same with another exit status.
+    pub fn ends(mut self, exit: Exit) -> Self {
+        self.exit = exit;
+        self
+    }
+
     /// Says first which links it stopped.
     pub fn about(mut self, links: &str) -> Self {
         self.message = format!("{links}: {}", self.message);
@@ -114,6 +120,11 @@ impl Failure {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// Adds what to do about it, if there is something better than it says already.
+    fn or_hint(self, hint: Option<&str>) -> Self {
+        if let Some(hint) = hint { self.hint(hint) } else { self }
     }
 
     /// Shows what was given, with the place in it that is meant.
@@ -135,7 +146,7 @@ impl Failure {
         while let Some(cause) = source {
             let text = cause.to_string();
             let said = message.contains(&text) || causes.iter().any(|known| known.contains(&text));
-            if !said {
+            if !said && !says_nothing(cause, &text) {
                 causes.push(text);
             }
             source = cause.source();
@@ -171,12 +182,17 @@ impl Failure {
 
     /// Writes it to standard error. Where that is closed there is nobody to tell.
     pub fn print(&self) {
-        let mut lines = format!("error: {}\n", shown(&self.message));
-        self.details.iter().for_each(|line| lines.push_str(&format!("  {}\n", shown(line))));
-        self.hint.iter().for_each(|hint| lines.push_str(&format!("  hint: {}\n", shown(hint))));
+        let mut lines = format!("error: {}\n", brief(&self.message));
+        self.details.iter().for_each(|line| lines.push_str(&format!("  {}\n", brief(line))));
+        self.hint.iter().for_each(|hint| lines.push_str(&format!("  hint: {}\n", brief(hint))));
         let _ = io::stderr().write_all(lines.as_bytes());
         self.more.iter().for_each(Self::print);
     }
+}
+
+/// Words of which the cause below says the same and more, or which only the database's makers know.
+fn says_nothing(cause: &(dyn Error + 'static), text: &str) -> bool {
+    matches!(cause.downcast_ref(), Some(BundleError::Io(_))) || text.starts_with("Error code ")
 }
 
 fn caused_by(cause: &str) -> String {
@@ -212,8 +228,11 @@ fn way_out(error: &(dyn Error + 'static)) -> Option<&'static str> {
         }
     };
     Some(match refusal.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => "check the path: every folder on it must be there",
-        io::ErrorKind::IsADirectory => "name a file, not a folder",
+        io::ErrorKind::NotFound => "check the path: a part of it is not there",
+        io::ErrorKind::NotADirectory => "check the path: a file stands where it needs a folder",
+        io::ErrorKind::IsADirectory => "a folder stands there: name a file, not a folder, or move it away",
+        io::ErrorKind::AlreadyExists => "something else has that name: move it away, or choose another",
+        io::ErrorKind::InvalidFilename => "choose a shorter path",
         io::ErrorKind::PermissionDenied => "check the permissions of the file and its folder",
         io::ErrorKind::ReadOnlyFilesystem => "choose a place that can be written to, or have that one made writable",
         io::ErrorKind::CrossesDevices => {
@@ -233,6 +252,8 @@ fn exit_of_home(error: &HomeError) -> Exit {
 fn exit_of_replica(error: &ReplicaError) -> Exit {
     match error {
         ReplicaError::Table { .. }
+        | ReplicaError::NotLeftOut { .. }
+        | ReplicaError::NothingLeft { .. }
         | ReplicaError::Reference { .. }
         | ReplicaError::NoTables { .. }
         | ReplicaError::Missing { .. }
@@ -253,8 +274,15 @@ impl From<HomeError> for Failure {
 
 impl From<ReplicaError> for Failure {
     fn from(error: ReplicaError) -> Self {
-        Self::of(exit_of_replica(&error), &error)
+        Self::of(exit_of_replica(&error), &error).or_hint(way_out_of_replica(&error))
     }
+}
+
+/// What SQLite says by itself tells nobody what to do.
+fn way_out_of_replica(error: &ReplicaError) -> Option<&'static str> {
+    matches!(error, ReplicaError::Sqlite { .. }).then_some(
+        "see to that and run the command again; `PRAGMA integrity_check` tells whether the database is sound",
+    )
 }
 
 impl From<BundlerError> for Failure {
@@ -264,7 +292,8 @@ impl From<BundlerError> for Failure {
             BundlerError::Taken { .. } => Exit::Usage,
             _ => Exit::Failed,
         };
-        Self::of(exit, &error)
+        let hint = if let BundlerError::Replica(error) = &error { way_out_of_replica(error) } else { None };
+        Self::of(exit, &error).or_hint(hint)
     }
 }
 
@@ -273,15 +302,17 @@ impl From<UnbundlerError> for Failure {
         let exit = match &error {
             UnbundlerError::Replica(error) => exit_of_replica(error),
             UnbundlerError::Home(error) => exit_of_home(error),
-            UnbundlerError::NotAPackage { .. } | UnbundlerError::DatabaseThere { .. } => Exit::Usage,
+            UnbundlerError::NotAPackage { .. }
+            | UnbundlerError::DatabaseThere { .. }
+            | UnbundlerError::Config { .. } => Exit::Usage,
             _ => Exit::Failed,
         };
         let hint = match &error {
             UnbundlerError::Package { source, .. } => way_out_of_package(source),
+            UnbundlerError::Replica(error) => way_out_of_replica(error),
             _ => None,
         };
-        let failure = Self::of(exit, &error);
-        if let Some(hint) = hint { failure.hint(hint) } else { failure }
+        Self::of(exit, &error).or_hint(hint)
     }
 }
 
@@ -304,7 +335,16 @@ impl From<TransportError> for Failure {
             Kind::Refused => Exit::Usage,
             Kind::Failed => Exit::Failed,
         };
-        let hint = error.next_step().to_string();
+        let hint = if has_its_place(&error) { MOVE_AWAY } else { error.next_step() };
         Self::of(exit, &error).hint(hint)
     }
+}
+
+const MOVE_AWAY: &str = "something else has its place on the relay: move that away; the next run tries again";
+
+/// Whether a file stands at a relay where a folder is to be, or the other way round.
+fn has_its_place(error: &TransportError) -> bool {
+    let TransportError::Failed { source, .. } = error else { return false };
+    use io::ErrorKind::{AlreadyExists, IsADirectory, NotADirectory};
+    matches!(source.kind(), AlreadyExists | IsADirectory | NotADirectory)
 }

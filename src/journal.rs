@@ -14,7 +14,7 @@ use packhorse_shared::id::NodeName;
 
 use self::seldom::Seldom;
 use crate::report;
-use crate::wording::shown;
+use crate::wording::brief;
 
 /// What the log has told of things that stand. Set once the service has begun to speak.
 static STANDING: OnceLock<Standing> = OnceLock::new();
@@ -136,7 +136,7 @@ pub fn settled(part: Part) {
 macro_rules! log_line {
     ($target:literal, $event:expr) => {{
         let Event { weight, node, bundle, records, bytes, words, .. } = $event;
-        let (node, bundle, words) = (node.as_ref().map(NodeName::as_str), bundle.as_deref(), shown(&words));
+        let (node, bundle, words) = (node.as_ref().map(NodeName::as_str), bundle.as_deref(), brief(&words));
         match weight {
             Weight::Detail => tracing::debug!(target: $target, node, bundle, records, bytes, "{words}"),
             Weight::Info => tracing::info!(target: $target, node, bundle, records, bytes, "{words}"),

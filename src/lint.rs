@@ -65,15 +65,30 @@ pub fn failure(about: &str, finding: &Finding) -> Failure {
     }
 }
 
-/// The line of an expression that has the place, and a caret under that.
-pub fn excerpt(place: &Place) -> [String; 2] {
+/// The line of an expression that has the place, and a caret under that; of a long one what stands around it. Nothing of
+/// an expression that is blank.
+pub fn excerpt(place: &Place) -> Vec<String> {
+    if place.text.trim().is_empty() {
+        return Vec::new();
+    }
     let (before, after) = place.text.split_at(place.at);
     let begins = before.rfind('\n').map_or(0, |newline| newline + 1);
     let ends = after.find('\n').map_or(place.text.len(), |newline| place.at + newline);
-    let plain = |text: &str| text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
-    let line = plain(&place.text[begins..ends]);
-    let caret = format!("{}^", " ".repeat(before[begins..].chars().count()));
-    [line, caret]
+    let (before, after) = (plain(&before[begins..]), plain(&place.text[place.at..ends]));
+    let cut = before.len().saturating_sub(BEFORE_MAX);
+    let begin = if cut > 0 { "..." } else { "" };
+    let end = if after.len() > AFTER_MAX { "..." } else { "" };
+    let (before, after) = (&before[cut..], &after[..after.len().min(AFTER_MAX)]);
+    let line = [begin, &String::from_iter(before), &String::from_iter(after), end].concat();
+    vec![line, format!("{}^", " ".repeat(begin.len() + before.len()))]
+}
+
+/// How much of a line is shown before and after a place in it, in characters.
+const BEFORE_MAX: usize = 60;
+const AFTER_MAX: usize = 40;
+
+fn plain(text: &str) -> Vec<char> {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 #[cfg(test)]
@@ -87,5 +102,14 @@ mod tests {
         assert_eq!(excerpt(&Place { text: text.clone(), at }), [" AND né = 2", "        ^"]);
         let end = text.len();
         assert_eq!(excerpt(&Place { text, at: end }), ["AND c = 3", "         ^"]);
+        assert_eq!(excerpt(&Place { text: " \n".to_owned(), at: 0 }), [""; 0]);
+    }
+
+    #[test]
+    fn of_a_long_line_what_stands_around_the_place_is_shown() {
+        let text = format!("{}é = 1 {}", "x".repeat(70_000), "y".repeat(70_000));
+        let shown = excerpt(&Place { at: 70_000, text });
+        let line = format!("...{}é = 1 {}...", "x".repeat(60), "y".repeat(34));
+        assert_eq!(shown, [line, format!("{}^", " ".repeat(63))]);
     }
 }

@@ -3,6 +3,7 @@
 //! One file per command in [`commands`]; each turns what was typed into calls of the crates and tells what came of
 //! them. Results go to standard output, everything else to standard error; [`failure`] decides every exit status.
 
+mod addresses;
 mod bookkeeping;
 mod cli;
 mod commands;
@@ -16,20 +17,23 @@ mod lint;
 mod locate;
 mod locks;
 mod look;
+mod names;
 mod node;
 mod relay;
 mod report;
 mod sets;
 mod unlinked;
+mod usage;
 mod watch;
 mod wording;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
+    let cli = match usage::typed() {
+        Ok(cli) => cli,
+        Err(end) => return end,
+    };
     // The service tells what happens in a log of its own.
     if !matches!(cli.command, cli::Command::Watch(_)) {
         report::start_log(cli.verbose);

@@ -8,7 +8,7 @@ use packhorse_shared::ledger::is_of_ledger;
 use tracing_subscriber::EnvFilter;
 
 use crate::journal::{self, Event};
-use crate::wording::shown;
+use crate::wording::{brief, shown};
 
 /// Starts the log on standard error: warnings, or as much as `-v` or `PACKHORSE_LOG` asks for. What sled has to say of a
 /// ledger comes out in our own words.
@@ -60,7 +60,7 @@ pub fn note(text: &str) {
         return Event::new(Part::Watch, text).warning().tell_standing();
     }
     let mut err = io::stderr().lock();
-    let _ = err.write_all(shown(text).as_bytes()).and_then(|()| err.write_all(b"\n"));
+    let _ = err.write_all(brief(text).as_bytes()).and_then(|()| err.write_all(b"\n"));
 }
 
 /// Writes a JSON document as a result.

@@ -48,6 +48,27 @@ pub fn shown(name: &str) -> String {
     name.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
 }
 
+/// The longest word of a message, in characters, and its longest line: what was typed, or met in a file, may be of any
+/// length.
+const WORD_MAX: usize = 256;
+const LINE_MAX: usize = 1_500;
+
+/// A line of a message, safe to show, and no longer than can be read: of what is longer the beginning and the end.
+pub fn brief(line: &str) -> String {
+    let words: Vec<String> = shown(line).split(' ').map(|word| shortened(word, WORD_MAX)).collect();
+    shortened(&words.join(" "), LINE_MAX)
+}
+
+fn shortened(text: &str, most: usize) -> String {
+    let length = text.chars().count();
+    if length <= most {
+        return text.to_owned();
+    }
+    let (first, last) = (most / 3, most / 6);
+    let (begins, ends) = (text.chars().take(first), text.chars().skip(length - last));
+    format!("{}...({length} characters)...{}", begins.collect::<String>(), ends.collect::<String>())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,5 +97,17 @@ mod tests {
     #[test]
     fn a_name_cannot_control_the_terminal() {
         assert_eq!(shown("a\u{1b}[2Jb"), "a\\u{1b}[2Jb");
+    }
+
+    #[test]
+    fn a_message_is_no_longer_than_can_be_read_and_keeps_its_end() {
+        let usual = format!("there is no database at {}: check the path", "x".repeat(200));
+        assert_eq!(brief(&usual), usual);
+        let told = brief(&format!("no set \"{}\": see `set list`", "ä".repeat(65_536)));
+        let (begins, ends) = ("ä".repeat(84), "ä".repeat(40));
+        assert_eq!(told, format!("no set \"{begins}...(65539 characters)...{ends}\": see `set list`"));
+        let words = brief(&format!("first {}last", "a b\u{7} ".repeat(20_000)));
+        assert!(words.chars().count() < LINE_MAX && words.starts_with("first a b\\u{7} "), "{words}");
+        assert!(words.ends_with("a b\\u{7} last"), "{words}");
     }
 }

@@ -15,6 +15,7 @@ mod memory;
 mod packages;
 mod queue;
 mod read_only;
+mod refusals;
 mod relays;
 mod remotes;
 mod sets;

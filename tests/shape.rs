@@ -146,6 +146,7 @@ fn every_file_of_tests_is_declared() {
     for (folder, declaring) in [
         ("tests", "tests/main.rs"),
         ("tests/commands", "tests/commands.rs"),
+        ("tests/commands/refusals", "tests/commands/refusals.rs"),
         ("tests/shape", "tests/shape.rs"),
         ("tests/steps", "tests/steps.rs"),
         ("tests/support", "tests/support/mod.rs"),

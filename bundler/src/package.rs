@@ -65,8 +65,8 @@ impl Packer<'_> {
     /// Makes a remote's package and opens its link. A link that there was before is taken over by the new package: the
     /// old installation is refused from then on.
     pub fn pack(&self, replica: &mut dyn Replica, order: &Order<'_>) -> Result<Packed, BundlerError> {
-        if order.file.exists() {
-            return Err(BundlerError::Taken { path: order.file.to_owned() });
+        if let Some(path) = in_the_way(order.file) {
+            return Err(BundlerError::Taken { path });
         }
         let now = self.world.clock.now();
         let database = self.spool.fresh_tmp(&format!("package-{}.db", order.remote))?;
@@ -166,8 +166,8 @@ impl Packer<'_> {
         let start = start.to_bytes().map_err(|source| BundlerError::Write { path: draft.to_owned(), source })?;
         members.bytes(LINK, start);
         let disk = self.world.disk;
-        disk.remove(draft).map_err(failed("remove", draft))?;
-        let mut file = disk.create_new(draft).map_err(failed("make", draft))?;
+        disk.remove(draft).map_err(failed("make", order.file))?;
+        let mut file = disk.create_new(draft).map_err(failed("make", order.file))?;
         let mut buffered = BufWriter::new(&mut file);
         let written = members
             .write(self.manifest(replica, order, copied), &mut buffered)
@@ -195,6 +195,13 @@ impl Packer<'_> {
             members: Vec::new(),
         }
     }
+}
+
+/// What stands where a package or its draft is to be. A link that leads nowhere is somebody's, too; a draft that was cut
+/// short is ours and is made again.
+fn in_the_way(file: &Path) -> Option<PathBuf> {
+    let draft = draft(file);
+    if file.symlink_metadata().is_ok() { Some(file.to_owned()) } else { draft.is_dir().then_some(draft) }
 }
 
 /// The name under which a package is made before it gets its own.

@@ -15,7 +15,9 @@ use packhorse_shared::replica::sqlite::{Choice, JournalWish, Prepared, examine, 
 use packhorse_shared::seam::Step;
 use packhorse_transport::Location;
 
+use crate::addresses;
 use crate::failure::{Exit, Failure};
+use crate::names;
 use crate::node::{WORLD, database_of, reached};
 use crate::relay;
 use crate::report::{note, result};
@@ -35,7 +37,7 @@ pub struct Init {
     database: PathBuf,
 
     /// This node's name: 1 to 32 of a-z, 0-9 and -
-    #[arg(long, default_value = "hub")]
+    #[arg(long, default_value = "hub", value_parser = names::node)]
     name: NodeName,
 
     /// The relay: a shared folder that both ends can reach (several: tried in order)
@@ -62,6 +64,7 @@ impl Init {
         let written = relay::written_whole(&self.relay)?;
         let relays = relay::relays(&written)?;
         examine(&self.database, &self.choice())?;
+        relays.iter().try_for_each(addresses::can_be_marked)?;
         let is_new = Home::open(&folder).is_err();
         let home = self.home(&folder, &written)?;
         match self.start(&home, &relays) {

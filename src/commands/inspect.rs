@@ -194,12 +194,14 @@ fn refused(path: &Path, error: BundleError) -> Failure {
         BundleError::NotABundle => "is neither a bundle nor a package".to_owned(),
         other => format!("cannot be used: {other}"),
     };
+    let refused = Failure::new(Exit::Failed, format!("{} {what}", path.display()));
     match error {
         BundleError::Io(error) => Failure::file("read", path, &error),
-        BundleError::NewerFormat { .. } => {
-            Failure::new(Exit::Failed, format!("{} {what}", path.display())).hint("update Packhorse here")
+        BundleError::NewerFormat { .. } => refused.hint("update Packhorse here"),
+        BundleError::NotABundle => {
+            refused.hint("bundles are named *.bundle, and packages (*.rdb) come from `remote pack`")
         }
-        _ => Failure::new(Exit::Failed, format!("{} {what}", path.display())),
+        _ => refused.hint("copy the file here once more from where it comes"),
     }
 }
 

@@ -8,6 +8,7 @@ use packhorse_shared::home::Home;
 use packhorse_unbundler::restore::{Restorer, Site};
 
 use super::init::database_from;
+use crate::addresses;
 use crate::failure::{Exit, Failure};
 use crate::node::WORLD;
 use crate::relay;
@@ -39,6 +40,7 @@ pub struct Restore {
 impl Restore {
     /// Runs the command.
     pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
+        addresses::carried(&self.relay)?;
         let written = relay::written_whole(&self.relay)?;
         let folder = home.map_or_else(|| Home::beside(&self.database), Path::to_owned);
         let relative = database_from(&folder, &self.database)?;

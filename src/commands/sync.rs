@@ -96,7 +96,7 @@ fn conclude(exit: Exit, accept: bool) {
         Exit::Done | Exit::Attention | Exit::Resting => {
             result("All sent. You can hang up now. What comes is left on the relay until `packhorse accept on`.");
         }
-        Exit::OutOfTime => note("the time is over and something is left: run it again"),
+        Exit::OutOfTime => transfer::tell_if_out_of_time(exit),
         Exit::Unreachable => note("no relay could be reached: what is sealed waits in the outbox"),
         Exit::Failed | Exit::Usage => {}
     }

@@ -8,6 +8,7 @@ use packhorse_shared::config::Span;
 use crate::failure::{Exit, Failure};
 use crate::node::Node;
 use crate::relay::{self, told};
+use crate::report::note;
 use crate::unlinked::Unlinked;
 
 const EXAMPLES: &str = "\
@@ -31,7 +32,16 @@ impl Transfer {
         require_relay(&node)?;
         let report = relay::transfer(&mut node, self.budget.map(|span| span.as_duration()))?;
         let exit = told::tell(&report).worse(told::tell_refused(&mut node)?);
-        Ok(exit.worse(Unlinked::of(&mut node)?.tell()))
+        let exit = exit.worse(Unlinked::of(&mut node)?.tell());
+        tell_if_out_of_time(exit);
+        Ok(exit)
+    }
+}
+
+/// Says what to do where the time was not enough.
+pub fn tell_if_out_of_time(exit: Exit) {
+    if exit == Exit::OutOfTime {
+        note("the time is over and something is left: run it again");
     }
 }
 

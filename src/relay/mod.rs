@@ -1,7 +1,9 @@
 //! The relays of a node: where they are, how they are reached, and what a transfer over them comes to.
 //!
-//! * [`call`] makes one, [`files`] judges the files that it moves, [`told`] puts it in words.
+//! * [`call`] makes one, [`files`] judges the files that it moves, [`told`] puts it in words, with [`blocked`] for what
+//!   could not be sent.
 
+mod blocked;
 pub mod call;
 mod files;
 pub mod told;

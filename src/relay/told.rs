@@ -6,6 +6,7 @@ use packhorse_shared::link::Standing;
 use packhorse_shared::replica::Replica;
 use packhorse_transport::{LinkReport, Outcome, Report, TransportError};
 
+use super::blocked;
 use crate::failure::{Exit, Failure};
 use crate::journal::Event;
 use crate::node::Node;
@@ -50,14 +51,16 @@ fn tell_failures(report: &Report) {
 pub fn tell(report: &Report) -> Exit {
     report.links.iter().for_each(tell_link);
     tell_failures(report);
+    let blocked = blocked::tell(report);
     let rejected = report.links.iter().any(|link| !link.rejected.is_empty());
-    match report.outcome() {
+    let exit = match report.outcome() {
         Outcome::Done if rejected => Exit::Attention,
         Outcome::Done => Exit::Done,
         Outcome::WorkLeft => Exit::OutOfTime,
         Outcome::Unreachable => Exit::Unreachable,
         Outcome::Failed => Exit::Failed,
-    }
+    };
+    exit.worse(blocked)
 }
 
 fn tell_link(link: &LinkReport) {

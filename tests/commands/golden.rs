@@ -3,16 +3,11 @@
 //! `UPDATE_GOLDEN=1` writes the files anew.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
-use crate::support::{Scene, files};
-
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
-}
+use crate::support::{Scene, files, golden};
 
 /// The help of a command and of those below it, by golden file name.
-fn helps(scene: &Scene, words: &[String], found: &mut BTreeMap<String, String>) {
+pub(super) fn helps(scene: &Scene, words: &[String], found: &mut BTreeMap<String, String>) {
     let run = scene.run(scene.command().env("COLUMNS", "100").args(words).arg("--help")).expect(0);
     assert_eq!(run.err, "", "help is a result");
     for command in commands_in(&run.out) {
@@ -30,36 +25,23 @@ fn commands_in(help: &str) -> Vec<String> {
     names.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help").map(str::to_owned).collect()
 }
 
-/// What differs, with the line that begins it.
-fn difference(expected: &str, got: &str) -> Option<String> {
-    if expected == got {
-        return None;
-    }
-    let (mut left, mut right) = (expected.lines(), got.lines());
-    let line =
-        1 + std::iter::from_fn(|| Some((left.next(), right.next()))).take_while(|(a, b)| a == b && a.is_some()).count();
-    Some(format!("differs at line {line}\n--- expected\n{expected}\n--- got\n{got}"))
+/// The golden files of helps.
+fn kept() -> Vec<std::path::PathBuf> {
+    files(&golden::folder()).into_iter().filter(|file| file.extension().is_some_and(|end| end == "help")).collect()
 }
 
 #[test]
 fn the_help_of_every_command_is_what_its_golden_file_says() {
     let mut helps_found = BTreeMap::new();
     helps(&Scene::new(), &[], &mut helps_found);
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        files(&folder()).iter().for_each(|file| std::fs::remove_file(file).expect("an old golden file"));
-        helps_found.iter().for_each(|(name, help)| std::fs::write(folder().join(name), help).expect("a golden file"));
+    if golden::is_updated() {
+        kept().iter().for_each(|file| std::fs::remove_file(file).expect("an old golden file"));
     }
-    let kept: Vec<String> =
-        files(&folder()).iter().map(|file| file.file_name().unwrap().to_string_lossy().into_owned()).collect();
-    assert_eq!(kept, helps_found.keys().cloned().collect::<Vec<_>>(), "one golden file per command");
-    let differing: Vec<String> = helps_found
-        .iter()
-        .filter_map(|(name, help)| {
-            let expected = std::fs::read_to_string(folder().join(name)).expect("a golden file");
-            difference(&expected, help).map(|difference| format!("{name} {difference}"))
-        })
-        .collect();
+    let differing: Vec<String> = helps_found.iter().filter_map(|(name, help)| golden::compare(name, help)).collect();
     assert!(differing.is_empty(), "{}\nUPDATE_GOLDEN=1 accepts this", differing.join("\n"));
+    let kept: Vec<String> =
+        kept().iter().map(|file| file.file_name().unwrap().to_string_lossy().into_owned()).collect();
+    assert_eq!(kept, helps_found.keys().cloned().collect::<Vec<_>>(), "one golden file per command");
 }
 
 #[test]

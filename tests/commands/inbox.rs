@@ -4,10 +4,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use packhorse_shared::bundle::{BundleName, BundleReader, BundleWriter, Limits, Manifest, ShortDigest};
+use packhorse_shared::bundle::{BundleName, ShortDigest};
 use packhorse_shared::id::NetworkId;
 
-use crate::support::{Run, Scene, files};
+use crate::support::{Run, Scene, files, rewritten};
 
 const TABLE: &str = "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b TEXT);
 INSERT INTO t VALUES (1, 'x', 'x'), (2, 'y', 'y')";
@@ -129,19 +129,6 @@ fn a_bundle_altered_anywhere_goes_into_quarantine_even_if_its_name_was_made_to_f
     names.iter().for_each(|name| post.quarantined(&run, name, ""));
     assert_eq!(post.scene.sql("alice", "SELECT a FROM t WHERE id = 1"), "x", "nothing of them was applied");
     post.converges();
-}
-
-/// The bundle with another manifest, as a sender that means no good could seal it.
-fn rewritten(bytes: &[u8], alter: &dyn Fn(&mut Manifest)) -> Vec<u8> {
-    let (mut manifest, members) = BundleReader::read_all(bytes, Limits::BUNDLE, |_| true).unwrap();
-    alter(&mut manifest);
-    let mut writer = BundleWriter::new();
-    for (name, content) in members {
-        writer.bytes(name, content);
-    }
-    let mut written = Vec::new();
-    writer.write(manifest, &mut written).unwrap();
-    written
 }
 
 #[test]

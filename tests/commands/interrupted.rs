@@ -32,7 +32,9 @@ fn of_two_runs_at_once_the_second_says_who_is_running() {
         &["remote", "remove", "alice"],
         &pack,
     ] {
-        scene.packhorse("hq", words).refused(1, &["another run works on", "hq.home", &told, "wait until it is done"]);
+        let is_transfer = matches!(words[0], "sync" | "transfer");
+        let busy = if is_transfer { "another run moves the bundles of" } else { "another run works on" };
+        scene.packhorse("hq", words).refused(1, &[busy, "hq.home", &told, "wait until it is done"]);
     }
     first.kill().unwrap();
     first.wait().unwrap();

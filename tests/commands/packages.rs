@@ -4,10 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use packhorse_shared::bundle::package::{DATABASE, LINK};
-use packhorse_shared::bundle::{BundleReader, BundleWriter, Limits};
-
-use crate::support::{Run, Scene, files, text};
+use crate::support::{Run, Scene, files, rewritten, text};
 
 /// Incompressible enough for a package of many KiB.
 const TABLE: &str = "CREATE TABLE t (id INTEGER PRIMARY KEY, a BLOB);
@@ -103,20 +100,6 @@ fn a_package_of_a_later_format_asks_for_an_update() {
     let package = package();
     let newer = rewritten(&package.bytes, &|manifest| manifest.format += 1);
     package.refused(&newer, 1, &["tried.rdb cannot be restored", "format 2", "up to 1", "update Packhorse here"]);
-}
-
-/// The package again, with another manifest.
-fn rewritten(bytes: &[u8], alter: &dyn Fn(&mut packhorse_shared::bundle::Manifest)) -> Vec<u8> {
-    let knows = |name: &str| [DATABASE, LINK].contains(&name);
-    let (mut manifest, members) = BundleReader::read_all(bytes, Limits::PACKAGE, knows).unwrap();
-    alter(&mut manifest);
-    let mut writer = BundleWriter::new();
-    for (name, content) in members {
-        writer.bytes(name, content);
-    }
-    let mut written = Vec::new();
-    writer.write(manifest, &mut written).unwrap();
-    written
 }
 
 #[test]

@@ -112,6 +112,6 @@ fn all_remotes_are_packed_into_a_folder() {
     assert!(!run.err.contains("bob"));
     fs::write(scene.path("file"), "").unwrap();
     let run = scene.packhorse("hq", &["remote", "pack", "--all", "-o", "file", "--no-passphrase"]);
-    run.refused(1, &["file", "make the folder"]);
+    run.refused(2, &["file is a file", "name a folder", "-o packages/"]);
     assert!(text(&scene.path("packages/bob.rdb")).ends_with("bob.rdb"));
 }

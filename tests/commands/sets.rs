@@ -100,7 +100,10 @@ fn an_option_belongs_to_the_table_before_it() {
         (&["--where", "1", "--table", "companies"], &["--where \"1\" stands before any --table"]),
         (&["--table", "companies", "--where", "1", "--where", "2"], &["--where twice", "AND or OR"]),
         (&["--table", "contacts", "--follow", "company_id", "--where", "1"], &["both --where and --follow"]),
-        (&["--table", "campaigns", "--table", "Campaigns"], &["has the table \"Campaigns\" already"]),
+        (
+            &["--table", "campaigns", "--table", "Campaigns"],
+            &["the table \"Campaigns\" is named twice", "keep one of them"],
+        ),
     ] {
         refused(&scene, words, told);
     }

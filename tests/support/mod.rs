@@ -1,7 +1,9 @@
 //! What the tests stand on: a folder of their own, the binary under test, and other programs that write databases.
 
 pub mod crm;
+pub mod golden;
 mod refusal;
+mod rewritten;
 pub mod service;
 pub mod volume;
 
@@ -10,6 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
+
+pub use rewritten::rewritten;
 
 /// The binary under test.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_packhorse");

@@ -22,9 +22,14 @@ impl Run {
     /// The run, which must not have shown its inside, nor sent the terminal a control character.
     #[track_caller]
     pub fn calm(self) -> Self {
-        INSIDE.iter().for_each(|inside| assert!(!self.err.contains(inside), "{inside:?} in {self:#?}"));
-        let said = format!("{}{}", self.out, self.err);
-        assert!(said.chars().all(|c| c == '\n' || !c.is_control()), "a control character in {self:#?}");
+        assert_eq!(self.restless(), None, "{self:#?}");
         self
+    }
+
+    /// What of its inside it has shown, or which control character it has sent.
+    pub fn restless(&self) -> Option<String> {
+        let inside = INSIDE.iter().find(|inside| self.err.contains(**inside)).map(|inside| format!("{inside:?}"));
+        let mut said = self.out.chars().chain(self.err.chars());
+        inside.or_else(|| said.find(|c| c.is_control() && *c != '\n').map(|c| format!("the character {c:?}")))
     }
 }

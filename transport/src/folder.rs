@@ -177,11 +177,11 @@ impl Carrier for FolderCarrier<'_> {
     fn read_marker(&mut self, remote: Option<&NodeName>) -> Result<Option<Vec<u8>>, TransportError> {
         let opened = match File::open(self.of_remote(remote).join(MARKER)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            other => other.map_err(self.failed("read", &MARKER))?,
+            other => other.map_err(self.failed("read", &marker_of(remote)))?,
         };
         let mut content = Vec::new();
         let limit = MARKER_MAX as u64 + 1;
-        opened.take(limit).read_to_end(&mut content).map_err(self.failed("read", &MARKER))?;
+        opened.take(limit).read_to_end(&mut content).map_err(self.failed("read", &marker_of(remote)))?;
         Ok(Some(content))
     }
 
@@ -196,8 +196,13 @@ impl Carrier for FolderCarrier<'_> {
             self.disk.rename(&beside, &folder.join(MARKER))?;
             self.disk.sync_folder(&folder)
         };
-        write().map_err(self.failed("write", &MARKER))
+        write().map_err(self.failed("write", &marker_of(remote)))
     }
+}
+
+/// The marker as it is told: the relay's own, or that in a remote's folder.
+fn marker_of(remote: Option<&NodeName>) -> String {
+    remote.map_or_else(|| MARKER.to_owned(), |remote| format!("{remote}/{MARKER}"))
 }
 
 /// One put: the steps from the bytes to the published name.

@@ -28,13 +28,19 @@ enum Target {
 /// Schemes that the design knows and this version does not carry.
 const NOT_CARRIED: [&str; 3] = ["ftp", "ftps", "sftp"];
 
+/// The longest address, in bytes: no system opens a longer path.
+const ADDRESS_MAX: usize = 4096;
+
 impl Location {
     /// Reads an address. `ftp`, `ftps` and `sftp` are addresses too: it is [`Location::folder`] that refuses them,
     /// so that a list of relays may name them beside a folder.
     pub fn parse(text: &str) -> Result<Self, TransportError> {
         let bad = |reason| TransportError::BadLocation { text: without_password(text), reason };
-        if text.is_empty() || text.contains('\0') {
-            return Err(bad("it is empty or contains a NUL"));
+        match text {
+            "" => return Err(bad("it is empty")),
+            _ if text.contains('\0') => return Err(bad("it contains a NUL")),
+            _ if text.len() > ADDRESS_MAX => return Err(bad("it is longer than any path can be")),
+            _ => {}
         }
         let target = match text.split_once("://") {
             None => Target::Folder(PathBuf::from(text)),
@@ -143,9 +149,16 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_refused() {
-        for text in
-            ["", "file://server/share", "file:///a%2", "file:///a%zz", "file:///%ff", "file:///%00", "http://x/"]
-        {
+        for text in [
+            "",
+            &"x".repeat(5_000),
+            "file://server/share",
+            "file:///a%2",
+            "file:///a%zz",
+            "file:///%ff",
+            "file:///%00",
+            "http://x/",
+        ] {
             assert!(matches!(Location::parse(text), Err(TransportError::BadLocation { .. })), "{text}");
         }
     }

@@ -65,13 +65,11 @@ impl Restorer<'_> {
         node: NodeId,
         config: &dyn Fn(Start<'_>) -> Result<String, InitialConfigError>,
     ) -> Result<Restored, UnbundlerError> {
-        // A log or journal of a database that was moved away would be played into the new one.
-        let mut in_the_way = std::iter::once(site.database.to_owned()).chain(companions(site.database));
-        if let Some(path) = in_the_way.find(|path| path.exists()) {
+        let draft = beside(site.database);
+        if let Some(path) = in_the_way(site.database, &draft) {
             return Err(UnbundlerError::DatabaseThere { path });
         }
-        let draft = beside(site.database);
-        let unpacked = self.unpack(site.package, &draft);
+        let unpacked = self.unpack(site, &draft);
         let made = unpacked.and_then(|(manifest, start)| self.make(site, &draft, node, config, manifest, &start));
         if made.is_err() {
             // Whatever stopped us, what it stopped is of no use to anybody; the error itself is what is to be told.
@@ -81,7 +79,8 @@ impl Restorer<'_> {
     }
 
     /// Takes the package apart. Everything in it was checked when this returns.
-    fn unpack(&self, package: &Path, draft: &Path) -> Result<(Manifest, LinkStart), UnbundlerError> {
+    fn unpack(&self, site: &Site<'_>, draft: &Path) -> Result<(Manifest, LinkStart), UnbundlerError> {
+        let package = site.package;
         let open = File::open(package).map_err(failed("open", package))?;
         let refused = |source| UnbundlerError::Package { path: package.to_owned(), source };
         let (manifest, mut members) = BundleReader::open(BufReader::new(open), Limits::PACKAGE).map_err(refused)?;
@@ -93,7 +92,7 @@ impl Restorer<'_> {
         while let Some(name) = members.peek().map(|member| member.name.clone()) {
             match name.as_str() {
                 DATABASE if !database => {
-                    self.write_database(draft, |to| members.copy_to(to), &refused)?;
+                    self.write_database(site.database, draft, |to| members.copy_to(to), &refused)?;
                     database = true;
                 }
                 LINK => start = Some(LinkStart::from_bytes(&members.read().map_err(refused)?).map_err(refused)?),
@@ -108,15 +107,16 @@ impl Restorer<'_> {
 
     fn write_database(
         &self,
+        database: &Path,
         draft: &Path,
         copy: impl FnOnce(&mut dyn Write) -> Result<(), BundleError>,
         refused: &dyn Fn(BundleError) -> UnbundlerError,
     ) -> Result<(), UnbundlerError> {
         let disk = self.world.disk;
         for path in companions(draft).chain([draft.to_owned()]) {
-            disk.remove(&path).map_err(failed("remove", &path))?;
+            disk.remove(&path).map_err(failed("make", database))?;
         }
-        let mut file = disk.create_new(draft).map_err(failed("make", draft))?;
+        let mut file = disk.create_new(draft).map_err(failed("make", database))?;
         let mut buffered = BufWriter::new(&mut file);
         copy(&mut buffered).map_err(refused)?;
         buffered.flush().map_err(failed("write", draft))?;
@@ -137,7 +137,25 @@ impl Restorer<'_> {
         let text = config(Start { name: &manifest.to, relays: &start.relays })
             .map_err(|error| UnbundlerError::Config { why: error.to_string() })?;
         let identity = HomeIdentity { network: manifest.network, node, name: manifest.to.clone() };
+        let is_new = Home::open(site.home).is_err();
         let home = self.home(site.home, &identity, &text)?;
+        let made = self.settle(site, draft, &home, manifest, start);
+        if made.is_err() && is_new && site.database.symlink_metadata().is_err() {
+            // Nobody has heard of it yet, and the next try may be for another place. The error itself is what is to be told.
+            let _ = home.abandon(self.world.disk);
+        }
+        made
+    }
+
+    /// Makes the unpacked database the home's, and gives it its name.
+    fn settle(
+        &self,
+        site: &Site<'_>,
+        draft: &Path,
+        home: &Home,
+        manifest: Manifest,
+        start: &LinkStart,
+    ) -> Result<Restored, UnbundlerError> {
         self.reached(Step::RestoreHomeMade, site)?;
         let identity = Identity { network: manifest.network, node: home.identity().node };
         let beginning = Beginning { epoch: start.epoch, complete_to: start.complete_to };
@@ -180,6 +198,14 @@ fn beside(database: &Path) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
     name.push(".new");
     PathBuf::from(name)
+}
+
+/// What stands where the database or its draft is to be. A log or journal of a database that was moved away would be played
+/// into the new one, and a link that leads nowhere is somebody's; a draft that was cut short is ours and is made again.
+fn in_the_way(database: &Path, draft: &Path) -> Option<PathBuf> {
+    let mut places = std::iter::once(database.to_owned()).chain(companions(database));
+    let found = places.find(|path| path.symlink_metadata().is_ok());
+    found.or_else(|| draft.is_dir().then(|| draft.to_owned()))
 }
 
 /// The files that SQLite keeps beside a database and takes for its latest changes.

@@ -46,7 +46,7 @@ impl ConfigError {
             path: path.to_owned(),
             line: line_of(text.as_bytes(), start),
             key: key_at(text, start),
-            why: one_line(error.message()),
+            why: plain(&one_line(error.message())),
         }
     }
 
@@ -56,7 +56,7 @@ impl ConfigError {
             path: path.to_owned(),
             line: line_of(bytes, valid_up_to),
             key: None,
-            why: "it holds bytes that are not UTF-8 text".to_owned(),
+            why: "it holds bytes that are not UTF-8 text (save it as UTF-8)".to_owned(),
         }
     }
 }
@@ -70,6 +70,34 @@ pub(crate) fn line_of(text: &[u8], at: usize) -> usize {
 pub(crate) fn one_line(message: &str) -> String {
     let words: Vec<&str> = message.split(|c: char| c.is_control()).map(str::trim).filter(|w| !w.is_empty()).collect();
     words.join("; ")
+}
+
+/// The parser's words in plain ones.
+fn plain(message: &str) -> String {
+    let words = [
+        ("unknown field", "there is no key"),
+        ("missing field", "it lacks the key"),
+        ("unknown variant", "there is no value"),
+        ("duplicate key", "it is there twice"),
+        ("invalid type: map", "it is a section"),
+        ("invalid type: sequence", "it is a list"),
+        ("invalid type: integer", "it is the number"),
+        ("invalid type: floating point", "it is the number"),
+        ("invalid type: string", "it is the text"),
+        ("invalid type: boolean", "it is"),
+        ("invalid type: ", "it is "),
+        ("expected a sequence", "expected a list, as in [\"a\", \"b\"] or under [[section]]"),
+        ("expected a map", "expected a section"),
+    ];
+    let told = words.iter().fold(message.to_owned(), |told, (theirs, ours)| told.replace(theirs, ours));
+    match told.split_once("expected struct ") {
+        None => told,
+        // The structure's name is ours alone.
+        Some((before, after)) => {
+            let rest = after.trim_start_matches(|c: char| c.is_alphanumeric());
+            format!("{before}expected a section{rest}")
+        }
+    }
 }
 
 fn key_at(text: &str, at: usize) -> Option<String> {

@@ -131,7 +131,15 @@ fn a_damaged_file_is_refused_with_line_and_key() {
     refused("[node]\nname = \"hq\"\n", 1, Some("node"), "database");
     refused("[node]\nname = \"HQ\"\ndatabase = \"a\"\n", 2, Some("node.name"), "a-z");
     refused(&node("[bundle]\nseal_att = \"1 KiB\"\n"), 5, Some("bundle.seal_att"), "seal_at");
-    refused(&node("[bundel]\n"), 4, Some("bundel"), "unknown");
+    refused(&node("[bundel]\n"), 4, Some("bundel"), "there is no key `bundel`, expected one of `node`");
+    refused("bundle = 7\n", 1, Some("bundle"), "it is the number `7`, expected a section;");
+    refused(
+        &node("[table.a]\nidentity = \"b\"\n"),
+        5,
+        Some("table.a.identity"),
+        "it is the text \"b\", expected a list",
+    );
+    refused(&node("[set.s.table]\nname = \"b\"\n"), 4, Some("set.s.table"), "it is a section, expected a list");
     refused(&node("[bundle]\n\nseal_at = \"0 KiB\"\n"), 6, Some("bundle.seal_at"), "more than zero");
     refused(&node("[bundle]\nseal_at = 5\n"), 5, Some("bundle.seal_at"), "256 KiB");
     refused(&node("[watch]\napply_every = \"0 s\"\n"), 5, Some("watch.apply_every"), "more than zero");
@@ -178,7 +186,7 @@ fn damage_in_sets_and_remotes_is_found_where_it_is() {
 #[test]
 fn what_is_not_even_toml_is_refused_with_its_line() {
     refused(&node("relay = \"unclosed\n"), 4, Some("relay"), "string");
-    refused(&node("name = \"twice\"\n"), 4, Some("name"), "duplicate");
+    refused(&node("name = \"twice\"\n"), 4, Some("name"), "it is there twice");
     refused(&node("[bundle\nseal_at = \"1 B\"\n"), 4, Some("bundle"), "table");
     assert!(parse("\u{1}").is_err());
     assert!(parse(&"[a.".repeat(10_000)).is_err());

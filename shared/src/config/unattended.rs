@@ -170,10 +170,8 @@ fn some_filled_path<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PathBuf
 }
 
 fn at_least_one<'de, D: Deserializer<'de>>(from: D) -> Result<usize, D::Error> {
-    match usize::deserialize(from)? {
-        0 => Err(Error::custom("it must be at least 1")),
-        keep => Ok(keep),
-    }
+    let keep = usize::try_from(i64::deserialize(from)?).unwrap_or_default();
+    if keep == 0 { Err(Error::custom("it must be at least 1")) } else { Ok(keep) }
 }
 
 /// Reads a text, for the shell, or a list of texts.
@@ -238,6 +236,7 @@ mod tests {
     fn what_makes_no_sense_is_refused_with_its_line() {
         let cases = [
             ("[log]\nkeep = 0", "at least 1"),
+            ("[log]\nkeep = -7", "at least 1"),
             ("[log]\nformat = \"xml\"", "xml"),
             ("[log]\nfile = \"log/\\u0000\"", "zero byte"),
             ("[log]\nlevels = { harvest = \"info\" }", "harvest"),

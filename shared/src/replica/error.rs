@@ -19,7 +19,7 @@ pub enum ReplicaError {
         path: PathBuf,
     },
     /// The file is something else.
-    #[error("{path} is not an SQLite database: check the path")]
+    #[error("{path} is not an SQLite database (or it is encrypted, and cannot be synced): check the path")]
     NotADatabase {
         /// Which file.
         path: PathBuf,
@@ -93,6 +93,20 @@ pub enum ReplicaError {
         table: String,
         /// Why.
         why: String,
+    },
+    /// A table that was to be left out is not there.
+    #[error("table \"{table}\" cannot be left out: {why}")]
+    NotLeftOut {
+        /// Which table.
+        table: String,
+        /// Why.
+        why: String,
+    },
+    /// Every table that could be synced was to be left out.
+    #[error("nothing of the database {path} is left to sync: leave out fewer tables")]
+    NothingLeft {
+        /// Which database.
+        path: PathBuf,
     },
     /// A configured reference does not fit the database.
     #[error(

@@ -11,8 +11,10 @@ use packhorse_shared::replica::Replica;
 use packhorse_shared::seam::Step;
 use packhorse_shared::set::{Param, Scalar};
 
+use crate::addresses;
 use crate::commands::set::parameters_of;
 use crate::failure::{Exit, Failure};
+use crate::names;
 use crate::node::{Node, WORLD, reached};
 use crate::relay;
 use crate::report::note;
@@ -29,6 +31,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub struct Add {
     /// The remote's name
+    #[arg(value_parser = names::node)]
     name: NodeName,
 
     /// The sync set that it shares
@@ -86,6 +89,7 @@ impl Add {
         node.check_set(&remote.set)?;
         check_params(&node, &remote)?;
         node.bound_set(&remote)?;
+        addresses::carried(&remote.relay)?;
         relay::prepare_remote(&mut node, &self.name)?;
         reached(Step::RemoteFolderMade, &node.home.config_path())?;
         edit_file(WORLD.disk, &node.home.config_path(), |text| add_remote(text, &self.name, &remote))?;
@@ -109,9 +113,13 @@ fn check_params(node: &Node, remote: &RemoteConfig) -> Result<(), Failure> {
     let names = |all: Vec<&String>| all.into_iter().map(|name| format!(":{name}")).collect::<Vec<_>>().join(", ");
     let unknown: Vec<&String> = remote.params.keys().filter(|name| !known.contains(*name)).collect();
     if !unknown.is_empty() {
-        let told = if known.is_empty() { "it has none".to_owned() } else { names(known.iter().collect()) };
-        return Err(Failure::usage(format!("the set \"{}\" has no parameter {}", remote.set, names(unknown)))
-            .hint(format!("its parameters: {told}")));
+        let hint = match known.is_empty() {
+            true => "it has none at all: leave out --param".to_owned(),
+            false => format!("its parameters: {}", names(known.iter().collect())),
+        };
+        return Err(
+            Failure::usage(format!("the set \"{}\" has no parameter {}", remote.set, names(unknown))).hint(hint)
+        );
     }
     let missing: Vec<&String> = known.iter().filter(|name| !remote.params.contains_key(*name)).collect();
     if missing.is_empty() {

@@ -57,6 +57,7 @@ impl Pack {
         }
         note_unknown_policies(&node);
         check_sets(&node, &orders)?;
+        self.make_folder()?;
         orders.iter().try_for_each(|(remote, file)| pack(&mut node, remote, file))?;
         Ok(Exit::Done)
     }
@@ -64,8 +65,6 @@ impl Pack {
     fn orders(&self, node: &Node) -> Result<Vec<(NodeName, PathBuf)>, Failure> {
         let Some(name) = &self.name else {
             let file = |name: &NodeName| self.output.join(format!("{name}.rdb"));
-            std::fs::create_dir_all(&self.output)
-                .map_err(|error| Failure::file("make the folder", &self.output, &error))?;
             return Ok(node.config.remotes.keys().map(|name| (name.clone(), file(name))).collect());
         };
         if self.output.is_dir() {
@@ -74,10 +73,22 @@ impl Pack {
         }
         Ok(vec![(name.clone(), self.output.clone())])
     }
+
+    /// The folder for the packages of all.
+    fn make_folder(&self) -> Result<(), Failure> {
+        let folder = &self.output;
+        match std::fs::metadata(folder) {
+            _ if !self.all => Ok(()),
+            Ok(found) if !found.is_dir() => Err(Failure::usage(format!("{} is a file", folder.display()))
+                .hint("with --all, name a folder for the packages: -o packages/")),
+            _ => std::fs::create_dir_all(folder).map_err(|error| Failure::file("make the folder", folder, &error)),
+        }
+    }
 }
 
-/// Each of their sets once, before any package is made.
+/// Each remote's set with its values, and each set once, before any package is made.
 fn check_sets(node: &Node, orders: &[(NodeName, PathBuf)]) -> Result<(), Failure> {
+    orders.iter().try_for_each(|(remote, _)| node.set_of_remote(remote).map(drop))?;
     let remotes = orders.iter().filter_map(|(remote, _)| node.config.remotes.get(remote));
     let sets: BTreeSet<&str> = remotes.map(|remote| remote.set.as_str()).collect();
     sets.into_iter().try_for_each(|set| node.check_set(set))

@@ -9,6 +9,7 @@ use packhorse_shared::set::{BoundSet, Scope, SetTable};
 use super::tables::Tables;
 use super::told::{parameters_of, remotes_with};
 use crate::failure::{Exit, Failure};
+use crate::names;
 use crate::node::{Node, WORLD};
 use crate::report::note;
 use crate::wording::count;
@@ -29,19 +30,11 @@ to come with it. Parameters get their values where a remote is added:
 #[command(after_help = EXAMPLES)]
 pub struct Add {
     /// The set's name
-    #[arg(value_parser = name)]
+    #[arg(value_parser = names::set)]
     name: String,
 
     #[command(flatten)]
     tables: Tables<true>,
-}
-
-fn name(text: &str) -> Result<String, String> {
-    let is_plain = |c: char| c.is_alphanumeric() || "-_.".contains(c);
-    match !text.is_empty() && text.chars().all(is_plain) {
-        true => Ok(text.to_owned()),
-        false => Err("a set's name is made of letters, digits, - _ and .".to_owned()),
-    }
 }
 
 impl Add {
@@ -66,7 +59,12 @@ impl Add {
                 .hint("choose another name"));
         }
         let mut tables: Vec<SetTable> = node.config.set(&self.name).unwrap_or_default().tables().to_vec();
+        let there = tables.len();
         for table in &self.tables.0 {
+            if tables.iter().skip(there).any(|typed| typed.name.eq_ignore_ascii_case(&table.name)) {
+                return Err(Failure::usage(format!("the table \"{}\" is named twice", table.name))
+                    .hint("keep one of them, with all that is to be said of it"));
+            }
             if tables.iter().any(|known| known.name.eq_ignore_ascii_case(&table.name)) {
                 let message = format!("the set \"{}\" has the table \"{}\" already", self.name, table.name);
                 let way = format!("packhorse set remove {} --table {}", self.name, table.name);

@@ -10,6 +10,7 @@ use crate::failure::{Exit, Failure};
 use crate::lint::excerpt;
 use crate::node::Node;
 use crate::report::{json, note, result};
+use crate::wording::brief;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -83,7 +84,8 @@ fn told(set: &str, finding: &Finding) -> Told {
 }
 
 fn tell(set: &str, finding: &Finding) {
-    result(&format!("{}: the set \"{set}\", table \"{}\": {}", finding.severity.name(), finding.table, finding.wrong));
+    let wrong = brief(&finding.wrong);
+    result(&format!("{}: the set \"{set}\", table \"{}\": {wrong}", finding.severity.name(), finding.table));
     finding.place.iter().flat_map(excerpt).for_each(|line| result(&format!("  {line}")));
     result(&format!("  hint: {}", finding.mend));
 }

@@ -69,7 +69,9 @@ impl Remove {
             return Err(Failure::usage(format!("\"{table}\" is the only table of the set \"{}\"", self.name))
                 .hint(format!("remove the set: `packhorse set remove {}`", self.name)));
         }
-        node.check_scope(&format!("the set \"{}\" without {table}", self.name), &Scope::Tables(left))?;
+        let without = format!("the set \"{}\" without {table}", self.name);
+        let needed = |failure: Failure| failure.hint("remove what needs it first, or leave it in the set");
+        node.check_scope(&without, &Scope::Tables(left)).map_err(needed)?;
         edit_file(WORLD.disk, &node.home.config_path(), |text| remove_set_table(text, &self.name, table))?;
         note(&format!("removed {table} from the set {}", self.name));
         Ok(Exit::Done)

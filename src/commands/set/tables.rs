@@ -29,6 +29,8 @@ impl<const REQUIRED: bool> Args for Tables<REQUIRED> {
             command.arg(match name {
                 "table" => arg.required(REQUIRED),
                 "columns" => arg.value_delimiter(','),
+                // An expression may begin with a minus.
+                "where" => arg.allow_hyphen_values(true),
                 _ => arg,
             })
         })

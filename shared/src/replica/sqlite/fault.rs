@@ -5,6 +5,7 @@ use std::path::Path;
 
 use rusqlite::ErrorCode;
 
+use super::names::is_ours;
 use crate::marks::DamagedMarks;
 use crate::replica::ReplicaError;
 
@@ -58,6 +59,9 @@ impl Fault {
             Self::Disk(error) => return ReplicaError::Disk { path, why: error.to_string() },
             Self::Sqlite(source) => source,
         };
+        if let Some(what) = lost_of_ours(&source) {
+            return ReplicaError::Damaged { path, what };
+        }
         match source.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => ReplicaError::Locked { path },
             Some(ErrorCode::NotADatabase) => ReplicaError::NotADatabase { path },
@@ -70,4 +74,15 @@ impl Fault {
             _ => ReplicaError::Sqlite { path, doing, source },
         }
     }
+}
+
+/// A table of ours that somebody has dropped, in SQLite's words.
+fn lost_of_ours(error: &rusqlite::Error) -> Option<String> {
+    let words = match error {
+        rusqlite::Error::SqliteFailure(_, Some(words)) => words,
+        rusqlite::Error::SqlInputError { msg, .. } => msg,
+        _ => return None,
+    };
+    let table = words.strip_prefix("no such table: ")?;
+    is_ours(table.strip_prefix("main.").unwrap_or(table)).then(|| words.clone())
 }

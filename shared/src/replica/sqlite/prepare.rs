@@ -10,7 +10,7 @@ use super::capture::{ensure_log, install};
 use super::fault::{Fault, Outcome};
 use super::names::quoted;
 use super::open::{self, Journal};
-use super::schema::{Candidate, candidates, leave_out_unwritable};
+use super::schema::{Candidate, candidates, leave_out_unwritable, why_unknown};
 use super::{metadata, state};
 use crate::clock::Reading;
 use crate::id::{ColumnId, TableId};
@@ -98,20 +98,17 @@ fn refuse_prepared(connection: &Connection, path: &Path) -> Outcome<()> {
     }
 }
 
-fn choose(connection: &Connection, path: &Path, choice: &Choice) -> Outcome<(Vec<Candidate>, Vec<LeftOut>)> {
+fn choose(connection: &Connection, path: &Path, choice: &Choice) -> Outcome<Chosen> {
     let (found, mut left_out) = candidates(connection)?;
     let mut writable = leave_out_unwritable(connection, found, &mut left_out);
-    let known = |name: &str| writable.iter().any(|table| table.name.eq_ignore_ascii_case(name));
     let (Choice::Only(named) | Choice::Except(named)) = choice else {
-        return at_least_one(path, writable, left_out);
+        return at_least_one(writable, left_out, ReplicaError::NoTables { path: path.to_owned() });
     };
     for name in named {
-        let reason =
-            left_out.iter().find(|left| left.table.eq_ignore_ascii_case(name)).map(|left| left.why.to_string());
-        if !known(name) && (reason.is_none() || matches!(choice, Choice::Only(_))) {
-            let why = reason.unwrap_or_else(|| "there is no such table".to_owned());
-            return Err(Fault::Said(ReplicaError::Table { table: name.clone(), why }));
-        }
+        refuse_unknown(connection, name, choice, (&writable, &left_out))?;
+    }
+    if writable.is_empty() {
+        return Err(Fault::Said(ReplicaError::NoTables { path: path.to_owned() }));
     }
     let wanted = |table: &Candidate| {
         let is_named = named.iter().any(|name| name.eq_ignore_ascii_case(&table.name));
@@ -120,14 +117,42 @@ fn choose(connection: &Connection, path: &Path, choice: &Choice) -> Outcome<(Vec
     let unwanted: Vec<_> = writable.iter().filter(|table| !wanted(table)).map(|table| table.name.clone()).collect();
     writable.retain(wanted);
     left_out.extend(unwanted.into_iter().map(|table| LeftOut { table, why: WhyLeftOut::NotChosen }));
-    at_least_one(path, writable, left_out)
+    at_least_one(writable, left_out, ReplicaError::NothingLeft { path: path.to_owned() })
 }
 
-fn at_least_one(path: &Path, tables: Vec<Candidate>, left: Vec<LeftOut>) -> Outcome<(Vec<Candidate>, Vec<LeftOut>)> {
-    if tables.is_empty() {
-        return Err(Fault::Said(ReplicaError::NoTables { path: path.to_owned() }));
+type Chosen = (Vec<Candidate>, Vec<LeftOut>);
+
+fn at_least_one(tables: Vec<Candidate>, left: Vec<LeftOut>, none: ReplicaError) -> Outcome<Chosen> {
+    if tables.is_empty() { Err(Fault::Said(none)) } else { Ok((tables, left)) }
+}
+
+/// A table that is chosen can be synced; one that is to be left out is there. `of`: those that can be, and the others.
+fn refuse_unknown(
+    connection: &Connection,
+    name: &str,
+    choice: &Choice,
+    (writable, left_out): (&[Candidate], &[LeftOut]),
+) -> Outcome<()> {
+    let left = left_out.iter().find(|left| left.table.eq_ignore_ascii_case(name));
+    let is_exception = matches!(choice, Choice::Except(_));
+    if writable.iter().any(|table| table.name.eq_ignore_ascii_case(name)) || is_exception && left.is_some() {
+        return Ok(());
     }
-    Ok((tables, left))
+    let why = match left {
+        Some(left) => left.why.to_string(),
+        None => {
+            let mut names: Vec<&str> = writable.iter().map(|table| table.name.as_str()).collect();
+            names.extend(left_out.iter().map(|left| left.table.as_str()));
+            names.sort_unstable();
+            format!("{}; the tables are: {}", why_unknown(connection, name)?, names.join(", "))
+        }
+    };
+    let table = name.to_owned();
+    Err(Fault::Said(if is_exception {
+        ReplicaError::NotLeftOut { table, why }
+    } else {
+        ReplicaError::Table { table, why }
+    }))
 }
 
 pub(super) fn add_table(connection: &Connection, table: &Candidate) -> Outcome<SyncedTable> {

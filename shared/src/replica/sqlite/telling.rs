@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use super::SqliteReplica;
-use super::catalogue::Entry;
+use super::catalogue::{Catalogue, Entry};
 use super::fault::Outcome;
 use super::ranges::{has_range, start_of_remotes, why_not};
 use super::references::{self, Origin};
@@ -33,7 +33,7 @@ impl SqliteReplica {
             as_is,
         };
         let tables = self.catalogue.entries().iter().map(|entry| self.table(&teller, entry)).collect::<Outcome<_>>()?;
-        Ok(About { tables, left_out: self.left_out()? })
+        Ok(About { tables, left_out: left_out(&self.reader, &self.catalogue)? })
     }
 
     fn table(&self, teller: &Teller<'_>, entry: &Entry) -> Outcome<TableAbout> {
@@ -46,15 +46,16 @@ impl SqliteReplica {
             triggers: teller.triggers(shape, self.loud.effects.get(&shape.id).unwrap_or(&Effects::new()))?,
         })
     }
+}
 
-    fn left_out(&self) -> Outcome<Vec<LeftOut>> {
-        let (mut found, mut left_out) = candidates(&self.reader)?;
-        found.retain(|candidate| self.catalogue.named(&candidate.name).is_none());
-        let writable = leave_out_unwritable(&self.reader, found, &mut left_out);
-        left_out.extend(writable.into_iter().map(|table| LeftOut { table: table.name, why: WhyLeftOut::NotChosen }));
-        left_out.sort_by(|one, other| one.table.cmp(&other.table));
-        Ok(left_out)
-    }
+/// The tables that are not synced, and why.
+pub(super) fn left_out(connection: &Connection, catalogue: &Catalogue) -> Outcome<Vec<LeftOut>> {
+    let (mut found, mut left_out) = candidates(connection)?;
+    found.retain(|candidate| catalogue.named(&candidate.name).is_none());
+    let writable = leave_out_unwritable(connection, found, &mut left_out);
+    left_out.extend(writable.into_iter().map(|table| LeftOut { table: table.name, why: WhyLeftOut::NotChosen }));
+    left_out.sort_by(|one, other| one.table.cmp(&other.table));
+    Ok(left_out)
 }
 
 struct Teller<'a> {

@@ -65,6 +65,14 @@ pub(in super::super) fn candidates(connection: &Connection) -> Outcome<(Vec<Cand
     Ok((found, left_out))
 }
 
+/// Why a name is none of a table that there is.
+pub(in super::super) fn why_unknown(connection: &Connection, name: &str) -> Outcome<&'static str> {
+    let sql =
+        "SELECT count(*) FROM pragma_table_list WHERE schema = 'main' AND type = 'view' AND name = ?1 COLLATE NOCASE";
+    let views: i64 = connection.query_row(sql, [name], |row| row.get(0))?;
+    Ok(if views > 0 { "it is a view" } else { "there is no such table" })
+}
+
 fn candidate(connection: &Connection, name: &str, without_rowid: bool, strict: bool) -> Outcome<Option<Candidate>> {
     let all = columns(connection, name)?;
     let mut keys: Vec<&Column> = all.iter().filter(|column| column.key_position > 0).collect();

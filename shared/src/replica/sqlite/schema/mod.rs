@@ -6,5 +6,5 @@ mod introspect;
 mod unique;
 
 pub(super) use autoincrement::with_autoincrement;
-pub(super) use introspect::{Candidate, CandidateColumn, candidates, leave_out_unwritable};
+pub(super) use introspect::{Candidate, CandidateColumn, candidates, leave_out_unwritable, why_unknown};
 pub(super) use unique::{UniqueIndex, unique_indexes};

@@ -113,7 +113,14 @@ fn told(looked: &Looked<'_>, text: &str, error: &Error, origin: &dyn Fn(usize) -
         not_the_same(table)
     } else {
         let mend = mend(looked, text, at, &message);
-        Finding::error(Rule::Expression, table, in_brief(&message), mend)
+        // SQLite meets the parenthesis that we put behind it.
+        let breaks_off = message.starts_with("near \")\"") && at.is_some_and(|at| at >= text.len());
+        let wrong = match in_brief(&message) {
+            _ if breaks_off => "it breaks off",
+            "Recursion limit" => "it is nested too deeply",
+            words => words,
+        };
+        Finding::error(Rule::Expression, table, wrong, mend)
     };
     if let Some(at) = at { found.at(text, at) } else { found }
 }

@@ -20,6 +20,8 @@ use super::plan::find;
 use crate::replica::sqlite::SqliteReplica;
 use crate::replica::sqlite::catalogue::{Catalogue, Entry};
 use crate::replica::sqlite::fault::Outcome;
+use crate::replica::sqlite::schema::why_unknown;
+use crate::replica::sqlite::telling::left_out;
 use crate::replica::{Result, TableShape};
 use crate::set::{Finding, Rows, Rule, Scope, SetTable};
 
@@ -42,7 +44,7 @@ fn lint(connection: &Connection, catalogue: &Catalogue, scope: &Scope) -> Outcom
     let mut findings = Vec::new();
     for table in tables {
         let Ok(entry) = find(catalogue, &table.name) else {
-            findings.push(not_synced(table, catalogue));
+            findings.push(not_synced(connection, table, catalogue)?);
             continue;
         };
         let looked = Looked { table, entry, facts: Facts::of(connection, &entry.shape.name)? };
@@ -59,9 +61,15 @@ fn lint(connection: &Connection, catalogue: &Catalogue, scope: &Scope) -> Outcom
     Ok(findings)
 }
 
-fn not_synced(table: &SetTable, catalogue: &Catalogue) -> Finding {
+fn not_synced(connection: &Connection, table: &SetTable, catalogue: &Catalogue) -> Outcome<Finding> {
+    let left_out = left_out(connection, catalogue)?;
+    let why = match left_out.iter().find(|left| left.table.eq_ignore_ascii_case(&table.name)) {
+        Some(left) => left.why.to_string(),
+        None => why_unknown(connection, &table.name)?.to_owned(),
+    };
     let names: Vec<&str> = catalogue.shapes().iter().map(|shape| shape.name.as_str()).collect();
-    Finding::error(Rule::Synced, &table.name, "it is not synced", format!("the tables that are: {}", listed(&names)))
+    let (wrong, mend) = (format!("it is not synced: {why}"), format!("the tables that are: {}", listed(&names)));
+    Ok(Finding::error(Rule::Synced, &table.name, wrong, mend))
 }
 
 /// The set's entry for a table.
