@@ -9,9 +9,9 @@ use std::path::Path;
 
 use clap::Args;
 use packhorse_bundler::seal::Share;
-use packhorse_bundler::select::pending;
+use packhorse_bundler::select::{Pending, pending_of_all};
 use packhorse_shared::bundle::BundleName;
-use packhorse_shared::id::NodeName;
+use packhorse_shared::id::{LinkId, NodeName};
 use packhorse_shared::link::{Role, Standing};
 use packhorse_shared::replica::{Replica, StoredLink, Tally};
 use packhorse_shared::spool::{Quarantined, Spool, SpoolFile};
@@ -79,6 +79,16 @@ struct Pile {
     bytes: u64,
 }
 
+/// What was found of a link.
+struct Seen {
+    pending: Pending,
+    outbox: Pile,
+    inbox: Pile,
+    held: u64,
+    conflicts: u64,
+    aside: Aside,
+}
+
 /// What lies in quarantine of one sender's.
 #[derive(Clone, Default)]
 struct Aside {
@@ -105,32 +115,37 @@ fn look(node: &mut Node) -> Result<Told, Failure> {
     let tally = node.replica.tally()?;
     let spool = node.spool();
     let (inbox, aside) = (by_sender(&spool.inbox()?), aside_by_sender(&spool)?);
+    let shares = node.shares()?;
+    let waiting = waiting(node, &shares)?;
+    let (held, conflicts) = (node.replica.held()?, node.replica.conflicts()?);
     let mut links = Vec::new();
-    for share in node.shares()? {
-        let peer = &share.link.peer;
-        let outbox = pile(&spool.outbox(peer)?);
-        let inbox = inbox.get(peer).copied().unwrap_or_default();
-        let aside = aside.get(peer).cloned().unwrap_or_default();
-        links.push(look_at_link(node, &share, tally, outbox, inbox, &aside)?);
+    for (Share { link, .. }, pending) in shares.iter().zip(waiting) {
+        let count = |by_link: &BTreeMap<LinkId, u64>| by_link.get(&link.id).copied().unwrap_or(0);
+        let seen = Seen {
+            pending,
+            outbox: pile(&spool.outbox(&link.peer)?),
+            inbox: inbox.get(&link.peer).copied().unwrap_or_default(),
+            held: count(&held),
+            conflicts: count(&conflicts),
+            aside: aside.get(&link.peer).cloned().unwrap_or_default(),
+        };
+        links.push(tell_of_link(node, link, tally, seen));
     }
     let database = node.replica.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
     Ok(Told { node: node.name().to_string(), database, accepting: true, links, tables: None })
 }
 
-fn look_at_link(
-    node: &mut Node,
-    share: &Share,
-    tally: Tally,
-    outbox: Pile,
-    inbox: Pile,
-    aside: &Aside,
-) -> Result<LinkTold, Failure> {
-    let link = &share.link;
-    let pending = pending(&*node.replica.glance()?, &share.tables, share.owed())?;
-    let (held, conflicts) = (node.replica.held(link.id)?, node.replica.conflicts(link.id)?);
+/// What waits for each link, as of one moment.
+fn waiting(node: &mut Node, shares: &[Share]) -> Result<Vec<Pending>, Failure> {
+    let links: Vec<_> = shares.iter().map(|share| (&*share.tables, share.owed())).collect();
+    Ok(pending_of_all(&*node.replica.glance()?, &links)?)
+}
+
+fn tell_of_link(node: &Node, link: &StoredLink, tally: Tally, seen: Seen) -> LinkTold {
+    let Seen { pending, outbox, inbox, held, conflicts, aside } = seen;
     let oldest = [pending.oldest, tally.oldest_unharvested].into_iter().flatten().min();
-    let advice = standing_advice(node, link).or_else(|| advice(node, held, conflicts, aside));
-    Ok(LinkTold {
+    let advice = standing_advice(node, link).or_else(|| advice(node, held, conflicts, &aside));
+    LinkTold {
         node: link.peer.to_string(),
         role: link.state.role(),
         state: if advice.is_some() { "attention" } else { "ok" },
@@ -146,7 +161,7 @@ fn look_at_link(
         last_received: link.state.last_accepted().and_then(timestamp),
         oldest_unsent: oldest.and_then(timestamp),
         advice,
-    })
+    }
 }
 
 fn standing_advice(node: &Node, link: &StoredLink) -> Option<String> {

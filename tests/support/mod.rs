@@ -3,6 +3,7 @@
 pub mod crm;
 mod refusal;
 pub mod volume;
+pub mod waiting;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
