@@ -14,14 +14,14 @@ use packhorse_shared::bundle::BundleName;
 use packhorse_shared::id::{LinkId, NodeName};
 use packhorse_shared::link::{Role, Standing};
 use packhorse_shared::replica::{Replica, StoredLink, Tally};
-use packhorse_shared::spool::{Quarantined, Spool, SpoolFile};
+use packhorse_shared::spool::{Spool, SpoolFile};
 use serde::Serialize;
 
 use self::tables::Tables;
 use crate::failure::{Exit, Failure};
 use crate::node::Node;
 use crate::relay::refusal;
-use crate::report::{json, note, result};
+use crate::report::{json, note, result, results};
 use crate::wording::{bytes, count, timestamp};
 
 const EXAMPLES: &str = "\
@@ -205,11 +205,11 @@ fn pile(files: &[SpoolFile]) -> Pile {
 /// What was set aside of each sender's, and why the last of it was.
 fn aside_by_sender(spool: &Spool<'_>) -> Result<BTreeMap<NodeName, Aside>, Failure> {
     let mut by_sender: BTreeMap<NodeName, Aside> = BTreeMap::new();
-    for Quarantined { file, why } in spool.quarantined()? {
-        let Some(sender) = sender(&file.name) else { continue };
+    for quarantined in spool.quarantined()?.iter().rev() {
+        let Some(sender) = sender(&quarantined.file.name) else { continue };
         let aside = by_sender.entry(sender).or_default();
         aside.bundles += 1;
-        aside.why = why.or(aside.why.take());
+        aside.why = aside.why.take().or_else(|| quarantined.why());
     }
     Ok(by_sender)
 }
@@ -238,22 +238,21 @@ fn tell(told: &Told) {
     if told.links.is_empty() {
         note("there are no links yet: make a remote's package with `packhorse remote pack`");
     }
-    for link in &told.links {
-        tell_link(link);
-    }
+    results(told.links.iter().flat_map(lines_of_link));
     told.tables.iter().for_each(Tables::tell);
 }
 
-fn tell_link(link: &LinkTold) {
+fn lines_of_link(link: &LinkTold) -> Vec<String> {
     let role = if link.role == Role::Hub { "hub" } else { "remote" };
-    result(&format!("{}  {role}  {}", link.node, link.state));
     let or_never = |time: &Option<String>| time.clone().unwrap_or_else(|| "never".to_owned());
     let pile = |pile: &Pile| format!("{} ({})", count(pile.bundles, "bundle", "bundles"), bytes(pile.bytes));
     let pending = count(link.pending_changes, "change", "changes");
-    result(&format!("  to send    {pending}; outbox {}; {} unacknowledged", pile(&link.outbox), link.unacknowledged));
-    result(&format!("  received   inbox {}; held {}; quarantined {}", pile(&link.inbox), link.held, link.quarantined));
-    result(&format!("  last sent {}, last received {}", or_never(&link.last_sent), or_never(&link.last_received)));
-    if let Some(advice) = &link.advice {
-        result(&format!("  {advice}"));
-    }
+    let mut lines = vec![
+        format!("{}  {role}  {}", link.node, link.state),
+        format!("  to send    {pending}; outbox {}; {} unacknowledged", pile(&link.outbox), link.unacknowledged),
+        format!("  received   inbox {}; held {}; quarantined {}", pile(&link.inbox), link.held, link.quarantined),
+        format!("  last sent {}, last received {}", or_never(&link.last_sent), or_never(&link.last_received)),
+    ];
+    lines.extend(link.advice.iter().map(|advice| format!("  {advice}")));
+    lines
 }

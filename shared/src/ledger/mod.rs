@@ -33,7 +33,7 @@ pub use books::Books;
 pub use contained::is_of_ledger;
 pub use entry::{Entry, Key, LastError};
 pub use state::{Direction, Event, State};
-pub use stock::{Lying, Standing, Stock};
+pub use stock::{Lying, Standing, Stock, Why};
 
 pub(crate) use aside::DAMAGED;
 
@@ -61,21 +61,21 @@ pub struct Ledger<'a> {
 /// A ledger that was not as it should be was made again. Its words are for a person, who is told once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remade {
-    why: Why,
+    fate: Fate,
     aside: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Why {
+enum Fate {
     Missing,
     Damaged(String),
 }
 
 impl fmt::Display for Remade {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.why {
-            Why::Missing => f.write_str("the ledger was missing and has been")?,
-            Why::Damaged(why) => write!(f, "the ledger was damaged ({why}) and has been")?,
+        match &self.fate {
+            Fate::Missing => f.write_str("the ledger was missing and has been")?,
+            Fate::Damaged(why) => write!(f, "the ledger was damaged ({why}) and has been")?,
         }
         f.write_str(" made again from what lies in the spool; no change is lost")?;
         self.aside.as_ref().map_or(Ok(()), |aside| write!(f, ", and the old one is kept as {}", aside.display()))
@@ -156,8 +156,9 @@ impl<'a> Ledger<'a> {
     /// Reads the books. They are written only if they have to be made again, and then from this stock.
     pub fn read(&self, stock: &Stock) -> Result<(Books, Option<Remade>), LedgerError> {
         let lock = self.lock()?;
-        if let Found::Sound(open) = self.look()? {
-            let mut books = open.books.clone();
+        if let Found::Sound(mut open) = self.look()? {
+            let mut books = std::mem::take(&mut open.books);
+            drop((open, lock));
             books.take_stock(stock);
             return Ok((books, None));
         }
@@ -200,7 +201,7 @@ impl<'a> Ledger<'a> {
         let remade = match self.look()? {
             Found::Sound(open) => return Ok((open, None)),
             Found::Fresh => None,
-            Found::Missing => Some(Remade { why: Why::Missing, aside: None }),
+            Found::Missing => Some(Remade { fate: Fate::Missing, aside: None }),
             Found::Damaged(why) => Some(self.move_aside(why)?),
         };
         Ok((self.make()?, remade))
@@ -280,7 +281,7 @@ impl<'a> Ledger<'a> {
 
     fn move_aside(&self, why: String) -> Result<Remade, LedgerError> {
         let aside = aside::move_aside(self.world.disk, &self.home, &self.folder(), self.world.clock.now());
-        Ok(Remade { why: Why::Damaged(why), aside: Some(aside.map_err(|error| self.refused(error))?) })
+        Ok(Remade { fate: Fate::Damaged(why), aside: Some(aside.map_err(|error| self.refused(error))?) })
     }
 
     fn folder(&self) -> PathBuf {
