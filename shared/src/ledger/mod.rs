@@ -48,14 +48,33 @@ const LOCK: &str = "ledger.lock";
 /// What it may leave in a home beside its folder.
 pub(crate) const FILES: [&str; 3] = [GENERATION, "ledger.generation.new", LOCK];
 
-/// How long it is waited for another process to be done with it.
+/// How long it is waited for another process to be done with it: by whoever works on the queue, and by whoever only looks,
+/// which must be quick at any time.
 const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE_OF_A_LOOK: Duration = Duration::from_millis(100);
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// The ledger of a home; closed between calls.
 pub struct Ledger<'a> {
     home: PathBuf,
     world: World<'a>,
+    purpose: Purpose,
+}
+
+/// What it is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    Work,
+    Look,
+}
+
+impl Purpose {
+    fn patience(self) -> Duration {
+        match self {
+            Self::Work => PATIENCE,
+            Self::Look => PATIENCE_OF_A_LOOK,
+        }
+    }
 }
 
 /// A ledger that was not as it should be was made again. Its words are for a person, who is told once.
@@ -88,6 +107,12 @@ pub enum LedgerError {
     /// Another process has them open for longer than it is waited for.
     #[error("the ledger {} is in use by another run; its books are brought up to date by the next one", .0.display())]
     Busy(PathBuf),
+    /// The same, for a look that is not to wait.
+    #[error(
+        "the ledger {} is in use by another run: this is what lies in the spool; ask again in a moment for what was \
+         finished and what was tried", .0.display()
+    )]
+    BusyForLook(PathBuf),
     /// The disk refuses them.
     #[error("the ledger {} cannot be kept now ({source}); bundles move all the same", path.display())]
     Refused {
@@ -125,7 +150,13 @@ struct Open {
 impl<'a> Ledger<'a> {
     /// The ledger of a home folder.
     pub fn new(home: &Path, world: World<'a>) -> Self {
-        Self { home: home.to_owned(), world }
+        Self { home: home.to_owned(), world, purpose: Purpose::Work }
+    }
+
+    /// The same for a mere look: another process is waited for only for a moment.
+    #[must_use]
+    pub fn for_a_look(self) -> Self {
+        Self { purpose: Purpose::Look, ..self }
     }
 
     /// Changes the books. The change is given empty ones if there are none or if they are damaged; it should take
@@ -189,8 +220,8 @@ impl<'a> Ledger<'a> {
             if let Some(result) = attempt()? {
                 return Ok(result);
             }
-            if started.elapsed() > PATIENCE {
-                return Err(LedgerError::Busy(self.folder()));
+            if started.elapsed() > self.purpose.patience() {
+                return Err(self.busy());
             }
             std::thread::sleep(PAUSE);
         }
@@ -254,7 +285,7 @@ impl<'a> Ledger<'a> {
         let started = Instant::now();
         loop {
             match Store::open(&self.folder()) {
-                Err(StoreError::InUse) if started.elapsed() < PATIENCE => std::thread::sleep(PAUSE),
+                Err(StoreError::InUse) if started.elapsed() < self.purpose.patience() => std::thread::sleep(PAUSE),
                 other => return other,
             }
         }
@@ -288,13 +319,20 @@ impl<'a> Ledger<'a> {
         self.home.join(FOLDER)
     }
 
+    fn busy(&self) -> LedgerError {
+        match self.purpose {
+            Purpose::Work => LedgerError::Busy(self.folder()),
+            Purpose::Look => LedgerError::BusyForLook(self.folder()),
+        }
+    }
+
     fn refused(&self, source: io::Error) -> LedgerError {
         LedgerError::Refused { path: self.folder(), source }
     }
 
     fn failed(&self, error: StoreError) -> LedgerError {
         match error {
-            StoreError::InUse => LedgerError::Busy(self.folder()),
+            StoreError::InUse => self.busy(),
             StoreError::Refused(source) => self.refused(source),
             StoreError::Damaged(why) => LedgerError::Unusable { path: self.folder(), why },
         }

@@ -47,7 +47,7 @@ impl List {
     /// Runs the command.
     pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
         let mut node = Node::open(home)?;
-        let books = node.books()?;
+        let books = node.look_at_books()?;
         self.check_nodes(&mut node, &books)?;
         let is_meant = |entry: &Entry| self.nodes.is_empty() || self.nodes.contains(&entry.peer);
         let is_shown = |(_, entry): &Row<'_>| (self.all || !entry.is_finished()) && is_meant(entry);
