@@ -132,8 +132,8 @@ impl Node {
 
     /// Every link with the tables that it shares.
     pub fn shares(&mut self) -> Result<Vec<Share>, Failure> {
-        let links = self.replica.links()?;
-        links.into_iter().map(|link| Ok(Share { tables: self.replica.sharing(&link)?, link })).collect()
+        let all = self.replica.all_sharing()?.into_iter();
+        Ok(all.map(|(link, tables)| Share { link, tables }).collect())
     }
 
     /// The tables whose numbers the configuration wants left as they are at remotes.

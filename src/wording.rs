@@ -45,7 +45,11 @@ pub fn timestamp(time: WallTime) -> Option<String> {
 
 /// A name from outside, safe to show on a terminal: control characters are escaped.
 pub fn shown(name: &str) -> String {
-    name.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+    let mut shown = String::with_capacity(name.len());
+    for c in name.chars() {
+        if c.is_control() { shown.extend(c.escape_default()) } else { shown.push(c) }
+    }
+    shown
 }
 
 /// The longest word of a message, in characters, and its longest line: what was typed, or met in a file, may be of any

@@ -10,6 +10,7 @@ mod interrupted;
 mod json;
 mod ledger;
 mod lint;
+mod looks;
 mod manners;
 mod memory;
 mod packages;

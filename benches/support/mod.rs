@@ -3,6 +3,7 @@
 #![allow(dead_code)]
 
 pub mod contacts;
+pub mod fleet;
 pub mod harvest;
 pub mod measure;
 pub mod options;

@@ -1,4 +1,4 @@
-//! The benches' options: `--quick`, `--rows N`, `--repeat N`, `--disk DIR`, `--memory DIR`, `--only PART`.
+//! The benches' options: `--quick`, `--rows N`, `--remotes N`, `--repeat N`, `--disk DIR`, `--memory DIR`, `--only PART`.
 
 use std::path::{Path, PathBuf};
 
@@ -9,6 +9,8 @@ pub struct Options {
     pub rows: u64,
     /// Rows of the harvest and look-up parts.
     pub large: u64,
+    /// Remotes of a hub.
+    pub remotes: u64,
     /// How often each figure is measured.
     pub repeat: usize,
     /// A folder in memory, if there is one.
@@ -27,6 +29,7 @@ impl Options {
         let mut options = Self {
             rows: 200_000,
             large: 1_000_000,
+            remotes: 1_000,
             repeat: 3,
             memory: shared_memory.is_dir().then(|| shared_memory.to_owned()),
             disk: target,
@@ -43,8 +46,9 @@ impl Options {
         match word {
             // Cargo's own word to a bench.
             "--bench" => {}
-            "--quick" => (self.rows, self.large, self.repeat) = (20_000, 50_000, 3),
+            "--quick" => (self.rows, self.large, self.remotes, self.repeat) = (20_000, 50_000, 100, 3),
             "--rows" => self.rows = number(&value()),
+            "--remotes" => self.remotes = number(&value()),
             "--large" => self.large = number(&value()),
             "--repeat" => self.repeat = number(&value()).max(1) as usize,
             "--memory" => self.memory = Some(value().into()),

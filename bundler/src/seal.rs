@@ -8,6 +8,7 @@
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 use packhorse_shared::bundle::{Addressee, BundleName, BundleReader, BundleWriter, Limits, Manifest};
 use packhorse_shared::clock::{Reading, WallTime};
@@ -41,7 +42,7 @@ pub struct Share {
     /// The link.
     pub link: StoredLink,
     /// The tables.
-    pub tables: Vec<SharedTable>,
+    pub tables: Arc<[SharedTable]>,
 }
 
 /// What came of one link.

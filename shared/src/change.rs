@@ -42,7 +42,7 @@ pub struct RecordChange {
 }
 
 /// How records stand to what the receiver's sync set shares (DESIGN section 4).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Passage {
     /// They are shared as before, as far as this tells.
     #[default]

@@ -97,6 +97,11 @@ impl Marks {
         self.all().map(|mark| mark.stamp.node)
     }
 
+    /// The links by which they came, with repetitions.
+    pub fn links(&self) -> impl Iterator<Item = LinkId> {
+        self.all().map(|mark| mark.via)
+    }
+
     /// The latest stamp of any field.
     pub fn latest_stamp(&self) -> Option<Stamp> {
         self.all().map(|mark| mark.stamp).max()

@@ -9,19 +9,20 @@ use std::path::Path;
 
 use clap::Args;
 use packhorse_bundler::seal::Share;
-use packhorse_bundler::select::pending;
+use packhorse_bundler::select::{Pending, pending_of_all};
 use packhorse_shared::bundle::BundleName;
-use packhorse_shared::id::NodeName;
+use packhorse_shared::home::Claim;
+use packhorse_shared::id::{LinkId, NodeName};
 use packhorse_shared::link::{Role, Standing};
 use packhorse_shared::replica::{Replica, StoredLink, Tally};
-use packhorse_shared::spool::{Quarantined, Spool, SpoolFile};
+use packhorse_shared::spool::{Spool, SpoolFile};
 use serde::Serialize;
 
 use self::tables::Tables;
 use crate::failure::{Exit, Failure};
 use crate::node::Node;
 use crate::relay::told::refusal;
-use crate::report::{json, note, result};
+use crate::report::{json, note, result, results};
 use crate::wording::{bytes, count, timestamp};
 
 const EXAMPLES: &str = "\
@@ -49,6 +50,8 @@ struct Told {
     node: String,
     database: String,
     accepting: bool,
+    /// The service that runs, in words; null if none does.
+    service: Option<String>,
     links: Vec<LinkTold>,
     #[serde(flatten)]
     tables: Option<Tables>,
@@ -79,6 +82,16 @@ struct Pile {
     bytes: u64,
 }
 
+/// What was found of a link.
+struct Seen {
+    pending: Pending,
+    outbox: Pile,
+    inbox: Pile,
+    held: u64,
+    conflicts: u64,
+    aside: Aside,
+}
+
 /// What lies in quarantine of one sender's.
 #[derive(Clone, Default)]
 struct Aside {
@@ -105,32 +118,39 @@ fn look(node: &mut Node) -> Result<Told, Failure> {
     let tally = node.replica.tally()?;
     let spool = node.spool();
     let (inbox, aside) = (by_sender(&spool.inbox()?), aside_by_sender(&spool)?);
+    let shares = node.shares()?;
+    let waiting = waiting(node, &shares)?;
+    let (held, conflicts) = (node.replica.held()?, node.replica.conflicts()?);
     let mut links = Vec::new();
-    for share in node.shares()? {
-        let peer = &share.link.peer;
-        let outbox = pile(&spool.outbox(peer)?);
-        let inbox = inbox.get(peer).copied().unwrap_or_default();
-        let aside = aside.get(peer).cloned().unwrap_or_default();
-        links.push(look_at_link(node, &share, tally, outbox, inbox, &aside)?);
+    for (Share { link, .. }, pending) in shares.iter().zip(waiting) {
+        let count = |by_link: &BTreeMap<LinkId, u64>| by_link.get(&link.id).copied().unwrap_or(0);
+        let seen = Seen {
+            pending,
+            outbox: pile(&spool.outbox(&link.peer)?),
+            inbox: inbox.get(&link.peer).copied().unwrap_or_default(),
+            held: count(&held),
+            conflicts: count(&conflicts),
+            aside: aside.get(&link.peer).cloned().unwrap_or_default(),
+        };
+        links.push(tell_of_link(node, link, tally, seen));
     }
     let database = node.replica.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
-    Ok(Told { node: node.name().to_string(), database, accepting: node.config.node.accept, links, tables: None })
+    let service = node.home.holder(Claim::Service).map(|holder| holder.to_string());
+    let (name, accepting) = (node.name().to_string(), node.config.node.accept);
+    Ok(Told { node: name, database, accepting, service, links, tables: None })
 }
 
-fn look_at_link(
-    node: &mut Node,
-    share: &Share,
-    tally: Tally,
-    outbox: Pile,
-    inbox: Pile,
-    aside: &Aside,
-) -> Result<LinkTold, Failure> {
-    let link = &share.link;
-    let pending = pending(&*node.replica.glance()?, &share.tables, share.owed())?;
-    let (held, conflicts) = (node.replica.held(link.id)?, node.replica.conflicts(link.id)?);
+/// What waits for each link, as of one moment.
+fn waiting(node: &mut Node, shares: &[Share]) -> Result<Vec<Pending>, Failure> {
+    let links: Vec<_> = shares.iter().map(|share| (&*share.tables, share.owed())).collect();
+    Ok(pending_of_all(&*node.replica.glance()?, &links)?)
+}
+
+fn tell_of_link(node: &Node, link: &StoredLink, tally: Tally, seen: Seen) -> LinkTold {
+    let Seen { pending, outbox, inbox, held, conflicts, aside } = seen;
     let oldest = [pending.oldest, tally.oldest_unharvested].into_iter().flatten().min();
-    let advice = standing_advice(node, link).or_else(|| advice(node, held, conflicts, aside));
-    Ok(LinkTold {
+    let advice = standing_advice(node, link).or_else(|| advice(node, held, conflicts, &aside));
+    LinkTold {
         node: link.peer.to_string(),
         role: link.state.role(),
         state: if advice.is_some() { "attention" } else { "ok" },
@@ -146,7 +166,7 @@ fn look_at_link(
         last_received: link.state.last_accepted().and_then(timestamp),
         oldest_unsent: oldest.and_then(timestamp),
         advice,
-    })
+    }
 }
 
 fn standing_advice(node: &Node, link: &StoredLink) -> Option<String> {
@@ -190,11 +210,11 @@ fn pile(files: &[SpoolFile]) -> Pile {
 /// What was set aside of each sender's, and why the last of it was.
 fn aside_by_sender(spool: &Spool<'_>) -> Result<BTreeMap<NodeName, Aside>, Failure> {
     let mut by_sender: BTreeMap<NodeName, Aside> = BTreeMap::new();
-    for Quarantined { file, why } in spool.quarantined()? {
-        let Some(sender) = sender(&file.name) else { continue };
+    for quarantined in spool.quarantined()?.iter().rev() {
+        let Some(sender) = sender(&quarantined.file.name) else { continue };
         let aside = by_sender.entry(sender).or_default();
         aside.bundles += 1;
-        aside.why = why.or(aside.why.take());
+        aside.why = aside.why.take().or_else(|| quarantined.why());
     }
     Ok(by_sender)
 }
@@ -220,28 +240,30 @@ fn sender(name: &str) -> Option<NodeName> {
 
 fn tell(told: &Told) {
     result(&format!("{}  {}", told.node, told.database));
+    if let Some(service) = &told.service {
+        result(&format!("  the service runs ({service})"));
+    }
     if !told.accepting {
         result("  what comes is left on the relay: `packhorse accept on` takes it again");
     }
     if told.links.is_empty() {
         note("there are no links yet: make a remote's package with `packhorse remote pack`");
     }
-    for link in &told.links {
-        tell_link(link);
-    }
+    results(told.links.iter().flat_map(lines_of_link));
     told.tables.iter().for_each(Tables::tell);
 }
 
-fn tell_link(link: &LinkTold) {
+fn lines_of_link(link: &LinkTold) -> Vec<String> {
     let role = if link.role == Role::Hub { "hub" } else { "remote" };
-    result(&format!("{}  {role}  {}", link.node, link.state));
     let or_never = |time: &Option<String>| time.clone().unwrap_or_else(|| "never".to_owned());
     let pile = |pile: &Pile| format!("{} ({})", count(pile.bundles, "bundle", "bundles"), bytes(pile.bytes));
     let pending = count(link.pending_changes, "change", "changes");
-    result(&format!("  to send    {pending}; outbox {}; {} unacknowledged", pile(&link.outbox), link.unacknowledged));
-    result(&format!("  received   inbox {}; held {}; quarantined {}", pile(&link.inbox), link.held, link.quarantined));
-    result(&format!("  last sent {}, last received {}", or_never(&link.last_sent), or_never(&link.last_received)));
-    if let Some(advice) = &link.advice {
-        result(&format!("  {advice}"));
-    }
+    let mut lines = vec![
+        format!("{}  {role}  {}", link.node, link.state),
+        format!("  to send    {pending}; outbox {}; {} unacknowledged", pile(&link.outbox), link.unacknowledged),
+        format!("  received   inbox {}; held {}; quarantined {}", pile(&link.inbox), link.held, link.quarantined),
+        format!("  last sent {}, last received {}", or_never(&link.last_sent), or_never(&link.last_received)),
+    ];
+    lines.extend(link.advice.iter().map(|advice| format!("  {advice}")));
+    lines
 }

@@ -7,7 +7,7 @@ use std::process::Stdio;
 
 use packhorse_shared::clock::WallTime;
 use packhorse_shared::id::NodeName;
-use packhorse_shared::ledger::{Ledger, Lying, Stock};
+use packhorse_shared::ledger::{Ledger, Lying, Stock, Why};
 use packhorse_shared::seam::{OsClock, OsDisk, OsRandom, Uninterrupted, World};
 
 use crate::support::volume::Volume;
@@ -132,7 +132,7 @@ fn grow(home: &Path) {
         file: format!("hq.alice.00000005.{number:06}.9a41c07be2d65f18.bundle"),
         size: number,
         written: WallTime(number),
-        why: None,
+        why: Why::Untold,
     };
     let ledger = Ledger::new(home, World { clock: &OsClock, random: &OsRandom, disk: &OsDisk, steps: &Uninterrupted });
     for upto in [3_000, 6_000] {

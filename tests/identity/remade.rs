@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::come_together_ending;
 use crate::support::Scene;
+use crate::support::waiting::waits_as_alone;
 
 const NODES: [&str; 3] = ["hq", "alice", "bob"];
 
@@ -27,6 +28,8 @@ fn sync(scene: &Scene, nodes: &[&str]) {
     for node in nodes {
         let run = scene.packhorse(node, &["sync"]);
         assert!([0, 3].contains(&run.code), "{run:#?}");
+        // Here two things are said of one record, of which a bundle says one.
+        waits_as_alone(&scene.database(node), node);
     }
 }
 

@@ -22,6 +22,7 @@ use rusqlite::{Connection, params};
 use super::relay::Carried;
 use super::seams::Seams;
 use super::tables::{COLUMNS, Cell, Edit, HUB, NodeNumber, Place, Rows, SCHEMA, Table};
+use crate::support::waiting::is_counted_as_alone;
 
 const NETWORK: NetworkId = NetworkId(77);
 
@@ -159,9 +160,9 @@ impl RealNode {
         let sealer = Sealer { world, spool: &spool, node: &name, bundle_max, beyond, supersede_after };
         let links = replica.links().expect("the links");
         sealer.finish_interrupted(&links).expect("leftovers");
+        is_counted_as_alone(replica, name.as_str());
         let mut sealed = 0;
-        for link in links {
-            let tables = replica.sharing(&link).expect("what it shares");
+        for (link, tables) in replica.all_sharing().expect("what they share") {
             let mut share = Share { link, tables };
             let made = sealer.seal(replica, &mut share, Urgency::Now).expect("sealed");
             sealed += made.iter().filter(|made| matches!(made, Sealed::Bundle { .. })).count();

@@ -6,6 +6,7 @@ mod refusal;
 mod rewritten;
 pub mod service;
 pub mod volume;
+pub mod waiting;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

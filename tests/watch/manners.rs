@@ -52,6 +52,9 @@ fn a_second_service_is_refused_and_other_commands_are_not() {
     let scene = pair();
     let mut hq = Service::start(&scene, "hq", &QUICK);
     let process = format!("packhorse watch, process {}", hq.id());
+    assert_eq!(scene.packhorse("hq", &["status", "--json"]).expect(0).json()["service"], process);
+    assert!(scene.packhorse("hq", &["status"]).expect(0).out.contains(&process));
+    assert!(scene.packhorse("alice", &["status", "--json"]).expect(0).json()["service"].is_null());
     scene.packhorse("hq", &["watch"]).refused(1, &["a service runs already for", &process, "let it run, or stop it"]);
     for _ in 0..5 {
         scene.sql("hq", "UPDATE t SET a = a || 'x'");

@@ -9,6 +9,9 @@
 
 mod births;
 mod selector;
+mod waiting;
+#[cfg(test)]
+mod waiting_tests;
 mod words;
 
 use std::collections::BTreeMap;
@@ -21,6 +24,8 @@ use packhorse_shared::link::{Extent, Reach, Role, Sweep};
 use packhorse_shared::marks::Mark;
 use packhorse_shared::replica::{Result, SharedTable, Snapshot};
 use selector::{Chosen, Selector};
+
+pub use waiting::{Pending, pending, pending_of_all};
 
 /// What a link is owed.
 #[derive(Clone, Copy, Debug)]
@@ -87,17 +92,6 @@ impl Selection {
     }
 }
 
-/// What waits for a link.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Pending {
-    /// Records with changes.
-    pub records: u64,
-    /// About how many bytes they take before compression.
-    pub bytes: u64,
-    /// When the oldest change was made.
-    pub oldest: Option<WallTime>,
-}
-
 /// Selects the next portion of what a link is owed from every table that it shares.
 pub fn select(snapshot: &dyn Snapshot, tables: &[SharedTable], owed: Owed, portion: Portion) -> Result<Selection> {
     let upto = snapshot.boundary(owed.link, tables, owed.since, portion.records.min(RECORDS_AT_ONCE))?;
@@ -146,21 +140,6 @@ pub fn sweep(
 fn finished(selectors: Vec<Selector<'_>>) -> Result<Vec<TableChanges>> {
     let tables: Vec<Vec<TableChanges>> = selectors.into_iter().map(Selector::finish).collect::<Result<_>>()?;
     Ok(tables.concat())
-}
-
-/// Counts all that a link is owed, a portion at a time.
-pub fn pending(snapshot: &dyn Snapshot, tables: &[SharedTable], mut owed: Owed) -> Result<Pending> {
-    let mut pending = Pending::default();
-    loop {
-        let selection = select(snapshot, tables, owed, Portion { records: RECORDS_AT_ONCE, bytes: u64::MAX })?;
-        pending.records += selection.records();
-        pending.bytes += selection.size();
-        pending.oldest = pending.oldest.into_iter().chain(selection.oldest).min();
-        if selection.reach == Reach::Rest {
-            return Ok(pending);
-        }
-        owed.since = selection.upto;
-    }
 }
 
 /// Drops the records after the last cut up to which they fit, and tells that cut.

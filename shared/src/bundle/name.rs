@@ -76,9 +76,7 @@ impl FromStr for BundleName {
 
     /// Accepts only the spelling that [`fmt::Display`] gives.
     fn from_str(text: &str) -> Result<Self, BundleNameError> {
-        parse(text)
-            .filter(|name| name.to_string() == text)
-            .ok_or_else(|| BundleNameError(text.chars().take(160).collect()))
+        parse(text).ok_or_else(|| BundleNameError(text.chars().take(160).collect()))
     }
 }
 
@@ -87,11 +85,18 @@ fn parse(text: &str) -> Option<BundleName> {
     let name = BundleName {
         from: parts.next()?.parse().ok()?,
         to: parts.next()?.parse().ok()?,
-        epoch: Epoch(stored(u64::from_str_radix(parts.next()?, 16).ok()?)?),
-        sequence: Sequence(stored(parts.next()?.parse().ok()?)?),
-        digest: ShortDigest(u64::from_str_radix(parts.next()?, 16).ok()?),
+        epoch: Epoch(stored(number(parts.next()?, 8, 16)?)?),
+        sequence: Sequence(stored(number(parts.next()?, 6, 10)?)?),
+        digest: ShortDigest(number(parts.next()?, 16, 16)?),
     };
     (parts.next() == Some(SUFFIX) && parts.next().is_none()).then_some(name)
+}
+
+/// A number in its one spelling: at least so wide, with no more zeros in front than that takes.
+fn number(text: &str, width: usize, radix: u32) -> Option<u64> {
+    let is_digit = |b: u8| b.is_ascii_digit() || (radix == 16 && (b'a'..=b'f').contains(&b));
+    let is_one_spelling = text.len() == width || (text.len() > width && !text.starts_with('0'));
+    (is_one_spelling && text.bytes().all(is_digit)).then(|| u64::from_str_radix(text, radix).ok()).flatten()
 }
 
 /// A counter that fits the database's signed integers, so that counting on from it cannot overflow.
@@ -101,6 +106,8 @@ pub(super) fn stored(number: u64) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const EXAMPLE: &str = "hq.alice.18f3c2a1.000042.9a41c07be2d65f18.bundle";
@@ -134,6 +141,27 @@ mod tests {
             "../hq.alice.18f3c2a1.000042.9a41c07be2d65f18.bundle",
         ] {
             assert!(bad.parse::<BundleName>().is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_name_is_spelled_as_it_is_told(name in "[a-c.]{2,5}\\.[0-9a-f+A]{7,9}\\.[0-9+]{5,8}\\.[0-9a-f]{15,17}\\.bundle") {
+            if let Ok(parsed) = name.parse::<BundleName>() {
+                prop_assert_eq!(parsed.to_string(), name);
+            }
+        }
+
+        #[test]
+        fn every_name_comes_back(epoch in 0..=i64::MAX as u64, sequence in 0..=i64::MAX as u64, digest: u64, small in 0..3) {
+            let few = |number: u64| number >> (24 * small);
+            let name = BundleName {
+                epoch: Epoch(few(epoch)),
+                sequence: Sequence(few(sequence)),
+                digest: ShortDigest(digest),
+                ..EXAMPLE.parse().unwrap()
+            };
+            prop_assert_eq!(name.to_string().parse::<BundleName>(), Ok(name));
         }
     }
 

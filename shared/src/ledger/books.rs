@@ -1,13 +1,15 @@
 //! The books: every bundle file that is known, and how reports and stock-takings move them on.
 //!
-//! Owns the bookkeeping rules, pure. Invariants: a file that lies in the spool is in the books; one that has gone has
+//! Owns the bookkeeping rules, pure but for the reason of a refusal, which is read where it is news. Invariants: a file that lies in the spool is in the books; one that has gone has
 //! moved on; what is finished is kept for a while only, so that the books do not grow for ever.
 
+use std::collections::btree_map::Entry::{Occupied, Vacant};
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::entry::{Entry, Key, bundle_of};
 use super::state::{Direction, Event, State};
 use super::stock::{Lying, Standing, Stock};
+use crate::bundle::BundleName;
 use crate::clock::WallTime;
 use crate::id::NodeName;
 
@@ -142,14 +144,10 @@ impl Books {
 
     fn take_queues(&mut self, stock: &Stock) {
         for (peer, lying) in &stock.outbox {
-            if bundle_of(&lying.file).is_some() {
-                self.see(Key::queued(&lying.file), lying, Direction::Outgoing, peer, stock.now);
-            }
+            self.see(Key::queued(&lying.file), lying, Direction::Outgoing, |_| peer.clone(), stock.now);
         }
         for lying in &stock.inbox {
-            if let Some(name) = bundle_of(&lying.file) {
-                self.see(Key::queued(&lying.file), lying, Direction::Incoming, &name.from, stock.now);
-            }
+            self.see(Key::queued(&lying.file), lying, Direction::Incoming, |name| name.from, stock.now);
         }
     }
 
@@ -164,22 +162,37 @@ impl Books {
                 let moved = self.entries.remove(&before).into_iter();
                 self.entries.extend(moved.map(|entry| (key.clone(), entry)));
             }
-            self.see(key, lying, Direction::Incoming, &name.from, stock.now);
+            self.see(key, lying, Direction::Incoming, |name| name.from, stock.now);
         }
     }
 
-    /// A file that lies in the spool.
-    fn see(&mut self, key: Key, lying: &Lying, direction: Direction, peer: &NodeName, now: WallTime) {
+    /// A file that lies in the spool. What bears no bundle's name is passed over.
+    fn see(
+        &mut self,
+        key: Key,
+        lying: &Lying,
+        direction: Direction,
+        peer: impl FnOnce(BundleName) -> NodeName,
+        now: WallTime,
+    ) {
         let event = match (key.quarantine, direction) {
             (true, _) => Event::InQuarantine,
             (false, Direction::Outgoing) => Event::InOutbox,
             (false, Direction::Incoming) => Event::InInbox,
         };
-        let entry = self.entries.entry(key).or_insert_with(|| new_entry(lying, direction, peer, event));
+        let entry = match self.entries.entry(key) {
+            // A key of the books is a bundle's name: it need not be read again.
+            Occupied(known) => known.into_mut(),
+            Vacant(place) => {
+                let Some(name) = place.key().bundle() else { return };
+                place.insert(new_entry(lying, direction, &peer(name), event))
+            }
+        };
         entry.step(event, now);
         entry.size = lying.size;
-        if let Some(why) = lying.why.as_ref().filter(|_| entry.error.is_none() || entry.since == now) {
-            entry.failed(why, entry.since);
+        let is_news = entry.error.is_none() || entry.since == now;
+        if let Some(why) = is_news.then(|| lying.why.words()).flatten() {
+            entry.failed(&why, entry.since);
         }
     }
 
@@ -191,9 +204,10 @@ impl Books {
         let links: BTreeMap<&NodeName, &Standing> = stock.links.iter().map(|link| (&link.peer, link)).collect();
         for (key, entry) in &mut self.entries {
             if entry.state.is_under_way() {
-                let link = key.bundle().zip(links.get(&entry.peer));
+                // Few links have sealed any, and reading a name takes longer than all the rest.
+                let link = links.get(&entry.peer).filter(|link| !link.empty.is_empty()).zip(key.bundle());
                 entry.empty =
-                    link.is_some_and(|(name, link)| name.epoch == link.epoch && link.empty.contains(&name.sequence));
+                    link.is_some_and(|(link, name)| name.epoch == link.epoch && link.empty.contains(&name.sequence));
             }
             let lies = if key.quarantine { &refused } else { &queued };
             if !lies.contains(key.file.as_str()) && !entry.state.is_finished() {

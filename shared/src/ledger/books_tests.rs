@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::books::{Books, FINISHED_FOR, FINISHED_MAX};
-use super::{Direction, Event, Key, Lying, Standing, State, Stock};
+use super::{Direction, Event, Key, Lying, Standing, State, Stock, Why};
 use crate::clock::WallTime;
 use crate::id::{Epoch, NodeName, Sequence};
 
@@ -20,7 +20,7 @@ fn from_alice(sequence: u64) -> String {
 }
 
 fn lying(file: String) -> Lying {
-    Lying { file, size: 800, written: WallTime(10), why: None }
+    Lying { file, size: 800, written: WallTime(10), why: Why::Untold }
 }
 
 fn alice() -> NodeName {
@@ -50,7 +50,7 @@ fn with_inbox(now: u64, sequences: &[u64]) -> Stock {
 }
 
 fn with_quarantine(now: u64, files: &[String]) -> Stock {
-    let refused = |file: &String| Lying { why: Some("it is cut short".to_owned()), ..lying(file.clone()) };
+    let refused = |file: &String| Lying { why: Why::Told("it is cut short".to_owned()), ..lying(file.clone()) };
     Stock { quarantine: files.iter().map(refused).collect(), ..stock(now) }
 }
 

@@ -33,7 +33,7 @@ pub use books::Books;
 pub use contained::is_of_ledger;
 pub use entry::{Entry, Key, LastError};
 pub use state::{Direction, Event, State};
-pub use stock::{Lying, Standing, Stock};
+pub use stock::{Lying, Standing, Stock, Why};
 
 pub(crate) use aside::DAMAGED;
 
@@ -48,34 +48,53 @@ const LOCK: &str = "ledger.lock";
 /// What it may leave in a home beside its folder.
 pub(crate) const FILES: [&str; 3] = [GENERATION, "ledger.generation.new", LOCK];
 
-/// How long it is waited for another process to be done with it.
+/// How long it is waited for another process to be done with it: by whoever works on the queue, and by whoever only looks,
+/// which must be quick at any time.
 const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE_OF_A_LOOK: Duration = Duration::from_millis(100);
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// The ledger of a home; closed between calls.
 pub struct Ledger<'a> {
     home: PathBuf,
     world: World<'a>,
+    purpose: Purpose,
+}
+
+/// What it is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    Work,
+    Look,
+}
+
+impl Purpose {
+    fn patience(self) -> Duration {
+        match self {
+            Self::Work => PATIENCE,
+            Self::Look => PATIENCE_OF_A_LOOK,
+        }
+    }
 }
 
 /// A ledger that was not as it should be was made again. Its words are for a person, who is told once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remade {
-    why: Why,
+    fate: Fate,
     aside: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Why {
+enum Fate {
     Missing,
     Damaged(String),
 }
 
 impl fmt::Display for Remade {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.why {
-            Why::Missing => f.write_str("the ledger was missing and has been")?,
-            Why::Damaged(why) => write!(f, "the ledger was damaged ({why}) and has been")?,
+        match &self.fate {
+            Fate::Missing => f.write_str("the ledger was missing and has been")?,
+            Fate::Damaged(why) => write!(f, "the ledger was damaged ({why}) and has been")?,
         }
         f.write_str(" made again from what lies in the spool; no change is lost")?;
         self.aside.as_ref().map_or(Ok(()), |aside| write!(f, ", and the old one is kept as {}", aside.display()))
@@ -88,6 +107,12 @@ pub enum LedgerError {
     /// Another process has them open for longer than it is waited for.
     #[error("the ledger {} is in use by another run; its books are brought up to date by the next one", .0.display())]
     Busy(PathBuf),
+    /// The same, for a look that is not to wait.
+    #[error(
+        "the ledger {} is in use by another run: this is what lies in the spool; ask again in a moment for what was \
+         finished and what was tried", .0.display()
+    )]
+    BusyForLook(PathBuf),
     /// The disk refuses them.
     #[error("the ledger {} cannot be kept now ({source}); bundles move all the same", path.display())]
     Refused {
@@ -125,7 +150,13 @@ struct Open {
 impl<'a> Ledger<'a> {
     /// The ledger of a home folder.
     pub fn new(home: &Path, world: World<'a>) -> Self {
-        Self { home: home.to_owned(), world }
+        Self { home: home.to_owned(), world, purpose: Purpose::Work }
+    }
+
+    /// The same for a mere look: another process is waited for only for a moment.
+    #[must_use]
+    pub fn for_a_look(self) -> Self {
+        Self { purpose: Purpose::Look, ..self }
     }
 
     /// Changes the books. The change is given empty ones if there are none or if they are damaged; it should take
@@ -156,8 +187,9 @@ impl<'a> Ledger<'a> {
     /// Reads the books. They are written only if they have to be made again, and then from this stock.
     pub fn read(&self, stock: &Stock) -> Result<(Books, Option<Remade>), LedgerError> {
         let lock = self.lock()?;
-        if let Found::Sound(open) = self.look()? {
-            let mut books = open.books.clone();
+        if let Found::Sound(mut open) = self.look()? {
+            let mut books = std::mem::take(&mut open.books);
+            drop((open, lock));
             books.take_stock(stock);
             return Ok((books, None));
         }
@@ -188,8 +220,8 @@ impl<'a> Ledger<'a> {
             if let Some(result) = attempt()? {
                 return Ok(result);
             }
-            if started.elapsed() > PATIENCE {
-                return Err(LedgerError::Busy(self.folder()));
+            if started.elapsed() > self.purpose.patience() {
+                return Err(self.busy());
             }
             std::thread::sleep(PAUSE);
         }
@@ -200,7 +232,7 @@ impl<'a> Ledger<'a> {
         let remade = match self.look()? {
             Found::Sound(open) => return Ok((open, None)),
             Found::Fresh => None,
-            Found::Missing => Some(Remade { why: Why::Missing, aside: None }),
+            Found::Missing => Some(Remade { fate: Fate::Missing, aside: None }),
             Found::Damaged(why) => Some(self.move_aside(why)?),
         };
         Ok((self.make()?, remade))
@@ -253,7 +285,7 @@ impl<'a> Ledger<'a> {
         let started = Instant::now();
         loop {
             match Store::open(&self.folder()) {
-                Err(StoreError::InUse) if started.elapsed() < PATIENCE => std::thread::sleep(PAUSE),
+                Err(StoreError::InUse) if started.elapsed() < self.purpose.patience() => std::thread::sleep(PAUSE),
                 other => return other,
             }
         }
@@ -280,11 +312,18 @@ impl<'a> Ledger<'a> {
 
     fn move_aside(&self, why: String) -> Result<Remade, LedgerError> {
         let aside = aside::move_aside(self.world.disk, &self.home, &self.folder(), self.world.clock.now());
-        Ok(Remade { why: Why::Damaged(why), aside: Some(aside.map_err(|error| self.refused(error))?) })
+        Ok(Remade { fate: Fate::Damaged(why), aside: Some(aside.map_err(|error| self.refused(error))?) })
     }
 
     fn folder(&self) -> PathBuf {
         self.home.join(FOLDER)
+    }
+
+    fn busy(&self) -> LedgerError {
+        match self.purpose {
+            Purpose::Work => LedgerError::Busy(self.folder()),
+            Purpose::Look => LedgerError::BusyForLook(self.folder()),
+        }
     }
 
     fn refused(&self, source: io::Error) -> LedgerError {
@@ -293,7 +332,7 @@ impl<'a> Ledger<'a> {
 
     fn failed(&self, error: StoreError) -> LedgerError {
         match error {
-            StoreError::InUse => LedgerError::Busy(self.folder()),
+            StoreError::InUse => self.busy(),
             StoreError::Refused(source) => self.refused(source),
             StoreError::Damaged(why) => LedgerError::Unusable { path: self.folder(), why },
         }

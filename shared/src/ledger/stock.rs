@@ -1,15 +1,15 @@
 //! Stock-taking: what the spool holds and how the links stand, as plain values.
 //!
-//! Owns the reading of both for the books. Invariant: it only looks. What it finds outweighs what the books say.
+//! Owns the reading of both for the books. Invariant: it only looks, once at each file. What it finds outweighs what the books
+//! say.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::time::UNIX_EPOCH;
 
 use crate::clock::WallTime;
 use crate::id::{Epoch, NodeName, Sequence};
 use crate::link::Link;
-use crate::spool::{Spool, SpoolError, SpoolFile};
+use crate::spool::{Quarantined, Spool, SpoolError, SpoolFile};
 
 /// A file of the spool.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,8 +20,31 @@ pub struct Lying {
     pub size: u64,
     /// When it was written.
     pub written: WallTime,
-    /// In quarantine: why it was refused, if that can be read.
-    pub why: Option<String>,
+    /// In quarantine: why it was refused.
+    pub why: Why,
+}
+
+/// Why a file was refused.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Why {
+    /// It was not, or nobody knows.
+    #[default]
+    Untold,
+    /// For this.
+    Told(String),
+    /// It stands beside the file, and is read when it is asked for: there may be many, and the books know of most.
+    Beside(Quarantined),
+}
+
+impl Why {
+    /// The reason, if it can be read.
+    pub(super) fn words(&self) -> Option<String> {
+        match self {
+            Self::Untold => None,
+            Self::Told(why) => Some(why.clone()),
+            Self::Beside(refused) => refused.why(),
+        }
+    }
 }
 
 /// How a link stands, as far as it decides what has become of a bundle.
@@ -72,20 +95,20 @@ impl Stock {
         let mut stock = Self { now, links, ..Self::default() };
         for peer in spool.peers()? {
             let files = spool.outbox(&peer)?.into_iter();
-            stock.outbox.extend(files.map(|file| (peer.clone(), lying(file, None, now))));
+            stock.outbox.extend(files.map(|file| (peer.clone(), lying(file, now))));
         }
-        stock.inbox = spool.inbox()?.into_iter().map(|file| lying(file, None, now)).collect();
+        stock.inbox = spool.inbox()?.into_iter().map(|file| lying(file, now)).collect();
         let refused = spool.quarantined()?.into_iter();
-        stock.quarantine = refused.map(|refused| lying(refused.file, refused.why, now)).collect();
+        let refused = refused.map(|refused| Lying { why: Why::Beside(refused.clone()), ..lying(refused.file, now) });
+        stock.quarantine = refused.collect();
         Ok(stock)
     }
 }
 
-fn lying(file: SpoolFile, why: Option<String>, now: WallTime) -> Lying {
-    let written = fs::symlink_metadata(&file.path).and_then(|about| about.modified()).ok();
-    let since = written.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+fn lying(file: SpoolFile, now: WallTime) -> Lying {
+    let since = file.written.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     let millis = since.and_then(|since| u64::try_from(since.as_millis()).ok());
     // A clock that was set back must not make a file come from the future.
     let written = millis.map_or(now, |millis| WallTime(millis).min(now));
-    Lying { file: file.name, size: file.size, written, why }
+    Lying { file: file.name, size: file.size, written, why: Why::Untold }
 }

@@ -81,7 +81,8 @@ fn name(sequence: u64) -> String {
 /// This many bundles in the outbox.
 fn stock(count: u64) -> Stock {
     let alice: NodeName = "alice".parse().unwrap();
-    let lying = |sequence| Lying { file: name(sequence), size: sequence, written: WallTime(sequence), why: None };
+    let lying =
+        |sequence| Lying { file: name(sequence), size: sequence, written: WallTime(sequence), why: Why::Untold };
     Stock { outbox: (1..=count).map(|sequence| (alice.clone(), lying(sequence))).collect(), ..Stock::default() }
 }
 

@@ -109,7 +109,7 @@ pub struct Header {
 }
 
 /// Which end of the link the peer is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// The peer decides identity, rights and disputes for this node.
@@ -119,7 +119,7 @@ pub enum Role {
 }
 
 /// What the changes of the next bundle are chosen by.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Extent {
     /// The fields changed since the cut, except those that came by this very link.
     #[default]

@@ -6,6 +6,7 @@
 //! data that they speak of. Leaves to `bundler` what a link is owed, and to `unbundler` which of two values wins.
 
 mod about;
+mod audience;
 mod conflict;
 mod error;
 mod held;
@@ -23,7 +24,9 @@ pub mod sqlite;
 mod terms;
 mod transaction;
 
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::clock::{Reading, WallTime};
 use crate::horizon::Horizon;
@@ -32,6 +35,7 @@ use crate::link::{Forgettable, Link};
 use crate::set::BoundSet;
 
 pub use about::{About, Numbers, OwnNumbers, ReferenceAbout, RefersTo, SaidBy, TableAbout, TriggerAbout, TriggerRule};
+pub use audience::{Audience, Seen, Standings};
 pub use conflict::Conflict;
 pub use error::ReplicaError;
 pub use held::{Held, Refusal};
@@ -43,7 +47,7 @@ pub use reference::{Pair, Reference, Refers};
 pub use remains::{Remains, RemainsField};
 pub use shape::{ColumnShape, KeyKind, LeftOut, Parent, TableShape, WhyLeftOut};
 pub use sharing::{Belonging, MembershipId, SharedRows, SharedTable, Spoken, Trial, Volume};
-pub use snapshot::{ChangedRecord, Life, Show, ShowSwept, Snapshot};
+pub use snapshot::{ChangedRecord, Life, Show, ShowSwept, ShowToMany, Snapshot};
 pub use terms::{DamagedTerms, SharedColumns, Terms};
 pub use transaction::{Buried, MergeTransaction, Placement, Present};
 
@@ -136,8 +140,8 @@ pub trait Replica {
     /// What a membership's set shares.
     fn shared_by(&mut self, membership: MembershipId) -> Result<Vec<SharedTable>>;
 
-    /// What a link shares.
-    fn sharing(&mut self, link: &StoredLink) -> Result<Vec<SharedTable>>;
+    /// Every link, by number, with what it shares; of links that share a membership it is the same in memory.
+    fn all_sharing(&mut self) -> Result<Vec<(StoredLink, Arc<[SharedTable]>)>>;
 
     /// Takes over what the hub says of what is shared; tells the tables of these that this database does not have.
     fn take_over(&mut self, terms: &Terms) -> Result<Vec<String>>;
@@ -162,8 +166,8 @@ pub trait Replica {
     /// What waits in the log, without harvesting it.
     fn tally(&mut self) -> Result<Tally>;
 
-    /// How many changes of a link's are held.
-    fn held(&mut self, link: LinkId) -> Result<u64>;
+    /// How many changes of each link's are held; links without any are not in it.
+    fn held(&mut self) -> Result<BTreeMap<LinkId, u64>>;
 
     /// Every change that is held, in the order in which they came.
     fn all_held(&mut self) -> Result<Vec<Held>>;
@@ -171,8 +175,8 @@ pub trait Replica {
     /// What people ought to know of, the oldest first.
     fn notices(&mut self) -> Result<Vec<Notice>>;
 
-    /// How many conflicts with a link's peer nobody has looked at.
-    fn conflicts(&mut self, link: LinkId) -> Result<u64>;
+    /// How many conflicts with each link's peer nobody has looked at; links without any are not in it.
+    fn conflicts(&mut self) -> Result<BTreeMap<LinkId, u64>>;
 
     /// Begins a consistent read in which nothing is unharvested, harvesting as often as that takes.
     fn snapshot(&mut self, now: WallTime) -> Result<Box<dyn Snapshot + '_>>;

@@ -5,7 +5,7 @@
 
 use crate::bundle::values;
 use crate::clock::Stamp;
-use crate::id::{ColumnId, Cut};
+use crate::id::{ColumnId, Cut, LinkId};
 use crate::marks::{DamagedMarks, Mark, Roster, pack_mark, unpack_mark};
 use crate::value::Value;
 use crate::varint;
@@ -51,6 +51,11 @@ impl Remains {
     /// Whether it ought to stand in its table once it is whole, unless it was withdrawn.
     pub fn living(&self) -> bool {
         self.latest_field().is_some_and(|latest| self.dead.is_none_or(|dead| latest > dead.stamp))
+    }
+
+    /// The links by which anything in it came, with repetitions.
+    pub fn links(&self) -> impl Iterator<Item = LinkId> {
+        self.fields.iter().filter_map(|field| field.mark).chain(self.dead).map(|mark| mark.via)
     }
 
     /// The latest cut of anything in it.

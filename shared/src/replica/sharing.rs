@@ -19,7 +19,7 @@ pub struct SharedTable {
 }
 
 /// Which records of a table a link shares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SharedRows {
     /// All.
     All,

@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use super::audience::{Audience, Seen, Standings};
 use super::{Belonging, Remains, Residence, Result, SharedTable, TableShape};
 use crate::clock::{Reading, Stamp};
 use crate::horizon::Horizon;
@@ -27,6 +28,25 @@ pub trait Snapshot {
         since: Cut,
         upto: Cut,
         show: &mut Show<'_>,
+    ) -> Result<()> {
+        let audience = Audience::of([(link, table.rows)]);
+        self.changed_for(&audience, &table.shape, since, upto, &mut |record, standings| match standings
+            .of(link, table.rows)
+        {
+            Some(belonging) => show(&Seen { record, belonging }),
+            None => Ok(()),
+        })
+    }
+
+    /// The same for many links at once: each record is shown once, with how it stands to whom. The cost follows the number of
+    /// records that changed, and of memberships and links that each concerns.
+    fn changed_for(
+        &self,
+        audience: &Audience,
+        table: &TableShape,
+        since: Cut,
+        upto: Cut,
+        show: &mut ShowToMany<'_>,
     ) -> Result<()>;
 
     /// Fails if what a link shares could not be judged as of this snapshot, because its set does not fit the database any more.
@@ -66,6 +86,9 @@ pub trait Snapshot {
 
 /// What [`Snapshot::changed_between`] shows its records to.
 pub type Show<'a> = dyn FnMut(&dyn ChangedRecord) -> Result<()> + 'a;
+
+/// What [`Snapshot::changed_for`] shows its records to: how each stands is told beside it.
+pub type ShowToMany<'a> = dyn FnMut(&dyn ChangedRecord, &Standings) -> Result<()> + 'a;
 
 /// What [`Snapshot::sweep`] shows its records to, each with the position of its table among those asked for.
 pub type ShowSwept<'a> = dyn FnMut(usize, &dyn ChangedRecord) -> Result<ControlFlow<()>> + 'a;

@@ -13,6 +13,7 @@ mod tests;
 use std::fs::{self, DirEntry};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 pub use name::{FILE_NAME_MAX, FileNameError};
 pub use quarantine::Quarantined;
@@ -43,6 +44,8 @@ pub struct SpoolFile {
     pub path: PathBuf,
     /// Its size in bytes.
     pub size: u64,
+    /// When it was written, where the system tells.
+    pub written: Option<SystemTime>,
 }
 
 /// Something that the spool could not do.
@@ -203,7 +206,9 @@ fn list(folder: &Path, pass: fn(&str) -> Result<(), FileNameError>) -> Result<Ve
         };
         let path = entry.path();
         match entry.metadata() {
-            Ok(meta) if meta.is_file() => files.push(SpoolFile { name, path, size: meta.len() }),
+            Ok(meta) if meta.is_file() => {
+                files.push(SpoolFile { name, path, size: meta.len(), written: meta.modified().ok() });
+            }
             Ok(_) => {}
             // Moved on since the folder was read.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}

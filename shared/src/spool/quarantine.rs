@@ -26,8 +26,13 @@ const WHY: &str = "why: ";
 pub struct Quarantined {
     /// The file.
     pub file: SpoolFile,
-    /// Why it is here, in one line, if its reason file can be read.
-    pub why: Option<String>,
+}
+
+impl Quarantined {
+    /// Why it is here, in one line, if its reason file can be read. That is read now: there may be many, and few are asked.
+    pub fn why(&self) -> Option<String> {
+        read_why(&self.file.path)
+    }
 }
 
 impl Spool<'_> {
@@ -64,8 +69,7 @@ impl Spool<'_> {
 
     /// The files in quarantine, sorted by name.
     pub fn quarantined(&self) -> Result<Vec<Quarantined>, SpoolError> {
-        let files = list(&self.quarantine, check_kept)?;
-        Ok(files.into_iter().map(|file| Quarantined { why: read_why(&file.path), file }).collect())
+        Ok(list(&self.quarantine, check_kept)?.into_iter().map(|file| Quarantined { file }).collect())
     }
 
     /// Moves a file from quarantine back into the inbox, durably, under the name that it had there; why it was refused

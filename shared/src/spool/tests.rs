@@ -175,7 +175,7 @@ fn a_refused_file_is_kept_with_the_reason() {
     let all = spool.quarantined().unwrap();
     assert_eq!(all.len(), 1);
     assert_eq!(all[0].file.path, place);
-    assert_eq!(all[0].why.as_deref(), Some("the digest; is; another"));
+    assert_eq!(all[0].why().as_deref(), Some("the digest; is; another"));
     assert!(spool.inbox().unwrap().is_empty());
 }
 
@@ -189,7 +189,7 @@ fn files_of_one_name_are_all_kept_in_quarantine() {
         assert_eq!(found, home.quarantine().join(place));
         assert_eq!(fs::read_to_string(found).unwrap(), content);
     }
-    let whys: Vec<_> = spool.quarantined().unwrap().into_iter().map(|one| one.why.unwrap()).collect();
+    let whys: Vec<_> = spool.quarantined().unwrap().into_iter().map(|one| one.why().unwrap()).collect();
     assert_eq!(whys, ["1", "2", "3"]);
 }
 
@@ -216,8 +216,8 @@ fn a_file_in_quarantine_without_a_readable_reason_is_still_listed() {
     fs::write(home.quarantine().join("c.reason"), "why: no file").unwrap();
     let all = spool.quarantined().unwrap();
     assert_eq!(
-        all.iter().map(|one| (one.file.name.as_str(), &one.why)).collect::<Vec<_>>(),
-        [("a", &None), ("b", &None)]
+        all.iter().map(|one| (one.file.name.as_str(), one.why())).collect::<Vec<_>>(),
+        [("a", None), ("b", None)]
     );
     assert!(spool.quarantine(&home.inbox().join("gone"), "gone", "why", NOW).is_err());
 }
@@ -260,11 +260,11 @@ fn quarantine_fails_cleanly_and_never_holds_a_file_without_its_reason() {
         fs::write(&from, "content").unwrap();
         let result = Spool::new(&home, disk).quarantine(&from, NAME, "newer", NOW);
         assert_eq!(result.is_err(), disk.struck());
-        assert!(spool.quarantined().unwrap().iter().all(|one| one.why.is_some()));
+        assert!(spool.quarantined().unwrap().iter().all(|one| one.why().is_some()));
         assert_eq!(copies(home.folder(), "content").len(), 1);
         let place = spool.quarantine(&from, NAME, "newer", NOW).unwrap();
         assert_eq!(copies(home.folder(), "content"), [place]);
-        let whys: Vec<_> = spool.quarantined().unwrap().into_iter().map(|one| one.why.unwrap()).collect();
+        let whys: Vec<_> = spool.quarantined().unwrap().into_iter().map(|one| one.why().unwrap()).collect();
         assert_eq!(whys, ["older", "newer"]);
     });
 }
@@ -283,7 +283,7 @@ fn a_refused_file_goes_back_into_the_inbox_whatever_fails_and_never_over_another
         let result = Spool::new(&home, disk).return_to_inbox(&kept, NAME);
         assert_eq!(result.is_err(), disk.struck());
         assert_eq!(copies(home.folder(), "second").len(), 1);
-        assert!(spool.quarantined().unwrap().iter().all(|one| one.why.is_some()));
+        assert!(spool.quarantined().unwrap().iter().all(|one| one.why().is_some()));
         assert_eq!(spool.return_to_inbox(&kept, NAME).unwrap(), from);
         assert_eq!((fs::read(&from).unwrap(), names(&spool.inbox().unwrap())), (b"second".to_vec(), vec![NAME]));
         assert!(!home.quarantine().join(format!("{kept}.reason")).exists());
@@ -302,7 +302,7 @@ fn a_refused_file_goes_with_its_reason_whatever_fails() {
         spool.quarantine(&from, NAME, "it is cut short", NOW).unwrap();
         let result = Spool::new(&home, disk).remove_from_quarantine(NAME);
         assert_eq!(result.is_err(), disk.struck());
-        assert!(spool.quarantined().unwrap().iter().all(|one| one.why.is_some()));
+        assert!(spool.quarantined().unwrap().iter().all(|one| one.why().is_some()));
         spool.remove_from_quarantine(NAME).unwrap();
         assert_eq!(fs::read_dir(home.quarantine()).unwrap().count(), 0);
         for path in ["../inbox/x", "a/b", "", "x.reason"] {

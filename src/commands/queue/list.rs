@@ -11,7 +11,7 @@ use packhorse_shared::replica::Replica;
 use super::told::Told;
 use crate::failure::{Exit, Failure};
 use crate::node::{Node, WORLD};
-use crate::report::{json, note, result};
+use crate::report::{json, note, results};
 use crate::wording::{bytes, span};
 
 const EXAMPLES: &str = "\
@@ -47,7 +47,7 @@ impl List {
     /// Runs the command.
     pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
         let mut node = Node::open(home)?;
-        let books = node.books()?;
+        let books = node.look_at_books()?;
         self.check_nodes(&mut node, &books)?;
         let is_meant = |entry: &Entry| self.nodes.is_empty() || self.nodes.contains(&entry.peer);
         let is_shown = |(_, entry): &Row<'_>| (self.all || !entry.is_finished()) && is_meant(entry);
@@ -62,11 +62,13 @@ impl List {
     }
 
     fn check_nodes(&self, node: &mut Node, books: &Books) -> Result<(), Failure> {
+        let has_any = |name: &&NodeName| books.entries().any(|(_, entry)| entry.peer == **name);
+        let without: Vec<&NodeName> = self.nodes.iter().filter(|name| !has_any(name)).collect();
+        if without.is_empty() {
+            return Ok(());
+        }
         let links = node.replica.links()?;
-        let is_known = |name: &&NodeName| {
-            links.iter().any(|link| link.peer == **name) || books.entries().any(|(_, entry)| entry.peer == **name)
-        };
-        match self.nodes.iter().find(|name| !is_known(name)) {
+        match without.iter().find(|name| !links.iter().any(|link| link.peer == ***name)) {
             None => Ok(()),
             Some(unknown) => Err(Failure::usage(format!("there is no link to \"{unknown}\" and no bundle of its"))
                 .hint("`packhorse status` lists the links")),
@@ -81,10 +83,10 @@ fn tell(rows: &[Row<'_>]) {
     let now = WORLD.clock.now();
     let cells: Vec<[String; 6]> = rows.iter().map(|(key, entry)| cells(key, entry, now)).collect();
     let widths: [usize; 5] = std::array::from_fn(|at| cells.iter().map(|row| row[at].len()).max().unwrap_or(0));
-    for [state, peer, size, age, attempts, name] in &cells {
-        let [a, b, c, d, e] = widths;
-        result(&format!("{state:<a$}  {peer:<b$}  {size:>c$}  {age:>d$}  {attempts:>e$}  {name}"));
-    }
+    let [a, b, c, d, e] = widths;
+    results(cells.iter().map(|[state, peer, size, age, attempts, name]| {
+        format!("{state:<a$}  {peer:<b$}  {size:>c$}  {age:>d$}  {attempts:>e$}  {name}")
+    }));
 }
 
 fn cells(key: &Key, entry: &Entry, now: WallTime) -> [String; 6] {

@@ -60,7 +60,7 @@ impl Show {
     /// Runs the command.
     pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
         let mut node = Node::open(home)?;
-        let (key, entry) = choose(&node.books()?, &self.name, Among::All)?;
+        let (key, entry) = choose(&node.look_at_books()?, &self.name, Among::All)?;
         let path = path(&node, &key, &entry);
         let (content, unreadable) = match path.as_deref().map(read) {
             None => (None, None),

@@ -11,6 +11,7 @@ use super::edits;
 use super::shares::{PARTS, SCHEMA, Sales, TABLES};
 use crate::copies::{Part, copy};
 use crate::mirror::dice::Dice;
+use crate::support::waiting::waits_as_alone;
 use crate::support::{Scene, files, sqlite, text};
 
 /// More than any story needs: who has not come to rest by then never does.
@@ -107,6 +108,7 @@ impl World {
         self.told.push(format!("{node}: {}", words.join(" ")));
         let run = self.scene.packhorse(node, words);
         assert!([0, 3].contains(&run.code), "{run:#?}\n{}", self.told.join("\n"));
+        waits_as_alone(&self.scene.database(node), &self.told.join("\n"));
     }
 
     fn edit(&mut self, node: &str, step: u64, dice: &mut Dice) {

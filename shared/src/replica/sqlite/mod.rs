@@ -41,6 +41,7 @@ mod values;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
@@ -212,9 +213,13 @@ impl SqliteReplica {
         Ok(read?)
     }
 
-    fn count(&self, sql: &str, link: LinkId) -> Outcome<u64> {
-        let count: i64 = self.reader.prepare_cached(sql)?.query_row([link.0], |row| row.get(0))?;
-        Ok(u64::try_from(count).unwrap_or(0))
+    /// How many rows of a table there are of each link.
+    fn count_by_link(&self, table: &str) -> Outcome<BTreeMap<LinkId, u64>> {
+        let sql = format!("SELECT link, count(*) FROM {table} GROUP BY link");
+        let mut statement = self.reader.prepare_cached(&sql)?;
+        let counts = statement.query_map([], |row| Ok((LinkId(row.get(0)?), row.get::<_, i64>(1)?)))?;
+        let counts = counts.map(|count| count.map(|(link, count)| (link, u64::try_from(count).unwrap_or(0))));
+        Ok(counts.collect::<rusqlite::Result<_>>()?)
     }
 
     fn try_tally(&self) -> Outcome<Tally> {
@@ -276,8 +281,8 @@ impl Replica for SqliteReplica {
         membership::of(&self.reader, &self.catalogue, membership).map_err(self.fault("be read"))
     }
 
-    fn sharing(&mut self, link: &StoredLink) -> Result<Vec<SharedTable>> {
-        membership::sharing(&self.reader, &self.catalogue, link.id, link.state.role()).map_err(self.fault("be read"))
+    fn all_sharing(&mut self) -> Result<Vec<(StoredLink, Arc<[SharedTable]>)>> {
+        membership::all_sharing(&self.reader, &self.catalogue).map_err(self.fault("give its links"))
     }
 
     fn take_over(&mut self, terms: &Terms) -> Result<Vec<String>> {
@@ -311,8 +316,8 @@ impl Replica for SqliteReplica {
         self.try_tally().map_err(self.fault("be counted"))
     }
 
-    fn held(&mut self, link: LinkId) -> Result<u64> {
-        self.count("SELECT count(*) FROM _packhorse_held WHERE link = ?1", link).map_err(self.fault("be counted"))
+    fn held(&mut self) -> Result<BTreeMap<LinkId, u64>> {
+        self.count_by_link("_packhorse_held").map_err(self.fault("be counted"))
     }
 
     fn all_held(&mut self) -> Result<Vec<Held>> {
@@ -323,8 +328,8 @@ impl Replica for SqliteReplica {
         state::notices(&self.reader).map_err(self.fault("be read"))
     }
 
-    fn conflicts(&mut self, link: LinkId) -> Result<u64> {
-        self.count("SELECT count(*) FROM _packhorse_conflicts WHERE link = ?1", link).map_err(self.fault("be counted"))
+    fn conflicts(&mut self) -> Result<BTreeMap<LinkId, u64>> {
+        self.count_by_link("_packhorse_conflicts").map_err(self.fault("be counted"))
     }
 
     fn snapshot(&mut self, now: WallTime) -> Result<Box<dyn Snapshot + '_>> {

@@ -9,6 +9,9 @@ use crate::replica::sqlite::fault::Outcome;
 use crate::replica::{Belonging, SharedRows, Spoken};
 use crate::value::Key;
 
+/// How every record of a table stands that is shared whole.
+pub(in super::super) const OF_ALL: (State, Cut) = (State::Member, Cut(0));
+
 /// How the record under a key stands; None if it never was shared and the peer does not have it. `link`: whose exceptions
 /// count, if it makes any.
 pub(in super::super) fn belonging(
@@ -19,11 +22,28 @@ pub(in super::super) fn belonging(
     key: &Key,
 ) -> Outcome<Option<Belonging>> {
     let exception = link.map(|link| entry.members.exception(connection, link, key)).transpose()?.flatten();
-    let member = match rows {
-        SharedRows::All => Some((State::Member, Cut(0))),
-        SharedRows::Members(of) => entry.members.member(connection, of, key)?,
-    };
-    Ok(match (member, exception) {
+    Ok(standing(member(connection, entry, rows, key)?, exception))
+}
+
+/// How it stands to what is shared, leaving every link's exceptions out.
+pub(in super::super) fn member(
+    connection: &Connection,
+    entry: &Entry,
+    rows: SharedRows,
+    key: &Key,
+) -> Outcome<Option<(State, Cut)>> {
+    match rows {
+        SharedRows::All => Ok(Some(OF_ALL)),
+        SharedRows::Members(of) => entry.members.member(connection, of, key),
+    }
+}
+
+/// How a record stands that is so much of a member, and of which a link makes this exception, if it makes any.
+pub(in super::super) fn standing(
+    member: Option<(State, Cut)>,
+    exception: Option<(Exception, Cut)>,
+) -> Option<Belonging> {
+    match (member, exception) {
         (Some((State::Member, since)), Some((Exception::Lacks | Exception::Stray, known))) => {
             Some(Belonging::Since(since.max(known)))
         }
@@ -37,7 +57,7 @@ pub(in super::super) fn belonging(
         (Some((State::Died, at)), _) => Some(Belonging::DiedAt(at)),
         (None, Some((_, at))) => Some(Belonging::LeftAt(at)),
         (None, None) => None,
-    })
+    }
 }
 
 /// Notes what a peer has said of a record that is not a member now.
@@ -49,10 +69,7 @@ pub(in super::super) fn note_spoken_of(
     key: &Key,
     (spoken, cut): (Spoken, Cut),
 ) -> Outcome<()> {
-    let member = match rows {
-        SharedRows::All => Some((State::Member, Cut(0))),
-        SharedRows::Members(of) => entry.members.member(connection, of, key)?,
-    };
+    let member = member(connection, entry, rows, key)?;
     let is_member = matches!(member, Some((State::Member, _)));
     let known = entry.members.exception(connection, link, key)?;
     let what = match (spoken, known) {

@@ -20,6 +20,9 @@ pub(super) mod rows;
 mod switch;
 pub(super) mod trial;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::catalogue::Catalogue;
@@ -29,7 +32,7 @@ use super::terms;
 use crate::clock::Reading;
 use crate::id::{Cut, LinkId};
 use crate::link::Role;
-use crate::replica::{MembershipId, SharedRows, SharedTable, Terms};
+use crate::replica::{MembershipId, SharedRows, SharedTable, StoredLink, Terms};
 use crate::set::{BoundSet, Rows, Scope};
 use evaluate::{Evaluation, Records};
 use first::FirstLook;
@@ -74,6 +77,36 @@ pub(super) fn sharing(
     }
     let membership = of_link(connection, link)?;
     membership.map_or(Ok(Vec::new()), |membership| of(connection, catalogue, membership))
+}
+
+/// Every link with what it shares. A set is read once, however many links share it.
+pub(super) fn all_sharing(
+    connection: &Connection,
+    catalogue: &Catalogue,
+) -> Outcome<Vec<(StoredLink, Arc<[SharedTable]>)>> {
+    let sql = "SELECT link, membership FROM _packhorse_sharing";
+    let mut statement = connection.prepare_cached(sql)?;
+    let memberships = statement.query_map([], |row| Ok((LinkId(row.get(0)?), MembershipId(row.get(1)?))))?;
+    let memberships: BTreeMap<LinkId, MembershipId> = memberships.collect::<rusqlite::Result<_>>()?;
+    let mut known: BTreeMap<Option<MembershipId>, Arc<[SharedTable]>> = BTreeMap::new();
+    let with_tables = |link: StoredLink| {
+        let role = link.state.role();
+        if role == Role::Hub {
+            let tables = sharing(connection, catalogue, link.id, role)?;
+            return Ok((link, tables.into()));
+        }
+        let membership = memberships.get(&link.id).copied();
+        if let Some(tables) = known.get(&membership) {
+            return Ok((link, Arc::clone(tables)));
+        }
+        let tables: Arc<[SharedTable]> = match membership {
+            Some(membership) => of(connection, catalogue, membership)?.into(),
+            None => Arc::new([]),
+        };
+        known.insert(membership, Arc::clone(&tables));
+        Ok((link, tables))
+    };
+    state::links(connection)?.into_iter().map(with_tables).collect()
 }
 
 /// What a membership's set shares.

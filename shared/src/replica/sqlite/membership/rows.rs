@@ -3,6 +3,8 @@
 //! Owns the tables `_packhorse_s_TABLE` (records by membership) and `_packhorse_x_TABLE` (exceptions by link), which are
 //! made when the first set wants them. A record without a row in the first has never been a member.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
 use crate::id::{Cut, LinkId};
@@ -54,6 +56,8 @@ struct Statements {
     changed: String,
     counts: String,
     any: String,
+    of_key: String,
+    owners: String,
 }
 
 /// The quoted name of the table of a synced table's members.
@@ -138,6 +142,16 @@ impl Statements {
                 "SELECT cut, count(*) FROM {table} WHERE cut > ?1 AND owner = ?2 GROUP BY cut ORDER BY cut"
             ),
             any: format!("SELECT 1 FROM {table} WHERE owner = ?1 LIMIT 1"),
+            of_key: format!(
+                "SELECT owner, kind, cut FROM {table} WHERE {}",
+                joined(keys, " AND ", |at| format!("k{0} = ?{0}", at + 1))
+            ),
+            // From one owner to the next by the index: they are few, and their rows may be many.
+            owners: format!(
+                "WITH RECURSIVE o (owner) AS (SELECT min(owner) FROM {table} UNION ALL \
+                 SELECT (SELECT min(t.owner) FROM {table} t WHERE t.owner > o.owner) FROM o WHERE o.owner IS NOT NULL) \
+                 SELECT owner FROM o WHERE owner IS NOT NULL"
+            ),
         }
     }
 
@@ -148,6 +162,14 @@ impl Statements {
             Ok((row.get(0)?, Cut(row.get::<_, i64>(1)? as u64)))
         });
         Ok(found.optional()?)
+    }
+
+    fn of_key(&self, connection: &Connection, key: &Key) -> Outcome<Vec<(i64, i64, Cut)>> {
+        let mut statement = connection.prepare_cached(&self.of_key)?;
+        let found = statement.query_map(params_from_iter(&key.0), |row| {
+            Ok((row.get(0)?, row.get(1)?, Cut(row.get::<_, i64>(2)? as u64)))
+        })?;
+        Ok(found.collect::<rusqlite::Result<_>>()?)
     }
 
     fn put(&self, connection: &Connection, owner: i64, key: &Key, kind: i64, cut: Cut) -> Outcome<()> {
@@ -186,6 +208,18 @@ impl MemberRows {
         found.map(|(kind, cut)| Ok((State::of(kind)?, cut))).transpose()
     }
 
+    /// How it stands to every membership that it ever was in.
+    pub fn members(&self, connection: &Connection, key: &Key) -> Outcome<Vec<(MembershipId, (State, Cut))>> {
+        let found = self.members.of_key(connection, key)?.into_iter();
+        found.map(|(owner, kind, cut)| Ok((MembershipId(owner), (State::of(kind)?, cut)))).collect()
+    }
+
+    /// What every link makes an exception of in it.
+    pub fn all_exceptions(&self, connection: &Connection, key: &Key) -> Outcome<Vec<(LinkId, (Exception, Cut))>> {
+        let found = self.exceptions.of_key(connection, key)?.into_iter();
+        found.map(|(owner, kind, cut)| Ok((link(owner)?, (Exception::of(kind)?, cut)))).collect()
+    }
+
     /// Notes how it stands.
     pub fn put(&self, connection: &Connection, of: MembershipId, key: &Key, state: State, cut: Cut) -> Outcome<()> {
         self.members.put(connection, of.0, key, state.kind(), cut)
@@ -220,6 +254,13 @@ impl MemberRows {
     /// Whether a link makes any exception.
     pub fn has_exceptions(&self, connection: &Connection, of: LinkId) -> Outcome<bool> {
         Ok(connection.prepare_cached(&self.exceptions.any)?.exists([i64::from(of.0)])?)
+    }
+
+    /// The links that make any exception.
+    pub fn excepting(&self, connection: &Connection) -> Outcome<BTreeSet<LinkId>> {
+        let mut statement = connection.prepare_cached(&self.exceptions.owners)?;
+        let owners = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()?;
+        owners.into_iter().map(link).collect()
     }
 
     /// The statements that count, by cut, what changed of a membership or a link: after a cut, of an owner.
@@ -259,6 +300,10 @@ impl Exception {
         let all = [Self::Holds, Self::MayHold, Self::Stray, Self::Lacks];
         all.into_iter().find(|exception| exception.kind() == kind).ok_or_else(unknown)
     }
+}
+
+fn link(owner: i64) -> Outcome<LinkId> {
+    u32::try_from(owner).map(LinkId).map_err(|_| unknown())
 }
 
 fn unknown() -> Fault {

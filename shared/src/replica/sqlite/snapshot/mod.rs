@@ -14,6 +14,7 @@ use super::bearing;
 use super::catalogue::{Catalogue, Entry};
 use super::fault::{Fault, Outcome};
 use super::membership;
+use super::membership::belonging::{member, standing};
 use super::metadata::unpack_birth;
 use super::moves;
 use super::state::{self, Progress};
@@ -26,11 +27,11 @@ use crate::id::{Cut, LinkId};
 use crate::link::Sweep;
 use crate::marks::{Marks, Roster};
 use crate::replica::{
-    Belonging, ChangedRecord, Life, Remains, ReplicaError, Residence, Result, SharedRows, SharedTable, Show, ShowSwept,
-    Snapshot, TableShape,
+    Audience, Belonging, ChangedRecord, Life, Remains, Residence, Result, SharedRows, SharedTable, ShowSwept,
+    ShowToMany, Snapshot, TableShape,
 };
 use crate::value::{Key, Value};
-use shared::{Part, is_meant};
+use shared::Look;
 
 /// A read transaction on the reading connection, ended when this is dropped.
 pub(super) struct SqliteSnapshot<'a> {
@@ -60,68 +61,22 @@ impl<'a> SqliteSnapshot<'a> {
         }
     }
 
-    fn present(&self, part: &Part<'_>, show: &mut Show<'_>) -> Outcome<()> {
-        let entry = part.entry;
-        let mut statement = self.reader.prepare_cached(&entry.sql.changed)?;
-        let keys = entry.shape.keys.len();
-        let mut rows = statement.query(part.range.map(|cut| cut.0 as i64))?;
-        while let Some(row) = rows.next()? {
-            let Some(belonging) = self.belonging_of(part, row)? else { continue };
-            let stands: bool = row.get(keys + 2)?;
-            if !stands {
-                return Err(ReplicaError::Vanished { table: entry.shape.name.clone() }.into());
-            }
-            if matches!(belonging, Belonging::DiedAt(_)) {
-                continue;
-            }
-            let marks = Marks::unpack(blob(row, keys + 1)?, &self.roster)?;
-            show(&self.record(entry, row, Said::Present(marks), belonging, 3)?)?;
-        }
-        Ok(())
-    }
-
-    fn absent(&self, part: &Part<'_>, show: &mut Show<'_>) -> Outcome<()> {
-        let entry = part.entry;
-        let mut statement = self.reader.prepare_cached(&entry.sql.remains)?;
-        let keys = entry.shape.keys.len();
-        let mut rows = statement.query(part.range.map(|cut| cut.0 as i64))?;
-        while let Some(row) = rows.next()? {
-            let Some(belonging) = self.belonging_of(part, row)? else { continue };
-            let remains = Remains::unpack(blob(row, keys + 1)?, &self.roster)?;
-            if is_meant(belonging, &remains) {
-                show(&self.record(entry, row, Said::Absent(remains), belonging, 3)?)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// How the record of a row of metadata stands to what is shared; None if it is not to be shown with its own change.
-    fn belonging_of(&self, part: &Part<'_>, row: &Row<'_>) -> Outcome<Option<Belonging>> {
-        if part.is_whole() {
-            return Ok(Some(Belonging::Since(Cut(0))));
-        }
-        let belonging = self.belonging(part, &part.entry.metadata.key(row)?)?;
-        Ok(belonging.filter(|belonging| belonging.cut() <= part.range[1]))
-    }
-
     /// Shows a table's records before all cuts after a key; the place reached if `show` had enough.
     fn sweep_table(
         &self,
-        part: &Part<'_>,
+        entry: &Entry,
+        shared: SharedRows,
         after: Option<&Key>,
         show: &mut dyn FnMut(&dyn ChangedRecord) -> Result<ControlFlow<()>>,
     ) -> Outcome<Option<Sweep>> {
-        let entry = part.entry;
         let mut statement = self.reader.prepare_cached(sweeping::sql(entry, after))?;
         let mut rows = sweeping::rows(&mut statement, after)?;
         while let Some(row) = rows.next()? {
             let place = sweeping::after(&entry.shape, &entry.metadata.key(row)?)?;
             let packed = row.get_ref(entry.shape.keys.len() + 1)?.as_blob_or_null().map_err(rusqlite::Error::from)?;
             let marks = packed.map(|packed| Marks::unpack(packed, &self.roster)).transpose()?.unwrap_or_default();
-            let Some(belonging) = self.belonging_of(part, row)? else { continue };
-            if !matches!(belonging, Belonging::Since(_)) {
-                continue;
-            }
+            let member = member(self.reader, entry, shared, &entry.metadata.key(row)?)?;
+            let Some(belonging @ Belonging::Since(_)) = standing(member, None) else { continue };
             if show(&self.record(entry, row, Said::Present(marks), belonging, 2)?)?.is_break() {
                 return Ok(Some(place));
             }
@@ -134,9 +89,7 @@ impl<'a> SqliteSnapshot<'a> {
         for (at, table) in tables.iter().enumerate().skip(first) {
             let key = after.take();
             let Some(entry) = self.catalogue.entry(&table.shape) else { continue };
-            let range = [Cut(0), Cut(u64::MAX)];
-            let part = Part { link: LinkId::LOCAL, entry, rows: table.rows, range, excepts: false };
-            let reached = self.sweep_table(&part, key.as_ref(), &mut |record| show(at, record))?;
+            let reached = self.sweep_table(entry, table.rows, key.as_ref(), &mut |record| show(at, record))?;
             if let Some(reached) = reached {
                 return Ok(reached);
             }
@@ -235,21 +188,18 @@ impl Snapshot for SqliteSnapshot<'_> {
         self.progress.clock.latest()
     }
 
-    fn changed_between(
+    fn changed_for(
         &self,
-        link: LinkId,
-        table: &SharedTable,
+        audience: &Audience,
+        table: &TableShape,
         since: Cut,
         upto: Cut,
-        show: &mut Show<'_>,
+        show: &mut ShowToMany<'_>,
     ) -> Result<()> {
-        let Some(entry) = self.catalogue.entry(&table.shape) else { return Ok(()) };
+        let Some(entry) = self.catalogue.entry(table) else { return Ok(()) };
         let mut work = || {
-            let excepts = self.excepts(link, entry)?;
-            let part = Part { link, entry, rows: table.rows, range: [since, upto], excepts };
-            self.present(&part, show)?;
-            self.absent(&part, show)?;
-            if part.is_whole() { Ok(()) } else { self.moved(&part, show) }
+            let look = Look { entry, audience, apart: self.apart(audience, entry)?, range: [since, upto] };
+            self.try_changed_for(&look, show)
         };
         work().map_err(|fault: Fault| fault.at(&self.path, "be read"))
     }
