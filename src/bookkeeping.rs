@@ -3,8 +3,6 @@
 //! Owns when the ledger is opened (once after each step, never across one) and how its troubles are told: once, as a
 //! note. Invariant: no command fails because of the ledger, which is only books.
 
-use std::thread;
-
 use packhorse_shared::clock::WallTime;
 use packhorse_shared::ledger::{Books, Event, Ledger, LedgerError, Remade, Standing, Stock};
 use packhorse_shared::replica::Replica;
@@ -43,46 +41,16 @@ impl Node {
     /// The books as they stand. If the ledger cannot be read they are made of what lies in the spool.
     pub fn books(&mut self) -> Result<Books, Failure> {
         let stock = self.stock()?;
-        let folder = self.home.folder().to_owned();
-        Ok(self.books_in(&Ledger::new(&folder, WORLD), &stock))
-    }
-
-    /// The same for a mere look, which does not wait for another run that has the ledger open. The ledger is read while the
-    /// spool is looked through: with many bundles each takes its time.
-    pub fn look_at_books(&mut self) -> Result<Books, Failure> {
-        let folder = self.home.folder().to_owned();
-        let ledger = || Ledger::new(&folder, WORLD).for_a_look();
-        let (kept, stock) = thread::scope(|scope| {
-            let reading = thread::Builder::new().spawn_scoped(scope, || ledger().kept());
-            let stock = self.stock();
-            (reading.ok().and_then(|reading| reading.join().ok()), stock)
-        });
-        let stock = stock?;
-        match kept {
-            Some(Ok(Some(mut books))) => {
+        let (books, remade) = match Ledger::new(self.home.folder(), WORLD).read(&stock) {
+            Ok((books, remade)) => (books, Ok(remade)),
+            Err(error) => {
+                let mut books = Books::default();
                 books.take_stock(&stock);
-                Ok(books)
+                (books, Err(error))
             }
-            Some(Err(error)) => Ok(self.books_without(&stock, error)),
-            Some(Ok(None)) | None => Ok(self.books_in(&ledger(), &stock)),
-        }
-    }
-
-    fn books_in(&mut self, ledger: &Ledger<'_>, stock: &Stock) -> Books {
-        match ledger.read(stock) {
-            Ok((books, remade)) => {
-                self.tell_of_ledger(Ok(remade));
-                books
-            }
-            Err(error) => self.books_without(stock, error),
-        }
-    }
-
-    fn books_without(&mut self, stock: &Stock, error: LedgerError) -> Books {
-        self.tell_of_ledger(Err(error));
-        let mut books = Books::default();
-        books.take_stock(stock);
-        books
+        };
+        self.tell_of_ledger(remade);
+        Ok(books)
     }
 
     fn tell_of_ledger(&mut self, kept: Result<Option<Remade>, LedgerError>) {

@@ -10,6 +10,7 @@ mod exact;
 mod failure;
 #[cfg(debug_assertions)]
 mod faults;
+mod lines;
 mod lint;
 mod locate;
 mod look;

@@ -19,9 +19,10 @@ use serde::Serialize;
 
 use self::tables::Tables;
 use crate::failure::{Exit, Failure};
+use crate::lines::results;
 use crate::node::Node;
 use crate::relay::refusal;
-use crate::report::{json, note, result, results};
+use crate::report::{json, note, result};
 use crate::wording::{bytes, count, timestamp};
 
 const EXAMPLES: &str = "\
