@@ -40,17 +40,8 @@ impl Node {
 
     /// The books as they stand. If the ledger cannot be read they are made of what lies in the spool.
     pub fn books(&mut self) -> Result<Books, Failure> {
-        self.books_in(&Ledger::new(self.home.folder(), WORLD))
-    }
-
-    /// The same for a mere look, which does not wait for another run that has the ledger open.
-    pub fn look_at_books(&mut self) -> Result<Books, Failure> {
-        self.books_in(&Ledger::new(self.home.folder(), WORLD).for_a_look())
-    }
-
-    fn books_in(&mut self, ledger: &Ledger<'_>) -> Result<Books, Failure> {
         let stock = self.stock()?;
-        let (books, remade) = match ledger.read(&stock) {
+        let (books, remade) = match Ledger::new(self.home.folder(), WORLD).read(&stock) {
             Ok((books, remade)) => (books, Ok(remade)),
             Err(error) => {
                 let mut books = Books::default();

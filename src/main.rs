@@ -13,6 +13,7 @@ mod failure;
 mod faults;
 mod hooks;
 mod journal;
+mod lines;
 mod lint;
 mod locate;
 mod locks;

@@ -48,16 +48,8 @@ pub fn result(text: &str) {
     line(&shown(text));
 }
 
-/// Writes many lines of a result in one go, as safely.
-pub fn results(lines: impl IntoIterator<Item = String>) {
-    let mut text: String = lines.into_iter().flat_map(|line| [shown(&line), "\n".to_owned()]).collect();
-    if text.pop().is_some() {
-        line(&text);
-    }
-}
-
-/// A reader that has gone away (`| head`) is no failure.
-fn line(text: &str) {
+/// Writes text that is safe. A reader that has gone away (`| head`) is no failure.
+pub fn line(text: &str) {
     let mut out = io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush());
 }

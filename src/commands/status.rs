@@ -20,9 +20,10 @@ use serde::Serialize;
 
 use self::tables::Tables;
 use crate::failure::{Exit, Failure};
+use crate::lines::results;
 use crate::node::Node;
 use crate::relay::told::refusal;
-use crate::report::{json, note, result, results};
+use crate::report::{json, note, result};
 use crate::wording::{bytes, count, timestamp};
 
 const EXAMPLES: &str = "\

@@ -6,10 +6,10 @@ use crate::support::Scene;
 fn a_fault_that_is_none_is_refused_in_words() {
     let scene = Scene::hub("CREATE TABLE t (id INTEGER PRIMARY KEY)");
     for (fault, words) in [
-        ("", "it is written STEP[:N]=kill|full|io"),
-        ("bundle-numbered", "it is written STEP[:N]=kill|full|io"),
+        ("", "it is written STEP[:N]=kill|full|io|wait"),
+        ("bundle-numbered", "it is written STEP[:N]=kill|full|io|wait"),
         ("bundle-numbred=kill", "there is no step \\\"bundle-numbred\\\""),
-        ("bundle-numbered=fire", "is not kill, full or io"),
+        ("bundle-numbered=fire", "is not kill, full, io or wait"),
         ("bundle-numbered:0=io", "N is 1 or more"),
     ] {
         let home = scene.home("hq");

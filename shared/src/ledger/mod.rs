@@ -186,17 +186,22 @@ impl<'a> Ledger<'a> {
 
     /// Reads the books. They are written only if they have to be made again, and then from this stock.
     pub fn read(&self, stock: &Stock) -> Result<(Books, Option<Remade>), LedgerError> {
-        let lock = self.lock()?;
-        if let Found::Sound(mut open) = self.look()? {
-            let mut books = std::mem::take(&mut open.books);
-            drop((open, lock));
+        if let Some(mut books) = self.kept()? {
             books.take_stock(stock);
             return Ok((books, None));
         }
-        drop(lock);
         let mut books = Books::default();
         books.take_stock(stock);
         Ok((books, self.keep(|books| books.take_stock(stock))?))
+    }
+
+    /// The books as they were kept last; None if they have to be made again.
+    pub fn kept(&self) -> Result<Option<Books>, LedgerError> {
+        let _lock = self.lock()?;
+        match self.look()? {
+            Found::Sound(mut open) => Ok(Some(std::mem::take(&mut open.books))),
+            Found::Fresh | Found::Missing | Found::Damaged(_) => Ok(None),
+        }
     }
 
     /// The lock that each call holds: sled itself knows no waiting.

@@ -10,8 +10,9 @@ use packhorse_shared::replica::Replica;
 
 use super::told::Told;
 use crate::failure::{Exit, Failure};
+use crate::lines::results;
 use crate::node::{Node, WORLD};
-use crate::report::{json, note, results};
+use crate::report::{json, note};
 use crate::wording::{bytes, span};
 
 const EXAMPLES: &str = "\

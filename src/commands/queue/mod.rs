@@ -3,6 +3,7 @@
 mod choose;
 mod discard;
 mod list;
+mod looking;
 mod retry;
 mod show;
 mod told;

@@ -1,3 +1,5 @@
+//! The rules of the schedule, each on a clock that the test sets.
+
 use super::*;
 
 const RHYTHM: Rhythm = Rhythm { apply_every: Duration::from_secs(120), transfer_every: Duration::from_secs(900) };
