@@ -89,6 +89,39 @@ fn a_file_is_begun_by_day_and_holds_what_standard_error_does_not() {
 }
 
 #[test]
+fn no_file_is_removed_but_old_ones_of_the_log_whatever_else_is_named_like_it() {
+    let scene = pair();
+    set_log(&scene, "hq", "file = \"../hq\"\nkeep = 1");
+    let (old, mine) = (scene.path("hq.2026-01-01"), scene.path("hq-notes"));
+    std::fs::write(&old, "old\n").unwrap();
+    std::fs::write(&mine, "mine\n").unwrap();
+    let _hq = Quiet::start(&scene, "hq");
+    until("the old file is removed", || !old.exists());
+    assert!(scene.database("hq").exists() && mine.exists());
+    scene.sql("alice", "UPDATE t SET b = 'after all'");
+    scene.sync("alice");
+    until_it_is(&scene, "hq", "b", "after all");
+}
+
+/// A service that tells nothing on standard error.
+struct Quiet(std::process::Child);
+
+impl Quiet {
+    fn start(scene: &Scene, node: &str) -> Self {
+        let mut command = scene.command();
+        Self(command.arg("--home").arg(scene.home(node)).arg("watch").args(QUICK).spawn().unwrap())
+    }
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
 fn a_file_that_is_never_rotated_keeps_its_name() {
     let scene = pair();
     set_log(&scene, "hq", "file = \"log/service.log\"\nrotate = \"never\"");
