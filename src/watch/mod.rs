@@ -169,8 +169,8 @@ impl Service {
             }
             let now = self.now();
             if !self.caller.is_busy() && self.schedule.is_due(Job::Transfer, now) {
-                let cause = self.schedule.cause();
-                self.schedule.transferring();
+                let cause = self.schedule.cause(now);
+                self.schedule.transferring(cause);
                 self.caller.call(cause);
             }
             self.wait(woken)?;

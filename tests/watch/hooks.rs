@@ -112,6 +112,29 @@ fn a_hook_can_use_packhorse_itself() {
 }
 
 #[test]
+fn a_hook_that_syncs_does_not_call_itself() {
+    let scene = pair();
+    set_hooks(&scene, "hq", &format!("before_sync = 'echo x >> ../runs; {BINARY} sync'\ntime_limit = '20 s'"));
+    scene.sql("hq", "UPDATE t SET a = 'by the hook'");
+    scene.sync("hq");
+    assert_eq!(read(&scene, "runs"), "x\n");
+    scene.sync("alice");
+    assert_eq!(scene.sql("alice", "SELECT a FROM t"), "by the hook");
+}
+
+#[test]
+fn a_hook_of_the_service_can_sync() {
+    let scene = pair();
+    set_hooks(&scene, "hq", &format!("before_sync = '{BINARY} sync && echo done >> ../synced'\ntime_limit = '1 h'"));
+    let hq = Service::start(&scene, "hq", &["--every", "1s", "--seal-after", "5h", "-v"]);
+    scene.sql("hq", "UPDATE t SET a = 'by the hook'");
+    let _alice = Service::start(&scene, "alice", &QUICK);
+    until_it_is(&scene, "alice", "a", "by the hook");
+    until("it has come to its end", || read(&scene, "synced").lines().count() > 1);
+    hq.until("it is told of", |log| log.contains("the hook before_sync is done"));
+}
+
+#[test]
 fn the_service_runs_both_and_its_log_holds_nothing_of_what_they_print() {
     let scene = pair();
     let hooks = "before_sync = 'echo before-secret; echo b >> ../before'\nafter_apply = 'echo after-secret >&2; echo a >> ../after'";
