@@ -112,7 +112,9 @@ impl Line {
         };
         let made = call.make(None, &self.stop);
         let outcome = match told::tell(&made.report) {
-            Exit::Failed | Exit::Usage | Exit::Unreachable => Outcome::Failed,
+            // One link that fails must not keep what is sealed for the others waiting.
+            Exit::Failed | Exit::Usage | Exit::Unreachable if !made.report.has_got_through() => Outcome::Failed,
+            Exit::Failed | Exit::Usage | Exit::Unreachable => Outcome::Done,
             Exit::Done | Exit::Resting | Exit::Attention | Exit::OutOfTime => Outcome::Done,
         };
         unlinked.tell();

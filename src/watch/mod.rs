@@ -234,8 +234,10 @@ impl Service {
         }
         let calling = self.caller.is_busy();
         let came = self.desk.turn(apply, self.schedule.is_due(Job::Bundle, began), calling);
-        let now = self.now();
+        let (now, mut began) = (self.now(), began);
         if let Some(applied) = came.applied {
+            // The database is left alone for as long as looking for changes takes, not applying.
+            began += applied.took;
             self.schedule.applied(applied.outcome, applied.bundles, now);
             self.tell_outage(Job::Apply, applied.outcome);
         }

@@ -57,6 +57,22 @@ fn a_command_runs_after_something_was_applied_and_is_told_what_it_is_about() {
 }
 
 #[test]
+fn what_was_applied_before_an_error_is_told_too() {
+    let scene = pair();
+    scene.remote("bob");
+    set_hooks(&scene, "hq", "after_apply = 'echo $PACKHORSE_RECORDS >> ../told'");
+    let stumbles = "CREATE TRIGGER look BEFORE INSERT ON t WHEN NEW.b = 'x' BEGIN SELECT json_extract('{}', 'x'); END";
+    scene.sql("hq", stumbles);
+    for (remote, sql) in [("alice", "UPDATE t SET b = 'good'"), ("bob", "INSERT INTO t VALUES ('two', 'y', 'x')")] {
+        scene.sql(remote, sql);
+        scene.sync(remote);
+    }
+    scene.packhorse("hq", &["transfer"]).expect(0);
+    scene.packhorse("hq", &["apply"]).expect(1);
+    assert_eq!((scene.sql("hq", "SELECT b FROM t"), read(&scene, "told")), ("good".to_owned(), "1\n".to_owned()));
+}
+
+#[test]
 fn a_program_is_given_its_arguments_as_they_are_written() {
     let scene = pair();
     set_hooks(&scene, "hq", "before_sync = [\"/usr/bin/touch\", \"$HOME; rm -rf x\"]");
