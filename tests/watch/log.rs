@@ -43,6 +43,23 @@ fn every_step_is_a_line_with_its_part_and_no_value_of_anybodys() {
 }
 
 #[test]
+fn a_value_over_which_the_application_s_trigger_stumbles_is_not_told() {
+    let scene = pair();
+    scene.sql(
+        "hq",
+        "CREATE TRIGGER look BEFORE INSERT ON t WHEN NEW.b = 'path' BEGIN SELECT json_extract('{}', NEW.a); END",
+    );
+    let hq = Service::start(&scene, "hq", &["--every", "1s", "--seal-after", "1s", "-vv"]);
+    scene.sql("alice", "INSERT INTO t VALUES ('two', 'secret-7391', 'path')");
+    scene.sync("alice");
+    hq.until("the failure is told", |log| log.contains("bad JSON path: (not shown)"));
+    assert!(!hq.log().contains("secret"), "{}", hq.log());
+    // To a person it is told.
+    let apply = scene.packhorse("hq", &["apply"]);
+    assert!(apply.err.contains("secret-7391"), "{apply:#?}");
+}
+
+#[test]
 fn as_json_every_line_is_an_object_with_the_same_fields() {
     let scene = pair();
     set_log(&scene, "hq", "format = \"json\"");
