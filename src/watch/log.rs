@@ -35,7 +35,10 @@ fn start_with<W>(format: LogFormat, filter: EnvFilter, writer: W, colour: bool)
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
+    // A line that cannot be written (the disk is full, nobody reads any more) would be told on standard error, and where that
+    // is the log itself, end the service.
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(colour);
+    let log = log.log_internal_errors(false);
     match format {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().flatten_event(true).with_current_span(false).with_span_list(false).init(),

@@ -112,7 +112,7 @@ fn no_file_is_removed_but_old_ones_of_the_log_whatever_else_is_named_like_it() {
     let (old, mine) = (scene.path("hq.2026-01-01"), scene.path("hq-notes"));
     std::fs::write(&old, "old\n").unwrap();
     std::fs::write(&mine, "mine\n").unwrap();
-    let _hq = Quiet::start(&scene, "hq");
+    let _hq = Quiet::start(&scene, "hq", std::process::Stdio::inherit());
     until("the old file is removed", || !old.exists());
     assert!(scene.database("hq").exists() && mine.exists());
     scene.sql("alice", "UPDATE t SET b = 'after all'");
@@ -120,13 +120,30 @@ fn no_file_is_removed_but_old_ones_of_the_log_whatever_else_is_named_like_it() {
     until_it_is(&scene, "hq", "b", "after all");
 }
 
-/// A service that tells nothing on standard error.
+#[test]
+fn a_log_that_cannot_be_written_ends_nothing() {
+    let scene = pair();
+    let _alice = Service::start(&scene, "alice", &QUICK);
+    let (reader, unread) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut places = vec![("nobody reads it", unread.into())];
+    if let Ok(full) = std::fs::File::options().write(true).open("/dev/full") {
+        places.push(("its disk is full", full.into()));
+    }
+    for (why, place) in places {
+        let _hq = Quiet::start(&scene, "hq", place);
+        scene.sql("hq", &format!("UPDATE t SET a = '{why}'"));
+        until_it_is(&scene, "alice", "a", why);
+    }
+}
+
+/// A service whose log nobody waits for.
 struct Quiet(std::process::Child);
 
 impl Quiet {
-    fn start(scene: &Scene, node: &str) -> Self {
+    fn start(scene: &Scene, node: &str, stderr: std::process::Stdio) -> Self {
         let mut command = scene.command();
-        Self(command.arg("--home").arg(scene.home(node)).arg("watch").args(QUICK).spawn().unwrap())
+        Self(command.arg("--home").arg(scene.home(node)).arg("watch").args(QUICK).stderr(stderr).spawn().unwrap())
     }
 }
 
