@@ -126,6 +126,15 @@ impl Desk {
         }
     }
 
+    /// Has the hook told of what was applied while it ran, once it has ended.
+    pub fn tell_rest(&mut self) {
+        if self.untold > 0
+            && let Ok(home) = Home::open(&self.home)
+        {
+            self.run_hook(&home);
+        }
+    }
+
     /// Waits for the hook, which ends when the service is to stop.
     pub fn end(&mut self) {
         // One that panicked has told so.

@@ -167,6 +167,7 @@ impl Service {
             if self.schedule.is_due(Job::Apply, now) || self.schedule.is_due(Job::Bundle, now) {
                 self.turn(now);
             }
+            self.desk.tell_rest();
             let now = self.now();
             if !self.caller.is_busy() && self.schedule.is_due(Job::Transfer, now) {
                 let cause = self.schedule.cause(now);

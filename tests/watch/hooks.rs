@@ -166,6 +166,29 @@ fn the_service_runs_both_and_its_log_holds_nothing_of_what_they_print() {
 }
 
 #[test]
+fn what_is_applied_while_a_hook_runs_is_told_when_it_has_ended() {
+    let scene = pair();
+    // Only the first waits, for as long as a file exists.
+    let wait = scene.path("wait");
+    std::fs::write(&wait, "").unwrap();
+    set_hooks(
+        &scene,
+        "hq",
+        "after_apply = 'echo $PACKHORSE_RECORDS >> ../told; while [ -e ../wait ]; do /bin/sleep 0.1; done'",
+    );
+    let _hq = Service::start(&scene, "hq", &["--every", "5h", "--seal-after", "5h"]);
+    scene.sql("alice", "UPDATE t SET b = 'first'");
+    let _alice = Service::start(&scene, "alice", &QUICK);
+    until("the hook runs", || read(&scene, "told") == "1\n");
+    scene.sql("alice", "UPDATE t SET b = 'second'");
+    until_it_is(&scene, "hq", "b", "second");
+    // Its own writing makes the service look once more, which would do for what is tested here.
+    std::thread::sleep(std::time::Duration::from_secs(5));
+    std::fs::remove_file(&wait).unwrap();
+    until("it is told of the second too", || read(&scene, "told") == "1\n1\n");
+}
+
+#[test]
 fn a_hook_that_hangs_keeps_the_service_neither_from_working_nor_from_stopping() {
     let scene = pair();
     set_hooks(&scene, "hq", "after_apply = 'echo $$ > ../child; exec /bin/sleep 1234'\ntime_limit = '1 h'");
