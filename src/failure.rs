@@ -13,6 +13,7 @@ use packhorse_shared::bundle::BundleError;
 use packhorse_shared::config::{ConfigError, EditError, InitialConfigError, Part};
 use packhorse_shared::home::{HomeError, LockError};
 use packhorse_shared::replica::ReplicaError;
+use packhorse_shared::replica::sqlite::without_values;
 use packhorse_shared::spool::SpoolError;
 use packhorse_transport::{Kind, TransportError};
 use packhorse_unbundler::UnbundlerError;
@@ -144,7 +145,7 @@ impl Failure {
         let mut causes: Vec<String> = Vec::new();
         let mut source = error.source();
         while let Some(cause) = source {
-            let text = cause.to_string();
+            let text = words_of(cause);
             let said = message.contains(&text) || causes.iter().any(|known| known.contains(&text));
             if !said && !says_nothing(cause, &text) {
                 causes.push(text);
@@ -188,6 +189,12 @@ impl Failure {
         let _ = io::stderr().write_all(lines.as_bytes());
         self.more.iter().for_each(Self::print);
     }
+}
+
+/// What a cause says: all of it to a person, without anybody's data in the log.
+fn words_of(cause: &(dyn Error + 'static)) -> String {
+    let discreet = if journal::speaks_in_log() { without_values(cause) } else { None };
+    discreet.unwrap_or_else(|| cause.to_string())
 }
 
 /// Words of which the cause below says the same and more, or which only the database's makers know.

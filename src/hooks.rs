@@ -2,8 +2,8 @@
 //!
 //! Owns how one is run, what it is told and when it is ended. Invariants: none runs for longer than its time limit, with all
 //! that it has started; none runs while this run holds the home, so that it may call `packhorse` itself; what one prints
-//! never becomes a result, nor a line of the service's log, since it may be anybody's data. A hook that fails is told and
-//! keeps nothing from being synced.
+//! never becomes a result, nor a line of the service's log, since it may be anybody's data; what one calls runs none, or a
+//! hook that syncs would call itself without end. A hook that fails is told and keeps nothing from being synced.
 
 use std::io;
 use std::process::{Command, ExitStatus, Stdio};
@@ -18,6 +18,8 @@ use crate::failure::{Exit, Failure};
 use crate::journal::{self, Event};
 use crate::node::database_of;
 
+/// By this a hook is told which one it is, and whatever it calls that it is called by one.
+const WHICH: &str = "PACKHORSE_HOOK";
 /// How often it is looked whether a hook has ended.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -63,6 +65,9 @@ impl Hook {
     /// Runs the command of this moment, if there is one, and tells what went wrong with it.
     pub fn run(self, home: &Home, config: &Config, stop: &Stop) -> Exit {
         let Some(command) = self.command(config) else { return Exit::Done };
+        if std::env::var_os(WHICH).is_some() {
+            return Exit::Done;
+        }
         let (name, began) = (self.name(), Instant::now());
         let trouble = match self.run_command(command, home, config, stop) {
             Ok(()) => {
@@ -116,7 +121,7 @@ impl Hook {
         prepared.current_dir(home.folder());
         prepared.env("PACKHORSE_HOME", std::path::absolute(home.folder()).unwrap_or_else(|_| home.folder().to_owned()));
         prepared.env("PACKHORSE_DATABASE", database_of(home, config));
-        prepared.env("PACKHORSE_NODE", config.node.name.as_str()).env("PACKHORSE_HOOK", self.name());
+        prepared.env("PACKHORSE_NODE", config.node.name.as_str()).env(WHICH, self.name());
         if let Self::AfterApply(records) = self {
             prepared.env("PACKHORSE_RECORDS", records.to_string());
         }

@@ -37,7 +37,7 @@ impl Bundle {
     pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
         let (mut node, _lock) = Node::lock(home, "bundle")?;
         let urgency = if self.now { Urgency::Now } else { thresholds(&node) };
-        seal(&mut node, urgency, &self.nodes)?;
+        seal(&mut node, urgency, &self.nodes, &mut Done::default())?;
         Ok(Exit::Done)
     }
 }
@@ -56,8 +56,9 @@ pub struct Done {
     pub oldest: Option<WallTime>,
 }
 
-/// Seals for the links to these peers, or for all, and tells what was sealed.
-pub fn seal(node: &mut Node, urgency: Urgency, peers: &[NodeName]) -> Result<Done, Failure> {
+/// Seals for the links to these peers, or for all, and tells what was sealed. `done`: what it came to, also for the links
+/// beside one that failed.
+pub fn seal(node: &mut Node, urgency: Urgency, peers: &[NodeName], done: &mut Done) -> Result<(), Failure> {
     let mut shares = node.shares()?;
     if let Some(unknown) = peers.iter().find(|peer| !shares.iter().any(|share| share.link.peer == **peer)) {
         return Err(Failure::usage(format!("there is no link to \"{unknown}\""))
@@ -70,7 +71,7 @@ pub fn seal(node: &mut Node, urgency: Urgency, peers: &[NodeName]) -> Result<Don
     let (bundle_max, supersede_after) = (config.bundle_max.get(), config.supersede_after.as_millis());
     let sealer = Sealer { world: WORLD, spool: &spool, node: &name, bundle_max, beyond, supersede_after };
     sealer.finish_interrupted(&node.replica.links()?)?;
-    let (mut done, mut failed) = (Done::default(), Ok(()));
+    let mut failed = Ok(());
     for share in shares.iter_mut().filter(|share| peers.is_empty() || peers.contains(&share.link.peer)) {
         match sealer.seal(&mut node.replica, share, urgency) {
             Ok(sealed) => sealed.iter().for_each(|sealed| done.take_in(&share.link.peer, sealed)),
@@ -81,7 +82,7 @@ pub fn seal(node: &mut Node, urgency: Urgency, peers: &[NodeName]) -> Result<Don
     // What failed stays to be told alone; the next run finds what was sealed.
     failed?;
     node.keep_books(None, |_, _| {});
-    Ok(done)
+    Ok(())
 }
 
 fn harvest(node: &mut Node) -> Result<(), Failure> {

@@ -13,7 +13,9 @@ use packhorse_shared::replica::Replica;
 use packhorse_shared::seam::Stop;
 use packhorse_unbundler::receive::Patience;
 
-use super::{apply, bundle, transfer};
+use super::apply::{self, Applied};
+use super::bundle::{self, Done};
+use super::transfer;
 use crate::failure::{Exit, Failure};
 use crate::hooks::{self, Hook};
 use crate::locate;
@@ -58,14 +60,16 @@ impl Sync {
         let started = Instant::now();
         let left = |span: Span| span.as_duration().saturating_sub(started.elapsed());
         // A failure here is told at the end: what others sent can be fetched and applied all the same.
-        let sealed = bundle::seal(&mut node, Urgency::Now, &[]);
+        let sealed = bundle::seal(&mut node, Urgency::Now, &[], &mut Done::default());
         let moved = told::tell(&relay::transfer(&mut node, self.budget.map(left))?);
-        let applied = apply::receive(&mut node, Patience::Counts, &Stop::default())?;
+        let mut applied = Applied::default();
+        let received = apply::receive(&mut node, Patience::Counts, &Stop::default(), &mut applied);
         *records = applied.records;
+        received?;
         let mut exit = moved.worse(applied.exit);
         sealed?;
         if matches!(moved, Exit::Done | Exit::Attention) {
-            bundle::seal(&mut node, Urgency::Now, &[])?;
+            bundle::seal(&mut node, Urgency::Now, &[], &mut Done::default())?;
             if has_more_to_send(&node)? {
                 let again = relay::transfer(&mut node, self.budget.map(left))?;
                 exit = exit.worse(told::tell(&again));

@@ -1,9 +1,11 @@
 //! How often something that stands is told: at once, and then at growing intervals.
 //!
 //! Pure. Invariants: what is new is always told; the memory is bounded, and what is pushed out of it is told again, never
-//! kept back.
+//! kept back. Of the words only a digest is remembered: a folder of thousands of foreign files must not be told at every
+//! look into it.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use packhorse_shared::config::Part;
@@ -13,11 +15,14 @@ const FIRST: Duration = Duration::from_secs(600);
 /// The longest.
 const LONGEST: Duration = Duration::from_secs(86_400);
 /// How many things are remembered.
-const REMEMBERED: usize = 1_000;
+const REMEMBERED: usize = 50_000;
 
 /// What was told, and when it may be told again.
 #[derive(Debug, Default)]
-pub struct Seldom(HashMap<(Part, String), Told>);
+pub struct Seldom {
+    told: HashMap<(Part, u64), Told>,
+    digests: RandomState,
+}
 
 #[derive(Clone, Copy, Debug)]
 struct Told {
@@ -28,23 +33,23 @@ struct Told {
 impl Seldom {
     /// Whether these words are to be told now; if so, they count as told.
     pub fn is_due(&mut self, part: Part, words: &str, now: Duration) -> bool {
-        let key = (part, words.to_owned());
-        let interval = match self.0.get(&key) {
+        let key = (part, self.digests.hash_one(words));
+        let interval = match self.told.get(&key) {
             Some(told) if now < told.again => return false,
             // Long silence means that it had gone away.
             Some(told) if now < told.again + LONGEST => (told.interval * 2).min(LONGEST),
             _ => FIRST,
         };
-        if self.0.len() >= REMEMBERED {
-            self.0.clear();
+        if self.told.len() >= REMEMBERED {
+            self.told.clear();
         }
-        self.0.insert(key, Told { again: now + interval, interval });
+        self.told.insert(key, Told { again: now + interval, interval });
         true
     }
 
     /// Forgets what was told of a part of the house.
     pub fn forget(&mut self, part: Part) {
-        self.0.retain(|(of, _), _| *of != part);
+        self.told.retain(|(of, _), _| *of != part);
     }
 }
 
@@ -83,6 +88,16 @@ mod tests {
         for number in 0..10 * REMEMBERED {
             assert!(seldom.is_due(Part::Watch, &number.to_string(), Duration::ZERO));
         }
-        assert!(seldom.0.len() <= REMEMBERED);
+        assert!(seldom.told.len() <= REMEMBERED);
+    }
+
+    #[test]
+    fn thousands_of_things_that_stand_are_not_told_at_every_look() {
+        let mut seldom = Seldom::default();
+        let mut look = |second| {
+            let files = (0..10_000).map(|number| format!("{number}.txt was left in the inbox"));
+            files.filter(|words| seldom.is_due(Part::Apply, words, Duration::from_secs(second))).count()
+        };
+        assert_eq!((look(0), look(120), look(240)), (10_000, 0, 0));
     }
 }

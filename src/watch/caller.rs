@@ -1,8 +1,10 @@
 //! The caller: makes the service's calls, one after another, on a thread of its own.
 //!
 //! Owns the thread, and which locks a call holds when: the one on transfers all the while, the home's own only before and
-//! after the moving. So a call that lasts for hours keeps neither the desk nor anybody's command from working.
+//! after the moving, and none while the hook before it runs, which may sync itself. So a call that lasts for hours keeps
+//! neither the desk nor anybody's command from working.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, sleep};
@@ -36,7 +38,7 @@ impl Caller {
     /// Starts the thread; how each call ended is told as a wake.
     pub fn start(home: PathBuf, wake: Sender<Wake>, stop: Stop) -> Result<Self, Failure> {
         let (orders, ordered) = channel();
-        let line = Line { home, stop };
+        let line = Line { home, stop, prepared: Cell::new(false) };
         let started = thread::Builder::new().name("caller".to_owned()).spawn(move || {
             let gone = Gone(wake.clone());
             line.serve(&ordered, &wake);
@@ -76,6 +78,8 @@ impl Drop for Gone {
 struct Line {
     home: PathBuf,
     stop: Stop,
+    /// Whether the hook has run for a call that could not be made yet.
+    prepared: Cell<bool>,
 }
 
 impl Line {
@@ -93,13 +97,14 @@ impl Line {
 
     fn call(&self, cause: Cause) -> Result<Outcome, Failure> {
         let home = Home::open(&self.home)?;
+        if cause == Cause::Clock && !self.prepared.replace(true) {
+            Hook::BeforeSync.run(&home, &home.config()?, &self.stop);
+        }
         let _transfer = match home.lock(Claim::Transfer, SERVICE) {
             Err(LockError::Busy { .. }) => return Ok(Outcome::Busy),
             lock => lock?,
         };
-        if cause == Cause::Clock {
-            Hook::BeforeSync.run(&home, &home.config()?, &self.stop);
-        }
+        self.prepared.set(false);
         let Some((call, unlinked)) =
             self.with_node(&home, None, |node| Ok((Call::prepare(node)?, Unlinked::of(node)?)))?
         else {
@@ -107,7 +112,9 @@ impl Line {
         };
         let made = call.make(None, &self.stop);
         let outcome = match told::tell(&made.report) {
-            Exit::Failed | Exit::Usage | Exit::Unreachable => Outcome::Failed,
+            // One link that fails must not keep what is sealed for the others waiting.
+            Exit::Failed | Exit::Usage | Exit::Unreachable if !made.report.has_got_through() => Outcome::Failed,
+            Exit::Failed | Exit::Usage | Exit::Unreachable => Outcome::Done,
             Exit::Done | Exit::Resting | Exit::Attention | Exit::OutOfTime => Outcome::Done,
         };
         unlinked.tell();

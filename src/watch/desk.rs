@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use packhorse_bundler::seal::Urgency;
 use packhorse_shared::config::{Config, Part, Span};
@@ -54,6 +54,8 @@ pub struct Applied {
     pub outcome: Outcome,
     /// How many bundles were applied.
     pub bundles: u64,
+    /// How long it took.
+    pub took: Duration,
 }
 
 /// What sealing came to.
@@ -101,7 +103,7 @@ impl Seen {
 impl Came {
     /// Whatever was due ended in this way.
     fn all(apply: bool, bundle: bool, outcome: Outcome) -> Self {
-        let applied = apply.then_some(Applied { outcome, bundles: 0 });
+        let applied = apply.then_some(Applied { outcome, bundles: 0, took: Duration::ZERO });
         let bundled = bundle.then_some(Bundled { outcome, bundles: 0, rest: None });
         Self { applied, bundled, seen: None }
     }
@@ -121,6 +123,15 @@ impl Desk {
                 failure.tell(if apply { Part::Apply } else { Part::Bundle });
                 Came::all(apply, bundle, Outcome::Failed)
             }
+        }
+    }
+
+    /// Has the hook told of what was applied while it ran, once it has ended.
+    pub fn tell_rest(&mut self) {
+        if self.untold > 0
+            && let Ok(home) = Home::open(&self.home)
+        {
+            self.run_hook(&home);
         }
     }
 
@@ -149,32 +160,20 @@ impl Desk {
 
     fn apply(&mut self, node: &mut Node, calling: bool) -> Applied {
         let patience = if calling { Patience::Spares } else { Patience::Counts };
-        match apply::receive(node, patience, &self.stop) {
-            Ok(applied) => {
-                self.untold += applied.records;
-                Applied { outcome: Outcome::Done, bundles: applied.bundles }
-            }
-            Err(failure) => {
-                failure.tell(Part::Apply);
-                Applied { outcome: Outcome::Failed, bundles: 0 }
-            }
-        }
+        let (began, mut applied) = (Instant::now(), apply::Applied::default());
+        let outcome = apply::receive(node, patience, &self.stop, &mut applied);
+        self.untold += applied.records;
+        Applied { outcome: told(outcome, Part::Apply), bundles: applied.bundles, took: began.elapsed() }
     }
 
     fn bundle(&self, node: &mut Node) -> Bundled {
         let seal_after = self.seal_after.unwrap_or(node.config.bundle.seal_after).as_millis();
         let urgency = Urgency::Thresholds { seal_at: node.config.bundle.seal_at.get(), seal_after };
-        match bundle::seal(node, urgency, &[]) {
-            Ok(done) => {
-                let waited = done.oldest.map(|oldest| WORLD.clock.now().0.saturating_sub(oldest.0));
-                let rest = waited.map(|waited| Duration::from_millis(seal_after.saturating_sub(waited).max(1)));
-                Bundled { outcome: Outcome::Done, bundles: done.bundles, rest }
-            }
-            Err(failure) => {
-                failure.tell(Part::Bundle);
-                Bundled { outcome: Outcome::Failed, bundles: 0, rest: None }
-            }
-        }
+        let mut done = bundle::Done::default();
+        let outcome = bundle::seal(node, urgency, &[], &mut done);
+        let waited = done.oldest.map(|oldest| WORLD.clock.now().0.saturating_sub(oldest.0));
+        let rest = waited.map(|waited| Duration::from_millis(seal_after.saturating_sub(waited).max(1)));
+        Bundled { outcome: told(outcome, Part::Bundle), bundles: done.bundles, rest }
     }
 
     /// Has the hook told of what was applied, on a thread of its own: it may take its time, and the next turn must not wait.
@@ -189,6 +188,17 @@ impl Desk {
             // What went wrong with it is told; nothing here depends on it.
             let _ = hook.run(&home, &config, &stop);
         }));
+    }
+}
+
+/// How a piece of work ended, once its failure was told.
+fn told(outcome: Result<(), Failure>, part: Part) -> Outcome {
+    match outcome {
+        Ok(()) => Outcome::Done,
+        Err(failure) => {
+            failure.tell(part);
+            Outcome::Failed
+        }
     }
 }
 

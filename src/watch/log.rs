@@ -1,15 +1,19 @@
 //! Where the service tells what happens: a file of its own, or standard error.
 //!
-//! Owns how `[log]` becomes filter, form and place. Invariant: what cannot be set up is told before the service begins.
+//! Owns how `[log]` becomes filter, form and place; [`kept`] removes old files. Invariant: what cannot be set up is told
+//! before the service begins.
+
+mod kept;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use packhorse_shared::config::{Level, LogConfig, LogFormat, Part, Rotate};
-use tracing_appender::rolling::{RollingFileAppender, Rotation};
+use tracing_appender::rolling::Rotation;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
+use self::kept::KeptLog;
 use crate::failure::Failure;
 use crate::journal;
 use crate::node::{Node, WORLD};
@@ -31,7 +35,10 @@ fn start_with<W>(format: LogFormat, filter: EnvFilter, writer: W, colour: bool)
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
+    // A line that cannot be written (the disk is full, nobody reads any more) would be told on standard error, and where that
+    // is the log itself, end the service.
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(colour);
+    let log = log.log_internal_errors(false);
     match format {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().flatten_event(true).with_current_span(false).with_span_list(false).init(),
@@ -63,24 +70,16 @@ fn targets(part: Part) -> &'static [&'static str] {
     }
 }
 
-fn appender(file: &Path, log: &LogConfig) -> Result<RollingFileAppender, Failure> {
+fn appender(file: &Path, log: &LogConfig) -> Result<KeptLog, Failure> {
     let folder = file.parent().map_or_else(PathBuf::new, Path::to_owned);
     WORLD.disk.create_folder(&folder).map_err(|error| Failure::file("make the folder of the log", &folder, &error))?;
-    let text = |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
     let (rotation, keep) = match log.rotate {
         Rotate::Hourly => (Rotation::HOURLY, Some(log.keep)),
         Rotate::Daily => (Rotation::DAILY, Some(log.keep)),
         Rotate::Weekly => (Rotation::WEEKLY, Some(log.keep)),
         Rotate::Never => (Rotation::NEVER, None),
     };
-    let mut builder = RollingFileAppender::builder().rotation(rotation).filename_prefix(text(file.file_stem()));
-    if let Some(ending) = file.extension() {
-        builder = builder.filename_suffix(text(Some(ending)));
-    }
-    if let Some(keep) = keep {
-        builder = builder.max_log_files(keep);
-    }
-    builder.build(&folder).map_err(|error| {
+    KeptLog::begin(file, rotation, keep).map_err(|error| {
         let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
         Failure::file("write the log", file, &io::Error::other(format!("{error} {source}")))
     })

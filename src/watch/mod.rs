@@ -167,10 +167,11 @@ impl Service {
             if self.schedule.is_due(Job::Apply, now) || self.schedule.is_due(Job::Bundle, now) {
                 self.turn(now);
             }
+            self.desk.tell_rest();
             let now = self.now();
             if !self.caller.is_busy() && self.schedule.is_due(Job::Transfer, now) {
-                let cause = self.schedule.cause();
-                self.schedule.transferring();
+                let cause = self.schedule.cause(now);
+                self.schedule.transferring(cause);
                 self.caller.call(cause);
             }
             self.wait(woken)?;
@@ -234,8 +235,10 @@ impl Service {
         }
         let calling = self.caller.is_busy();
         let came = self.desk.turn(apply, self.schedule.is_due(Job::Bundle, began), calling);
-        let now = self.now();
+        let (now, mut began) = (self.now(), began);
         if let Some(applied) = came.applied {
+            // The database is left alone for as long as looking for changes takes, not applying.
+            began += applied.took;
             self.schedule.applied(applied.outcome, applied.bundles, now);
             self.tell_outage(Job::Apply, applied.outcome);
         }

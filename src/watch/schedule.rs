@@ -90,6 +90,10 @@ pub struct Schedule {
     transfer: Turn,
     /// A transfer that something lies ready for need not wait for the clock.
     ready: bool,
+    /// When one by the clock is due, whatever lies ready before.
+    clock: Duration,
+    /// What the one that is under way is made for.
+    calling: Cause,
     /// Until when the database is left alone, whatever is written to it.
     alone_until: Duration,
 }
@@ -98,7 +102,8 @@ impl Schedule {
     /// Everything is due at once: what came or changed while no service ran is waiting.
     pub fn new(rhythm: Rhythm) -> Self {
         let turn = Turn { due: Duration::ZERO, failures: 0 };
-        Self { rhythm, apply: turn, bundle: turn, transfer: turn, ready: false, alone_until: Duration::ZERO }
+        let (clock, calling, alone_until) = (Duration::ZERO, Cause::Clock, Duration::ZERO);
+        Self { rhythm, apply: turn, bundle: turn, transfer: turn, ready: false, clock, calling, alone_until }
     }
 
     /// Takes over another rhythm.
@@ -107,7 +112,8 @@ impl Schedule {
             self.rhythm = rhythm;
             self.apply.by(now.saturating_add(rhythm.apply_every));
             self.bundle.by(now.saturating_add(rhythm.apply_every));
-            self.transfer.by(now.saturating_add(rhythm.transfer_every));
+            self.clock = self.clock.min(now.saturating_add(rhythm.transfer_every));
+            self.transfer.by(self.clock);
         }
     }
 
@@ -122,8 +128,8 @@ impl Schedule {
     }
 
     /// What a transfer that is due now is due for.
-    pub fn cause(&self) -> Cause {
-        if self.ready { Cause::Ready } else { Cause::Clock }
+    pub fn cause(&self, now: Duration) -> Cause {
+        if self.ready && now < self.clock { Cause::Ready } else { Cause::Clock }
     }
 
     /// A bundle has come into the inbox.
@@ -169,7 +175,8 @@ impl Schedule {
     }
 
     /// A transfer begins: what lies ready from here on makes another one due.
-    pub fn transferring(&mut self) {
+    pub fn transferring(&mut self, cause: Cause) {
+        self.calling = cause;
         self.transfer.due = Duration::MAX;
         self.ready = false;
     }
@@ -178,9 +185,18 @@ impl Schedule {
     pub fn transferred(&mut self, outcome: Outcome, now: Duration) {
         let ready = self.transfer.due;
         self.transfer.ended(outcome, self.rhythm.transfer_every, now);
-        // What became ready meanwhile goes at once, unless there is no line.
-        if outcome != Outcome::Failed {
-            self.transfer.by(ready);
+        if self.calling == Cause::Clock && outcome != Outcome::Busy {
+            self.clock = self.transfer.due;
+        }
+        self.ready |= self.calling == Cause::Ready && outcome == Outcome::Busy;
+        match outcome {
+            // There is no line.
+            Outcome::Failed => {}
+            // What became ready meanwhile goes at once.
+            Outcome::Busy => self.transfer.by(ready),
+            // And a transfer of what lay ready takes the place of none by the clock: where much comes, there would never be
+            // one.
+            Outcome::Done => self.transfer.by(ready.min(self.clock)),
         }
     }
 

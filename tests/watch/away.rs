@@ -133,3 +133,35 @@ fn a_locked_database_is_waited_for() {
     let _hq = Service::start(&scene, "hq", &QUICK);
     until_it_is(&scene, "hq", "b", "long in the making");
 }
+
+#[test]
+fn a_link_that_fails_keeps_nothing_of_the_others_waiting() {
+    let scene = pair();
+    scene.remote("bob");
+    let down = scene.path("relay/alice/down");
+    fs::remove_dir_all(&down).unwrap();
+    fs::write(&down, "a file").unwrap();
+    // Nothing comes by the clock of this.
+    let hq = Service::start(&scene, "hq", &["--every", "5h", "--seal-after", "1s"]);
+    hq.until("the failure is told", |log| log.contains("ERROR transfer: alice"));
+    let _bob = Service::start(&scene, "bob", &QUICK);
+    for value in ["first", "second", "third"] {
+        scene.sql("hq", &format!("UPDATE t SET a = '{value}'"));
+        until_it_is(&scene, "bob", "a", value);
+    }
+    assert_eq!(times(&hq.log(), "ERROR transfer: alice"), 1, "{}", hq.log());
+}
+
+#[test]
+fn what_is_sealed_for_one_link_goes_although_another_cannot_be_sealed_for() {
+    let scene = pair();
+    scene.remote("bob");
+    let outbox = scene.home("hq").join("outbox/alice");
+    let _ = fs::remove_dir_all(&outbox);
+    fs::write(&outbox, "a file").unwrap();
+    let hq = Service::start(&scene, "hq", &["--every", "5h", "--seal-after", "1s"]);
+    hq.until("the failure is told", |log| log.contains("ERROR bundle: alice"));
+    let _bob = Service::start(&scene, "bob", &QUICK);
+    scene.sql("hq", "UPDATE t SET a = 'for bob'");
+    until_it_is(&scene, "bob", "a", "for bob");
+}

@@ -57,6 +57,22 @@ fn a_command_runs_after_something_was_applied_and_is_told_what_it_is_about() {
 }
 
 #[test]
+fn what_was_applied_before_an_error_is_told_too() {
+    let scene = pair();
+    scene.remote("bob");
+    set_hooks(&scene, "hq", "after_apply = 'echo $PACKHORSE_RECORDS >> ../told'");
+    let stumbles = "CREATE TRIGGER look BEFORE INSERT ON t WHEN NEW.b = 'x' BEGIN SELECT json_extract('{}', 'x'); END";
+    scene.sql("hq", stumbles);
+    for (remote, sql) in [("alice", "UPDATE t SET b = 'good'"), ("bob", "INSERT INTO t VALUES ('two', 'y', 'x')")] {
+        scene.sql(remote, sql);
+        scene.sync(remote);
+    }
+    scene.packhorse("hq", &["transfer"]).expect(0);
+    scene.packhorse("hq", &["apply"]).expect(1);
+    assert_eq!((scene.sql("hq", "SELECT b FROM t"), read(&scene, "told")), ("good".to_owned(), "1\n".to_owned()));
+}
+
+#[test]
 fn a_program_is_given_its_arguments_as_they_are_written() {
     let scene = pair();
     set_hooks(&scene, "hq", "before_sync = [\"/usr/bin/touch\", \"$HOME; rm -rf x\"]");
@@ -112,6 +128,29 @@ fn a_hook_can_use_packhorse_itself() {
 }
 
 #[test]
+fn a_hook_that_syncs_does_not_call_itself() {
+    let scene = pair();
+    set_hooks(&scene, "hq", &format!("before_sync = 'echo x >> ../runs; {BINARY} sync'\ntime_limit = '20 s'"));
+    scene.sql("hq", "UPDATE t SET a = 'by the hook'");
+    scene.sync("hq");
+    assert_eq!(read(&scene, "runs"), "x\n");
+    scene.sync("alice");
+    assert_eq!(scene.sql("alice", "SELECT a FROM t"), "by the hook");
+}
+
+#[test]
+fn a_hook_of_the_service_can_sync() {
+    let scene = pair();
+    set_hooks(&scene, "hq", &format!("before_sync = '{BINARY} sync && echo done >> ../synced'\ntime_limit = '1 h'"));
+    let hq = Service::start(&scene, "hq", &["--every", "1s", "--seal-after", "5h", "-v"]);
+    scene.sql("hq", "UPDATE t SET a = 'by the hook'");
+    let _alice = Service::start(&scene, "alice", &QUICK);
+    until_it_is(&scene, "alice", "a", "by the hook");
+    until("it has come to its end", || read(&scene, "synced").lines().count() > 1);
+    hq.until("it is told of", |log| log.contains("the hook before_sync is done"));
+}
+
+#[test]
 fn the_service_runs_both_and_its_log_holds_nothing_of_what_they_print() {
     let scene = pair();
     let hooks = "before_sync = 'echo before-secret; echo b >> ../before'\nafter_apply = 'echo after-secret >&2; echo a >> ../after'";
@@ -124,6 +163,29 @@ fn the_service_runs_both_and_its_log_holds_nothing_of_what_they_print() {
     until("one ran after applying", || read(&scene, "after") == "a\n");
     hq.until("they are told of", |log| log.contains("the hook after_apply is done"));
     assert!(!hq.log().contains("secret"), "{}", hq.log());
+}
+
+#[test]
+fn what_is_applied_while_a_hook_runs_is_told_when_it_has_ended() {
+    let scene = pair();
+    // Only the first waits, for as long as a file exists.
+    let wait = scene.path("wait");
+    std::fs::write(&wait, "").unwrap();
+    set_hooks(
+        &scene,
+        "hq",
+        "after_apply = 'echo $PACKHORSE_RECORDS >> ../told; while [ -e ../wait ]; do /bin/sleep 0.1; done'",
+    );
+    let _hq = Service::start(&scene, "hq", &["--every", "5h", "--seal-after", "5h"]);
+    scene.sql("alice", "UPDATE t SET b = 'first'");
+    let _alice = Service::start(&scene, "alice", &QUICK);
+    until("the hook runs", || read(&scene, "told") == "1\n");
+    scene.sql("alice", "UPDATE t SET b = 'second'");
+    until_it_is(&scene, "hq", "b", "second");
+    // Its own writing makes the service look once more, which would do for what is tested here.
+    std::thread::sleep(std::time::Duration::from_secs(5));
+    std::fs::remove_file(&wait).unwrap();
+    until("it is told of the second too", || read(&scene, "told") == "1\n1\n");
 }
 
 #[test]

@@ -43,6 +43,23 @@ fn every_step_is_a_line_with_its_part_and_no_value_of_anybodys() {
 }
 
 #[test]
+fn a_value_over_which_the_application_s_trigger_stumbles_is_not_told() {
+    let scene = pair();
+    scene.sql(
+        "hq",
+        "CREATE TRIGGER look BEFORE INSERT ON t WHEN NEW.b = 'path' BEGIN SELECT json_extract('{}', NEW.a); END",
+    );
+    let hq = Service::start(&scene, "hq", &["--every", "1s", "--seal-after", "1s", "-vv"]);
+    scene.sql("alice", "INSERT INTO t VALUES ('two', 'secret-7391', 'path')");
+    scene.sync("alice");
+    hq.until("the failure is told", |log| log.contains("bad JSON path: (not shown)"));
+    assert!(!hq.log().contains("secret"), "{}", hq.log());
+    // To a person it is told.
+    let apply = scene.packhorse("hq", &["apply"]);
+    assert!(apply.err.contains("secret-7391"), "{apply:#?}");
+}
+
+#[test]
 fn as_json_every_line_is_an_object_with_the_same_fields() {
     let scene = pair();
     set_log(&scene, "hq", "format = \"json\"");
@@ -86,6 +103,56 @@ fn a_file_is_begun_by_day_and_holds_what_standard_error_does_not() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(files(&folder).len() <= 2, "{:?}", files(&folder));
+}
+
+#[test]
+fn no_file_is_removed_but_old_ones_of_the_log_whatever_else_is_named_like_it() {
+    let scene = pair();
+    set_log(&scene, "hq", "file = \"../hq\"\nkeep = 1");
+    let (old, mine) = (scene.path("hq.2026-01-01"), scene.path("hq-notes"));
+    std::fs::write(&old, "old\n").unwrap();
+    std::fs::write(&mine, "mine\n").unwrap();
+    let _hq = Quiet::start(&scene, "hq", std::process::Stdio::inherit());
+    until("the old file is removed", || !old.exists());
+    assert!(scene.database("hq").exists() && mine.exists());
+    scene.sql("alice", "UPDATE t SET b = 'after all'");
+    scene.sync("alice");
+    until_it_is(&scene, "hq", "b", "after all");
+}
+
+#[test]
+fn a_log_that_cannot_be_written_ends_nothing() {
+    let scene = pair();
+    let _alice = Service::start(&scene, "alice", &QUICK);
+    let (reader, unread) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut places = vec![("nobody reads it", unread.into())];
+    if let Ok(full) = std::fs::File::options().write(true).open("/dev/full") {
+        places.push(("its disk is full", full.into()));
+    }
+    for (why, place) in places {
+        let _hq = Quiet::start(&scene, "hq", place);
+        scene.sql("hq", &format!("UPDATE t SET a = '{why}'"));
+        until_it_is(&scene, "alice", "a", why);
+    }
+}
+
+/// A service whose log nobody waits for.
+struct Quiet(std::process::Child);
+
+impl Quiet {
+    fn start(scene: &Scene, node: &str, stderr: std::process::Stdio) -> Self {
+        let mut command = scene.command();
+        Self(command.arg("--home").arg(scene.home(node)).arg("watch").args(QUICK).stderr(stderr).spawn().unwrap())
+    }
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 #[test]

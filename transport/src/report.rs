@@ -144,8 +144,34 @@ impl Report {
         self.links.iter().map(LinkReport::outcome).max().unwrap_or(Outcome::Done)
     }
 
+    /// Whether at least one link was served: then there is a line, whatever stands in the way of the others.
+    pub fn has_got_through(&self) -> bool {
+        self.links.iter().any(|link| matches!(link.outcome(), Outcome::Done | Outcome::WorkLeft))
+    }
+
     /// Whether the budget was over with files to move, on any link.
     pub fn work_left(&self) -> bool {
         self.links.iter().any(|link| link.work_left)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(errors: &[usize]) -> Report {
+        let link = |errors: &usize| {
+            let mut link = LinkReport::new(&"alice".parse().expect("a name"));
+            link.errors = vec![TransportError::NotARelay { relay: "relay".to_owned() }; *errors];
+            link
+        };
+        Report { links: errors.iter().map(link).collect(), calls: 0 }
+    }
+
+    #[test]
+    fn one_link_that_is_served_shows_that_there_is_a_line() {
+        assert!(!report(&[]).has_got_through());
+        assert!(!report(&[1, 2]).has_got_through());
+        assert!(report(&[1, 0]).has_got_through());
     }
 }

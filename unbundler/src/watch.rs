@@ -53,6 +53,11 @@ impl Arrivals {
     /// old name. Returns those that cannot be watched although they are there.
     pub fn watch(&mut self, folders: &BTreeSet<PathBuf>) -> Vec<WatchError> {
         for folder in std::mem::take(&mut self.watched) {
+            // Watching once more is enough where notices are kept by what a name leads to; and what came while a folder is
+            // not watched would not be told.
+            if cfg!(target_os = "linux") && folders.contains(&folder) {
+                continue;
+            }
             // One that was removed is not watched any more, which is what is wanted.
             let _ = self.watcher.unwatch(&folder);
         }
@@ -133,5 +138,28 @@ mod tests {
         while told.try_recv().is_ok() {}
         bring("two.bundle");
         assert_eq!(comes(&told), Some(Arrival::In(folder.clone())));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn what_comes_while_folders_are_watched_anew_is_told_too() {
+        let outer = tempfile::tempdir().expect("a folder");
+        let folders: BTreeSet<PathBuf> = (0..60).map(|number| outer.path().join(format!("{number}"))).collect();
+        folders.iter().for_each(|folder| fs::create_dir(folder).expect("a folder"));
+        let (tell, told) = channel();
+        let mut watched = Arrivals::new(move |arrival| drop(tell.send(arrival))).expect("a watcher");
+        assert!(watched.watch(&folders).is_empty());
+        let folder = outer.path().join("30");
+        for number in 0..300 {
+            let bundle = folder.join(format!("{number}.bundle"));
+            let comes_in = std::thread::spawn(move || {
+                std::thread::sleep(Duration::from_micros(number * 10));
+                fs::write(bundle, "x").expect("a file");
+            });
+            assert!(watched.watch(&folders).is_empty());
+            comes_in.join().expect("it has come");
+            assert_eq!(comes(&told), Some(Arrival::In(folder.clone())), "{number}");
+            while told.try_recv().is_ok() {}
+        }
     }
 }

@@ -27,13 +27,14 @@ impl Apply {
     /// Runs the command.
     pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
         let (mut node, lock) = Node::lock(home, "apply")?;
-        let applied = receive(&mut node, Patience::Counts, &Stop::default())?;
-        if applied.records == 0 {
-            return Ok(applied.exit);
-        }
+        let mut applied = Applied::default();
+        let outcome = receive(&mut node, Patience::Counts, &Stop::default(), &mut applied);
         let place = node.home.clone();
         drop((node, lock));
-        Ok(applied.exit.worse(hooks::run(Hook::AfterApply(applied.records), &place)?))
+        let after =
+            if applied.records > 0 { hooks::run(Hook::AfterApply(applied.records), &place)? } else { Exit::Done };
+        outcome?;
+        Ok(applied.exit.worse(after))
     }
 }
 
@@ -48,8 +49,14 @@ pub struct Applied {
     pub records: u64,
 }
 
-/// Applies what is in the inbox and tells what came of it.
-pub fn receive(node: &mut Node, patience: Patience, stop: &Stop) -> Result<Applied, Failure> {
+impl Default for Applied {
+    fn default() -> Self {
+        Self { exit: Exit::Done, bundles: 0, records: 0 }
+    }
+}
+
+/// Applies what is in the inbox and tells what came of it. `applied`: what it came to, also up to where an error ended it.
+pub fn receive(node: &mut Node, patience: Patience, stop: &Stop, applied: &mut Applied) -> Result<(), Failure> {
     let (spool, name) = (node.spool(), node.name().clone());
     let before = node.stock()?;
     let mut received = Received::default();
@@ -57,6 +64,9 @@ pub fn receive(node: &mut Node, patience: Patience, stop: &Stop) -> Result<Appli
     let receiver = Receiver { world: WORLD, spool: &spool, node: &name, renumber_quiet, patience, stop };
     let outcome = receiver.receive(&mut node.replica, &mut received);
     let exit = told::tell(&received);
+    let placed = received.applied.iter().map(|(_, placed)| placed.records + placed.withdrawn).sum::<u64>();
+    let (bundles, records) = (received.applied.len() as u64, placed + received.rested.placed);
+    *applied = Applied { exit, bundles, records };
     node.keep_books(Some(&before), |books, now| bookkeeping::received(books, &received, now));
     outcome?;
     let expire_after = node.config.merge.expire_after;
@@ -67,6 +77,5 @@ pub fn receive(node: &mut Node, patience: Patience, stop: &Stop) -> Result<Appli
         );
         told::event(words).warning().node(peer).tell();
     }
-    let placed = received.applied.iter().map(|(_, placed)| placed.records + placed.withdrawn).sum::<u64>();
-    Ok(Applied { exit, bundles: received.applied.len() as u64, records: placed + received.rested.placed })
+    Ok(())
 }

@@ -13,7 +13,7 @@ fn settled() -> Schedule {
     let mut schedule = Schedule::new(RHYTHM);
     schedule.applied(Outcome::Done, 0, at(0));
     schedule.bundled(Outcome::Done, 0, None, at(0), at(0));
-    schedule.transferring();
+    schedule.transferring(Cause::Clock);
     schedule.transferred(Outcome::Done, at(0));
     schedule
 }
@@ -30,7 +30,7 @@ fn everything_is_due_at_the_beginning_and_then_by_the_clock() {
     assert_eq!(due(&schedule, at(120)), [Job::Apply, Job::Bundle]);
     assert_eq!(due(&schedule, at(900)), [Job::Apply, Job::Bundle, Job::Transfer]);
     assert_eq!((schedule.next(&[Job::Apply, Job::Transfer]), schedule.next(&[Job::Transfer])), (at(120), at(900)));
-    assert_eq!(schedule.cause(), Cause::Clock);
+    assert_eq!(schedule.cause(at(900)), Cause::Clock);
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn what_arrives_is_applied_and_acknowledged_at_once() {
     schedule.applied(Outcome::Done, 1, at(11));
     assert_eq!(due(&schedule, at(11)), [Job::Bundle]);
     schedule.bundled(Outcome::Done, 1, None, at(11), at(11));
-    assert_eq!((due(&schedule, at(11)), schedule.cause()), (vec![Job::Transfer], Cause::Ready));
+    assert_eq!((due(&schedule, at(11)), schedule.cause(at(11))), (vec![Job::Transfer], Cause::Ready));
 }
 
 #[test]
@@ -92,20 +92,54 @@ fn what_fails_is_tried_again_after_growing_pauses_up_to_its_interval() {
 #[test]
 fn what_becomes_ready_during_a_transfer_makes_another_one() {
     let mut schedule = settled();
-    schedule.transferring();
+    schedule.transferring(Cause::Clock);
     assert!(!schedule.is_due(Job::Transfer, at(5_000)), "one at a time");
     schedule.bundled(Outcome::Done, 1, None, at(10), at(10));
     schedule.transferred(Outcome::Done, at(20));
-    assert_eq!((due(&schedule, at(20)), schedule.cause()), (vec![Job::Transfer], Cause::Ready));
-    schedule.transferring();
+    assert_eq!((due(&schedule, at(20)), schedule.cause(at(20))), (vec![Job::Transfer], Cause::Ready));
+    schedule.transferring(Cause::Ready);
     schedule.transferred(Outcome::Done, at(30));
-    assert_eq!((schedule.next(&[Job::Transfer]), schedule.cause()), (at(930), Cause::Clock));
+    assert_eq!((schedule.next(&[Job::Transfer]), schedule.cause(at(920))), (at(920), Cause::Clock));
+}
+
+#[test]
+fn however_much_lies_ready_transfers_by_the_clock_come_round() {
+    let mut schedule = settled();
+    let mut by_the_clock = Vec::new();
+    for now in (0..4_000).step_by(10).map(at) {
+        schedule.lies_on_relay(now);
+        let now = now + at(1);
+        let cause = schedule.cause(now);
+        if cause == Cause::Clock {
+            by_the_clock.push(now.as_secs());
+        }
+        schedule.transferring(cause);
+        schedule.transferred(Outcome::Done, now);
+    }
+    assert_eq!(by_the_clock, [901, 1_801, 2_701, 3_601]);
+}
+
+#[test]
+fn a_transfer_that_another_run_is_in_the_way_of_is_due_for_the_same_again() {
+    for cause in [Cause::Clock, Cause::Ready] {
+        let mut schedule = settled();
+        if cause == Cause::Ready {
+            schedule.lies_on_relay(at(10));
+        }
+        let now = if cause == Cause::Ready { at(11) } else { at(900) };
+        for now in [now, now + at(1)] {
+            assert_eq!((schedule.is_due(Job::Transfer, now), schedule.cause(now)), (true, cause));
+            schedule.transferring(cause);
+            schedule.transferred(Outcome::Busy, now);
+            assert!(!schedule.is_due(Job::Transfer, now), "not without a pause");
+        }
+    }
 }
 
 #[test]
 fn without_a_line_bundles_that_are_sealed_make_no_more_calls() {
     let mut schedule = settled();
-    schedule.transferring();
+    schedule.transferring(Cause::Clock);
     schedule.transferred(Outcome::Failed, at(10));
     schedule.bundled(Outcome::Done, 1, None, at(11), at(11));
     schedule.lies_on_relay(at(11));

@@ -6,6 +6,7 @@
 mod bearing;
 mod capture;
 mod catalogue;
+mod discreet;
 mod fault;
 mod forget;
 mod harvest;
@@ -63,6 +64,7 @@ use crate::replica::{
 use crate::seam::{Steps, Uninterrupted};
 use crate::set::BoundSet;
 
+pub use discreet::without_values;
 pub use open::Journal;
 pub use packing::{Adoption, adopt, use_wal};
 pub use prepare::{Choice, JournalWish, Prepared, SyncedTable, examine, prepare};
