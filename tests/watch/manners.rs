@@ -146,6 +146,28 @@ fn a_bundle_that_is_laid_into_the_inbox_by_hand_is_applied_at_once() {
     until_it_is(&scene, "alice", "a", "by hand");
 }
 
+#[test]
+fn a_relay_that_is_written_relative_to_the_configuration_is_found_and_watched() {
+    let scene = pair();
+    let config = scene.home("hq").join("packhorse.toml");
+    let written = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(
+        &config,
+        written.replace(&format!("relay = \"{}\"", text(&scene.path("relay"))), "relay = \"../relay\""),
+    )
+    .unwrap();
+    scene.sync("hq");
+    let hq = Service::start(&scene, "hq", &["--every", "5h", "--seal-after", "5h"]);
+    until("the folders are watched", || is_watched(&hq));
+    // Its first transfer has carried this, so that only a notice brings what comes after it.
+    scene.sql("alice", "UPDATE t SET b = 'first'");
+    scene.sync("alice");
+    until_it_is(&scene, "hq", "b", "first");
+    scene.sql("alice", "UPDATE t SET b = 'second'");
+    scene.sync("alice");
+    until_it_is(&scene, "hq", "b", "second");
+}
+
 /// Whether the service has inotify watches, as the system tells; elsewhere it is taken for granted after a while.
 fn is_watched(service: &Service) -> bool {
     let folder = format!("/proc/{}/fdinfo", service.id());
