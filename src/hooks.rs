@@ -1,7 +1,7 @@
 //! Hooks: commands of the user's own, before a sync and after something was applied.
 //!
-//! Owns how one is run, what it is told and when it is ended. Invariants: none runs for longer than its time limit, with all
-//! that it has started; none runs while this run holds the home, so that it may call `packhorse` itself; what one prints
+//! Owns how one is run, what it is told and when it is ended. Invariants: none runs for longer than its time limit, nor what
+//! it has started, unless that has left its process group on purpose; none runs while this run holds the home, so that it may call `packhorse` itself; what one prints
 //! never becomes a result, nor a line of the service's log, since it may be anybody's data; what one calls runs none, or a
 //! hook that syncs would call itself without end. A hook that fails is told and keeps nothing from being synced.
 
@@ -15,6 +15,7 @@ use packhorse_shared::seam::Stop;
 use process_wrap::std::{ChildWrapper, CommandWrap};
 
 use crate::failure::{Exit, Failure};
+use crate::interrupt;
 use crate::journal::{self, Event};
 use crate::node::database_of;
 
@@ -42,9 +43,13 @@ enum Trouble {
     Stopped,
 }
 
-/// Runs a hook for a command, by the home's configuration.
+/// Runs a hook for a command, by the home's configuration. A signal that ends the command ends the hook, too.
 pub fn run(hook: Hook, home: &Home) -> Result<Exit, Failure> {
-    Ok(hook.run(home, &home.config()?, &Stop::default()))
+    let config = home.config()?;
+    if hook.command(&config).is_none() {
+        return Ok(Exit::Done);
+    }
+    interrupt::noted(|stop| hook.run(home, &config, stop))
 }
 
 impl Hook {
@@ -82,7 +87,7 @@ impl Hook {
             Trouble::NotWatched(error) => format!("was lost sight of: {error}"),
             Trouble::Ended(status) => format!("failed ({status})"),
             Trouble::TooLong => format!("took longer than its time limit of {limit}, and was ended"),
-            Trouble::Stopped => "was ended, because the service was stopped".to_owned(),
+            Trouble::Stopped => "was ended, because a signal came".to_owned(),
         };
         let file = home.config_path();
         let words = format!("the hook {name} of {} {why}; what is synced does not depend on it", file.display());

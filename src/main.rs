@@ -12,6 +12,7 @@ mod failure;
 #[cfg(debug_assertions)]
 mod faults;
 mod hooks;
+mod interrupt;
 mod journal;
 mod lines;
 mod lint;

@@ -20,4 +20,5 @@ mod refusals;
 mod relays;
 mod remotes;
 mod sets;
+mod stumbles;
 mod tables;

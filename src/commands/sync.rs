@@ -65,9 +65,7 @@ impl Sync {
         let mut applied = Applied::default();
         let received = apply::receive(&mut node, Patience::Counts, &Stop::default(), &mut applied);
         *records = applied.records;
-        received?;
         let mut exit = moved.worse(applied.exit);
-        sealed?;
         if matches!(moved, Exit::Done | Exit::Attention) {
             bundle::seal(&mut node, Urgency::Now, &[], &mut Done::default())?;
             if has_more_to_send(&node)? {
@@ -75,6 +73,8 @@ impl Sync {
                 exit = exit.worse(told::tell(&again));
             }
         }
+        sealed?;
+        received?;
         exit = exit.worse(told::tell_refused(&mut node)?).worse(Unlinked::of(&mut node)?.tell());
         conclude(exit, node.config.node.accept);
         Ok(exit)

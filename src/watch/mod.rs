@@ -5,7 +5,8 @@
 //! come through; whatever goes away (a relay, the disk, the database) is told once, waited for, and worked with again when it
 //! is back. A kill at any moment is as one of the command that was under way.
 //!
-//! * [`schedule`]: when what is due (pure); [`desk`] applies and seals; [`caller`] makes the calls, on a thread of its own;
+//! * [`place`]: one service at a home; [`schedule`]: when what is due (pure);
+//! * [`desk`] applies and seals; [`caller`] makes the calls, on a thread of its own;
 //! * [`sight`]: whether the database was written to; [`slept`]: whether the machine slept; [`outage`]: since when something
 //!   fails; [`log`]: where it is told; [`warden`]: an end within seconds, whatever is under way.
 
@@ -13,6 +14,7 @@ mod caller;
 mod desk;
 mod log;
 mod outage;
+mod place;
 mod schedule;
 mod sight;
 mod slept;
@@ -20,11 +22,10 @@ mod warden;
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use packhorse_shared::config::{Config, Part, Span};
-use packhorse_shared::home::{Claim, Home, HomeLock, LockError, SERVICE};
+use packhorse_shared::home::{Claim, Home, HomeLock, SERVICE};
 use packhorse_shared::replica::Replica;
 use packhorse_shared::seam::Stop;
 use packhorse_unbundler::watch::{Arrival, Arrivals};
@@ -33,6 +34,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use self::caller::Caller;
 use self::desk::{Desk, Folders};
 use self::outage::Outage;
+use self::place::Place;
 use self::schedule::{Job, Outcome, Rhythm, Schedule};
 use self::sight::Sight;
 use self::slept::Slept;
@@ -47,8 +49,6 @@ use crate::{locate, locks};
 const TICK: Duration = Duration::from_millis(250);
 /// How often it looks whether the database was written to.
 const SIGHT_EVERY: Duration = Duration::from_secs(1);
-/// How long somebody may hold the service's place who only looks.
-const LOOKED_AT: Duration = Duration::from_millis(500);
 /// How long it is waited for a call that is under way when the service is stopped.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -83,35 +83,25 @@ struct Service {
     slept: Slept,
     outages: [Outage; 3],
     stop: Stop,
+    place: Place,
 }
 
 /// Runs the service until it is asked to stop.
 pub fn run(given: Option<&Path>, options: Options) -> Result<Exit, Failure> {
     let folder = locate::home(given)?;
     let home = Home::open(&folder)?;
-    let _only = claim(&home)?;
+    let place = Place::take(&home)?;
     let stop = listen()?;
     let mut node = open(&home, &folder)?;
     transfer::require_relay(&node)?;
     log::start(&node, options.verbose)?;
     warden::start(stop.clone())?;
     let (wake, woken) = channel();
-    let mut service = Service::new(&mut node, folder, options, &wake, stop)?;
+    let mut service = Service::new(&mut node, (folder, place), options, &wake, stop)?;
     drop(node);
     service.work(&woken).inspect_err(|failure| failure.tell(Part::Watch))?;
     service.end(&woken);
     Ok(Exit::Done)
-}
-
-/// The service's place. Whoever only looks whether there is a service holds it for a moment, too.
-fn claim(home: &Home) -> Result<HomeLock, Failure> {
-    let began = Instant::now();
-    loop {
-        match home.lock(Claim::Service, SERVICE) {
-            Err(LockError::Busy { .. }) if began.elapsed() < LOOKED_AT => sleep(TICK / 10),
-            claimed => return Ok(claimed?),
-        }
-    }
 }
 
 /// The node, opened while nobody else works on it, and with its lock given back.
@@ -132,7 +122,13 @@ fn listen() -> Result<Stop, Failure> {
 }
 
 impl Service {
-    fn new(node: &mut Node, home: PathBuf, options: Options, wake: &Sender<Wake>, stop: Stop) -> Result<Self, Failure> {
+    fn new(
+        node: &mut Node,
+        (home, place): (PathBuf, Place),
+        options: Options,
+        wake: &Sender<Wake>,
+        stop: Stop,
+    ) -> Result<Self, Failure> {
         let began = Instant::now();
         let is_remote = node.has_hub()?;
         let rhythm = rhythm_of(&node.config, is_remote, options);
@@ -157,6 +153,7 @@ impl Service {
             options,
             began,
             stop,
+            place,
         })
     }
 
@@ -165,6 +162,7 @@ impl Service {
             let now = self.now();
             self.look(now);
             if self.schedule.is_due(Job::Apply, now) || self.schedule.is_due(Job::Bundle, now) {
+                self.place.keep()?;
                 self.turn(now);
             }
             self.desk.tell_rest();

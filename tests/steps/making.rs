@@ -28,12 +28,16 @@ pub const STEPS: [Step; 12] = [
 
 const TABLE: &str = "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b TEXT); INSERT INTO t VALUES (1, 'x', 'x')";
 
+/// With the relays of the folder that it is in, which may be a copy of the one that the package was made in.
+const RESTORE: &[&str] =
+    &["restore", "packages/alice.rdb", "--database", "alice.db", "--relay", "relay/alice", "--relay", "second/alice"];
+
 const SCRIPT: [(&str, &[&str]); 6] = [
     ("hq", &["init", "--name", "hq", "--database", "hq.db", "--relay", "relay", "--relay", "second"]),
     ("hq", &["remote", "add", "alice"]),
     ("hq", &["remote", "add", "bob"]),
     ("hq", &["remote", "pack", "--all", "-o", "packages", "--no-passphrase"]),
-    ("alice", &["restore", "packages/alice.rdb", "--database", "alice.db"]),
+    ("alice", RESTORE),
     ("hq", &["remote", "remove", "bob"]),
 ];
 
@@ -52,8 +56,8 @@ fn begun(lines: usize) -> Scene {
     sqlite(&scene.database("hq"), TABLE);
     for (at, (node, words)) in SCRIPT.into_iter().take(lines).enumerate() {
         scene.packhorse(node, words).expect(0);
-        if at == 0 {
-            make_movable(&scene, "hq");
+        if at == 0 || words[0] == "restore" {
+            make_movable(&scene, node);
         }
     }
     scene

@@ -175,5 +175,5 @@ pub fn make_movable(scene: &Scene, node: &str) {
     let config = scene.home(node).join("packhorse.toml");
     let words = std::fs::read_to_string(&config).expect("a configuration");
     let here = format!("{}/", text(&scene.path("")).trim_end_matches('/'));
-    std::fs::write(&config, words.replace(&here, "")).expect("a configuration");
+    std::fs::write(&config, words.replace(&here, "../")).expect("a configuration");
 }

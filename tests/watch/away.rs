@@ -165,3 +165,33 @@ fn what_is_sealed_for_one_link_goes_although_another_cannot_be_sealed_for() {
     scene.sql("hq", "UPDATE t SET a = 'for bob'");
     until_it_is(&scene, "bob", "a", "for bob");
 }
+
+#[test]
+fn a_home_that_was_put_back_from_a_copy_has_one_service() {
+    let scene = pair();
+    let mut hq = Service::start(&scene, "hq", &QUICK);
+    let (home, away) = (scene.home("hq"), scene.path("copied"));
+    copy(&home, &away);
+    fs::rename(&home, scene.path("old")).unwrap();
+    fs::rename(&away, &home).unwrap();
+    scene.sql("hq", "UPDATE t SET a = 'in the copy'");
+    scene.sync("alice");
+    let _alice = Service::start(&scene, "alice", &QUICK);
+    until_it_is(&scene, "alice", "a", "in the copy");
+    scene.packhorse("hq", &["watch"]).refused(1, &["a service runs already"]);
+    assert!(hq.runs());
+    // Another service has begun at the place before the first one looks again: the first one ends.
+    copy(&home, &away);
+    hq.signal("STOP");
+    fs::rename(&home, scene.path("older")).unwrap();
+    fs::rename(&away, &home).unwrap();
+    let second = Service::start(&scene, "hq", &QUICK);
+    hq.signal("CONT");
+    assert_eq!(hq.end(), 1);
+    assert!(hq.log().contains("a service runs already"), "{}", hq.log());
+    assert_eq!(second.stop(), 0);
+}
+
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    assert!(std::process::Command::new("cp").arg("-r").arg(from).arg(to).status().unwrap().success());
+}

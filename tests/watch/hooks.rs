@@ -202,3 +202,18 @@ fn a_hook_that_hangs_keeps_the_service_neither_from_working_nor_from_stopping() 
     assert_eq!(hq.stop(), 0);
     assert!(!is_alive(&read(&scene, "child")));
 }
+
+#[test]
+fn a_signal_that_ends_a_command_ends_its_hook() {
+    let scene = pair();
+    set_hooks(&scene, "hq", "before_sync = 'echo $$ > ../child; exec /bin/sleep 1234'\ntime_limit = '1 h'");
+    for signal in ["INT", "TERM"] {
+        let mut sync = scene.command().arg("--home").arg(scene.home("hq")).arg("sync").spawn().unwrap();
+        until("the hook runs", || is_alive(&read(&scene, "child")));
+        let line = format!("kill -{signal} {}", sync.id());
+        assert!(std::process::Command::new("sh").arg("-c").arg(line).status().unwrap().success());
+        assert_eq!(sync.wait().unwrap().code(), Some(1));
+        assert!(!is_alive(&read(&scene, "child")));
+        std::fs::remove_file(scene.path("child")).unwrap();
+    }
+}

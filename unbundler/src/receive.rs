@@ -2,7 +2,7 @@
 //!
 //! A bundle's changes and the link's new state are stored in one transaction; its file is removed after that. A kill
 //! between the two leaves a file that the next run finds to be old. One bundle that cannot be read goes into quarantine
-//! and its sender is asked again; the queue goes on.
+//! and its sender is asked again; the queue goes on. One over which the database stumbles holds up its own link alone.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use packhorse_shared::change::TableChanges;
 use packhorse_shared::config::Span;
 use packhorse_shared::id::{LinkId, NodeId, NodeName};
 use packhorse_shared::link::{Extent, Header, Role, Standing, Verdict};
-use packhorse_shared::replica::{Replica, StoredLink};
+use packhorse_shared::replica::{Replica, ReplicaError, StoredLink};
 use packhorse_shared::seam::{Step, Stop, World};
 use packhorse_shared::spool::Spool;
 
@@ -90,6 +90,32 @@ struct Pass<'r> {
     owed: Extent,
 }
 
+/// The links of which a bundle could not be applied.
+#[derive(Default)]
+struct Stuck {
+    links: BTreeSet<LinkId>,
+    first: Option<UnbundlerError>,
+}
+
+impl Stuck {
+    /// What the database says to one bundle's changes (a trigger of the application's that fails, for instance) is told at
+    /// the end. Anything else, such as a full disk, would meet every other bundle too.
+    fn take_in(&mut self, link: LinkId, done: Result<(), UnbundlerError>) -> Result<(), UnbundlerError> {
+        match done {
+            Err(error @ UnbundlerError::Replica(ReplicaError::Sqlite { .. })) => {
+                self.links.insert(link);
+                self.first.get_or_insert(error);
+                Ok(())
+            }
+            done => done,
+        }
+    }
+
+    fn end(self) -> Result<(), UnbundlerError> {
+        self.first.map_or(Ok(()), Err)
+    }
+}
+
 impl Receiver<'_> {
     /// Looks at every file in the inbox once. `received`: what the run came to, also up to where an error ended it.
     pub fn receive(&self, replica: &mut dyn Replica, received: &mut Received) -> Result<(), UnbundlerError> {
@@ -103,20 +129,27 @@ impl Receiver<'_> {
         pass.received.left_alone.extend(nameless);
         let strangers = self.spool.strangers_in_inbox()?.into_iter();
         pass.received.left_alone.extend(strangers.map(|name| (name, "it is no bundle file".to_owned())));
+        let mut stuck = Stuck::default();
         for bundle in arrived {
             if self.stop.is_asked() {
-                return Ok(());
+                return stuck.end();
             }
             let link = links.iter_mut().find(|link| link.peer == bundle.name.from);
             match link.filter(|_| bundle.name.to == *self.node) {
-                Some(link) => self.one(replica, link, &bundle, &mut pass)?,
+                Some(link) if stuck.links.contains(&link.id) => {}
+                Some(link) => {
+                    let done = self.one(replica, link, &bundle, &mut pass);
+                    stuck.take_in(link.id, done)?;
+                }
                 None => pass.received.left_alone.push((bundle.file.clone(), stranger(&bundle, self.node))),
             }
         }
         if self.patience == Patience::Counts {
+            links.retain(|link| !stuck.links.contains(&link.id));
             self.count_waiting(replica, &mut links, &pass)?;
         }
-        self.rest(replica, pass.received)
+        self.rest(replica, pass.received)?;
+        stuck.end()
     }
 
     /// Counts the run for the links of which something waits for a bundle that has not come.

@@ -70,6 +70,11 @@ impl Holder {
         !self.0.is_empty()
     }
 
+    /// Whether it is another process than this one.
+    pub fn is_another(&self) -> bool {
+        self.is_known() && !self.0.ends_with(&process())
+    }
+
     /// Whether it is the unattended service, whose turns are short.
     pub fn is_service(&self) -> bool {
         self.0.starts_with(&words_of(SERVICE))
@@ -137,7 +142,7 @@ impl HomeLock {
     }
 
     fn describe(&self, command: &str) -> io::Result<()> {
-        let words = format!("{}, process {}", words_of(command), std::process::id());
+        let words = format!("{}{}", words_of(command), process());
         self.file.set_len(0)?;
         (&self.file).rewind()?;
         (&self.file).write_all(shortened(&words).as_bytes())
@@ -159,6 +164,10 @@ impl Holder {
         let _ = file.take(HOLDER_MAX as u64).read_to_end(&mut bytes);
         Self(shortened(&String::from_utf8_lossy(&bytes)))
     }
+}
+
+fn process() -> String {
+    format!(", process {}", std::process::id())
 }
 
 fn words_of(command: &str) -> String {
@@ -212,7 +221,9 @@ mod tests {
     #[test]
     fn who_holds_it_can_be_asked_without_taking_it() {
         let folder = tempfile::tempdir().unwrap();
-        let ask = || HomeLock::holder(folder.path(), Claim::Service).map(|holder| holder.is_service());
+        let ask = || {
+            HomeLock::holder(folder.path(), Claim::Service).map(|holder| holder.is_service() && !holder.is_another())
+        };
         assert_eq!(ask(), None, "there is no file");
         let lock = HomeLock::take(folder.path(), Claim::Service, SERVICE).unwrap();
         assert_eq!((ask(), ask()), (Some(true), Some(true)));
