@@ -21,11 +21,11 @@ What happens is told on standard error, or in the file that [log] in packhorse.t
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Watch {
-    /// Apply and transfer this often [default: `apply_every` and `transfer_every` under [watch]]
+    /// Apply and transfer this often [default: as packhorse.toml says]
     #[arg(long, value_name = "TIME")]
     every: Option<Span>,
 
-    /// Seal changes that have waited for this long [default: `seal_after` under [bundle]]
+    /// Seal changes that have waited for this long [default: as packhorse.toml says]
     #[arg(long, value_name = "TIME")]
     seal_after: Option<Span>,
 }

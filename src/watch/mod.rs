@@ -80,6 +80,7 @@ struct Service {
     arrivals: Option<Arrivals>,
     folders: Folders,
     sight: Sight,
+    config: Sight,
     slept: Slept,
     outages: [Outage; 3],
     stop: Stop,
@@ -146,7 +147,8 @@ impl Service {
             caller: Caller::start(home, wake.clone(), stop.clone())?,
             arrivals: arrivals(wake.clone()),
             folders: Folders::default(),
-            sight: Sight::of(node.replica.path()),
+            sight: Sight::of_database(node.replica.path()),
+            config: Sight::of_file(&node.home.config_path()),
             slept: Slept::default(),
             outages: [Outage::default(); 3],
             schedule: Schedule::new(rhythm),
@@ -220,6 +222,11 @@ impl Service {
             self.schedule.woke(now);
         }
         if self.sight.has_changed(now) {
+            self.schedule.changed(now);
+        }
+        if self.config.has_changed(now) {
+            // The next turn reads it.
+            self.schedule.arrived(now);
             self.schedule.changed(now);
         }
     }

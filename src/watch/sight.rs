@@ -1,6 +1,6 @@
-//! Whether the database was written to, without opening it.
+//! Whether the database was written to, without opening it, or the configuration.
 //!
-//! Owns the look at its files. Invariant: it costs three questions to the file system and keeps nothing open, so that the
+//! Owns the look at their files. Invariant: it costs a few questions to the file system and keeps nothing open, so that the
 //! application, a backup or an unmounting never meets us. What it misses (two commits within the file system's smallest
 //! unit of time) is found by the clock. Our own writing is seen too, and makes one look more, which finds nothing.
 
@@ -12,29 +12,39 @@ use std::time::{Duration, SystemTime};
 use super::SIGHT_EVERY;
 
 /// The files into which SQLite writes: the database, its write-ahead log, its rollback journal.
-const ENDINGS: [&str; 3] = ["", "-wal", "-journal"];
+const OF_DATABASE: &[&str] = &["", "-wal", "-journal"];
 
 /// What a file looks like, if it is there.
 type Look = Option<(u64, Option<SystemTime>)>;
 
-/// A database's files as they looked last.
+/// Files as they looked last.
 #[derive(Clone, Debug)]
 pub struct Sight {
-    database: PathBuf,
+    path: PathBuf,
+    endings: &'static [&'static str],
     looked: Duration,
-    looks: [Look; ENDINGS.len()],
+    looks: Vec<Look>,
 }
 
 impl Sight {
-    /// Looks for the first time.
-    pub fn of(database: &Path) -> Self {
-        Self { database: database.to_owned(), looked: Duration::ZERO, looks: looks(database) }
+    /// Looks at a database for the first time.
+    pub fn of_database(path: &Path) -> Self {
+        Self::new(path, OF_DATABASE)
     }
 
-    /// Another database may have become the node's.
-    pub fn keep_to(&mut self, database: &Path) {
-        if database != self.database {
-            self.database = database.to_owned();
+    /// Looks at a single file for the first time.
+    pub fn of_file(path: &Path) -> Self {
+        Self::new(path, &[""])
+    }
+
+    fn new(path: &Path, endings: &'static [&'static str]) -> Self {
+        Self { path: path.to_owned(), endings, looked: Duration::ZERO, looks: looks(path, endings) }
+    }
+
+    /// Another one may have come in its place in the configuration.
+    pub fn keep_to(&mut self, path: &Path) {
+        if path != self.path {
+            self.path = path.to_owned();
         }
     }
 
@@ -44,19 +54,20 @@ impl Sight {
             return false;
         }
         self.looked = now;
-        let before = std::mem::replace(&mut self.looks, looks(&self.database));
+        let before = std::mem::replace(&mut self.looks, looks(&self.path, self.endings));
         before != self.looks
     }
 }
 
-fn looks(database: &Path) -> [Look; ENDINGS.len()] {
-    ENDINGS.map(|ending| {
-        let mut name = OsString::from(database);
+fn looks(path: &Path, endings: &[&str]) -> Vec<Look> {
+    let look = |ending: &&str| {
+        let mut name = OsString::from(path);
         name.push(ending);
         let about = fs::metadata(Path::new(&name)).ok()?;
         // An empty log is what a mere reader leaves.
         (about.len() > 0).then(|| (about.len(), about.modified().ok()))
-    })
+    };
+    endings.iter().map(look).collect()
 }
 
 #[cfg(test)]
@@ -68,7 +79,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("crm.db");
         let mut second = 0;
-        let mut sight = Sight::of(&database);
+        let mut sight = Sight::of_database(&database);
         let mut changed = |sight: &mut Sight| {
             second += 2;
             sight.has_changed(Duration::from_secs(second))
@@ -93,7 +104,7 @@ mod tests {
     fn it_looks_once_in_a_while() {
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("crm.db");
-        let mut sight = Sight::of(&database);
+        let mut sight = Sight::of_database(&database);
         assert!(!sight.has_changed(SIGHT_EVERY));
         fs::write(&database, "x").unwrap();
         assert!(!sight.has_changed(SIGHT_EVERY + SIGHT_EVERY / 2));

@@ -75,6 +75,25 @@ fn a_running_service_goes_by_the_switch() {
 }
 
 #[test]
+fn a_service_that_hardly_ever_looks_takes_what_lies_there_once_it_is_to() {
+    let scene = pair();
+    scene.packhorse("hq", &["accept", "off"]).expect(0);
+    let hq = Service::start(&scene, "hq", &["--every", "5h", "-v"]);
+    scene.sql("alice", "UPDATE t SET b = 'at last'");
+    scene.sync("alice");
+    // Its first turns must be over, or the clock would do what the switch is to do.
+    scene.sql("hq", "UPDATE t SET a = 'waits'");
+    hq.until("the service has come to rest", |log| log.contains("1 changed record wait"));
+    // The harvest makes one look more. After that, and by hand (the command would open the database, which is seen), nothing
+    // but the file tells the service of it.
+    std::thread::sleep(std::time::Duration::from_secs(4));
+    let config = scene.home("hq").join("packhorse.toml");
+    let written = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, written.replace("accept = false", "accept = true")).unwrap();
+    hq.until("alice's change is applied", |log| log.contains("applied 1 changed record"));
+}
+
+#[test]
 fn the_switch_keeps_what_else_is_written_and_takes_nothing_but_on_and_off() {
     let scene = pair();
     let config = scene.home("hq").join("packhorse.toml");
