@@ -289,7 +289,10 @@ impl<'a> Ledger<'a> {
     fn open_store(&self) -> Result<Store, StoreError> {
         let started = Instant::now();
         loop {
-            match Store::open(&self.folder()) {
+            let opened = Store::open(&self.folder());
+            // sled makes its folder wherever it is told to: also in the place of a home whose disk has just gone away.
+            fs::metadata(self.home.join(LOCK)).map_err(StoreError::Refused)?;
+            match opened {
                 Err(StoreError::InUse) if started.elapsed() < self.purpose.patience() => std::thread::sleep(PAUSE),
                 other => return other,
             }

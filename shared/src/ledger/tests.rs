@@ -259,6 +259,18 @@ fn a_disk_that_refuses_anything_while_a_ledger_is_made_leaves_one_that_can_be_ma
 }
 
 #[test]
+fn in_the_place_of_a_home_that_has_just_gone_away_no_ledger_is_made() {
+    let scene = Scene::with(3);
+    let ledger = scene.on(&OsDisk);
+    let held = ledger.lock().unwrap();
+    fs::remove_dir_all(scene.home.path()).unwrap();
+    assert!(matches!(ledger.open_store(), Err(StoreError::Refused(_))));
+    drop(held);
+    let left: Vec<_> = fs::read_dir(scene.home.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, [FOLDER], "what sled makes, and nothing of ours");
+}
+
+#[test]
 fn a_ledger_in_use_is_waited_for() {
     let scene = Scene::with(3);
     let held = scene.on(&OsDisk).lock().unwrap();
