@@ -134,6 +134,19 @@ impl Failure {
         self
     }
 
+    /// The first of what failed, with the others; what is the same is told once.
+    pub fn all(outcomes: impl IntoIterator<Item = Result<(), Self>>) -> Result<(), Self> {
+        let mut failures = outcomes.into_iter().filter_map(Result::err);
+        let Some(mut first) = failures.next() else { return Ok(()) };
+        for other in failures {
+            let is_known = |known: &Self| (&known.message, &known.details) == (&other.message, &other.details);
+            if !is_known(&first) && !first.more.iter().any(is_known) {
+                first.more.push(other);
+            }
+        }
+        Err(first)
+    }
+
     /// Adds another one that stands against the same thing.
     pub fn and(mut self, other: Self) -> Self {
         self.more.push(other);

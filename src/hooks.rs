@@ -1,9 +1,10 @@
 //! Hooks: commands of the user's own, before a sync and after something was applied.
 //!
-//! Owns how one is run, what it is told and when it is ended. Invariants: none runs for longer than its time limit, nor what
-//! it has started, unless that has left its process group on purpose; none runs while this run holds the home, so that it may call `packhorse` itself; what one prints
-//! never becomes a result, nor a line of the service's log, since it may be anybody's data; what one calls runs none, or a
-//! hook that syncs would call itself without end. A hook that fails is told and keeps nothing from being synced.
+//! Owns how one is run, what it is told and when it is ended. Invariants: none runs for longer than its time limit, nor
+//! what it has started, unless that has left its process group on purpose; none runs while this run holds the home, so
+//! that it may call `packhorse` itself; what one prints never becomes a result, nor a line of the service's log, since
+//! it may be anybody's data; what one calls runs none, or a hook that syncs would call itself without end. A hook that
+//! fails is told and keeps nothing from being synced.
 
 use std::io;
 use std::process::{Command, ExitStatus, Stdio};
@@ -63,6 +64,8 @@ impl Hook {
     fn command(self, config: &Config) -> Option<&HookCommand> {
         match self {
             Self::BeforeSync => config.hooks.before_sync.as_ref(),
+            // Nothing has changed, so that there is nothing to be told of.
+            Self::AfterApply(0) => None,
             Self::AfterApply(_) => config.hooks.after_apply.as_ref(),
         }
     }

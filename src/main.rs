@@ -14,7 +14,6 @@ mod faults;
 mod hooks;
 mod interrupt;
 mod journal;
-mod lines;
 mod lint;
 mod locate;
 mod locks;

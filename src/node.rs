@@ -12,9 +12,9 @@ use packhorse_shared::replica::Replica;
 use packhorse_shared::replica::sqlite::SqliteReplica;
 use packhorse_shared::seam::{OsClock, OsDisk, OsRandom, Step, Steps, World};
 use packhorse_shared::spool::Spool;
-use packhorse_transport::Location;
 
 use crate::failure::{Exit, Failure};
+use crate::relay::whole;
 use crate::report::note;
 use crate::{locate, locks};
 
@@ -43,7 +43,10 @@ impl Node {
     pub fn open(given: Option<&Path>) -> Result<Self, Failure> {
         let home = Home::open(&locate::home(given)?)?;
         let mut config = Config::load(&home.config_path())?;
-        config.node.relay.iter_mut().for_each(|relay| make_whole(relay, &home));
+        for relay in &mut config.node.relay {
+            // One that cannot be understood is told where it is needed.
+            *relay = whole(relay, home.folder()).unwrap_or_else(|_| relay.clone());
+        }
         let replica = SqliteReplica::open(&database_of(&home, &config)).map_err(|error| {
             let failure = Failure::from(error);
             let hint = format!("`database` in {} names it", home.config_path().display());
@@ -155,18 +158,6 @@ pub fn database_of(home: &Home, config: &Config) -> PathBuf {
     let path = home.folder().join(&config.node.database);
     // Without the way through the home and back, for messages.
     path.canonicalize().unwrap_or_else(|_| without_detour(&path))
-}
-
-/// A relay's folder that is written relative to the configuration, by its whole path: commands run in any folder, and what
-/// the system tells of it bears its whole path. One that cannot be understood is told where it is needed.
-fn make_whole(relay: &mut String, home: &Home) {
-    let Ok(location) = Location::parse(relay) else { return };
-    if let Ok(folder) = location.folder()
-        && folder.is_relative()
-        && let Ok(whole) = std::path::absolute(home.folder().join(folder))
-    {
-        *relay = whole.to_string_lossy().into_owned();
-    }
 }
 
 /// `home/../crm.db` as `crm.db`, for a file that is not there to be asked.

@@ -48,8 +48,16 @@ pub fn result(text: &str) {
     line(&shown(text));
 }
 
+/// Writes lines of a result in one go: a write for each takes longer than all the rest. As safely.
+pub fn results(lines: impl IntoIterator<Item = String>) {
+    let lines: Vec<String> = lines.into_iter().map(|line| shown(&line)).collect();
+    if !lines.is_empty() {
+        line(&lines.join("\n"));
+    }
+}
+
 /// Writes text that is safe. A reader that has gone away (`| head`) is no failure.
-pub fn line(text: &str) {
+fn line(text: &str) {
     let mut out = io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush());
 }

@@ -20,10 +20,9 @@ use serde::Serialize;
 
 use self::tables::Tables;
 use crate::failure::{Exit, Failure};
-use crate::lines::results;
 use crate::node::Node;
 use crate::relay::told::refusal;
-use crate::report::{json, note, result};
+use crate::report::{json, note, result, results};
 use crate::wording::{bytes, count, timestamp};
 
 const EXAMPLES: &str = "\

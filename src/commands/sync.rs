@@ -3,7 +3,7 @@
 //! Seal, move, apply; then seal and move once more, so that what was applied is acknowledged by the same call.
 
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use packhorse_bundler::seal::Urgency;
@@ -45,7 +45,7 @@ impl Sync {
         let before = hooks::run(Hook::BeforeSync, &place)?;
         let mut records = 0;
         let exit = self.round(home, &mut records);
-        let after = if records > 0 { hooks::run(Hook::AfterApply(records), &place)? } else { Exit::Done };
+        let after = hooks::run(Hook::AfterApply(records), &place)?;
         Ok(exit?.worse(before).worse(after))
     }
 
@@ -66,19 +66,22 @@ impl Sync {
         let received = apply::receive(&mut node, Patience::Counts, &Stop::default(), &mut applied);
         *records = applied.records;
         let mut exit = moved.worse(applied.exit);
-        if matches!(moved, Exit::Done | Exit::Attention) {
-            bundle::seal(&mut node, Urgency::Now, &[], &mut Done::default())?;
-            if has_more_to_send(&node)? {
-                let again = relay::transfer(&mut node, self.budget.map(left))?;
-                exit = exit.worse(told::tell(&again));
-            }
-        }
-        sealed?;
-        received?;
+        let answered = match moved {
+            Exit::Done | Exit::Attention => answer(&mut node, self.budget.map(left)),
+            _ => Ok(Exit::Done),
+        };
+        exit = exit.worse(*answered.as_ref().unwrap_or(&Exit::Failed));
+        Failure::all([sealed, received, answered.map(drop)])?;
         exit = exit.worse(told::tell_refused(&mut node)?).worse(Unlinked::of(&mut node)?.tell());
         conclude(exit, node.config.node.accept);
         Ok(exit)
     }
+}
+
+/// Acknowledges what was applied, by the same call.
+fn answer(node: &mut Node, budget: Option<Duration>) -> Result<Exit, Failure> {
+    bundle::seal(node, Urgency::Now, &[], &mut Done::default())?;
+    if has_more_to_send(node)? { Ok(told::tell(&relay::transfer(node, budget)?)) } else { Ok(Exit::Done) }
 }
 
 /// Whether what was applied (by this run, of what this or an earlier one fetched) is to be answered.

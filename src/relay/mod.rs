@@ -1,13 +1,12 @@
 //! The relays of a node: where they are, how they are reached, and what a transfer over them comes to.
 //!
-//! * [`call`] makes one, [`files`] judges the files that it moves, [`told`] puts it in words, with [`blocked`] for what
-//!   could not be sent.
+//! * [`call`] makes one, [`files`] judges the files that it moves, [`told`] puts it in words.
 
-mod blocked;
 pub mod call;
 mod files;
 pub mod told;
 
+use std::path::Path;
 use std::time::Duration;
 
 use packhorse_shared::id::{NetworkId, NodeName};
@@ -38,14 +37,19 @@ pub fn relays(written: &[String]) -> Result<Vec<Location>, Failure> {
 
 /// Relays as a configuration is to hold them: a folder by its whole path, since commands run in any folder.
 pub fn written_whole(relays: &[String]) -> Result<Vec<String>, Failure> {
-    let whole = |(location, written): (Location, &String)| match location.folder() {
+    relays.iter().map(|relay| whole(relay, Path::new(""))).collect()
+}
+
+/// A relay whose folder, if it is one and its path a relative one, lies in this folder, by its whole path.
+pub fn whole(written: &str, base: &Path) -> Result<String, Failure> {
+    match Location::parse(written)?.folder() {
         Ok(folder) if folder.is_relative() => {
-            let absolute = std::path::absolute(folder).map_err(|error| Failure::file("find", folder, &error))?;
-            Ok(absolute.to_string_lossy().into_owned())
+            let path = base.join(folder);
+            let whole = std::path::absolute(&path).map_err(|error| Failure::file("find", &path, &error))?;
+            Ok(whole.to_string_lossy().into_owned())
         }
-        _ => Ok(written.clone()),
-    };
-    self::relays(relays)?.into_iter().zip(relays).map(whole).collect()
+        _ => Ok(written.to_owned()),
+    }
 }
 
 /// The relays as a remote reaches them: its own, or its folder in each of ours.

@@ -6,7 +6,6 @@ use packhorse_shared::link::Standing;
 use packhorse_shared::replica::Replica;
 use packhorse_transport::{LinkReport, Outcome, Report, TransportError};
 
-use super::blocked;
 use crate::failure::{Exit, Failure};
 use crate::journal::Event;
 use crate::node::Node;
@@ -51,7 +50,7 @@ fn tell_failures(report: &Report) {
 pub fn tell(report: &Report) -> Exit {
     report.links.iter().for_each(tell_link);
     tell_failures(report);
-    let blocked = blocked::tell(report);
+    let blocked = tell_blocked(report);
     let rejected = report.links.iter().any(|link| !link.rejected.is_empty());
     let exit = match report.outcome() {
         Outcome::Done if rejected => Exit::Attention,
@@ -61,6 +60,19 @@ pub fn tell(report: &Report) -> Exit {
         Outcome::Failed => Exit::Failed,
     };
     exit.worse(blocked)
+}
+
+/// Tells of bundles that could not be sent because something else bears their name on the relay: nothing may say then that
+/// all was sent.
+fn tell_blocked(report: &Report) -> Exit {
+    let mut exit = Exit::Done;
+    for (link, name) in report.links.iter().flat_map(|link| link.blocked.iter().map(move |name| (link, name))) {
+        let relay = link.relay.clone().unwrap_or_default();
+        let failure = Failure::from(TransportError::NameTaken { relay, file: name.to_string() });
+        exit = exit.worse(failure.exit());
+        failure.about(link.peer.as_str()).tell(Part::Transfer);
+    }
+    exit
 }
 
 fn tell_link(link: &LinkReport) {

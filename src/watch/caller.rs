@@ -5,7 +5,7 @@
 //! neither the desk nor anybody's command from working.
 
 use std::cell::Cell;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
@@ -111,12 +111,9 @@ impl Line {
             return Ok(Outcome::Busy);
         };
         let made = call.make(None, &self.stop);
-        let outcome = match told::tell(&made.report) {
-            // One link that fails must not keep what is sealed for the others waiting.
-            Exit::Failed | Exit::Usage | Exit::Unreachable if !made.report.has_got_through() => Outcome::Failed,
-            Exit::Failed | Exit::Usage | Exit::Unreachable => Outcome::Done,
-            Exit::Done | Exit::Resting | Exit::Attention | Exit::OutOfTime => Outcome::Done,
-        };
+        let has_failed = matches!(told::tell(&made.report), Exit::Failed | Exit::Usage | Exit::Unreachable);
+        // One link that fails must not keep what is sealed for the others waiting.
+        let outcome = if has_failed && !made.report.has_got_through() { Outcome::Failed } else { Outcome::Done };
         unlinked.tell();
         self.conclude(&home, &made)?;
         Ok(outcome)
@@ -139,7 +136,7 @@ impl Line {
         work: impl FnOnce(&mut Node) -> Result<T, Failure>,
     ) -> Result<Option<T>, Failure> {
         let Some(_lock) = self.wait_for(home, grace)? else { return Ok(None) };
-        let mut node = Node::open_for_work(Some(Path::new(home.folder())))?;
+        let mut node = Node::open_for_work(Some(home.folder()))?;
         work(&mut node).map(Some)
     }
 

@@ -37,8 +37,36 @@ pub struct Desk {
     untold: u64,
 }
 
+/// What is due in a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// To apply.
+    Apply(Patience),
+    /// To seal.
+    Bundle,
+    /// Both.
+    Both(Patience),
+}
+
+impl Due {
+    fn apply(self) -> Option<Patience> {
+        match self {
+            Self::Apply(patience) | Self::Both(patience) => Some(patience),
+            Self::Bundle => None,
+        }
+    }
+
+    fn has_bundle(self) -> bool {
+        !matches!(self, Self::Apply(_))
+    }
+
+    /// The part of the house that speaks for all of it.
+    fn part(self) -> Part {
+        if self == Self::Bundle { Part::Bundle } else { Part::Apply }
+    }
+}
+
 /// What a turn came to.
-#[derive(Default)]
 pub struct Came {
     /// Of applying, if it was due.
     pub applied: Option<Applied>,
@@ -54,8 +82,6 @@ pub struct Applied {
     pub outcome: Outcome,
     /// How many bundles were applied.
     pub bundles: u64,
-    /// How long it took.
-    pub took: Duration,
 }
 
 /// What sealing came to.
@@ -66,6 +92,8 @@ pub struct Bundled {
     pub bundles: u64,
     /// After how long what waits is old enough to be sealed.
     pub rest: Option<Duration>,
+    /// How long it took.
+    pub took: Duration,
 }
 
 /// The folders into which a node's bundles come.
@@ -102,10 +130,10 @@ impl Seen {
 
 impl Came {
     /// Whatever was due ended in this way.
-    fn all(apply: bool, bundle: bool, outcome: Outcome) -> Self {
-        let applied = apply.then_some(Applied { outcome, bundles: 0, took: Duration::ZERO });
-        let bundled = bundle.then_some(Bundled { outcome, bundles: 0, rest: None });
-        Self { applied, bundled, seen: None }
+    fn all(due: Due, outcome: Outcome) -> Self {
+        let applied = due.apply().map(|_| Applied { outcome, bundles: 0 });
+        let bundled = Bundled { outcome, bundles: 0, rest: None, took: Duration::ZERO };
+        Self { applied, bundled: due.has_bundle().then_some(bundled), seen: None }
     }
 }
 
@@ -115,15 +143,12 @@ impl Desk {
         Self { home, seal_after, stop, hook: None, untold: 0 }
     }
 
-    /// Does what is due. `calling`: whether a call is under way, which may bring what is missing.
-    pub fn turn(&mut self, apply: bool, bundle: bool, calling: bool) -> Came {
-        match self.try_turn(apply, bundle, calling) {
-            Ok(came) => came,
-            Err(failure) => {
-                failure.tell(if apply { Part::Apply } else { Part::Bundle });
-                Came::all(apply, bundle, Outcome::Failed)
-            }
-        }
+    /// Does what is due.
+    pub fn turn(&mut self, due: Due) -> Came {
+        self.try_turn(due).unwrap_or_else(|failure| {
+            failure.tell(due.part());
+            Came::all(due, Outcome::Failed)
+        })
     }
 
     /// Has the hook told of what was applied while it ran, once it has ended.
@@ -141,39 +166,39 @@ impl Desk {
         self.hook.take().map(JoinHandle::join);
     }
 
-    fn try_turn(&mut self, apply: bool, bundle: bool, calling: bool) -> Result<Came, Failure> {
+    fn try_turn(&mut self, due: Due) -> Result<Came, Failure> {
         let home = Home::open(&self.home)?;
         let _lock = match home.lock(Claim::Work, SERVICE) {
-            Err(LockError::Busy { .. }) => return Ok(Came::all(apply, bundle, Outcome::Busy)),
+            Err(LockError::Busy { .. }) => return Ok(Came::all(due, Outcome::Busy)),
             lock => lock?,
         };
         let mut node = Node::open_for_work(Some(&self.home))?;
-        let applied = apply.then(|| self.apply(&mut node, calling));
+        let applied = due.apply().map(|patience| self.apply(&mut node, patience));
         // What was applied is acknowledged in the same turn.
-        let bundle = bundle || applied.as_ref().is_some_and(|applied| applied.bundles > 0);
+        let bundle = due.has_bundle() || applied.as_ref().is_some_and(|applied| applied.bundles > 0);
         let bundled = bundle.then(|| self.bundle(&mut node));
-        let seen = Some(seen(&mut node)?);
+        // What is in the way of that is in the way of a transfer too, but of nothing that was done here.
+        let seen = seen(&mut node).map_err(|failure| failure.tell(Part::Watch)).ok();
         drop(node);
         self.run_hook(&home);
         Ok(Came { applied, bundled, seen })
     }
 
-    fn apply(&mut self, node: &mut Node, calling: bool) -> Applied {
-        let patience = if calling { Patience::Spares } else { Patience::Counts };
-        let (began, mut applied) = (Instant::now(), apply::Applied::default());
+    fn apply(&mut self, node: &mut Node, patience: Patience) -> Applied {
+        let mut applied = apply::Applied::default();
         let outcome = apply::receive(node, patience, &self.stop, &mut applied);
         self.untold += applied.records;
-        Applied { outcome: told(outcome, Part::Apply), bundles: applied.bundles, took: began.elapsed() }
+        Applied { outcome: told(outcome, Part::Apply), bundles: applied.bundles }
     }
 
     fn bundle(&self, node: &mut Node) -> Bundled {
         let seal_after = self.seal_after.unwrap_or(node.config.bundle.seal_after).as_millis();
         let urgency = Urgency::Thresholds { seal_at: node.config.bundle.seal_at.get(), seal_after };
-        let mut done = bundle::Done::default();
+        let (began, mut done) = (Instant::now(), bundle::Done::default());
         let outcome = bundle::seal(node, urgency, &[], &mut done);
         let waited = done.oldest.map(|oldest| WORLD.clock.now().0.saturating_sub(oldest.0));
         let rest = waited.map(|waited| Duration::from_millis(seal_after.saturating_sub(waited).max(1)));
-        Bundled { outcome: told(outcome, Part::Bundle), bundles: done.bundles, rest }
+        Bundled { outcome: told(outcome, Part::Bundle), bundles: done.bundles, rest, took: began.elapsed() }
     }
 
     /// Has the hook told of what was applied, on a thread of its own: it may take its time, and the next turn must not wait.

@@ -20,6 +20,7 @@ mod sight;
 mod slept;
 mod warden;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
@@ -28,11 +29,12 @@ use packhorse_shared::config::{Config, Part, Span};
 use packhorse_shared::home::{Claim, Home, HomeLock, SERVICE};
 use packhorse_shared::replica::Replica;
 use packhorse_shared::seam::Stop;
+use packhorse_unbundler::receive::Patience;
 use packhorse_unbundler::watch::{Arrival, Arrivals};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use self::caller::Caller;
-use self::desk::{Desk, Folders};
+use self::desk::{Came, Desk, Due, Folders, Seen};
 use self::outage::Outage;
 use self::place::Place;
 use self::schedule::{Job, Outcome, Rhythm, Schedule};
@@ -82,7 +84,7 @@ struct Service {
     sight: Sight,
     config: Sight,
     slept: Slept,
-    outages: [Outage; 3],
+    outages: BTreeMap<Part, Outage>,
     stop: Stop,
     place: Place,
 }
@@ -150,7 +152,7 @@ impl Service {
             sight: Sight::of_database(node.replica.path()),
             config: Sight::of_file(&node.home.config_path()),
             slept: Slept::default(),
-            outages: [Outage::default(); 3],
+            outages: BTreeMap::new(),
             schedule: Schedule::new(rhythm),
             options,
             began,
@@ -163,9 +165,9 @@ impl Service {
         while !self.stop.is_asked() {
             let now = self.now();
             self.look(now);
-            if self.schedule.is_due(Job::Apply, now) || self.schedule.is_due(Job::Bundle, now) {
+            if let Some(due) = self.due(now) {
                 self.place.keep()?;
-                self.turn(now);
+                self.turn(due);
             }
             self.desk.tell_rest();
             let now = self.now();
@@ -205,7 +207,7 @@ impl Service {
             Wake::Called(outcome) => {
                 self.caller.has_called();
                 self.schedule.transferred(outcome, now);
-                self.tell_outage(Job::Transfer, outcome);
+                self.tell_outage(Part::Transfer, outcome);
             }
             Wake::CallerGone => {
                 let failure =
@@ -231,35 +233,48 @@ impl Service {
         }
     }
 
+    /// What the desk is to do now.
+    fn due(&self, now: Duration) -> Option<Due> {
+        // While a call is under way, it may bring what is missing.
+        let patience = if self.caller.is_busy() { Patience::Spares } else { Patience::Counts };
+        match [Job::Apply, Job::Bundle].map(|job| self.schedule.is_due(job, now)) {
+            [true, true] => Some(Due::Both(patience)),
+            [true, false] => Some(Due::Apply(patience)),
+            [false, true] => Some(Due::Bundle),
+            [false, false] => None,
+        }
+    }
+
     /// Applies and seals, whichever is due, while the home is held.
-    fn turn(&mut self, began: Duration) {
-        let apply = self.schedule.is_due(Job::Apply, began);
-        if apply {
+    fn turn(&mut self, due: Due) {
+        if due != Due::Bundle {
             // Before the look into them: what comes later is noticed, what came before is seen.
             self.watch();
         }
-        let calling = self.caller.is_busy();
-        let came = self.desk.turn(apply, self.schedule.is_due(Job::Bundle, began), calling);
-        let (now, mut began) = (self.now(), began);
-        if let Some(applied) = came.applied {
-            // The database is left alone for as long as looking for changes takes, not applying.
-            began += applied.took;
+        let Came { applied, bundled, seen } = self.desk.turn(due);
+        let now = self.now();
+        if let Some(applied) = applied {
             self.schedule.applied(applied.outcome, applied.bundles, now);
-            self.tell_outage(Job::Apply, applied.outcome);
+            self.tell_outage(Part::Apply, applied.outcome);
         }
-        if let Some(bundled) = came.bundled {
-            self.schedule.bundled(bundled.outcome, bundled.bundles, bundled.rest, began, now);
-            self.tell_outage(Job::Bundle, bundled.outcome);
+        if let Some(bundled) = bundled {
+            self.schedule.bundled(bundled.outcome, bundled.bundles, bundled.rest, bundled.took, now);
+            self.tell_outage(Part::Bundle, bundled.outcome);
         }
-        if let Some(seen) = came.seen {
-            self.sight.keep_to(&seen.database);
-            self.schedule.keep_to(seen.rhythm(self.options), now);
-            if seen.folders != self.folders {
-                self.folders = seen.folders;
-                self.watch();
-                self.schedule.arrived(now);
-                self.schedule.lies_on_relay(now);
-            }
+        if let Some(seen) = seen {
+            self.take_account(seen, now);
+        }
+    }
+
+    /// Goes by what a turn found: another database, rhythm or relay may have been written into the configuration.
+    fn take_account(&mut self, seen: Seen, now: Duration) {
+        self.sight.keep_to(&seen.database);
+        self.schedule.keep_to(seen.rhythm(self.options), now);
+        if seen.folders != self.folders {
+            self.folders = seen.folders;
+            self.watch();
+            self.schedule.arrived(now);
+            self.schedule.lies_on_relay(now);
         }
     }
 
@@ -271,13 +286,9 @@ impl Service {
         }
     }
 
-    fn tell_outage(&mut self, job: Job, outcome: Outcome) {
-        let (at, part) = match job {
-            Job::Apply => (0, Part::Apply),
-            Job::Bundle => (1, Part::Bundle),
-            Job::Transfer => (2, Part::Transfer),
-        };
-        if let Some(over) = self.outages[at].take_in(outcome, self.began.elapsed()) {
+    fn tell_outage(&mut self, part: Part, outcome: Outcome) {
+        let now = self.now();
+        if let Some(over) = self.outages.entry(part).or_default().take_in(outcome, now) {
             journal::settled(part);
             let (failures, took) = (count(over.failures, "failure", "failures"), span(over.took.as_millis() as u64));
             Event::new(part, format!("it works again, after {failures} in {took}")).tell();

@@ -87,12 +87,11 @@ pub struct Schedule {
     rhythm: Rhythm,
     apply: Turn,
     bundle: Turn,
-    transfer: Turn,
-    /// A transfer that something lies ready for need not wait for the clock.
-    ready: bool,
-    /// When one by the clock is due, whatever lies ready before.
-    clock: Duration,
-    /// What the one that is under way is made for.
+    /// Transfers by the clock. What lies ready puts none of them off: where much comes, there would never be one.
+    clock: Turn,
+    /// When one for what lies ready is due, if anything does.
+    ready: Duration,
+    /// What the transfer that is under way is made for.
     calling: Cause,
     /// Until when the database is left alone, whatever is written to it.
     alone_until: Duration,
@@ -102,8 +101,8 @@ impl Schedule {
     /// Everything is due at once: what came or changed while no service ran is waiting.
     pub fn new(rhythm: Rhythm) -> Self {
         let turn = Turn { due: Duration::ZERO, failures: 0 };
-        let (clock, calling, alone_until) = (Duration::ZERO, Cause::Clock, Duration::ZERO);
-        Self { rhythm, apply: turn, bundle: turn, transfer: turn, ready: false, clock, calling, alone_until }
+        let (ready, calling, alone_until) = (Duration::MAX, Cause::Clock, Duration::ZERO);
+        Self { rhythm, apply: turn, bundle: turn, clock: turn, ready, calling, alone_until }
     }
 
     /// Takes over another rhythm.
@@ -112,24 +111,23 @@ impl Schedule {
             self.rhythm = rhythm;
             self.apply.by(now.saturating_add(rhythm.apply_every));
             self.bundle.by(now.saturating_add(rhythm.apply_every));
-            self.clock = self.clock.min(now.saturating_add(rhythm.transfer_every));
-            self.transfer.by(self.clock);
+            self.clock.by(now.saturating_add(rhythm.transfer_every));
         }
     }
 
     /// Whether a job is due.
     pub fn is_due(&self, job: Job, now: Duration) -> bool {
-        self.turn(job).due <= now
+        self.due(job) <= now
     }
 
     /// When the next job is due, of those.
     pub fn next(&self, jobs: &[Job]) -> Duration {
-        jobs.iter().map(|job| self.turn(*job).due).min().unwrap_or(Duration::MAX)
+        jobs.iter().map(|job| self.due(*job)).min().unwrap_or(Duration::MAX)
     }
 
     /// What a transfer that is due now is due for.
     pub fn cause(&self, now: Duration) -> Cause {
-        if self.ready && now < self.clock { Cause::Ready } else { Cause::Clock }
+        if self.clock.due <= now { Cause::Clock } else { Cause::Ready }
     }
 
     /// A bundle has come into the inbox.
@@ -139,7 +137,7 @@ impl Schedule {
 
     /// A bundle has come onto the relay.
     pub fn lies_on_relay(&mut self, now: Duration) {
-        self.transfer_ready(now.saturating_add(SETTLE));
+        self.is_ready(now.saturating_add(SETTLE));
     }
 
     /// The database has been written to.
@@ -151,7 +149,7 @@ impl Schedule {
     pub fn woke(&mut self, now: Duration) {
         self.apply.by(now);
         self.bundle.by(now);
-        self.transfer.by(now);
+        self.clock.by(now);
     }
 
     /// Applying has ended; so many bundles were applied, which is to be acknowledged.
@@ -162,57 +160,53 @@ impl Schedule {
         }
     }
 
-    /// Sealing has ended; it began then, and sealed so many bundles. What waits for a threshold reaches it after `rest`.
-    pub fn bundled(&mut self, outcome: Outcome, bundles: u64, rest: Option<Duration>, began: Duration, now: Duration) {
+    /// Sealing has ended after so long, and sealed so many bundles. What waits for a threshold reaches it after `rest`.
+    pub fn bundled(&mut self, outcome: Outcome, bundles: u64, rest: Option<Duration>, took: Duration, now: Duration) {
         self.bundle.ended(outcome, self.rhythm.apply_every, now);
-        self.alone_until = now.saturating_add(now.saturating_sub(began).saturating_mul(LEAVE_ALONE));
+        self.alone_until = now.saturating_add(took.saturating_mul(LEAVE_ALONE));
         if let Some(rest) = rest {
             self.bundle.by(now.saturating_add(rest));
         }
         if bundles > 0 {
-            self.transfer_ready(now);
+            self.is_ready(now);
         }
     }
 
     /// A transfer begins: what lies ready from here on makes another one due.
     pub fn transferring(&mut self, cause: Cause) {
         self.calling = cause;
-        self.transfer.due = Duration::MAX;
-        self.ready = false;
+        self.ready = Duration::MAX;
+        if cause == Cause::Clock {
+            self.clock.due = Duration::MAX;
+        }
     }
 
-    /// A transfer has ended.
+    /// A transfer has ended. If there was no line, the clock says when to try again, whatever lies ready.
     pub fn transferred(&mut self, outcome: Outcome, now: Duration) {
-        let ready = self.transfer.due;
-        self.transfer.ended(outcome, self.rhythm.transfer_every, now);
-        if self.calling == Cause::Clock && outcome != Outcome::Busy {
-            self.clock = self.transfer.due;
+        match (outcome, self.calling) {
+            (Outcome::Done, Cause::Ready) => {}
+            (Outcome::Busy, Cause::Ready) => self.ready = self.ready.min(now.saturating_add(BUSY_PAUSE)),
+            (Outcome::Failed, _) | (Outcome::Done | Outcome::Busy, Cause::Clock) => {
+                self.clock.ended(outcome, self.rhythm.transfer_every, now);
+            }
         }
-        self.ready |= self.calling == Cause::Ready && outcome == Outcome::Busy;
-        match outcome {
-            // There is no line.
-            Outcome::Failed => {}
-            // What became ready meanwhile goes at once.
-            Outcome::Busy => self.transfer.by(ready),
-            // And a transfer of what lay ready takes the place of none by the clock: where much comes, there would never be
-            // one.
-            Outcome::Done => self.transfer.by(ready.min(self.clock)),
+        if outcome == Outcome::Failed {
+            self.ready = Duration::MAX;
         }
     }
 
-    fn transfer_ready(&mut self, time: Duration) {
+    fn is_ready(&mut self, time: Duration) {
         // While there is no line, every bundle that is sealed would make another vain call.
-        if self.transfer.failures == 0 {
-            self.transfer.by(time);
-            self.ready = true;
+        if self.clock.failures == 0 {
+            self.ready = self.ready.min(time);
         }
     }
 
-    fn turn(&self, job: Job) -> &Turn {
+    fn due(&self, job: Job) -> Duration {
         match job {
-            Job::Apply => &self.apply,
-            Job::Bundle => &self.bundle,
-            Job::Transfer => &self.transfer,
+            Job::Apply => self.apply.due,
+            Job::Bundle => self.bundle.due,
+            Job::Transfer => self.clock.due.min(self.ready),
         }
     }
 }

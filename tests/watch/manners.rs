@@ -48,6 +48,33 @@ fn crossing_the_threshold_seals_without_any_command() {
 }
 
 #[test]
+fn a_change_that_has_waited_long_enough_is_sealed_without_any_command() {
+    let scene = pair();
+    scene.settle("alice");
+    // It is looked at before it is old enough, and nothing else is due for hours.
+    let hq = Service::start(&scene, "hq", &["--every", "5h", "--seal-after", "12s", "-v"]);
+    scene.sql("hq", "UPDATE t SET a = 'old enough'");
+    hq.until("the service has looked at it", |log| log.contains("1 changed record wait"));
+    until("a bundle lies on the relay", || !files(&scene.path("relay/alice/down")).is_empty());
+}
+
+#[test]
+fn each_end_has_a_rhythm_of_its_own_which_the_configuration_changes() {
+    let scene = pair();
+    let rhythm = |node: &str, words: &str| {
+        let service = Service::start(&scene, node, &[]);
+        assert!(service.log().lines().any(|line| line.contains(words)), "{words}: {}", service.log());
+    };
+    rhythm("hq", "applies every 2 min, transfers every 2 min");
+    rhythm("alice", "applies every 2 min, transfers every 15 min");
+    let config = scene.home("alice").join("packhorse.toml");
+    let written = std::fs::read_to_string(&config).unwrap();
+    let changed = written.replace("[watch]", "[watch]\napply_every = \"3 min\"\ntransfer_every = \"1 h\"");
+    std::fs::write(&config, changed).unwrap();
+    rhythm("alice", "applies every 3 min, transfers every 1 h");
+}
+
+#[test]
 fn a_second_service_is_refused_and_other_commands_are_not() {
     let scene = pair();
     let mut hq = Service::start(&scene, "hq", &QUICK);

@@ -157,8 +157,9 @@ impl<'a> Selector<'a> {
         Ok(FieldChange { column: at, value, stamp: mark.map_or(self.unmarked, |mark| mark.stamp), refers_to })
     }
 
-    /// Edits travel even if the record has since been deleted: elsewhere a later edit may bring it back. They say that it was,
-    /// since one that stands has the number under which it travels. Those of one that was taken off while they waited travel too, and make it whole if they are all of it.
+    /// Edits travel even if the record has since been deleted: elsewhere a later edit may bring it back. They say that
+    /// it was, since one that stands has the number under which it travels. Those of one that was taken off while they
+    /// waited travel too, and make it whole if they are all of it.
     fn absent(&self, record: &dyn ChangedRecord, remains: &Remains) -> Result<Option<RecordChange>> {
         let is_told = remains.dead.is_some_and(|mark| self.owed.includes(mark));
         // It referred to whoever was there until then, and a number may have been given again since.

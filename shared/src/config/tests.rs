@@ -234,6 +234,13 @@ fn the_initial_texts_comments_tell_the_truth() {
     assert_eq!(config.bundle, BundleConfig::default());
     assert_eq!(config.merge, MergeConfig::default());
     assert_eq!(config.watch.transfer_every, Some(WatchConfig::default().transfer_every(true)));
+    assert_eq!(config.watch.apply_every, WatchConfig::default().apply_every);
+    assert!(config.node.accept);
+    // The file and the levels are examples, as the hooks are.
+    let (log, default) = (config.log.clone(), LogConfig::default());
+    assert!(log.file.is_some() && !log.levels.is_empty() && config.hooks.after_apply.is_some());
+    assert_eq!(LogConfig { file: None, levels: BTreeMap::new(), ..log }, default);
+    assert_eq!(config.hooks.time_limit, HooksConfig::default().time_limit);
     assert!(matches!(config.set("sales"), Some(Scope::Tables(tables)) if tables.len() == 2));
     assert_eq!(config.remotes.len(), 1);
 }

@@ -1,7 +1,8 @@
 //! The books: every bundle file that is known, and how reports and stock-takings move them on.
 //!
-//! Owns the bookkeeping rules, pure but for the reason of a refusal, which is read where it is news. Invariants: a file that lies in the spool is in the books; one that has gone has
-//! moved on; what is finished is kept for a while only, so that the books do not grow for ever.
+//! Owns the bookkeeping rules, pure but for the reason of a refusal, which is read where it is news. Invariants: a file
+//! that lies in the spool is in the books; one that has gone has moved on; what is finished is kept for a while only,
+//! so that the books do not grow for ever.
 
 use std::collections::btree_map::Entry::{Occupied, Vacant};
 use std::collections::{BTreeMap, BTreeSet};

@@ -31,8 +31,7 @@ impl Apply {
         let outcome = receive(&mut node, Patience::Counts, &Stop::default(), &mut applied);
         let place = node.home.clone();
         drop((node, lock));
-        let after =
-            if applied.records > 0 { hooks::run(Hook::AfterApply(applied.records), &place)? } else { Exit::Done };
+        let after = hooks::run(Hook::AfterApply(applied.records), &place)?;
         outcome?;
         Ok(applied.exit.worse(after))
     }

@@ -10,9 +10,8 @@ use packhorse_shared::replica::Replica;
 
 use super::told::Told;
 use crate::failure::{Exit, Failure};
-use crate::lines::results;
 use crate::node::{Node, WORLD};
-use crate::report::{json, note};
+use crate::report::{json, note, results};
 use crate::wording::{bytes, span};
 
 const EXAMPLES: &str = "\

@@ -41,7 +41,7 @@ fn what_arrives_is_applied_and_acknowledged_at_once() {
     assert_eq!(due(&schedule, at(11)), [Job::Apply]);
     schedule.applied(Outcome::Done, 1, at(11));
     assert_eq!(due(&schedule, at(11)), [Job::Bundle]);
-    schedule.bundled(Outcome::Done, 1, None, at(11), at(11));
+    schedule.bundled(Outcome::Done, 1, None, at(0), at(11));
     assert_eq!((due(&schedule, at(11)), schedule.cause(at(11))), (vec![Job::Transfer], Cause::Ready));
 }
 
@@ -51,7 +51,7 @@ fn a_change_is_looked_at_soon_and_again_when_it_reaches_the_threshold() {
     schedule.changed(at(10));
     assert_eq!(due(&schedule, at(10)), []);
     assert_eq!(due(&schedule, at(11)), [Job::Bundle]);
-    schedule.bundled(Outcome::Done, 0, Some(at(60)), at(11), at(11));
+    schedule.bundled(Outcome::Done, 0, Some(at(60)), at(0), at(11));
     assert_eq!(due(&schedule, at(70)), []);
     assert_eq!(due(&schedule, at(71)), [Job::Bundle]);
 }
@@ -63,7 +63,7 @@ fn a_database_that_is_written_all_the_time_is_looked_at_for_a_small_part_of_it()
     while now < at(1_000) {
         schedule.changed(now);
         if schedule.is_due(Job::Bundle, now) {
-            schedule.bundled(Outcome::Done, 0, None, now, now + at(2));
+            schedule.bundled(Outcome::Done, 0, None, at(2), now + at(2));
             looks += 1;
             now += at(2);
         }
@@ -94,7 +94,7 @@ fn what_becomes_ready_during_a_transfer_makes_another_one() {
     let mut schedule = settled();
     schedule.transferring(Cause::Clock);
     assert!(!schedule.is_due(Job::Transfer, at(5_000)), "one at a time");
-    schedule.bundled(Outcome::Done, 1, None, at(10), at(10));
+    schedule.bundled(Outcome::Done, 1, None, at(0), at(10));
     schedule.transferred(Outcome::Done, at(20));
     assert_eq!((due(&schedule, at(20)), schedule.cause(at(20))), (vec![Job::Transfer], Cause::Ready));
     schedule.transferring(Cause::Ready);
@@ -141,7 +141,7 @@ fn without_a_line_bundles_that_are_sealed_make_no_more_calls() {
     let mut schedule = settled();
     schedule.transferring(Cause::Clock);
     schedule.transferred(Outcome::Failed, at(10));
-    schedule.bundled(Outcome::Done, 1, None, at(11), at(11));
+    schedule.bundled(Outcome::Done, 1, None, at(0), at(11));
     schedule.lies_on_relay(at(11));
     assert_eq!(due(&schedule, at(14)), []);
     assert_eq!(due(&schedule, at(15)), [Job::Transfer]);
@@ -150,9 +150,9 @@ fn without_a_line_bundles_that_are_sealed_make_no_more_calls() {
 #[test]
 fn another_run_is_waited_for_and_is_no_failure() {
     let mut schedule = settled();
-    schedule.bundled(Outcome::Busy, 0, None, at(10), at(10));
+    schedule.bundled(Outcome::Busy, 0, None, at(0), at(10));
     assert_eq!(due(&schedule, at(11)), [Job::Bundle]);
-    schedule.bundled(Outcome::Busy, 0, None, at(11), at(11));
+    schedule.bundled(Outcome::Busy, 0, None, at(0), at(11));
     assert_eq!(due(&schedule, at(12)), [Job::Bundle]);
 }
 

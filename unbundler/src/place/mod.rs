@@ -5,11 +5,12 @@
 //! in a circle; and at the end what must be so of the whole: no record refers to one that was deleted here. Invariant:
 //! a change is placed or held, the fields of one that wait held apart, and one that is held never stops the rest.
 //!
-//! Which record, under which number: `identity` finds it here, `follow` gives it the hub's number, `quiet` has what waits for
-//! the application before that; `unite` and `united` make one of two made apart, `rejoin` of one that comes back and one made since, `moved` and `returned` know who is known
-//! under another birth, `lost` whom the hub has lost. What becomes of it: `standing` if it stands in its table, `absent` if it does not. What it refers to:
-//! `references`, `parent`, `column`. What cannot be placed: `hold`. What is placed only together: `swap`, `circle`, and `reborn` with `leaving` where numbers
-//! were given again; what is placed in part: `partly`.
+//! Which record, under which number: `identity` finds it here, `follow` gives it the hub's number, `quiet` has what
+//! waits for the application before that; `unite` and `united` make one of two made apart, `rejoin` of one that comes
+//! back and one made since, `moved` and `returned` know who is known under another birth, `lost` whom the hub has lost.
+//! What becomes of it: `standing` if it stands in its table, `absent` if it does not. What it refers to: `references`,
+//! `parent`, `column`. What cannot be placed: `hold`. What is placed only together: `swap`, `circle`, and `reborn` with
+//! `leaving` where numbers were given again; what is placed in part: `partly`.
 
 mod absent;
 mod circle;

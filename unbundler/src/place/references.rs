@@ -252,7 +252,8 @@ impl Placer<'_> {
         Ok(brought)
     }
 
-    /// Brings back what a living record refers to. Where not all of its values are known (a record that was evicted or deleted unseen leaves none) another end has to.
+    /// Brings back what a living record refers to. Where not all of its values are known (a record that was evicted or
+    /// deleted unseen leaves none) another end has to.
     fn bring_back(&mut self, parent: &Missing, child: &str) -> Result<Brought> {
         let tables = self.transaction.tables();
         let Some(table) = tables.iter().find(|table| table.id == parent.table) else { return Ok(Brought::Unknown) };

@@ -2,8 +2,8 @@
 //!
 //! Goes through the metadata in the order of cuts, in short transactions. Invariants: the horizon is raised before the
 //! first mark below it is dropped; a mark stays while remains lie under its key, which it tells apart; what came of a
-//! record only in part is never dropped, nor the birth of one whose number the hub will change, or was another's before. A run that was cut short is
-//! simply run again. Leaves what may be forgotten to [`crate::link::Forgettable`].
+//! record only in part is never dropped, nor the birth of one whose number the hub will change, or was another's
+//! before. A run that was cut short is simply run again. Leaves what may be forgotten to [`crate::link::Forgettable`].
 
 use rusqlite::{Connection, Row, TransactionBehavior, params};
 

@@ -1,8 +1,8 @@
 //! Numbers: which this node gives, which it takes over, and how a record gets another one.
 //!
-//! Owns the rule that a number never comes to mean another record: what this node gives was nobody's before, and what only
-//! remotes give ([`REMOTES`], where applications insert that do not know the hub's numbers) is no record's for good. Renumbering is no edit: everything that refers to the record follows,
-//! and no stamp changes.
+//! Owns the rule that a number never comes to mean another record: what this node gives was nobody's before, and what
+//! only remotes give ([`REMOTES`], where applications insert that do not know the hub's numbers) is no record's for
+//! good. Renumbering is no edit: everything that refers to the record follows, and no stamp changes.
 
 use std::collections::BTreeSet;
 use std::ops::Range;

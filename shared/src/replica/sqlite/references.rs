@@ -1,7 +1,7 @@
 //! References that no foreign key declares: the table `_packhorse_references`.
 //!
-//! Owns their memory and the judgement whether they fit the database. What a remote's package brought stays beside what the node's own configuration says, which goes first. The table
-//! is made when the first is stored.
+//! Owns their memory and the judgement whether they fit the database. What a remote's package brought stays beside what
+//! the node's own configuration says, which goes first. The table is made when the first is stored.
 
 use rusqlite::{Connection, params};
 

@@ -29,9 +29,7 @@ impl SqliteReplica {
             return Ok(wanting);
         }
         self.lock_judged(now)?;
-        let added = membership::added::add(&self.writer, &wanting);
-        self.writer.execute_batch(if added.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
-        added?;
+        self.ended(membership::added::add(&self.writer, &wanting))?;
         self.catalogue = repair::renew_capture(&mut self.writer)?;
         self.loud = silence::silence(&mut self.writer, &self.catalogue)?;
         Ok(wanting)
@@ -55,11 +53,20 @@ impl SqliteReplica {
             if !membership::is_behind(&self.writer, &self.catalogue, Progress::load(&self.writer)?.cut)? {
                 return Ok(());
             }
-            let judged = membership::evaluate(&self.writer, &self.catalogue);
-            self.writer.execute_batch(if judged.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
-            judged?;
+            self.ended(membership::evaluate(&self.writer, &self.catalogue))?;
         }
         Err(ReplicaError::Busy { path: self.path.clone() }.into())
+    }
+
+    /// Ends the transaction that the write lock was taken for, by how the work in it ended.
+    fn ended<T>(&self, outcome: Outcome<T>) -> Outcome<T> {
+        if outcome.is_ok() {
+            self.writer.execute_batch("COMMIT")?;
+        } else {
+            // SQLite may have rolled back by itself; what was in the way is what is to be told.
+            let _ = self.writer.execute_batch("ROLLBACK");
+        }
+        outcome
     }
 
     pub(super) fn try_take_over(&mut self, terms: &Terms) -> Outcome<Vec<String>> {
@@ -91,8 +98,6 @@ impl SqliteReplica {
             return Ok(());
         }
         self.lock_judged(now)?;
-        let shared = membership::share(&self.writer, &self.catalogue, link, membership, acked);
-        self.writer.execute_batch(if shared.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
-        shared
+        self.ended(membership::share(&self.writer, &self.catalogue, link, membership, acked))
     }
 }

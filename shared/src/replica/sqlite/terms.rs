@@ -1,7 +1,8 @@
 //! The terms of a link in the database: what a hub tells its remote, and what a remote was told.
 //!
-//! Owns the columns `terms`, `terms_since` and `terms_before` of `_packhorse_sharing`, and the entry `terms` of `_packhorse_state` at a remote.
-//! Invariant: what is shared no more is gone from the remote's tables once the terms that say so are taken over.
+//! Owns the columns `terms`, `terms_since` and `terms_before` of `_packhorse_sharing`, and the entry `terms` of
+//! `_packhorse_state` at a remote. Invariant: what is shared no more is gone from the remote's tables once the terms
+//! that say so are taken over.
 
 use std::collections::BTreeMap;
 

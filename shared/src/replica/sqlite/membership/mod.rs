@@ -3,8 +3,8 @@
 //! Owns the tables `_packhorse_memberships` (one row for each distinct set with its parameters' values), `_packhorse_sharing`
 //! (what each link shares) and the rows of [`rows`]. Invariants: links with equal sets and values share one membership; what
 //! is sent was judged as of everything that is harvested. A set is compiled by [`plan`], looked at for the first time by
-//! `first`, kept by `evaluate`; checked by `lint`; `switch` takes a link from one set to another. Leaves to `snapshot` how a link's records are
-//! shown by it.
+//! `first`, kept by `evaluate`; checked by `lint`; `switch` takes a link from one set to another. Leaves to `snapshot` how a
+//! link's records are shown by it.
 
 pub(super) mod added;
 pub(super) mod belonging;

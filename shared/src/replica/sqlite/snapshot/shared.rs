@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::params_from_iter;
+use rusqlite::{Row, params_from_iter};
 
 use super::{Record, Said, SqliteSnapshot, Values, blob};
 use crate::id::{Cut, LinkId};
@@ -77,11 +77,7 @@ impl SqliteSnapshot<'_> {
         let keys = entry.shape.keys.len();
         let mut rows = statement.query(look.bounds())?;
         while let Some(row) = rows.next()? {
-            let standings = self.standings(look, || entry.metadata.key(row))?;
-            let standings = standings.only(|belonging| belonging.cut() <= look.range[1]);
-            if !standings.is_shown() {
-                continue;
-            }
+            let Some(standings) = self.in_time(look, row)? else { continue };
             let stands: bool = row.get(keys + 2)?;
             if !stands {
                 return Err(ReplicaError::Vanished { table: entry.shape.name.clone() }.into());
@@ -102,11 +98,7 @@ impl SqliteSnapshot<'_> {
         let keys = entry.shape.keys.len();
         let mut rows = statement.query(look.bounds())?;
         while let Some(row) = rows.next()? {
-            let standings = self.standings(look, || entry.metadata.key(row))?;
-            let standings = standings.only(|belonging| belonging.cut() <= look.range[1]);
-            if !standings.is_shown() {
-                continue;
-            }
+            let Some(standings) = self.in_time(look, row)? else { continue };
             let remains = Remains::unpack(blob(row, keys + 1)?, &self.roster)?;
             let standings = standings.only(|belonging| is_meant(belonging, &remains));
             if standings.is_shown() {
@@ -114,6 +106,13 @@ impl SqliteSnapshot<'_> {
             }
         }
         Ok(())
+    }
+
+    /// How the record of a row stands to those to whom it came to stand so no later than the range ends; none if to nobody.
+    fn in_time(&self, look: &Look<'_>, row: &Row<'_>) -> Outcome<Option<Standings>> {
+        let standings = self.standings(look, || look.entry.metadata.key(row))?;
+        let standings = standings.only(|belonging| belonging.cut() <= look.range[1]);
+        Ok(standings.is_shown().then_some(standings))
     }
 
     /// How the record under a key stands to each of those who ask.
