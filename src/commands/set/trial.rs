@@ -90,15 +90,11 @@ impl Try {
 
     /// The set on trial.
     fn scope(&self, node: &Node) -> Result<Scope, Failure> {
-        let known = node.config.set(&self.name);
         let Self { name, tables: Tables(tried), .. } = self;
         if tried.is_empty() {
-            return known.ok_or_else(|| {
-                Failure::usage(format!("there is no set \"{name}\""))
-                    .hint(format!("the sets are: {}", node.config.set_names().join(", ")))
-            });
+            return node.scope(name);
         }
-        let mut tables: Vec<SetTable> = known.unwrap_or_default().tables().to_vec();
+        let mut tables: Vec<SetTable> = node.config.set(name).unwrap_or_default().tables().to_vec();
         for table in tried {
             match tables.iter_mut().find(|known| known.name.eq_ignore_ascii_case(&table.name)) {
                 Some(known) => *known = table.clone(),
