@@ -231,7 +231,6 @@ macro_rules! failed {
 
 failed!(
     BundleError => Exit::Failed,
-    ConfigError => Exit::Usage,
     EditError => Exit::Failed,
     InitialConfigError => Exit::Usage,
     SpoolError => Exit::Failed,
@@ -265,6 +264,19 @@ fn way_out(error: &(dyn Error + 'static)) -> Option<&'static str> {
     })
 }
 
+/// A disk that fails or is full is not what the person who wrote the configuration did wrong.
+fn exit_of_config(error: &ConfigError) -> Exit {
+    let ConfigError::Unreadable { source, .. } = error else { return Exit::Usage };
+    match source.kind() {
+        io::ErrorKind::NotFound
+        | io::ErrorKind::NotADirectory
+        | io::ErrorKind::IsADirectory
+        | io::ErrorKind::InvalidFilename
+        | io::ErrorKind::PermissionDenied => Exit::Usage,
+        _ => Exit::Failed,
+    }
+}
+
 fn exit_of_home(error: &HomeError) -> Exit {
     if matches!(error, HomeError::Failed { .. } | HomeError::Lock(_)) { Exit::Failed } else { Exit::Usage }
 }
@@ -283,6 +295,12 @@ fn exit_of_replica(error: &ReplicaError) -> Exit {
         | ReplicaError::NotPrepared { .. }
         | ReplicaError::Identity { .. } => Exit::Usage,
         _ => Exit::Failed,
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::of(exit_of_config(&error), &error)
     }
 }
 

@@ -103,6 +103,19 @@ fn a_bundle_that_cannot_be_read_now_is_told_and_holds_nothing_up() {
     assert_eq!(scene.sql("hq", "SELECT a FROM t WHERE id < 3"), "alice\nbob");
 }
 
+/// What a script takes for wrong usage it does not try again.
+#[test]
+fn a_disk_that_fails_under_the_configuration_is_not_wrong_usage() {
+    if !can_trace() {
+        return;
+    }
+    let scene = Scene::hub(TABLE);
+    let config = scene.home("hq").join("packhorse.toml");
+    run_without(&scene, "hq", &["sync"], &config).expect(1).says("run the command again");
+    std::fs::remove_file(config).expect("a configuration");
+    scene.packhorse("hq", &["sync"]).expect(2);
+}
+
 /// A held change of a link that is forgotten would be tried again for ever, for nobody.
 #[test]
 fn a_remote_that_is_removed_is_forgotten_whole_or_not_at_all() {

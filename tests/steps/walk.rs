@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use packhorse_shared::seam::Step;
 
@@ -20,6 +21,9 @@ const SCRIPT: [&[&str]; 4] = [&["bundle", "--now"], &["transfer"], &["apply"], &
 /// How often the last line is run again. Halfway each end makes one more edit, so that each has something to acknowledge
 /// and hears a bare acknowledgement.
 const AGAIN: usize = 6;
+
+/// Horizons lie on whole seconds: only after one has passed can there be a later one.
+const PAST_A_SECOND: Duration = Duration::from_millis(1_001);
 
 /// The nodes, and where the keys of their notes begin.
 const ENDS: [(&str, i32); 2] = [("hq", 0), ("alice", 1_000_000)];
@@ -137,6 +141,7 @@ fn play(scene: &Scene, fault: Option<Fault>) -> (BTreeSet<&'static str>, [Reache
     let again = std::iter::repeat_n(SCRIPT[3], AGAIN).enumerate();
     for (line, words) in SCRIPT.into_iter().map(|words| (AGAIN, words)).chain(again) {
         if line == AGAIN / 2 {
+            std::thread::sleep(PAST_A_SECOND);
             write_late(scene);
         }
         for (node, most) in ["hq", "alice"].into_iter().zip(&mut most) {
