@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use packhorse_shared::seam::Step;
 
 use super::making;
-use super::scene::{Fault, KINDS, Numbers, all, copy, heal, is_sound, make_movable, run};
+use super::scene::{
+    Fault, KINDS, Numbers, all, attempt, check, copy, heal, is_sound, make_movable, waits_for_receiver,
+};
 use crate::support::{Scene, files};
 
 const TABLE: &str = "CREATE TABLE t (id INTEGER PRIMARY KEY, hq TEXT, alice TEXT);
@@ -35,6 +37,7 @@ struct Storm {
     dice: Dice,
     /// What each field was given last: by column, which is the name of the node that writes it, and record.
     written: BTreeMap<(&'static str, usize), String>,
+    has_damaged: bool,
 }
 
 impl Storm {
@@ -49,7 +52,11 @@ impl Storm {
         let (node, words) = (self.dice.of(&["hq", "alice"]), self.dice.of(&COMMANDS));
         let steps: Vec<Step> = Step::ALL.iter().copied().filter(|step| !making::STEPS.contains(step)).collect();
         let (step, number, kind) = (self.dice.of(&steps), 1 + self.dice.below(2), self.dice.of(&KINDS));
-        run(&self.scene, node, words, Some(Fault { step, number, kind }));
+        let fault = Some(Fault { step, number, kind });
+        let (run, reached) = attempt(&self.scene, node, words, fault);
+        if !(self.has_damaged && waits_for_receiver(&run)) {
+            check(&run, &reached, words, fault);
+        }
     }
 
     /// A bundle on the relay is gone, or another bit is set in it.
@@ -68,6 +75,7 @@ impl Storm {
                 *last ^= 1;
             }
             std::fs::write(file, bytes).expect("a bundle");
+            self.has_damaged = true;
         }
     }
 
@@ -82,7 +90,7 @@ impl Storm {
 
 fn storm(calm: &Scene, seed: u64) {
     let dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    let mut storm = Storm { scene: copy(calm), dice, written: BTreeMap::new() };
+    let mut storm = Storm { scene: copy(calm), dice, written: BTreeMap::new(), has_damaged: false };
     let mut numbers = Numbers::default();
     for _ in 0..24 {
         match storm.dice.below(12) {
@@ -97,8 +105,9 @@ fn storm(calm: &Scene, seed: u64) {
     ["hq", "alice"].iter().for_each(|node| is_sound(&storm.scene, node));
 }
 
-/// Storms that once left a bundle in `tmp` that had been lost on the relay while it was fetched.
-const FOUND: [u64; 4] = [680, 946, 979, 1011];
+/// Storms that once left a bundle in `tmp` that had been lost on the relay while it was fetched; and one in which a bundle is
+/// damaged on the relay while its sender still has it.
+const FOUND: [u64; 5] = [680, 946, 979, 1011, 1987];
 
 fn storms(seeds: impl Iterator<Item = u64>) {
     let calm = Scene::hub(TABLE);
