@@ -7,9 +7,9 @@ use std::error::Error as _;
 use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{CommandFactory, Error, FromArgMatches};
+use clap::{Command, CommandFactory, Error, FromArgMatches};
 
-use crate::cli::Cli;
+use crate::cli::{Cli, WIDTH};
 use crate::failure::Exit;
 use crate::streams;
 use crate::wording::brief;
@@ -28,7 +28,7 @@ const TYPED: [ContextKind; 5] = [
 /// The command that was typed, the program's name first; or how to end: the help that was asked for is shown then, or what
 /// is wrong is told.
 pub fn understood(typed: &[OsString]) -> Result<Cli, Exit> {
-    let read = Cli::command().try_get_matches_from(typed).and_then(|matches| Cli::from_arg_matches(&matches));
+    let read = command().try_get_matches_from(typed).and_then(|matches| Cli::from_arg_matches(&matches));
     read.map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             show(&error);
@@ -39,6 +39,12 @@ pub fn understood(typed: &[OsString]) -> Result<Cli, Exit> {
             Exit::Usage
         }
     })
+}
+
+/// All that can be typed. What is kept is for no terminal, whatever this process has.
+fn command() -> Command {
+    let command = Cli::command();
+    if streams::are_kept() { command.term_width(WIDTH) } else { command }
 }
 
 /// Shows a help: on a terminal as clap does, with what it has of colours.
