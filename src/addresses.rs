@@ -6,10 +6,10 @@
 use std::fs;
 use std::io;
 
+use packhorse_shared::seam::Disk;
 use packhorse_transport::{Carrier, FolderCarrier, Location};
 
 use crate::failure::{Exit, Failure};
-use crate::node::WORLD;
 use crate::relay::relays;
 
 /// Refuses addresses that this version cannot carry to.
@@ -18,7 +18,7 @@ pub fn carried(written: &[String]) -> Result<(), Failure> {
 }
 
 /// Refuses what is no folder and what holds something else under the marker's name. A folder that is not there is made.
-pub fn can_be_marked(relay: &Location) -> Result<(), Failure> {
+pub fn can_be_marked(disk: &dyn Disk, relay: &Location) -> Result<(), Failure> {
     let folder = relay.folder()?;
     match fs::metadata(folder) {
         Ok(found) if !found.is_dir() => Err(Failure::usage(format!("the relay {relay} is a file"))
@@ -26,6 +26,6 @@ pub fn can_be_marked(relay: &Location) -> Result<(), Failure> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(Failure::file("use the relay", folder, &error).ends(Exit::Usage))
         }
-        _ => Ok(FolderCarrier::new(folder, WORLD.disk).read_marker(None).map(drop)?),
+        _ => Ok(FolderCarrier::new(folder, disk).read_marker(None).map(drop)?),
     }
 }

@@ -10,7 +10,7 @@ use packhorse_transport::{LinkReport, Report};
 use packhorse_unbundler::receive::Received;
 
 use crate::failure::Failure;
-use crate::node::{Node, WORLD};
+use crate::node::Node;
 use crate::report::note;
 
 impl Node {
@@ -18,7 +18,7 @@ impl Node {
     pub fn stock(&mut self) -> Result<Stock, Failure> {
         let links = self.replica.links()?;
         let standing = links.iter().map(|link| Standing::of(&link.peer, &link.state)).collect();
-        Ok(Stock::take(&self.spool(), standing, WORLD.clock.now())?)
+        Ok(Stock::take(&self.spool(), standing, self.world.clock.now())?)
     }
 
     /// Brings the books up to date: with what there was before a step, what is reported of it, and what there is now.
@@ -30,7 +30,7 @@ impl Node {
             // Whatever stands in the way of looking has its own error where it matters.
             return note("the ledger was not brought up to date, because the spool cannot be looked through");
         };
-        let kept = Ledger::new(self.home.folder(), WORLD).keep(|books| {
+        let kept = Ledger::new(self.home.folder(), self.world).keep(|books| {
             before.into_iter().for_each(|before| books.take_stock(before));
             report(books, stock.now);
             books.take_stock(&stock);
@@ -41,7 +41,7 @@ impl Node {
     /// The books as they stand. If the ledger cannot be read they are made of what lies in the spool.
     pub fn books(&mut self) -> Result<Books, Failure> {
         let stock = self.stock()?;
-        let (books, remade) = match Ledger::new(self.home.folder(), WORLD).read(&stock) {
+        let (books, remade) = match Ledger::new(self.home.folder(), self.world).read(&stock) {
             Ok((books, remade)) => (books, Ok(remade)),
             Err(error) => {
                 let mut books = Books::default();

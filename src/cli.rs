@@ -22,9 +22,12 @@ Exit status:
   4  relay unreachable
   5  time budget over with work left";
 
+/// How wide a help is at most, and where there is no terminal.
+pub const WIDTH: usize = 100;
+
 /// Keeps a hub database and its remotes in step over lines that are slow, brief and unreliable
 #[derive(Parser)]
-#[command(name = "packhorse", version, after_help = EXAMPLES, max_term_width = 100)]
+#[command(name = "packhorse", version, after_help = EXAMPLES, max_term_width = WIDTH)]
 pub struct Cli {
     /// The node's home folder [default: the only *.packhorse in the current folder]
     #[arg(long, global = true, env = "PACKHORSE_HOME", value_name = "DIR")]

@@ -5,7 +5,7 @@
 //! not.
 
 use std::error::Error;
-use std::io::{self, Write};
+use std::io;
 use std::process::ExitCode;
 
 use packhorse_bundler::BundlerError;
@@ -19,6 +19,7 @@ use packhorse_transport::{Kind, TransportError};
 use packhorse_unbundler::UnbundlerError;
 
 use crate::journal::{self, Event};
+use crate::streams;
 use crate::wording::brief;
 
 /// The exit statuses (README, "Exit status").
@@ -194,12 +195,12 @@ impl Failure {
         std::iter::once(self.message.as_str()).chain(details).chain(hint).collect::<Vec<_>>().join("; ")
     }
 
-    /// Writes it to standard error. Where that is closed there is nobody to tell.
+    /// Writes it to standard error.
     pub fn print(&self) {
         let mut lines = format!("error: {}\n", brief(&self.message));
         self.details.iter().for_each(|line| lines.push_str(&format!("  {}\n", brief(line))));
         self.hint.iter().for_each(|hint| lines.push_str(&format!("  hint: {}\n", brief(hint))));
-        let _ = io::stderr().write_all(lines.as_bytes());
+        streams::err(&lines);
         self.more.iter().for_each(Self::print);
     }
 }

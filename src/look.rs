@@ -10,11 +10,11 @@ use packhorse_shared::spool::SpoolFile;
 use packhorse_transport::{FileName, LinkReport};
 
 use crate::failure::Failure;
-use crate::node::{Node, WORLD};
+use crate::node::Node;
 
 /// Tells a link's state what a transfer saw of the bundles on their way, in both directions.
 pub fn take_account(node: &Node, link: &mut StoredLink, told: &LinkReport) -> Result<(), Failure> {
-    let now = WORLD.clock.now();
+    let now = node.world.clock.now();
     if let Some(lying) = &told.lying {
         let ours = |name: &FileName| bundle(name.as_str(), node.name(), &link.peer);
         let lying: Vec<BundleName> = lying.iter().filter_map(ours).collect();

@@ -10,21 +10,16 @@ use packhorse_shared::id::NodeName;
 use packhorse_shared::link::Role;
 use packhorse_shared::replica::Replica;
 use packhorse_shared::replica::sqlite::SqliteReplica;
-use packhorse_shared::seam::{OsClock, OsDisk, OsRandom, Step, Steps, World};
+use packhorse_shared::seam::{Step, World};
 use packhorse_shared::spool::Spool;
+use packhorse_transport::Dial;
 
+use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::machine::Machine;
 use crate::relay::whole;
 use crate::report::note;
 use crate::{locate, locks};
-
-#[cfg(debug_assertions)]
-const STEPS: &dyn Steps = &crate::faults::Faults;
-#[cfg(not(debug_assertions))]
-const STEPS: &dyn Steps = &packhorse_shared::seam::Uninterrupted;
-
-/// The real clock, randomness and file system; a build for tests may be stopped at any durable step.
-pub const WORLD: World<'static> = World { clock: &OsClock, random: &OsRandom, disk: &OsDisk, steps: STEPS };
 
 /// An open node.
 pub struct Node {
@@ -34,14 +29,18 @@ pub struct Node {
     pub config: Config,
     /// Its database.
     pub replica: SqliteReplica,
+    /// The outside world that it is worked on in.
+    pub world: World<'static>,
+    /// How its relays are reached.
+    pub dial: &'static dyn Dial,
     /// Whether its ledger refused to be kept in this run: that is told once and not tried again.
     pub ledger_refused: bool,
 }
 
 impl Node {
     /// Opens a node for reading what is there; others may work on it meanwhile.
-    pub fn open(given: Option<&Path>) -> Result<Self, Failure> {
-        let home = Home::open(&locate::home(given)?)?;
+    pub fn open(context: Context<'_>) -> Result<Self, Failure> {
+        let home = Home::open(&locate::home(context.home)?)?;
         let mut config = Config::load(&home.config_path())?;
         for relay in &mut config.node.relay {
             // One that cannot be understood is told where it is needed.
@@ -52,28 +51,30 @@ impl Node {
             let hint = format!("`database` in {} names it", home.config_path().display());
             if failure.exit() == Exit::Usage { failure.hint(hint) } else { failure }
         })?;
-        let node = Self { home, config, replica: replica.with_steps(WORLD.steps), ledger_refused: false };
+        let Machine { world, dial } = context.machine;
+        let replica = replica.with_steps(world.steps);
+        let node = Self { home, config, replica, world, dial, ledger_refused: false };
         node.check_belonging()?;
         Ok(node)
     }
 
     /// Opens a node to work on it, alone.
-    pub fn lock(given: Option<&Path>, command: &str) -> Result<(Self, HomeLock), Failure> {
-        let home = Home::open(&locate::home(given)?)?;
+    pub fn lock(context: Context<'_>, command: &str) -> Result<(Self, HomeLock), Failure> {
+        let home = Home::open(&locate::home(context.home)?)?;
         let lock = locks::take(&home, Claim::Work, command)?;
-        Ok((Self::open_for_work(given)?, lock))
+        Ok((Self::open_for_work(context)?, lock))
     }
 
     /// Opens a node to move its bundles and to work on it, alone.
-    pub fn lock_to_transfer(given: Option<&Path>, command: &str) -> Result<(Self, [HomeLock; 2]), Failure> {
-        let home = Home::open(&locate::home(given)?)?;
+    pub fn lock_to_transfer(context: Context<'_>, command: &str) -> Result<(Self, [HomeLock; 2]), Failure> {
+        let home = Home::open(&locate::home(context.home)?)?;
         let locks = [locks::take(&home, Claim::Transfer, command)?, locks::take(&home, Claim::Work, command)?];
-        Ok((Self::open_for_work(given)?, locks))
+        Ok((Self::open_for_work(context)?, locks))
     }
 
     /// Opens a node whose lock is held, and takes over what its configuration says now.
-    pub fn open_for_work(given: Option<&Path>) -> Result<Self, Failure> {
-        let mut node = Self::open(given)?;
+    pub fn open_for_work(context: Context<'_>) -> Result<Self, Failure> {
+        let mut node = Self::open(context)?;
         node.take_over_policies()?;
         node.replica.configure_references(&node.config.references())?;
         node.take_over_tables()?;
@@ -127,7 +128,7 @@ impl Node {
 
     /// Its spool.
     pub fn spool(&self) -> Spool<'static> {
-        Spool::new(&self.home, WORLD.disk).with_steps(WORLD.steps)
+        Spool::new(&self.home, self.world.disk).with_steps(self.world.steps)
     }
 
     /// Whether the node has a hub of its own.
@@ -149,8 +150,8 @@ impl Node {
 }
 
 /// Tells that the work on this file has come to a durable step.
-pub fn reached(step: Step, path: &Path) -> Result<(), Failure> {
-    WORLD.steps.reached(step).map_err(|error| Failure::file("go on working on", path, &error))
+pub fn reached(world: World<'_>, step: Step, path: &Path) -> Result<(), Failure> {
+    world.steps.reached(step).map_err(|error| Failure::file("go on working on", path, &error))
 }
 
 /// Where a home's database is: its configuration names it relative to the home.

@@ -1,6 +1,6 @@
 //! Where words go: results to standard output, everything else to standard error.
 
-use std::io::{self, Write};
+use std::io;
 use std::{panic, thread};
 
 use packhorse_shared::config::Part;
@@ -8,6 +8,7 @@ use packhorse_shared::ledger::is_of_ledger;
 use tracing_subscriber::EnvFilter;
 
 use crate::journal::{self, Event};
+use crate::streams;
 use crate::wording::{brief, shown};
 
 /// Starts the log on standard error: warnings, or as much as `-v` or `PACKHORSE_LOG` asks for. What sled has to say of a
@@ -56,10 +57,9 @@ pub fn results(lines: impl IntoIterator<Item = String>) {
     }
 }
 
-/// Writes text that is safe. A reader that has gone away (`| head`) is no failure.
+/// Writes text that is safe.
 fn line(text: &str) {
-    let mut out = io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush());
+    streams::out(&format!("{text}\n"));
 }
 
 /// Writes a word about what happens, as safely. The service has it in its log, as something that stands.
@@ -67,8 +67,7 @@ pub fn note(text: &str) {
     if journal::speaks_in_log() {
         return Event::new(Part::Watch, text).warning().tell_standing();
     }
-    let mut err = io::stderr().lock();
-    let _ = err.write_all(brief(text).as_bytes()).and_then(|()| err.write_all(b"\n"));
+    streams::err(&format!("{}\n", brief(text)));
 }
 
 /// Writes a JSON document as a result.

@@ -9,7 +9,7 @@ use packhorse_unbundler::retry::retry;
 
 use crate::failure::Failure;
 use crate::lint::{failure, unbound};
-use crate::node::{Node, WORLD};
+use crate::node::Node;
 use crate::report::note;
 use crate::wording::shown;
 
@@ -63,7 +63,7 @@ impl Node {
 
     /// Begins to sync these tables.
     pub fn sync_tables(&mut self, named: &[String]) -> Result<(), Failure> {
-        let now = WORLD.clock.now();
+        let now = self.world.clock.now();
         let added = self.replica.sync_tables(named, now)?;
         for table in &added {
             note(&format!(
@@ -98,7 +98,7 @@ impl Node {
             }
             match self.membership_of_remote(&link.peer) {
                 Ok(membership) => {
-                    self.replica.share(WORLD.clock.now(), link.id, membership, Some(link.state.acked()))?;
+                    self.replica.share(self.world.clock.now(), link.id, membership, Some(link.state.acked()))?;
                 }
                 Err(failure) => note(&format!("{} goes on sharing what it did: {}", link.peer, failure.message())),
             }

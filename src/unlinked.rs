@@ -11,7 +11,7 @@ use packhorse_transport::{Dial, Listing, Location, Mailbox, TransportError, Way}
 
 use crate::failure::{Exit, Failure};
 use crate::node::Node;
-use crate::relay::{DIAL, relays};
+use crate::relay::relays;
 use crate::report::note;
 use crate::wording::count;
 
@@ -20,6 +20,7 @@ pub struct Unlinked {
     node: NodeName,
     remotes: Vec<NodeName>,
     relays: Vec<Location>,
+    dial: &'static dyn Dial,
     /// Whether there are links: their transfer has told of a relay that cannot be reached.
     has_links: bool,
 }
@@ -30,7 +31,7 @@ impl Unlinked {
         let linked: Vec<NodeName> = node.replica.links()?.into_iter().map(|link| link.peer).collect();
         let remotes = node.config.remotes.keys().filter(|name| !linked.contains(name)).cloned().collect();
         let relays = relays(&node.config.node.relay)?;
-        Ok(Self { node: node.name().clone(), remotes, relays, has_links: !linked.is_empty() })
+        Ok(Self { node: node.name().clone(), remotes, relays, dial: node.dial, has_links: !linked.is_empty() })
     }
 
     /// Tells of those that have sent bundles, and how the command ends by it.
@@ -38,7 +39,7 @@ impl Unlinked {
         let mut exit = Exit::Done;
         for remote in &self.remotes {
             let (counts, errors): (Vec<_>, Vec<_>) =
-                self.relays.iter().map(|relay| sent(relay, remote, &self.node)).partition(std::result::Result::is_ok);
+                self.relays.iter().map(|relay| self.sent(relay, remote)).partition(std::result::Result::is_ok);
             let untold = errors.into_iter().filter_map(Result::err).filter(|_| !self.has_links);
             untold.for_each(|error| note(&format!("{remote}: {error}")));
             let bundles: u64 = counts.into_iter().flatten().sum();
@@ -49,6 +50,13 @@ impl Unlinked {
         }
         exit
     }
+
+    /// How many bundles for this node a remote has put on a relay.
+    fn sent(&self, relay: &Location, remote: &NodeName) -> Result<u64, TransportError> {
+        let Listing { files, .. } = self.dial.dial(relay)?.list(&Mailbox::at_hub(remote, Way::Up))?;
+        let names = files.iter().filter_map(|file| file.name.as_str().parse::<BundleName>().ok());
+        Ok(names.filter(|name| name.from == *remote && name.to == self.node).count() as u64)
+    }
 }
 
 fn words(remote: &NodeName, bundles: u64) -> String {
@@ -58,11 +66,4 @@ fn words(remote: &NodeName, bundles: u64) -> String {
          pack {remote}` and restore the new package there (what was changed there since stays in the database there)",
         count(bundles, "bundle", "bundles")
     )
-}
-
-/// How many bundles for this node a remote has put on a relay.
-fn sent(relay: &Location, remote: &NodeName, node: &NodeName) -> Result<u64, TransportError> {
-    let Listing { files, .. } = DIAL.dial(relay)?.list(&Mailbox::at_hub(remote, Way::Up))?;
-    let names = files.iter().filter_map(|file| file.name.as_str().parse::<BundleName>().ok());
-    Ok(names.filter(|name| name.from == *remote && name.to == *node).count() as u64)
 }

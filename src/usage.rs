@@ -5,14 +5,13 @@
 
 use std::error::Error as _;
 use std::ffi::OsString;
-use std::io::{self, Write};
-use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{CommandFactory, Error, FromArgMatches};
+use clap::{Command, CommandFactory, Error, FromArgMatches};
 
-use crate::cli::Cli;
+use crate::cli::{Cli, WIDTH};
 use crate::failure::Exit;
+use crate::streams;
 use crate::wording::brief;
 
 const MORE: &str = "For more information, try '--help'.";
@@ -26,25 +25,42 @@ const TYPED: [ContextKind; 5] = [
     ContextKind::TrailingArg,
 ];
 
-/// The command, or how to end: the help that was asked for is shown then, or what is wrong is told.
-pub fn typed() -> Result<Cli, ExitCode> {
-    let read = Cli::command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+/// The command that was typed, the program's name first; or how to end: the help that was asked for is shown then, or what
+/// is wrong is told.
+pub fn understood(typed: &[OsString]) -> Result<Cli, Exit> {
+    let read = command().try_get_matches_from(typed).and_then(|matches| Cli::from_arg_matches(&matches));
     read.map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            // Where nobody reads there is nobody to tell.
-            let _ = error.print();
-            if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() }
+            show(&error);
+            if error.use_stderr() { Exit::Usage } else { Exit::Done }
         }
         _ => {
-            let _ = io::stderr().write_all(words(error).as_bytes());
-            Exit::Usage.into()
+            streams::err(&words(error, typed));
+            Exit::Usage
         }
     })
 }
 
-fn words(error: Error) -> String {
+/// All that can be typed. What is kept is for no terminal, whatever this process has.
+fn command() -> Command {
+    let command = Cli::command();
+    if streams::are_kept() { command.term_width(WIDTH) } else { command }
+}
+
+/// Shows a help: on a terminal as clap does, with what it has of colours.
+fn show(help: &Error) {
+    let text = || help.render().to_string();
+    match (streams::are_kept(), help.use_stderr()) {
+        (true, true) => streams::err(&text()),
+        (true, false) => streams::out(&text()),
+        // Where nobody reads there is nobody to tell.
+        (false, _) => drop(help.print()),
+    }
+}
+
+fn words(error: Error, typed: &[OsString]) -> String {
     let text = match error.kind() {
-        ErrorKind::InvalidUtf8 => no_text(std::env::args_os().skip(1)),
+        ErrorKind::InvalidUtf8 => no_text(typed.iter().skip(1)),
         ErrorKind::ValueValidation => value(&error),
         _ => made_safe(error).to_string(),
     };
@@ -76,7 +92,7 @@ fn made_safe(mut error: Error) -> Error {
 }
 
 /// clap does not tell which argument it was. A path may be any bytes, so there may be others that are none.
-fn no_text(words: impl Iterator<Item = OsString>) -> String {
+fn no_text<'w>(words: impl Iterator<Item = &'w OsString>) -> String {
     let no_text: Vec<String> = words
         .filter(|word| word.to_str().is_none())
         .take(3)

@@ -11,6 +11,7 @@ mod commands;
 mod copies;
 mod forget;
 mod identity;
+mod in_process;
 mod mirror;
 mod numbers;
 mod numbers_ranges;

@@ -1,13 +1,12 @@
 //! `packhorse accept`: take incoming bundles, or leave them on the relay.
 
-use std::path::Path;
-
 use clap::{Args, ValueEnum};
 use packhorse_shared::config::{edit_file, set_accept};
 use packhorse_shared::home::Claim;
 
+use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::node::{Node, WORLD};
+use crate::node::Node;
 use crate::report::{note, result};
 use crate::wording::count;
 
@@ -38,11 +37,11 @@ enum Switch {
 
 impl Accept {
     /// Runs the command. It does not wait for a transfer that is under way, which may last for hours.
-    pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
-        let (node, _lock) = Node::lock(home, "accept")?;
+    pub fn run(self, context: Context<'_>) -> Result<Exit, Failure> {
+        let (node, _lock) = Node::lock(context, "accept")?;
         let accept = self.switch == Switch::On;
         if node.config.node.accept != accept {
-            edit_file(WORLD.disk, &node.home.config_path(), |text| set_accept(text, accept))?;
+            edit_file(node.world.disk, &node.home.config_path(), |text| set_accept(text, accept))?;
         }
         result(if accept { "Incoming bundles are taken." } else { "Incoming bundles are left on the relay." });
         if !accept {

@@ -1,7 +1,5 @@
 //! `packhorse bundle`: harvest, select and seal what is due.
 
-use std::path::Path;
-
 use clap::Args;
 use packhorse_bundler::seal::{Sealed, Sealer, Urgency, beyond};
 use packhorse_shared::clock::WallTime;
@@ -9,9 +7,10 @@ use packhorse_shared::config::Part;
 use packhorse_shared::id::NodeName;
 use packhorse_shared::replica::Replica;
 
+use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::journal::Event;
-use crate::node::{Node, WORLD};
+use crate::node::Node;
 use crate::wording::{bytes, count};
 
 const EXAMPLES: &str = "\
@@ -34,8 +33,8 @@ pub struct Bundle {
 
 impl Bundle {
     /// Runs the command.
-    pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
-        let (mut node, _lock) = Node::lock(home, "bundle")?;
+    pub fn run(self, context: Context<'_>) -> Result<Exit, Failure> {
+        let (mut node, _lock) = Node::lock(context, "bundle")?;
         let urgency = if self.now { Urgency::Now } else { thresholds(&node) };
         seal(&mut node, urgency, &self.nodes, &mut Done::default())?;
         Ok(Exit::Done)
@@ -69,7 +68,7 @@ pub fn seal(node: &mut Node, urgency: Urgency, peers: &[NodeName], done: &mut Do
     let beyond = beyond(&mut node.replica)?;
     let config = &node.config.bundle;
     let (bundle_max, supersede_after) = (config.bundle_max.get(), config.supersede_after.as_millis());
-    let sealer = Sealer { world: WORLD, spool: &spool, node: &name, bundle_max, beyond, supersede_after };
+    let sealer = Sealer { world: node.world, spool: &spool, node: &name, bundle_max, beyond, supersede_after };
     sealer.finish_interrupted(&node.replica.links()?)?;
     let mut failed = Ok(());
     for share in shares.iter_mut().filter(|share| peers.is_empty() || peers.contains(&share.link.peer)) {
@@ -86,7 +85,7 @@ pub fn seal(node: &mut Node, urgency: Urgency, peers: &[NodeName], done: &mut Do
 }
 
 fn harvest(node: &mut Node) -> Result<(), Failure> {
-    let harvested = node.replica.harvest(WORLD.clock.now())?;
+    let harvested = node.replica.harvest(node.world.clock.now())?;
     if harvested.without_key > 0 {
         let changes = count(harvested.without_key, "change was", "changes were");
         let words = format!("{changes} made to records whose key holds a NULL: they cannot be synced");

@@ -12,13 +12,14 @@ use packhorse_shared::home::{Home, Identity as HomeIdentity};
 use packhorse_shared::id::{NetworkId, NodeId, NodeName};
 use packhorse_shared::replica::Identity;
 use packhorse_shared::replica::sqlite::{Choice, JournalWish, Prepared, examine, prepare};
-use packhorse_shared::seam::Step;
+use packhorse_shared::seam::{Disk, Step, World};
 use packhorse_transport::Location;
 
 use crate::addresses;
+use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::names;
-use crate::node::{WORLD, database_of, reached};
+use crate::node::{database_of, reached};
 use crate::relay;
 use crate::report::{note, result};
 use crate::wording::count;
@@ -59,19 +60,20 @@ pub struct Init {
 
 impl Init {
     /// Runs the command.
-    pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
+    pub fn run(self, context: Context<'_>) -> Result<Exit, Failure> {
+        let (home, world) = (context.home, context.machine.world);
         let folder = home.map_or_else(|| Home::beside(&self.database), Path::to_owned);
         let written = relay::written_whole(&self.relay)?;
         let relays = relay::relays(&written)?;
         examine(&self.database, &self.choice())?;
-        relays.iter().try_for_each(addresses::can_be_marked)?;
+        relays.iter().try_for_each(|relay| addresses::can_be_marked(world.disk, relay))?;
         let is_new = Home::open(&folder).is_err();
-        let home = self.home(&folder, &written)?;
-        match self.start(&home, &relays) {
+        let home = self.home(world, &folder, &written)?;
+        match self.start(world, &home, &relays) {
             Ok(prepared) => tell(&prepared, &home),
             // A database that may have been prepared all the same must keep its home.
             Err(failure) if is_new && examine(&self.database, &self.choice()).is_ok() => {
-                undo(home, &relays).unwrap_or_else(|failure| failure.print());
+                undo(world.disk, home, &relays).unwrap_or_else(|failure| failure.print());
                 return Err(failure);
             }
             Err(failure) => return Err(failure),
@@ -80,15 +82,15 @@ impl Init {
     }
 
     /// Makes the relays ours, then the database.
-    fn start(&self, home: &Home, relays: &[Location]) -> Result<Prepared, Failure> {
+    fn start(&self, world: World<'_>, home: &Home, relays: &[Location]) -> Result<Prepared, Failure> {
         let identity = Identity { network: home.identity().network, node: home.identity().node };
-        reached(Step::InitHomeMade, &self.database)?;
+        reached(world, Step::InitHomeMade, &self.database)?;
         for location in relays {
-            relay::mark(location, identity.network)?;
-            reached(Step::InitRelayMarked, &self.database)?;
+            relay::mark(world.disk, location, identity.network)?;
+            reached(world, Step::InitRelayMarked, &self.database)?;
         }
         let journal = if self.keep_journal { JournalWish::Keep } else { JournalWish::WriteAhead };
-        Ok(prepare(&self.database, identity, Reading::at(WORLD.clock.now()), &self.choice(), journal)?)
+        Ok(prepare(&self.database, identity, Reading::at(world.clock.now()), &self.choice(), journal)?)
     }
 
     fn choice(&self) -> Choice {
@@ -100,31 +102,31 @@ impl Init {
     }
 
     /// A new home, or the one that an interrupted run for the same database left.
-    fn home(&self, folder: &Path, relay: &[String]) -> Result<Home, Failure> {
+    fn home(&self, world: World<'_>, folder: &Path, relay: &[String]) -> Result<Home, Failure> {
         let database = database_from(folder, &self.database)?;
         let text = InitialConfig { name: &self.name, database: &database, relay, is_remote: false }.text()?;
         if let Ok(left) = Home::open(folder) {
             let config = Config::load(&left.config_path())?;
             let same = database_of(&left, &config).canonicalize().ok() == self.database.canonicalize().ok();
             return if same && config.remotes.is_empty() {
-                Ok(left.remake(WORLD.disk, &self.name, &text)?)
+                Ok(left.remake(world.disk, &self.name, &text)?)
             } else {
                 Err(Failure::usage(format!("{} is the home of another database", folder.display()))
                     .hint("choose another folder with --home DIR"))
             };
         }
-        let (network, node) = (NetworkId(WORLD.random.next_u64()), NodeId(WORLD.random.next_u64()));
+        let (network, node) = (NetworkId(world.random.next_u64()), NodeId(world.random.next_u64()));
         let identity = HomeIdentity { network, node, name: self.name.clone() };
-        Ok(Home::create(WORLD.disk, folder, &identity, &text)?)
+        Ok(Home::create(world.disk, folder, &identity, &text)?)
     }
 }
 
 /// Nothing refers to this network yet, and the next try may be for other tables or another file: what was made for
 /// this one would be in its way. Where marking a relay failed its marker may be there too.
-fn undo(home: Home, relays: &[Location]) -> Result<(), Failure> {
+fn undo(disk: &dyn Disk, home: Home, relays: &[Location]) -> Result<(), Failure> {
     let network = home.identity().network;
-    relays.iter().try_for_each(|location| relay::unmark(location, network))?;
-    Ok(home.abandon(WORLD.disk)?)
+    relays.iter().try_for_each(|location| relay::unmark(disk, location, network))?;
+    Ok(home.abandon(disk)?)
 }
 
 /// The database's path as the configuration has it: relative to the home where the two lie together, so that the folder

@@ -17,26 +17,28 @@ pub mod transfer;
 pub mod watch;
 
 use crate::cli::{Cli, Command};
+use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::machine::Machine;
 
-/// Runs what was typed.
-pub fn run(cli: Cli) -> Result<Exit, Failure> {
-    let home = cli.home.as_deref();
+/// Runs what was typed on a machine.
+pub fn run(cli: Cli, machine: Machine) -> Result<Exit, Failure> {
+    let context = Context { home: cli.home.as_deref(), machine };
     match cli.command {
-        Command::Init(init) => init.run(home),
-        Command::Set(set) => set.run(home),
-        Command::Remote(remote) => remote.run(home),
-        Command::Restore(restore) => restore.run(home),
-        Command::Bundle(bundle) => bundle.run(home),
-        Command::Transfer(transfer) => transfer.run(home),
-        Command::Apply(apply) => apply.run(home),
-        Command::Sync(sync) => sync.run(home),
-        Command::Watch(watch) => watch.run(home, cli.verbose),
-        Command::Accept(accept) => accept.run(home),
-        Command::Status(status) => status.run(home),
-        Command::Queue(queue) => queue.run(home),
-        Command::Held(held) => held.run(home),
-        Command::Notices(notices) => notices.run(home),
+        Command::Init(init) => init.run(context),
+        Command::Set(set) => set.run(context),
+        Command::Remote(remote) => remote.run(context),
+        Command::Restore(restore) => restore.run(context),
+        Command::Bundle(bundle) => bundle.run(context),
+        Command::Transfer(transfer) => transfer.run(context),
+        Command::Apply(apply) => apply.run(context),
+        Command::Sync(sync) => sync.run(context),
+        Command::Watch(watch) => watch.run(context, cli.verbose),
+        Command::Accept(accept) => accept.run(context),
+        Command::Status(status) => status.run(context),
+        Command::Queue(queue) => queue.run(context),
+        Command::Held(held) => held.run(context),
+        Command::Notices(notices) => notices.run(context),
         Command::Inspect(inspect) => inspect.run(),
     }
 }

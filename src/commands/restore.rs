@@ -9,8 +9,8 @@ use packhorse_unbundler::restore::{Restorer, Site};
 
 use super::init::database_from;
 use crate::addresses;
+use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::node::WORLD;
 use crate::relay;
 use crate::report::note;
 use crate::wording::count;
@@ -39,14 +39,14 @@ pub struct Restore {
 
 impl Restore {
     /// Runs the command.
-    pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
+    pub fn run(self, context: Context<'_>) -> Result<Exit, Failure> {
         addresses::carried(&self.relay)?;
         let written = relay::written_whole(&self.relay)?;
-        let folder = home.map_or_else(|| Home::beside(&self.database), Path::to_owned);
+        let folder = context.home.map_or_else(|| Home::beside(&self.database), Path::to_owned);
         let relative = database_from(&folder, &self.database)?;
         let site = Site { package: &self.package, database: &self.database, home: &folder };
-        let node = packhorse_shared::id::NodeId(WORLD.random.next_u64());
-        let restored = Restorer { world: WORLD }.restore(&site, node, &|start| {
+        let node = packhorse_shared::id::NodeId(context.machine.world.random.next_u64());
+        let restored = Restorer { world: context.machine.world }.restore(&site, node, &|start| {
             let relay = if written.is_empty() { start.relays } else { &written };
             InitialConfig { name: start.name, database: &relative, relay, is_remote: true }.text()
         })?;

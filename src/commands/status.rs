@@ -4,9 +4,6 @@
 mod numbers;
 mod tables;
 
-use std::collections::BTreeMap;
-use std::path::Path;
-
 use clap::Args;
 use packhorse_bundler::seal::Share;
 use packhorse_bundler::select::{Pending, pending_of_all};
@@ -17,8 +14,10 @@ use packhorse_shared::link::{Role, Standing};
 use packhorse_shared::replica::{Replica, StoredLink, Tally};
 use packhorse_shared::spool::{Spool, SpoolFile};
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 use self::tables::Tables;
+use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::node::Node;
 use crate::relay::told::refusal;
@@ -101,8 +100,8 @@ struct Aside {
 
 impl Status {
     /// Runs the command.
-    pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
-        let mut node = Node::open(home)?;
+    pub fn run(self, context: Context<'_>) -> Result<Exit, Failure> {
+        let mut node = Node::open(context)?;
         let mut told = look(&mut node)?;
         told.tables = self.tables.then(|| Tables::of(&mut node)).transpose()?;
         if self.json {

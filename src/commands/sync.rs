@@ -2,7 +2,6 @@
 //!
 //! Seal, move, apply; then seal and move once more, so that what was applied is acknowledged by the same call.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -16,6 +15,7 @@ use packhorse_unbundler::receive::Patience;
 use super::apply::{self, Applied};
 use super::bundle::{self, Done};
 use super::transfer;
+use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::hooks::{self, Hook};
 use crate::locate;
@@ -40,18 +40,18 @@ pub struct Sync {
 
 impl Sync {
     /// Runs the command. Hooks run while the home is not held, so that they can use it.
-    pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
-        let place = Home::open(&locate::home(home)?)?;
+    pub fn run(self, context: Context<'_>) -> Result<Exit, Failure> {
+        let place = Home::open(&locate::home(context.home)?)?;
         let before = hooks::run(Hook::BeforeSync, &place)?;
         let mut records = 0;
-        let exit = self.round(home, &mut records);
+        let exit = self.round(context, &mut records);
         let after = hooks::run(Hook::AfterApply(records), &place)?;
         Ok(exit?.worse(before).worse(after))
     }
 
     /// Everything but the hooks. `records`: how many changed here, also up to where an error ended it.
-    fn round(&self, home: Option<&Path>, records: &mut u64) -> Result<Exit, Failure> {
-        let (mut node, _locks) = Node::lock_to_transfer(home, "sync")?;
+    fn round(&self, context: Context<'_>, records: &mut u64) -> Result<Exit, Failure> {
+        let (mut node, _locks) = Node::lock_to_transfer(context, "sync")?;
         transfer::require_relay(&node)?;
         if node.replica.links()?.is_empty() {
             note("there are no links yet: make a remote's package with `packhorse remote pack`");

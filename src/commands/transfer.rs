@@ -1,10 +1,9 @@
 //! `packhorse transfer`: move bundles between the spool and the relays.
 
-use std::path::Path;
-
 use clap::Args;
 use packhorse_shared::config::Span;
 
+use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::node::Node;
 use crate::relay::{self, told};
@@ -27,8 +26,8 @@ pub struct Transfer {
 
 impl Transfer {
     /// Runs the command.
-    pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
-        let (mut node, _locks) = Node::lock_to_transfer(home, "transfer")?;
+    pub fn run(self, context: Context<'_>) -> Result<Exit, Failure> {
+        let (mut node, _locks) = Node::lock_to_transfer(context, "transfer")?;
         require_relay(&node)?;
         let report = relay::transfer(&mut node, self.budget.map(|span| span.as_duration()))?;
         let exit = told::tell(&report).worse(told::tell_refused(&mut node)?);

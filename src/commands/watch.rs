@@ -1,10 +1,9 @@
 //! `packhorse watch`: the unattended service.
 
-use std::path::Path;
-
 use clap::Args;
 use packhorse_shared::config::Span;
 
+use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::watch::{self, Options};
 
@@ -32,12 +31,12 @@ pub struct Watch {
 
 impl Watch {
     /// Runs the command.
-    pub fn run(self, home: Option<&Path>, verbose: u8) -> Result<Exit, Failure> {
+    pub fn run(self, context: Context<'_>, verbose: u8) -> Result<Exit, Failure> {
         for (option, span) in [("--every", self.every), ("--seal-after", self.seal_after)] {
             if span.is_some_and(|span| span.as_millis() == 0) {
                 return Err(Failure::usage(format!("{option} must be more than zero")).hint("30s, for example"));
             }
         }
-        watch::run(home, Options { every: self.every, seal_after: self.seal_after, verbose })
+        watch::run(context, Options { every: self.every, seal_after: self.seal_after, verbose })
     }
 }

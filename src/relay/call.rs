@@ -13,16 +13,16 @@ use packhorse_shared::id::{NetworkId, NodeId, NodeName};
 use packhorse_shared::ledger::Stock;
 use packhorse_shared::link::{Role, Standing};
 use packhorse_shared::replica::{Replica, StoredLink};
-use packhorse_shared::seam::{Step, Stop};
+use packhorse_shared::seam::{Step, Stop, World};
 use packhorse_shared::spool::Spool;
-use packhorse_transport::{Link, LinkReport, OsStopwatch, Outcome, Report, Run};
+use packhorse_transport::{Dial, Link, LinkReport, OsStopwatch, Outcome, Report, Run};
 
 use super::files::{BundleFiles, NodeSpool};
-use super::{DIAL, relays, role};
+use super::{relays, role};
 use crate::bookkeeping;
 use crate::failure::Failure;
 use crate::look;
-use crate::node::{Node, WORLD, reached};
+use crate::node::{Node, reached};
 
 /// A call that is about to be made.
 pub struct Call {
@@ -31,6 +31,8 @@ pub struct Call {
     network: NetworkId,
     spool: Spool<'static>,
     folder_of_tmp: PathBuf,
+    world: World<'static>,
+    dial: &'static dyn Dial,
     links: Vec<Link>,
     states: Vec<StoredLink>,
     before: Stock,
@@ -55,6 +57,8 @@ impl Call {
             network,
             spool: node.spool(),
             folder_of_tmp: node.home.tmp(),
+            world: node.world,
+            dial: node.dial,
             links: links(node)?,
             states: node.replica.links()?,
             before: node.stock()?,
@@ -65,11 +69,11 @@ impl Call {
     pub fn make(self, budget: Option<Duration>, stop: &Stop) -> Made {
         let inspect = BundleFiles::new(&self.node, self.installation, &self.states);
         let run = Run {
-            dial: &DIAL,
-            spool: &NodeSpool { spool: &self.spool, folder_of_tmp: self.folder_of_tmp },
+            dial: self.dial,
+            spool: &NodeSpool { spool: &self.spool, folder_of_tmp: self.folder_of_tmp, clock: self.world.clock },
             inspect: &inspect,
-            disk: WORLD.disk,
-            steps: WORLD.steps,
+            disk: self.world.disk,
+            steps: self.world.steps,
             stopwatch: &OsStopwatch::start(stop.clone()),
             network: self.network,
             budget,
@@ -125,7 +129,7 @@ fn draw_conclusions(node: &mut Node, report: &Report, replaced_at: &BTreeSet<Nod
         }
         if link.state != before {
             node.replica.save_link(&link)?;
-            reached(Step::TransferConcluded, node.replica.path())?;
+            reached(node.world, Step::TransferConcluded, node.replica.path())?;
         }
     }
     Ok(())

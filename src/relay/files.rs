@@ -11,11 +11,10 @@ use std::path::{Path, PathBuf};
 use packhorse_shared::bundle::{BundleName, BundleReader, Limits, ShortDigest};
 use packhorse_shared::id::{NodeId, NodeName};
 use packhorse_shared::replica::StoredLink;
+use packhorse_shared::seam::WallClock;
 use packhorse_shared::spool::Spool;
 use packhorse_transport::{FileName, Inspect, LocalSpool, Outgoing, Verdict};
 use packhorse_unbundler::intake;
-
-use crate::node::WORLD;
 
 /// The node's own folders.
 pub struct NodeSpool<'a> {
@@ -23,6 +22,8 @@ pub struct NodeSpool<'a> {
     pub spool: &'a Spool<'a>,
     /// Where files are collected.
     pub folder_of_tmp: PathBuf,
+    /// The time of day.
+    pub clock: &'a dyn WallClock,
 }
 
 impl LocalSpool for NodeSpool<'_> {
@@ -59,7 +60,7 @@ impl LocalSpool for NodeSpool<'_> {
 
     fn reject(&self, name: &FileName, reason: &str) -> io::Result<()> {
         let path = self.tmp_path(name);
-        self.spool.quarantine(&path, name.as_str(), reason, WORLD.clock.now()).map(drop).map_err(io::Error::other)
+        self.spool.quarantine(&path, name.as_str(), reason, self.clock.now()).map(drop).map_err(io::Error::other)
     }
 }
 

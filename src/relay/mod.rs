@@ -11,17 +11,14 @@ use std::time::Duration;
 
 use packhorse_shared::id::{NetworkId, NodeName};
 use packhorse_shared::link::Role;
-use packhorse_shared::seam::Stop;
+use packhorse_shared::seam::{Disk, Stop};
 use packhorse_transport as transport;
-use packhorse_transport::{Carrier, Dial, FolderCarrier, FolderDial, Kind, Location, Mailbox, Marker, Report, marker};
+use packhorse_transport::{Carrier, FolderCarrier, Kind, Location, Mailbox, Marker, Report, marker};
 
 use self::call::Call;
 use crate::failure::Failure;
-use crate::node::{Node, WORLD};
+use crate::node::Node;
 use crate::report::note;
-
-/// How relays are reached.
-pub const DIAL: FolderDial<'static> = FolderDial { disk: WORLD.disk, steps: WORLD.steps };
 
 /// Makes a call and puts down what it shows: for a command, which has the home to itself all the while.
 pub fn transfer(node: &mut Node, budget: Option<Duration>) -> Result<Report, Failure> {
@@ -63,22 +60,22 @@ pub fn relays_of_remote(node: &Node, remote: &NodeName) -> Result<Vec<String>, F
 }
 
 /// Marks a relay as this network's, making its folder where that is allowed.
-pub fn mark(location: &Location, network: NetworkId) -> Result<(), Failure> {
-    let mut carrier = FolderCarrier::new(location.folder()?, WORLD.disk);
+pub fn mark(disk: &dyn Disk, location: &Location, network: NetworkId) -> Result<(), Failure> {
+    let mut carrier = FolderCarrier::new(location.folder()?, disk);
     marker::mark(&mut carrier, network)?;
     Ok(())
 }
 
 /// Takes a network's marker away again, if a relay bears it: nothing came of that network.
-pub fn unmark(location: &Location, network: NetworkId) -> Result<(), Failure> {
+pub fn unmark(disk: &dyn Disk, location: &Location, network: NetworkId) -> Result<(), Failure> {
     // Nothing but folders has ever been marked.
     let Ok(folder) = location.folder() else { return Ok(()) };
-    let found = FolderCarrier::new(folder, WORLD.disk).read_marker(None)?;
+    let found = FolderCarrier::new(folder, disk).read_marker(None)?;
     if Marker::read(found.as_deref()) != Marker::Of(network) {
         return Ok(());
     }
     let marker = folder.join(transport::MARKER);
-    WORLD.disk.remove(&marker).map_err(|error| Failure::file("remove", &marker, &error))
+    disk.remove(&marker).map_err(|error| Failure::file("remove", &marker, &error))
 }
 
 /// Makes a remote's folder on every relay that can be reached. A relay that cannot gets it with the first transfer.
@@ -87,7 +84,7 @@ pub fn prepare_remote(node: &mut Node, remote: &NodeName) -> Result<(), Failure>
     let links = call::links(node)?;
     let evidence: Vec<_> = links.iter().map(|link| Mailbox::both(&link.peer, link.role)).collect();
     for location in relays(&node.config.node.relay)? {
-        let prepared = DIAL.dial(&location).and_then(|mut carrier| {
+        let prepared = node.dial.dial(&location).and_then(|mut carrier| {
             // An empty mount point must stay empty.
             marker::admit(&mut *carrier, network, &evidence)?;
             marker::prepare_remote(&mut *carrier, network, remote)

@@ -5,7 +5,6 @@
 //! neither the desk nor anybody's command from working.
 
 use std::cell::Cell;
-use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
@@ -16,6 +15,7 @@ use packhorse_shared::seam::Stop;
 
 use super::Wake;
 use super::schedule::{Cause, Outcome};
+use crate::context::Station;
 use crate::failure::{Exit, Failure};
 use crate::hooks::Hook;
 use crate::node::Node;
@@ -36,9 +36,9 @@ pub struct Caller {
 
 impl Caller {
     /// Starts the thread; how each call ended is told as a wake.
-    pub fn start(home: PathBuf, wake: Sender<Wake>, stop: Stop) -> Result<Self, Failure> {
+    pub fn start(station: Station, wake: Sender<Wake>, stop: Stop) -> Result<Self, Failure> {
         let (orders, ordered) = channel();
-        let line = Line { home, stop, prepared: Cell::new(false) };
+        let line = Line { station, stop, prepared: Cell::new(false) };
         let started = thread::Builder::new().name("caller".to_owned()).spawn(move || {
             let gone = Gone(wake.clone());
             line.serve(&ordered, &wake);
@@ -76,7 +76,7 @@ impl Drop for Gone {
 
 /// What the thread works with.
 struct Line {
-    home: PathBuf,
+    station: Station,
     stop: Stop,
     /// Whether the hook has run for a call that could not be made yet.
     prepared: Cell<bool>,
@@ -96,7 +96,7 @@ impl Line {
     }
 
     fn call(&self, cause: Cause) -> Result<Outcome, Failure> {
-        let home = Home::open(&self.home)?;
+        let home = Home::open(&self.station.home)?;
         if cause == Cause::Clock && !self.prepared.replace(true) {
             Hook::BeforeSync.run(&home, &home.config()?, &self.stop);
         }
@@ -136,7 +136,7 @@ impl Line {
         work: impl FnOnce(&mut Node) -> Result<T, Failure>,
     ) -> Result<Option<T>, Failure> {
         let Some(_lock) = self.wait_for(home, grace)? else { return Ok(None) };
-        let mut node = Node::open_for_work(Some(home.folder()))?;
+        let mut node = Node::open_for_work(self.station.context())?;
         work(&mut node).map(Some)
     }
 

@@ -19,9 +19,10 @@ use packhorse_unbundler::receive::Patience;
 use super::schedule::{Outcome, Rhythm};
 use super::{Options, rhythm_of};
 use crate::commands::{apply, bundle};
+use crate::context::Station;
 use crate::failure::Failure;
 use crate::hooks::Hook;
-use crate::node::{Node, WORLD};
+use crate::node::Node;
 use crate::relay::{relays, role};
 
 /// Beyond so many mailboxes those on the relay are not watched: each takes a watch of the system's.
@@ -29,7 +30,7 @@ const MAILBOXES_MAX: usize = 256;
 
 /// The place where turns are made.
 pub struct Desk {
-    home: PathBuf,
+    station: Station,
     seal_after: Option<Span>,
     stop: Stop,
     hook: Option<JoinHandle<()>>,
@@ -138,9 +139,9 @@ impl Came {
 }
 
 impl Desk {
-    /// A desk on this home.
-    pub fn new(home: PathBuf, seal_after: Option<Span>, stop: Stop) -> Self {
-        Self { home, seal_after, stop, hook: None, untold: 0 }
+    /// A desk at this home.
+    pub fn new(station: Station, seal_after: Option<Span>, stop: Stop) -> Self {
+        Self { station, seal_after, stop, hook: None, untold: 0 }
     }
 
     /// Does what is due.
@@ -154,7 +155,7 @@ impl Desk {
     /// Has the hook told of what was applied while it ran, once it has ended.
     pub fn tell_rest(&mut self) {
         if self.untold > 0
-            && let Ok(home) = Home::open(&self.home)
+            && let Ok(home) = Home::open(&self.station.home)
         {
             self.run_hook(&home);
         }
@@ -167,12 +168,12 @@ impl Desk {
     }
 
     fn try_turn(&mut self, due: Due) -> Result<Came, Failure> {
-        let home = Home::open(&self.home)?;
+        let home = Home::open(&self.station.home)?;
         let _lock = match home.lock(Claim::Work, SERVICE) {
             Err(LockError::Busy { .. }) => return Ok(Came::all(due, Outcome::Busy)),
             lock => lock?,
         };
-        let mut node = Node::open_for_work(Some(&self.home))?;
+        let mut node = Node::open_for_work(self.station.context())?;
         let applied = due.apply().map(|patience| self.apply(&mut node, patience));
         // What was applied is acknowledged in the same turn.
         let bundle = due.has_bundle() || applied.as_ref().is_some_and(|applied| applied.bundles > 0);
@@ -196,7 +197,7 @@ impl Desk {
         let urgency = Urgency::Thresholds { seal_at: node.config.bundle.seal_at.get(), seal_after };
         let (began, mut done) = (Instant::now(), bundle::Done::default());
         let outcome = bundle::seal(node, urgency, &[], &mut done);
-        let waited = done.oldest.map(|oldest| WORLD.clock.now().0.saturating_sub(oldest.0));
+        let waited = done.oldest.map(|oldest| node.world.clock.now().0.saturating_sub(oldest.0));
         let rest = waited.map(|waited| Duration::from_millis(seal_after.saturating_sub(waited).max(1)));
         Bundled { outcome: told(outcome, Part::Bundle), bundles: done.bundles, rest, took: began.elapsed() }
     }

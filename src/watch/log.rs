@@ -9,6 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use packhorse_shared::config::{Level, LogConfig, LogFormat, Part, Rotate};
+use packhorse_shared::seam::Disk;
 use tracing_appender::rolling::Rotation;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
@@ -16,7 +17,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use self::kept::KeptLog;
 use crate::failure::Failure;
 use crate::journal;
-use crate::node::{Node, WORLD};
+use crate::node::Node;
 use crate::report;
 
 /// From now on what happens is told in the log.
@@ -24,7 +25,9 @@ pub fn start(node: &Node, verbose: u8) -> Result<(), Failure> {
     let log = &node.config.log;
     let filter = report::log_filter(&directives(log, verbose));
     match &log.file {
-        Some(file) => start_with(log.format, filter, appender(&node.home.folder().join(file), log)?, false),
+        Some(file) => {
+            start_with(log.format, filter, appender(node.world.disk, &node.home.folder().join(file), log)?, false)
+        }
         None => start_with(log.format, filter, io::stderr, report::has_colour()),
     }
     journal::speak_in_log();
@@ -70,9 +73,9 @@ fn targets(part: Part) -> &'static [&'static str] {
     }
 }
 
-fn appender(file: &Path, log: &LogConfig) -> Result<KeptLog, Failure> {
+fn appender(disk: &dyn Disk, file: &Path, log: &LogConfig) -> Result<KeptLog, Failure> {
     let folder = file.parent().map_or_else(PathBuf::new, Path::to_owned);
-    WORLD.disk.create_folder(&folder).map_err(|error| Failure::file("make the folder of the log", &folder, &error))?;
+    disk.create_folder(&folder).map_err(|error| Failure::file("make the folder of the log", &folder, &error))?;
     let (rotation, keep) = match log.rotate {
         Rotate::Hourly => (Rotation::HOURLY, Some(log.keep)),
         Rotate::Daily => (Rotation::DAILY, Some(log.keep)),

@@ -21,14 +21,13 @@ mod slept;
 mod warden;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use packhorse_shared::config::{Config, Part, Span};
 use packhorse_shared::home::{Claim, Home, HomeLock, SERVICE};
 use packhorse_shared::replica::Replica;
-use packhorse_shared::seam::Stop;
+use packhorse_shared::seam::{Stop, WallClock};
 use packhorse_unbundler::receive::Patience;
 use packhorse_unbundler::watch::{Arrival, Arrivals};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -41,9 +40,10 @@ use self::schedule::{Job, Outcome, Rhythm, Schedule};
 use self::sight::Sight;
 use self::slept::Slept;
 use crate::commands::transfer;
+use crate::context::{Context, Station};
 use crate::failure::{Exit, Failure};
 use crate::journal::{self, Event};
-use crate::node::{Node, WORLD};
+use crate::node::Node;
 use crate::wording::{count, span};
 use crate::{locate, locks};
 
@@ -76,6 +76,7 @@ enum Wake {
 struct Service {
     options: Options,
     began: Instant,
+    clock: &'static dyn WallClock,
     schedule: Schedule,
     desk: Desk,
     caller: Caller,
@@ -90,17 +91,17 @@ struct Service {
 }
 
 /// Runs the service until it is asked to stop.
-pub fn run(given: Option<&Path>, options: Options) -> Result<Exit, Failure> {
-    let folder = locate::home(given)?;
-    let home = Home::open(&folder)?;
+pub fn run(context: Context<'_>, options: Options) -> Result<Exit, Failure> {
+    let station = Station { home: locate::home(context.home)?, machine: context.machine };
+    let home = Home::open(&station.home)?;
     let place = Place::take(&home)?;
     let stop = listen()?;
-    let mut node = open(&home, &folder)?;
+    let mut node = open(&home, station.context())?;
     transfer::require_relay(&node)?;
     log::start(&node, options.verbose)?;
     warden::start(stop.clone())?;
     let (wake, woken) = channel();
-    let mut service = Service::new(&mut node, (folder, place), options, &wake, stop)?;
+    let mut service = Service::new(&mut node, (station, place), options, &wake, stop)?;
     drop(node);
     service.work(&woken).inspect_err(|failure| failure.tell(Part::Watch))?;
     service.end(&woken);
@@ -108,9 +109,9 @@ pub fn run(given: Option<&Path>, options: Options) -> Result<Exit, Failure> {
 }
 
 /// The node, opened while nobody else works on it, and with its lock given back.
-fn open(home: &Home, folder: &Path) -> Result<Node, Failure> {
+fn open(home: &Home, context: Context<'_>) -> Result<Node, Failure> {
     let _lock: HomeLock = locks::take(home, Claim::Work, SERVICE)?;
-    Node::open_for_work(Some(folder))
+    Node::open_for_work(context)
 }
 
 /// A first signal asks the service to stop; a second one ends it at once.
@@ -127,7 +128,7 @@ fn listen() -> Result<Stop, Failure> {
 impl Service {
     fn new(
         node: &mut Node,
-        (home, place): (PathBuf, Place),
+        (station, place): (Station, Place),
         options: Options,
         wake: &Sender<Wake>,
         stop: Stop,
@@ -145,8 +146,9 @@ impl Service {
         );
         Event::new(Part::Watch, words).tell();
         Ok(Self {
-            desk: Desk::new(home.clone(), options.seal_after, stop.clone()),
-            caller: Caller::start(home, wake.clone(), stop.clone())?,
+            clock: station.machine.world.clock,
+            desk: Desk::new(station.clone(), options.seal_after, stop.clone()),
+            caller: Caller::start(station, wake.clone(), stop.clone())?,
             arrivals: arrivals(wake.clone()),
             folders: Folders::default(),
             sight: Sight::of_database(node.replica.path()),
@@ -219,7 +221,7 @@ impl Service {
     }
 
     fn look(&mut self, now: Duration) {
-        if self.slept.look(WORLD.clock.now(), now) {
+        if self.slept.look(self.clock.now(), now) {
             Event::new(Part::Watch, "the machine has slept, or its clock was set: everything is looked at").tell();
             self.schedule.woke(now);
         }

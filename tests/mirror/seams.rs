@@ -1,9 +1,10 @@
 //! The seams of the real world: a clock that the driver sets, randomness of a seed, a disk that does not wait.
 
-use std::cell::{Cell, RefCell};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use packhorse_shared::clock::WallTime;
 use packhorse_shared::seam::{Disk, DurableFile, Random, Uninterrupted, WallClock, World};
@@ -17,9 +18,9 @@ pub struct Seams {
     pace: u64,
 }
 
-struct VirtualClock(Cell<u64>);
+struct VirtualClock(AtomicU64);
 
-struct SeededRandom(RefCell<Dice>);
+struct SeededRandom(Mutex<Dice>);
 
 struct QuickDisk;
 
@@ -28,17 +29,17 @@ struct QuickFile(File);
 impl Seams {
     /// Those of a seed, at this time. `pace`: how many milliseconds pass for one of the driver's.
     pub fn new(dice: Dice, now: u64, pace: u64) -> Self {
-        Self { clock: VirtualClock(Cell::new(now)), random: SeededRandom(RefCell::new(dice)), pace }
+        Self { clock: VirtualClock(AtomicU64::new(now)), random: SeededRandom(Mutex::new(dice)), pace }
     }
 
     /// The time.
     pub fn now(&self) -> u64 {
-        self.clock.0.get()
+        self.clock.0.load(Ordering::Relaxed)
     }
 
     /// Lets time pass.
     pub fn advance(&self, steps: u64) {
-        self.clock.0.set(self.now() + steps * self.pace);
+        self.clock.0.fetch_add(steps * self.pace, Ordering::Relaxed);
     }
 
     /// As the crates are given them.
@@ -49,13 +50,13 @@ impl Seams {
 
 impl WallClock for VirtualClock {
     fn now(&self) -> WallTime {
-        WallTime(self.0.get())
+        WallTime(self.0.load(Ordering::Relaxed))
     }
 }
 
 impl Random for SeededRandom {
     fn next_u64(&self) -> u64 {
-        self.0.borrow_mut().throw()
+        self.0.lock().expect("the dice").throw()
     }
 }
 

@@ -4,10 +4,9 @@
 //! on (a kill), or a transfer after some bytes. The plan is shared by all connections, so that a retry goes on
 //! counting.
 
-use std::cell::Cell;
 use std::io;
-use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use packhorse_shared::id::NodeName;
 
@@ -34,27 +33,26 @@ pub enum Fault {
 /// The shared plan: one fault, and counters.
 #[derive(Debug)]
 pub struct Plan {
-    fault: Cell<Fault>,
-    calls: Cell<u64>,
-    transfers: Cell<u64>,
+    fault: Fault,
+    calls: AtomicU64,
+    transfers: AtomicU64,
 }
 
 impl Plan {
     /// A plan with one fault.
-    pub fn new(fault: Fault) -> Rc<Self> {
-        Rc::new(Self { fault: Cell::new(fault), calls: Cell::new(0), transfers: Cell::new(0) })
+    pub fn new(fault: Fault) -> Arc<Self> {
+        Arc::new(Self { fault, calls: AtomicU64::new(0), transfers: AtomicU64::new(0) })
     }
 
     /// Calls so far.
     pub fn calls(&self) -> u64 {
-        self.calls.get()
+        self.calls.load(Ordering::Relaxed)
     }
 
     /// Runs one step that may fail, of a carrier or of anything else that a test counts along.
     pub fn step<T, E>(&self, failure: impl Fn() -> E, act: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
-        let call = self.calls.get() + 1;
-        self.calls.set(call);
-        match self.fault.get() {
+        let call = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
+        match self.fault {
             Fault::Before(n) if n == call => Err(failure()),
             Fault::DeadFrom(n) if n <= call => Err(failure()),
             Fault::After(n) if n == call => act().and_then(|_| Err(failure())),
@@ -64,9 +62,8 @@ impl Plan {
 
     /// How many bytes the transfer that begins now may move.
     fn allowance(&self) -> u64 {
-        let transfer = self.transfers.get() + 1;
-        self.transfers.set(transfer);
-        match self.fault.get() {
+        let transfer = self.transfers.fetch_add(1, Ordering::Relaxed) + 1;
+        match self.fault {
             Fault::Cut(n, bytes) if n == transfer => bytes,
             _ => u64::MAX,
         }
@@ -76,12 +73,12 @@ impl Plan {
 /// A carrier under a [`Plan`].
 pub struct Faulty<C> {
     inner: C,
-    plan: Rc<Plan>,
+    plan: Arc<Plan>,
 }
 
 impl<C: Carrier> Faulty<C> {
     /// Wraps a carrier.
-    pub fn new(inner: C, plan: Rc<Plan>) -> Self {
+    pub fn new(inner: C, plan: Arc<Plan>) -> Self {
         Self { inner, plan }
     }
 

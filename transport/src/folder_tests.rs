@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use packhorse_shared::seam::{Disk, DurableFile, OsDisk};
 
@@ -13,7 +13,7 @@ use crate::memory::MemoryRelay;
 use crate::{Carrier, FileName, FolderCarrier, Kind, Mailbox, Put, TransportError, Way};
 
 /// A disk on which one call fails, as when it is full.
-pub(crate) struct FailingDisk(pub(crate) Rc<Plan>);
+pub(crate) struct FailingDisk(pub(crate) Arc<Plan>);
 
 fn full() -> io::Error {
     io::ErrorKind::StorageFull.into()

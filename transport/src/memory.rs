@@ -2,11 +2,9 @@
 //!
 //! Owns [`MemoryRelay`], which lives as long as its owner, and [`MemoryCarrier`], one connection to it.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
-use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use packhorse_shared::id::NodeName;
 
@@ -33,12 +31,12 @@ pub struct Held {
 
 /// A relay in memory.
 #[derive(Clone, Debug, Default)]
-pub struct MemoryRelay(Rc<RefCell<Held>>);
+pub struct MemoryRelay(Arc<Mutex<Held>>);
 
 impl MemoryRelay {
     /// What it holds.
-    pub fn held(&self) -> std::cell::RefMut<'_, Held> {
-        self.0.borrow_mut()
+    pub fn held(&self) -> MutexGuard<'_, Held> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A connection to it.

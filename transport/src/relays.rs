@@ -19,8 +19,8 @@ use crate::mailbox::Mailbox;
 use crate::marker::{self, Admission};
 use crate::name::FileName;
 
-/// Makes a connection to a relay.
-pub trait Dial {
+/// Makes a connection to a relay. Several threads may do so at once.
+pub trait Dial: Sync {
     /// Connects. Fails with [`TransportError::Unreachable`] if nobody answers there.
     fn dial<'a>(&'a self, location: &Location) -> Result<Box<dyn Carrier + 'a>, TransportError>;
 }

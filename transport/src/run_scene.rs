@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use packhorse_shared::id::{Digest, NetworkId, NodeName};
@@ -44,7 +44,7 @@ impl Stopwatch for Virtual {
 /// Spool folders whose steps count along in a plan of faults.
 pub(crate) struct Spool<'a> {
     pub(crate) root: &'a Path,
-    pub(crate) plan: Rc<Plan>,
+    pub(crate) plan: Arc<Plan>,
 }
 
 impl Spool<'_> {
@@ -120,7 +120,7 @@ fn files_in(folder: &Path) -> Files {
 /// Relays in memory by the last segment of their address, under a plan of faults.
 pub(crate) struct MemoryDial {
     pub(crate) relays: Vec<MemoryRelay>,
-    pub(crate) plan: Rc<Plan>,
+    pub(crate) plan: Arc<Plan>,
 }
 
 impl Dial for MemoryDial {
@@ -170,7 +170,7 @@ impl Scene {
         self
     }
 
-    pub(crate) fn run(&self, fault: Fault, budget: Option<Duration>) -> (Report, Rc<Plan>) {
+    pub(crate) fn run(&self, fault: Fault, budget: Option<Duration>) -> (Report, Arc<Plan>) {
         let plan = Plan::new(fault);
         let dial = MemoryDial { relays: self.relays.clone(), plan: plan.clone() };
         let spool = Spool { root: self.home.path(), plan: plan.clone() };

@@ -1,8 +1,8 @@
 //! The ledger on a real disk: what it keeps, and every way in which it can be damaged.
 
-use std::cell::Cell;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::*;
 use crate::clock::WallTime;
@@ -11,7 +11,7 @@ use crate::seam::faults::sweep;
 use crate::seam::{Disk, OsDisk, Random, Uninterrupted, WallClock};
 
 /// A clock that stands, and randomness that counts.
-struct Still(Cell<u64>);
+struct Still(AtomicU64);
 
 impl WallClock for Still {
     fn now(&self) -> WallTime {
@@ -21,8 +21,7 @@ impl WallClock for Still {
 
 impl Random for Still {
     fn next_u64(&self) -> u64 {
-        self.0.set(self.0.get() + 1);
-        self.0.get()
+        self.0.fetch_add(1, Ordering::Relaxed) + 1
     }
 }
 
@@ -36,7 +35,7 @@ impl Scene {
     fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
         fs::create_dir(home.path().join(FOLDER)).unwrap();
-        Self { home, still: Still(Cell::new(0)) }
+        Self { home, still: Still(AtomicU64::new(0)) }
     }
 
     fn on<'a>(&'a self, disk: &'a dyn Disk) -> Ledger<'a> {

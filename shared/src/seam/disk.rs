@@ -13,7 +13,7 @@ pub trait DurableFile: Write {
 }
 
 /// File calls that matter for durability. Reading needs no seam.
-pub trait Disk {
+pub trait Disk: Sync {
     /// Makes a new file, readable by its owner alone; fails if the name is taken.
     fn create_new(&self, path: &Path) -> io::Result<Box<dyn DurableFile>>;
     /// Makes a folder and what leads to it; success if it is there.

@@ -3,10 +3,10 @@
 //! Owns the counting of calls and the fault. Invariant: a failing call does nothing (a failing write may have written
 //! a part, as a full disk does). Everything else is the real file system's.
 
-use std::cell::Cell;
 use std::io::{self, Write};
 use std::path::Path;
-use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::{Disk, DurableFile, OsDisk};
 
@@ -21,19 +21,18 @@ pub(crate) enum Fault {
 
 /// The disk; calls are counted from 1.
 pub(crate) struct FaultyDisk {
-    calls: Rc<Counter>,
+    calls: Arc<Counter>,
 }
 
 struct Counter {
-    made: Cell<u32>,
+    made: AtomicU32,
     fails_at: u32,
     fault: Fault,
 }
 
 impl Counter {
     fn call(&self) -> io::Result<()> {
-        let number = self.made.get() + 1;
-        self.made.set(number);
+        let number = self.made.fetch_add(1, Ordering::Relaxed) + 1;
         let fails = number == self.fails_at || (self.fault == Fault::ForGood && number > self.fails_at);
         if fails { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
     }
@@ -41,12 +40,12 @@ impl Counter {
 
 impl FaultyDisk {
     pub(crate) fn new(fails_at: u32, fault: Fault) -> Self {
-        Self { calls: Rc::new(Counter { made: Cell::new(0), fails_at, fault }) }
+        Self { calls: Arc::new(Counter { made: AtomicU32::new(0), fails_at, fault }) }
     }
 
     /// Whether the call that was to fail has been made.
     pub(crate) fn struck(&self) -> bool {
-        self.calls.made.get() >= self.calls.fails_at
+        self.calls.made.load(Ordering::Relaxed) >= self.calls.fails_at
     }
 }
 
@@ -68,7 +67,7 @@ pub(crate) fn sweep(mut test: impl FnMut(&FaultyDisk)) {
 
 struct FaultyFile {
     file: Box<dyn DurableFile>,
-    calls: Rc<Counter>,
+    calls: Arc<Counter>,
 }
 
 impl Write for FaultyFile {
@@ -94,7 +93,7 @@ impl DurableFile for FaultyFile {
 impl Disk for FaultyDisk {
     fn create_new(&self, path: &Path) -> io::Result<Box<dyn DurableFile>> {
         self.calls.call()?;
-        Ok(Box::new(FaultyFile { file: OsDisk.create_new(path)?, calls: Rc::clone(&self.calls) }))
+        Ok(Box::new(FaultyFile { file: OsDisk.create_new(path)?, calls: Arc::clone(&self.calls) }))
     }
     fn create_folder(&self, path: &Path) -> io::Result<()> {
         self.calls.call()?;

@@ -2,7 +2,8 @@
 //! the steps between them at which a test may stop a run, and the wish that one end soon.
 //!
 //! Owns the traits and their real implementations, so that a simulator can put virtual time, seeded randomness and
-//! injected faults in their place. Everything that writes a file whose loss would matter does it through [`Disk`].
+//! injected faults in their place. Everything that writes a file whose loss would matter does it through [`Disk`]. Each seam
+//! can be used by several threads at once: a service makes its calls on one of its own.
 
 mod disk;
 #[cfg(test)]
@@ -19,13 +20,13 @@ pub use stop::Stop;
 use crate::clock::WallTime;
 
 /// Tells the time of day.
-pub trait WallClock {
+pub trait WallClock: Sync {
     /// The time now.
     fn now(&self) -> WallTime;
 }
 
 /// Gives random numbers that nobody can guess or repeat.
-pub trait Random {
+pub trait Random: Sync {
     /// Sixty-four random bits.
     fn next_u64(&self) -> u64;
 }

@@ -10,7 +10,7 @@ use std::io;
 use std::str::FromStr;
 
 /// Tells whoever listens that a run has come to a step. An error stops the run there, as one of the disk would.
-pub trait Steps {
+pub trait Steps: Sync {
     /// Called when everything before the step is durable and nothing after it is begun.
     fn reached(&self, step: Step) -> io::Result<()>;
 }

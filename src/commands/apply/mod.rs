@@ -2,17 +2,16 @@
 
 mod told;
 
-use std::path::Path;
-
 use clap::Args;
 use packhorse_shared::seam::Stop;
 use packhorse_unbundler::forget::forget;
 use packhorse_unbundler::receive::{Patience, Received, Receiver};
 
 use crate::bookkeeping;
+use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::hooks::{self, Hook};
-use crate::node::{Node, WORLD};
+use crate::node::Node;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -25,8 +24,8 @@ pub struct Apply {}
 
 impl Apply {
     /// Runs the command.
-    pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
-        let (mut node, lock) = Node::lock(home, "apply")?;
+    pub fn run(self, context: Context<'_>) -> Result<Exit, Failure> {
+        let (mut node, lock) = Node::lock(context, "apply")?;
         let mut applied = Applied::default();
         let outcome = receive(&mut node, Patience::Counts, &Stop::default(), &mut applied);
         let place = node.home.clone();
@@ -60,7 +59,7 @@ pub fn receive(node: &mut Node, patience: Patience, stop: &Stop, applied: &mut A
     let before = node.stock()?;
     let mut received = Received::default();
     let renumber_quiet = node.config.merge.renumber_quiet;
-    let receiver = Receiver { world: WORLD, spool: &spool, node: &name, renumber_quiet, patience, stop };
+    let receiver = Receiver { world: node.world, spool: &spool, node: &name, renumber_quiet, patience, stop };
     let outcome = receiver.receive(&mut node.replica, &mut received);
     let exit = told::tell(&received);
     let placed = received.applied.iter().map(|(_, placed)| placed.records + placed.withdrawn).sum::<u64>();
@@ -69,7 +68,7 @@ pub fn receive(node: &mut Node, patience: Patience, stop: &Stop, applied: &mut A
     node.keep_books(Some(&before), |books, now| bookkeeping::received(books, &received, now));
     outcome?;
     let expire_after = node.config.merge.expire_after;
-    let forgotten = forget(&mut node.replica, WORLD.clock.now(), expire_after.as_millis())?;
+    let forgotten = forget(&mut node.replica, node.world.clock.now(), expire_after.as_millis())?;
     for peer in &forgotten.expired {
         let words = format!(
             "{peer} was silent for more than {expire_after}: nothing is kept for it any longer; if it comes back, everything is exchanged"

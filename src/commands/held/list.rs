@@ -1,7 +1,5 @@
 //! `packhorse held list`.
 
-use std::path::Path;
-
 use clap::Args;
 use packhorse_shared::clock::WallTime;
 use packhorse_shared::replica::{Held, Replica};
@@ -9,8 +7,9 @@ use packhorse_shared::replica::{Held, Replica};
 use super::people::People;
 use super::told::{Told, name};
 use super::why;
+use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::node::{Node, WORLD};
+use crate::node::Node;
 use crate::report::{json, note, result};
 use crate::wording::span;
 
@@ -32,23 +31,22 @@ pub struct List {
 
 impl List {
     /// Runs the command.
-    pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
-        let mut node = Node::open(home)?;
+    pub fn run(self, context: Context<'_>) -> Result<Exit, Failure> {
+        let mut node = Node::open(context)?;
         let (held, people) = (node.replica.all_held()?, People::of(&mut node)?);
         if self.json {
             json(&held.iter().map(|held| Told::of(held, &people)).collect::<Vec<_>>());
         } else if held.is_empty() {
             note("nothing is held: all that came is in the tables");
         } else {
-            tell(&held, &people);
+            tell(&held, &people, node.world.clock.now());
         }
         Ok(Exit::Done)
     }
 }
 
-/// Writes a line for each.
-pub fn tell(held: &[Held], people: &People) {
-    let now = WORLD.clock.now();
+/// Writes a line for each, with its age now.
+pub fn tell(held: &[Held], people: &People, now: WallTime) {
     let cells: Vec<[String; 5]> = held.iter().map(|held| cells(held, people, now)).collect();
     let width = |at: usize| cells.iter().map(|row| row[at].chars().count()).max().unwrap_or(0);
     let [a, b, c, d] = [0, 1, 2, 3].map(width);

@@ -8,10 +8,9 @@ mod show;
 mod told;
 mod why;
 
-use std::path::Path;
-
 use clap::{Args, Subcommand};
 
+use crate::context::Context;
 use crate::failure::{Exit, Failure};
 
 /// Look into the changes that could not be placed, and have them tried again
@@ -30,11 +29,11 @@ enum Command {
 
 impl Held {
     /// Runs the command.
-    pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
+    pub fn run(self, context: Context<'_>) -> Result<Exit, Failure> {
         match self.command {
-            Command::List(list) => list.run(home),
-            Command::Show(show) => show.run(home),
-            Command::Retry(retry) => retry.run(home),
+            Command::List(list) => list.run(context),
+            Command::Show(show) => show.run(context),
+            Command::Retry(retry) => retry.run(context),
         }
     }
 }

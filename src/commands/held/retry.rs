@@ -1,18 +1,18 @@
 //! `packhorse held retry`.
 
-use std::collections::BTreeSet;
-use std::path::Path;
-
 use clap::Args;
+use packhorse_shared::clock::WallTime;
 use packhorse_shared::replica::{Held, Replica};
 use packhorse_unbundler::retry::{Retried, retry};
+use std::collections::BTreeSet;
 
 use super::choose::choose;
 use super::list;
 use super::people::People;
 use super::told::name;
+use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::node::{Node, WORLD};
+use crate::node::Node;
 use crate::report::{note, result};
 use crate::wording::count;
 
@@ -36,16 +36,16 @@ pub struct Retry {
 
 impl Retry {
     /// Runs the command. All numbers are looked at before anything is done.
-    pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
-        let (mut node, _lock) = Node::lock(home, "held retry")?;
+    pub fn run(self, context: Context<'_>) -> Result<Exit, Failure> {
+        let (mut node, _lock) = Node::lock(context, "held retry")?;
         let all = node.replica.all_held()?;
         let meant = self.meant(&all)?;
         if meant.is_empty() {
             note("nothing is held, so nothing is to be tried again");
             return Ok(Exit::Done);
         }
-        let retried = retry(&mut node.replica, &|held| meant.contains(&held.id), WORLD.clock.now())?;
-        tell(&retried, &People::of(&mut node)?);
+        let retried = retry(&mut node.replica, &|held| meant.contains(&held.id), node.world.clock.now())?;
+        tell(&retried, &People::of(&mut node)?, node.world.clock.now());
         let attention = !retried.still.is_empty() || retried.came_to.conflicts > 0;
         Ok(if attention { Exit::Attention } else { Exit::Done })
     }
@@ -59,7 +59,7 @@ impl Retry {
     }
 }
 
-fn tell(retried: &Retried, people: &People) {
+fn tell(retried: &Retried, people: &People, now: WallTime) {
     for held in &retried.placed {
         result(&format!("{}  {}  placed", held.id, name(held)));
     }
@@ -69,6 +69,6 @@ fn tell(retried: &Retried, people: &People) {
     }
     if !retried.still.is_empty() {
         note(&format!("{} still held:", count(retried.still.len() as u64, "change is", "changes are")));
-        list::tell(&retried.still, people);
+        list::tell(&retried.still, people, now);
     }
 }

@@ -1,9 +1,7 @@
 //! `packhorse held show`.
 
-use std::path::Path;
-
 use clap::Args;
-use packhorse_shared::clock::Stamp;
+use packhorse_shared::clock::{Stamp, WallTime};
 use packhorse_shared::replica::{Held, Replica, TableShape};
 use packhorse_shared::value::Value;
 
@@ -11,8 +9,9 @@ use super::choose::choose;
 use super::people::People;
 use super::told::{Shown, name, named_fields, record};
 use super::why;
+use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::node::{Node, WORLD};
+use crate::node::Node;
 use crate::report::{json, result};
 use crate::wording::{bytes, span, timestamp};
 
@@ -38,8 +37,8 @@ pub struct Show {
 
 impl Show {
     /// Runs the command.
-    pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
-        let mut node = Node::open(home)?;
+    pub fn run(self, context: Context<'_>) -> Result<Exit, Failure> {
+        let mut node = Node::open(context)?;
         let mut all = node.replica.all_held()?;
         let at = choose(&all, &self.id)?;
         let (held, people) = (all.swap_remove(at), People::of(&mut node)?);
@@ -48,7 +47,7 @@ impl Show {
         if self.json {
             json(&Shown::of(&held, &people, refers_to));
         } else {
-            tell(&held, &people, refers_to);
+            tell(&held, &people, node.world.clock.now(), refers_to);
         }
         Ok(Exit::Done)
     }
@@ -61,8 +60,8 @@ fn refers_to(tables: &[TableShape], table: &str, column: &str) -> Option<String>
     table.parents.iter().find(|parent| is_it(&parent.columns)).map(|parent| parent.table.clone())
 }
 
-fn tell(held: &Held, people: &People, refers_to: impl Fn(&str) -> Option<String>) {
-    let ago = span(WORLD.clock.now().0.saturating_sub(held.since.0));
+fn tell(held: &Held, people: &People, now: WallTime, refers_to: impl Fn(&str) -> Option<String>) {
+    let ago = span(now.0.saturating_sub(held.since.0));
     let from = people.brought(held.link).unwrap_or_else(|| "a node that is linked no more".to_owned());
     result(&format!("{}  {}", held.id, name(held)));
     result(&format!("  from        {from}"));

@@ -1,11 +1,10 @@
 //! `packhorse notices list`.
 
-use std::path::Path;
-
 use clap::Args;
 use packhorse_shared::replica::{Notice, Replica};
 use serde::Serialize;
 
+use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::node::Node;
 use crate::report::{json, note, result};
@@ -37,8 +36,8 @@ struct Told<'n> {
 
 impl List {
     /// Runs the command.
-    pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
-        let mut node = Node::open(home)?;
+    pub fn run(self, context: Context<'_>) -> Result<Exit, Failure> {
+        let mut node = Node::open(context)?;
         let notices = node.replica.notices()?;
         let told = |notice: &Notice| (notice.id, timestamp(notice.at));
         if self.json {

@@ -2,10 +2,9 @@
 
 mod list;
 
-use std::path::Path;
-
 use clap::{Args, Subcommand};
 
+use crate::context::Context;
 use crate::failure::{Exit, Failure};
 
 /// See what was done by itself that people ought to know of
@@ -22,9 +21,9 @@ enum Command {
 
 impl Notices {
     /// Runs the command.
-    pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
+    pub fn run(self, context: Context<'_>) -> Result<Exit, Failure> {
         match self.command {
-            Command::List(list) => list.run(home),
+            Command::List(list) => list.run(context),
         }
     }
 }

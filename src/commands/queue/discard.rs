@@ -3,13 +3,12 @@
 //! No change is lost by it: the link's state is saved first, so that what was in the bundle is sent, or asked for,
 //! again; only then does the file go.
 
-use std::path::Path;
-
 use clap::Args;
 use packhorse_shared::ledger::{Direction, Entry, Key, State};
 use packhorse_shared::replica::Replica;
 
 use super::choose::choose_each;
+use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::node::Node;
 use crate::report::note;
@@ -32,8 +31,8 @@ pub struct Discard {
 
 impl Discard {
     /// Runs the command. All names are looked at before anything is done.
-    pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
-        let (mut node, _lock) = Node::lock(home, "queue discard")?;
+    pub fn run(self, context: Context<'_>) -> Result<Exit, Failure> {
+        let (mut node, _lock) = Node::lock(context, "queue discard")?;
         let chosen = choose_each(&node.books()?, &self.names)?;
         if let Some((key, entry)) = chosen.iter().find(|(_, entry)| entry.is_finished()) {
             let message = format!("{} is {}, so it cannot be discarded", key.file, entry.state.word());

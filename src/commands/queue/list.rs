@@ -1,7 +1,5 @@
 //! `packhorse queue list`.
 
-use std::path::Path;
-
 use clap::Args;
 use packhorse_shared::clock::WallTime;
 use packhorse_shared::id::NodeName;
@@ -9,8 +7,9 @@ use packhorse_shared::ledger::{Books, Entry, Key};
 use packhorse_shared::replica::Replica;
 
 use super::told::Told;
+use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::node::{Node, WORLD};
+use crate::node::Node;
 use crate::report::{json, note, results};
 use crate::wording::{bytes, span};
 
@@ -45,8 +44,8 @@ type Row<'a> = (&'a Key, &'a Entry);
 
 impl List {
     /// Runs the command.
-    pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
-        let mut node = Node::open(home)?;
+    pub fn run(self, context: Context<'_>) -> Result<Exit, Failure> {
+        let mut node = Node::open(context)?;
         let books = node.look_at_books()?;
         self.check_nodes(&mut node, &books)?;
         let is_meant = |entry: &Entry| self.nodes.is_empty() || self.nodes.contains(&entry.peer);
@@ -56,7 +55,7 @@ impl List {
         if self.json {
             json(&rows.iter().map(|(key, entry)| Told::of(key, entry)).collect::<Vec<_>>());
         } else {
-            tell(&rows);
+            tell(&rows, node.world.clock.now());
         }
         Ok(Exit::Done)
     }
@@ -76,11 +75,10 @@ impl List {
     }
 }
 
-fn tell(rows: &[Row<'_>]) {
+fn tell(rows: &[Row<'_>], now: WallTime) {
     if rows.is_empty() {
         note("nothing is under way and nothing needs a person");
     }
-    let now = WORLD.clock.now();
     let cells: Vec<[String; 6]> = rows.iter().map(|(key, entry)| cells(key, entry, now)).collect();
     let widths: [usize; 5] = std::array::from_fn(|at| cells.iter().map(|row| row[at].len()).max().unwrap_or(0));
     let [a, b, c, d, e] = widths;

@@ -8,14 +8,15 @@ use std::thread;
 use packhorse_shared::ledger::{Books, Ledger, LedgerError, Stock};
 
 use crate::failure::Failure;
-use crate::node::{Node, WORLD};
+use crate::node::Node;
 use crate::report::note;
 
 impl Node {
     /// The books as they stand. The ledger is read while the spool is looked through: with many bundles each takes its time.
     pub fn look_at_books(&mut self) -> Result<Books, Failure> {
         let folder = self.home.folder().to_owned();
-        let ledger = || Ledger::new(&folder, WORLD).for_a_look();
+        let world = self.world;
+        let ledger = || Ledger::new(&folder, world).for_a_look();
         let (kept, stock) = thread::scope(|scope| {
             let reading = thread::Builder::new().spawn_scoped(scope, || ledger().kept());
             let stock = self.stock();

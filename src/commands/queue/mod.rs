@@ -8,10 +8,9 @@ mod retry;
 mod show;
 mod told;
 
-use std::path::Path;
-
 use clap::{Args, Subcommand};
 
+use crate::context::Context;
 use crate::failure::{Exit, Failure};
 
 /// Look into the queue of bundles, and have one tried or sent again
@@ -31,12 +30,12 @@ enum Command {
 
 impl Queue {
     /// Runs the command.
-    pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
+    pub fn run(self, context: Context<'_>) -> Result<Exit, Failure> {
         match self.command {
-            Command::List(list) => list.run(home),
-            Command::Show(show) => show.run(home),
-            Command::Retry(retry) => retry.run(home),
-            Command::Discard(discard) => discard.run(home),
+            Command::List(list) => list.run(context),
+            Command::Show(show) => show.run(context),
+            Command::Retry(retry) => retry.run(context),
+            Command::Discard(discard) => discard.run(context),
         }
     }
 }

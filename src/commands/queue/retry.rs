@@ -1,11 +1,10 @@
 //! `packhorse queue retry`.
 
-use std::path::Path;
-
 use clap::Args;
 use packhorse_shared::ledger::{Entry, Key, State};
 
 use super::choose::choose_each;
+use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::node::Node;
 use crate::report::note;
@@ -26,8 +25,8 @@ pub struct Retry {
 
 impl Retry {
     /// Runs the command. All names are looked at before anything is done.
-    pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
-        let (mut node, _lock) = Node::lock(home, "queue retry")?;
+    pub fn run(self, context: Context<'_>) -> Result<Exit, Failure> {
+        let (mut node, _lock) = Node::lock(context, "queue retry")?;
         let chosen = choose_each(&node.books()?, &self.names)?;
         chosen.iter().try_for_each(|(key, entry)| check(&node, key, entry))?;
         let done = chosen.iter().try_for_each(|(key, _)| try_again(&node, key));

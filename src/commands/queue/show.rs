@@ -12,8 +12,9 @@ use serde::Serialize;
 
 use super::choose::{Among, choose};
 use super::told::Told;
+use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::node::{Node, WORLD};
+use crate::node::Node;
 use crate::report::{json, result};
 use crate::wording::{bytes, count, span, timestamp};
 
@@ -58,8 +59,8 @@ struct Content {
 
 impl Show {
     /// Runs the command.
-    pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
-        let mut node = Node::open(home)?;
+    pub fn run(self, context: Context<'_>) -> Result<Exit, Failure> {
+        let mut node = Node::open(context)?;
         let (key, entry) = choose(&node.look_at_books()?, &self.name, Among::All)?;
         let path = path(&node, &key, &entry);
         let (content, unreadable) = match path.as_deref().map(read) {
@@ -72,7 +73,7 @@ impl Show {
         if self.json {
             json(&shown);
         } else {
-            tell(&key, &entry, &shown);
+            tell(&key, &entry, &shown, node.world.clock.now());
         }
         Ok(Exit::Done)
     }
@@ -116,8 +117,7 @@ fn why(error: &BundleError) -> String {
     }
 }
 
-fn tell(key: &Key, entry: &Entry, shown: &Shown) {
-    let now = WORLD.clock.now();
+fn tell(key: &Key, entry: &Entry, shown: &Shown, now: WallTime) {
     let time = |time: WallTime| {
         let ago = span(now.0.saturating_sub(time.0));
         format!("{} ({ago} ago)", timestamp(time).unwrap_or_default())

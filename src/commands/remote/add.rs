@@ -1,8 +1,5 @@
 //! `packhorse remote add`.
 
-use std::collections::BTreeMap;
-use std::path::Path;
-
 use clap::Args;
 use packhorse_shared::config::{EVERYTHING, RemoteConfig, add_remote, edit_file};
 use packhorse_shared::id::NodeName;
@@ -10,12 +7,14 @@ use packhorse_shared::link::Role;
 use packhorse_shared::replica::Replica;
 use packhorse_shared::seam::Step;
 use packhorse_shared::set::{Param, Scalar};
+use std::collections::BTreeMap;
 
 use crate::addresses;
 use crate::commands::set::parameters_of;
+use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::names;
-use crate::node::{Node, WORLD, reached};
+use crate::node::{Node, reached};
 use crate::relay;
 use crate::report::note;
 
@@ -71,8 +70,8 @@ fn collected(params: Vec<(String, Scalar)>) -> BTreeMap<String, Param> {
 
 impl Add {
     /// Runs the command.
-    pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
-        let (mut node, _lock) = Node::lock(home, "remote add")?;
+    pub fn run(self, context: Context<'_>) -> Result<Exit, Failure> {
+        let (mut node, _lock) = Node::lock(context, "remote add")?;
         if node.config.remotes.contains_key(&self.name) {
             return Err(Failure::usage(format!("there is a remote \"{}\" already", self.name))
                 .hint(format!("`packhorse remote show {}` tells about it", self.name)));
@@ -91,8 +90,8 @@ impl Add {
         node.bound_set(&remote)?;
         addresses::carried(&remote.relay)?;
         relay::prepare_remote(&mut node, &self.name)?;
-        reached(Step::RemoteFolderMade, &node.home.config_path())?;
-        edit_file(WORLD.disk, &node.home.config_path(), |text| add_remote(text, &self.name, &remote))?;
+        reached(node.world, Step::RemoteFolderMade, &node.home.config_path())?;
+        edit_file(node.world.disk, &node.home.config_path(), |text| add_remote(text, &self.name, &remote))?;
         note(&format!(
             "added {0}; make its package with `packhorse remote pack {0} -o {0}.rdb --no-passphrase`",
             self.name

@@ -1,11 +1,10 @@
 //! `packhorse remote list`.
 
-use std::path::Path;
-
 use clap::Args;
 use packhorse_shared::replica::Replica;
 use serde::Serialize;
 
+use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::node::Node;
 use crate::report::{json, note, result};
@@ -33,8 +32,8 @@ struct Row {
 
 impl List {
     /// Runs the command.
-    pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
-        let mut node = Node::open(home)?;
+    pub fn run(self, context: Context<'_>) -> Result<Exit, Failure> {
+        let mut node = Node::open(context)?;
         let links = node.replica.links()?;
         let row = |(name, remote): (&packhorse_shared::id::NodeName, &packhorse_shared::config::RemoteConfig)| Row {
             name: name.to_string(),

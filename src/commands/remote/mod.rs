@@ -6,10 +6,9 @@ mod pack;
 mod remove;
 mod show;
 
-use std::path::Path;
-
 use clap::{Args, Subcommand};
 
+use crate::context::Context;
 use crate::failure::{Exit, Failure};
 
 /// Add, list and remove remotes, and make their packages
@@ -30,13 +29,13 @@ enum Command {
 
 impl Remote {
     /// Runs the command.
-    pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
+    pub fn run(self, context: Context<'_>) -> Result<Exit, Failure> {
         match self.command {
-            Command::Add(add) => add.run(home),
-            Command::List(list) => list.run(home),
-            Command::Show(show) => show.run(home),
-            Command::Remove(remove) => remove.run(home),
-            Command::Pack(pack) => pack.run(home),
+            Command::Add(add) => add.run(context),
+            Command::List(list) => list.run(context),
+            Command::Show(show) => show.run(context),
+            Command::Remove(remove) => remove.run(context),
+            Command::Pack(pack) => pack.run(context),
         }
     }
 }

@@ -8,8 +8,9 @@ use packhorse_bundler::package::{Order, Packer};
 use packhorse_shared::id::NodeName;
 use packhorse_shared::replica::{NoRange, Replica, WhyNoRange};
 
+use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::node::{Node, WORLD};
+use crate::node::Node;
 use crate::relay;
 use crate::report::{note, result};
 use crate::wording::{bytes, count, shown};
@@ -45,12 +46,12 @@ pub struct Pack {
 
 impl Pack {
     /// Runs the command.
-    pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
+    pub fn run(self, context: Context<'_>) -> Result<Exit, Failure> {
         if !self.no_passphrase {
             return Err(Failure::usage("this version cannot seal packages with a passphrase")
                 .hint("add --no-passphrase, and keep the file as safe as the database"));
         }
-        let (mut node, _lock) = Node::lock(home, "remote pack")?;
+        let (mut node, _lock) = Node::lock(context, "remote pack")?;
         let orders = self.orders(&node)?;
         if orders.is_empty() {
             note("there are no remotes yet: add one with `packhorse remote add NAME`");
@@ -100,7 +101,7 @@ fn pack(node: &mut Node, remote: &NodeName, file: &Path) -> Result<(), Failure> 
     let tables = node.replica.shared_by(membership)?;
     let relays = relay::relays_of_remote(node, remote)?;
     let (spool, name) = (node.spool(), node.name().clone());
-    let packer = Packer { world: WORLD, spool: &spool, node: &name };
+    let packer = Packer { world: node.world, spool: &spool, node: &name };
     let as_is = node.tables_with_keys_as_is();
     let order = Order { remote, membership, tables: &tables, as_is: &as_is, relays, file };
     let packed = packer.pack(&mut node.replica, &order)?;

@@ -1,12 +1,11 @@
 //! `packhorse remote show`.
 
-use std::path::Path;
-
 use clap::Args;
 use packhorse_shared::id::NodeName;
 use packhorse_shared::replica::Replica;
 use serde::Serialize;
 
+use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::node::Node;
 use crate::report::{json, result};
@@ -41,8 +40,8 @@ struct Told {
 
 impl Show {
     /// Runs the command.
-    pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
-        let mut node = Node::open(home)?;
+    pub fn run(self, context: Context<'_>) -> Result<Exit, Failure> {
+        let mut node = Node::open(context)?;
         let set = node.set_of_remote(&self.name)?;
         let link = node.replica.links()?.into_iter().find(|link| link.peer == self.name);
         let state = link.as_ref().map(|link| &link.state);

@@ -1,16 +1,15 @@
 //! `packhorse set add`.
 
-use std::path::Path;
-
 use clap::Args;
 use packhorse_shared::config::{EVERYTHING, add_set_tables, edit_file};
 use packhorse_shared::set::{BoundSet, Scope, SetTable};
 
 use super::tables::Tables;
 use super::told::{parameters_of, remotes_with};
+use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::names;
-use crate::node::{Node, WORLD};
+use crate::node::Node;
 use crate::report::note;
 use crate::wording::count;
 
@@ -39,15 +38,15 @@ pub struct Add {
 
 impl Add {
     /// Runs the command.
-    pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
-        let (mut node, _lock) = Node::lock(home, "set add")?;
+    pub fn run(self, context: Context<'_>) -> Result<Exit, Failure> {
+        let (mut node, _lock) = Node::lock(context, "set add")?;
         let named: Vec<String> = self.tables.0.iter().map(|table| table.name.clone()).collect();
         node.sync_tables(&named)?;
         let scope = self.extended(&node)?;
         node.check_scope(&format!("the set \"{}\"", self.name), &scope)?;
         self.check_remotes(&node, &scope)?;
         let config = node.home.config_path();
-        node.config = edit_file(WORLD.disk, &config, |text| add_set_tables(text, &self.name, &self.tables.0))?;
+        node.config = edit_file(node.world.disk, &config, |text| add_set_tables(text, &self.name, &self.tables.0))?;
         self.tell(&node, &scope);
         Ok(Exit::Done)
     }

@@ -1,11 +1,10 @@
 //! `packhorse set lint`.
 
-use std::path::Path;
-
 use clap::Args;
 use packhorse_shared::set::Finding;
 use serde::Serialize;
 
+use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::lint::excerpt;
 use crate::node::Node;
@@ -46,8 +45,8 @@ struct Told {
 
 impl Lint {
     /// Runs the command.
-    pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
-        let node = Node::open(home)?;
+    pub fn run(self, context: Context<'_>) -> Result<Exit, Failure> {
+        let node = Node::open(context)?;
         let names = match &self.name {
             Some(name) => vec![name.clone()],
             None => node.config.set_names().into_iter().map(str::to_owned).collect(),

@@ -1,12 +1,11 @@
 //! `packhorse set list`.
 
-use std::path::Path;
-
 use clap::Args;
 use packhorse_shared::config::EVERYTHING;
 use serde::Serialize;
 
 use super::told::remotes_with;
+use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::node::Node;
 use crate::report::{json, result};
@@ -36,8 +35,8 @@ struct Row {
 
 impl List {
     /// Runs the command.
-    pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
-        let node = Node::open(home)?;
+    pub fn run(self, context: Context<'_>) -> Result<Exit, Failure> {
+        let node = Node::open(context)?;
         let row = |name: &str| Row {
             name: name.to_owned(),
             built_in: name == EVERYTHING && !node.config.defines_set(name),

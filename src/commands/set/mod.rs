@@ -9,10 +9,9 @@ mod tables;
 mod told;
 mod trial;
 
-use std::path::Path;
-
 use clap::{Args, Subcommand};
 
+use crate::context::Context;
 use crate::failure::{Exit, Failure};
 pub use told::parameters_of;
 
@@ -35,14 +34,14 @@ enum Command {
 
 impl Set {
     /// Runs the command.
-    pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
+    pub fn run(self, context: Context<'_>) -> Result<Exit, Failure> {
         match self.command {
-            Command::Add(add) => add.run(home),
-            Command::List(list) => list.run(home),
-            Command::Show(show) => show.run(home),
-            Command::Remove(remove) => remove.run(home),
-            Command::Lint(lint) => lint.run(home),
-            Command::Try(trial) => trial.run(home),
+            Command::Add(add) => add.run(context),
+            Command::List(list) => list.run(context),
+            Command::Show(show) => show.run(context),
+            Command::Remove(remove) => remove.run(context),
+            Command::Lint(lint) => lint.run(context),
+            Command::Try(trial) => trial.run(context),
         }
     }
 }

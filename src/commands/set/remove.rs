@@ -1,14 +1,13 @@
 //! `packhorse set remove`.
 
-use std::path::Path;
-
 use clap::Args;
 use packhorse_shared::config::{EVERYTHING, edit_file, remove_set, remove_set_table};
 use packhorse_shared::set::{Scope, SetTable};
 
 use super::told::remotes_with;
+use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::node::{Node, WORLD};
+use crate::node::Node;
 use crate::report::note;
 
 const EXAMPLES: &str = "\
@@ -33,8 +32,8 @@ pub struct Remove {
 
 impl Remove {
     /// Runs the command.
-    pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
-        let (node, _lock) = Node::lock(home, "set remove")?;
+    pub fn run(self, context: Context<'_>) -> Result<Exit, Failure> {
+        let (node, _lock) = Node::lock(context, "set remove")?;
         let scope = node.scope(&self.name)?;
         if self.name == EVERYTHING && !node.config.defines_set(EVERYTHING) {
             return Err(Failure::usage(format!("the set \"{EVERYTHING}\" is always there"))
@@ -53,7 +52,7 @@ impl Remove {
             return Err(Failure::usage(message)
                 .hint("`packhorse remote remove` them first, or give them another set in packhorse.toml"));
         }
-        edit_file(WORLD.disk, &node.home.config_path(), |text| remove_set(text, &self.name))?;
+        edit_file(node.world.disk, &node.home.config_path(), |text| remove_set(text, &self.name))?;
         note(&format!("removed the set {}", self.name));
         Ok(Exit::Done)
     }
@@ -72,7 +71,7 @@ impl Remove {
         let without = format!("the set \"{}\" without {table}", self.name);
         let needed = |failure: Failure| failure.hint("remove what needs it first, or leave it in the set");
         node.check_scope(&without, &Scope::Tables(left)).map_err(needed)?;
-        edit_file(WORLD.disk, &node.home.config_path(), |text| remove_set_table(text, &self.name, table))?;
+        edit_file(node.world.disk, &node.home.config_path(), |text| remove_set_table(text, &self.name, table))?;
         note(&format!("removed {table} from the set {}", self.name));
         Ok(Exit::Done)
     }

@@ -1,12 +1,11 @@
 //! `packhorse set show`.
 
-use std::path::Path;
-
 use clap::Args;
 use packhorse_shared::set::Scope;
 use serde::Serialize;
 
 use super::told::{ToldTable, parameters_of, remotes_with};
+use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::node::Node;
 use crate::report::{json, result};
@@ -38,8 +37,8 @@ struct Told {
 
 impl Show {
     /// Runs the command.
-    pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
-        let node = Node::open(home)?;
+    pub fn run(self, context: Context<'_>) -> Result<Exit, Failure> {
+        let node = Node::open(context)?;
         let scope = node.scope(&self.name)?;
         let tables = match &scope {
             Scope::Everything => node.tables_of_scope(&scope).iter().map(|name| ToldTable::whole(name)).collect(),

@@ -1,7 +1,5 @@
 //! `packhorse set try`.
 
-use std::path::Path;
-
 use clap::Args;
 use packhorse_shared::config::RemoteConfig;
 use packhorse_shared::id::NodeName;
@@ -10,6 +8,7 @@ use packhorse_shared::set::{BoundSet, Scope, SetTable};
 use serde::Serialize;
 
 use super::tables::Tables;
+use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::node::Node;
 use crate::report::{json, note, result};
@@ -67,8 +66,8 @@ struct ToldVolume {
 
 impl Try {
     /// Runs the command.
-    pub fn run(self, home: Option<&Path>) -> Result<Exit, Failure> {
-        let mut node = Node::open(home)?;
+    pub fn run(self, context: Context<'_>) -> Result<Exit, Failure> {
+        let mut node = Node::open(context)?;
         let scope = self.scope(&node)?;
         node.check_scope(&format!("the set \"{}\"", self.name), &scope)?;
         let remotes = self.remotes(&node)?;
