@@ -87,6 +87,8 @@ impl Disk for SimDisk {
         let is_new = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
         let missing: Vec<&Path> = path.ancestors().take_while(is_new).collect();
         missing.iter().rev().try_for_each(|folder| self.make_folder(folder))?;
+        // What is in the way of a folder is told as the real disk tells it.
+        fs::create_dir_all(path)?;
         let above = missing.iter().copied().chain([path]).filter_map(Path::parent);
         above.collect::<std::collections::BTreeSet<_>>().into_iter().try_for_each(|folder| self.sync_folder(folder))
     }
@@ -97,7 +99,7 @@ impl Disk for SimDisk {
         }
         fate::meet("disk-rename")?;
         let (from, to) = (whole(from), whole(to));
-        let replaced = unsynced::last_bytes(&to);
+        let replaced = unsynced::last(&to);
         OsDisk.rename(&from, &to)?;
         unsynced::renamed(&from, &to, replaced);
         Ok(())
@@ -108,10 +110,10 @@ impl Disk for SimDisk {
             return OsDisk.remove(path);
         }
         fate::meet("disk-remove")?;
-        let bytes = unsynced::last_bytes(path);
+        let last = unsynced::last(path);
         OsDisk.remove(path)?;
-        if let Some(bytes) = bytes {
-            unsynced::removed(&whole(path), bytes);
+        if let Some(last) = last {
+            unsynced::removed(&whole(path), last);
         }
         Ok(())
     }

@@ -1,8 +1,12 @@
 //! Power cuts under SQLite: what is synced is kept, and what is not synced is lost often enough.
 
+use packhorse_shared::seam::{Disk, publish};
+use simulated_machine::SimDisk;
+
 use crate::scene::{Found, Keeping, Scene, below, kill, look, make, run, write};
 
 const WAL: Keeping = Keeping { journal: "WAL", synchronous: "FULL" };
+const WAL_NORMAL: Keeping = Keeping { journal: "WAL", synchronous: "NORMAL" };
 const WAL_UNSYNCED: Keeping = Keeping { journal: "WAL", synchronous: "OFF" };
 /// In the mode FULL the removal of the journal, which is the commit, is not synced.
 const ROLLBACK: Keeping = Keeping { journal: "DELETE", synchronous: "EXTRA" };
@@ -35,12 +39,12 @@ struct Ends {
 /// An application that is killed at any call, or not at all; then the power is cut.
 fn ends(keeping: Keeping, then: Then) -> Ends {
     let mut ends = Ends::default();
+    let calls = calls_of_a_run(&Scene::new(0), keeping);
     for seed in 0..CUTS {
         let scene = Scene::new(seed);
         let database = scene.path("crm.db");
         make(&database, keeping);
         scene.settle();
-        let calls = calls_of_a_run(&scene, keeping);
         let (committed, _) = run(kill(1 + below(calls + calls / 10)), || write(&database, keeping));
         if matches!(then, Then::PowerCut) {
             let cut = scene.power_cut(seed);
@@ -85,6 +89,12 @@ fn a_journal_that_is_synced_with_its_folder_keeps_every_transaction() {
 fn a_journal_whose_folder_is_not_synced_may_bring_back_the_last_transaction_but_no_earlier_one() {
     let ends = ends(ROLLBACK_LAST_OPEN, Then::PowerCut);
     assert!(ends.damaged == 0 && ends.lost > 20 && ends.lost_most == 1, "{ends:?}");
+}
+
+#[test]
+fn a_log_that_is_synced_now_and_then_loses_the_last_transactions_and_is_whole() {
+    let ends = ends(WAL_NORMAL, Then::PowerCut);
+    assert!(ends.damaged == 0 && ends.lost > 10, "{ends:?}");
 }
 
 #[test]
@@ -133,4 +143,25 @@ fn a_database_that_only_the_application_has_made_may_be_gone() {
         gone += usize::from(!scene.path("crm.db").exists());
     }
     assert!(gone > 0, "no folder was synced");
+}
+
+/// A database that SQLite makes without syncing, and that the disk then puts in its place.
+fn placed(seed: u64, finish: impl Fn(&Scene)) -> Found {
+    let scene = Scene::new(seed);
+    SimDisk.create_folder(&scene.path("tmp")).expect("a folder");
+    make(&scene.path("tmp/draft"), Keeping { journal: "OFF", synchronous: "OFF" });
+    finish(&scene);
+    publish(&SimDisk, &scene.path("tmp/draft"), &scene.path("crm.db")).expect("it has its name");
+    scene.power_cut(seed);
+    look(&scene.path("crm.db"))
+}
+
+#[test]
+fn what_sqlite_wrote_can_be_synced_and_renamed_by_the_disk() {
+    for seed in 0..CUTS {
+        let sync = |scene: &Scene| SimDisk.sync_file(&scene.path("tmp/draft")).expect("it is synced");
+        assert_eq!(placed(seed, sync), Found::Whole(0), "seed {seed}");
+    }
+    let damaged = (0..CUTS).filter(|seed| placed(*seed, |_| {}) != Found::Whole(0)).count();
+    assert!(damaged > 40, "{damaged}: the content goes its way under the new name");
 }

@@ -138,6 +138,50 @@ fn a_removed_file_comes_back_until_its_folder_is_synced() {
 }
 
 #[test]
+#[cfg(unix)]
+fn a_file_comes_back_readable_by_whom_it_was() {
+    use std::os::unix::fs::PermissionsExt;
+    let history = |scene: &Scene| {
+        lies(&scene.path("tmp/a"), b"secret");
+        SimDisk.remove(&scene.path("tmp/a")).expect("it goes");
+    };
+    let look = |scene: &Scene| scene.path("tmp/a").metadata().ok().map(|about| about.permissions().mode() & 0o777);
+    assert_eq!(after(history, look), BTreeSet::from([None, Some(0o600)]));
+}
+
+#[test]
+fn after_many_changes_the_first_are_on_the_disk() {
+    let history = |scene: &Scene| {
+        lies(&scene.path("tmp/a"), b"first");
+        SimDisk.rename(&scene.path("tmp/a"), &scene.path("outbox/a")).expect("its name");
+        for number in 0..512 {
+            SimDisk.create_new(&scene.path(&format!("tmp/{number}"))).expect("a file");
+        }
+    };
+    assert!((0..20).all(|seed| {
+        let scene = Scene::new(seed);
+        folders(&scene);
+        history(&scene);
+        scene.power_cut(seed);
+        scene.path("outbox/a").exists()
+    }));
+}
+
+#[test]
+fn a_folder_is_renamed_with_what_is_not_synced_in_it() {
+    let history = |scene: &Scene| {
+        drop(begun(&scene.path("tmp/a"), &words("new")));
+        SimDisk.rename(&scene.path("tmp"), &scene.path("aside")).expect("its name");
+    };
+    let look = |scene: &Scene| {
+        let [old, new] = ["tmp/a", "aside/a"].map(|name| fs::metadata(scene.path(name)).ok().map(|about| about.len()));
+        assert!(old.is_some() != new.is_some());
+        (old.is_some(), old.or(new) == Some(900))
+    };
+    assert_eq!(after(history, look).len(), 4);
+}
+
+#[test]
 fn changes_of_one_name_come_back_from_the_last_on() {
     let history = |scene: &Scene| {
         lies(&scene.path("tmp/a"), b"first");
@@ -154,18 +198,23 @@ fn changes_of_one_name_come_back_from_the_last_on() {
 
 #[test]
 fn a_folder_that_was_made_and_not_synced_goes_with_what_is_in_it() {
-    let history = |scene: &Scene| {
-        let made = fate_of_a_folder(scene);
-        assert!(made.is_err());
-    };
-    assert_eq!(after(history, |scene| scene.path("tmp/deep").exists()), BTreeSet::from([true, false]));
+    let killed = |scene: &Scene| assert!(folders_without_a_sync(scene).is_err());
+    assert_eq!(after(killed, |scene| scene.path("tmp/deep").exists()), BTreeSet::from([true, false]));
     let whole = |scene: &Scene| SimDisk.create_folder(&scene.path("tmp/deep/er")).expect("a folder");
     assert_eq!(after(whole, |scene| scene.path("tmp/deep/er").exists()), BTreeSet::from([true]));
 }
 
 /// Two folders are made, and the run is killed before the first sync.
-fn fate_of_a_folder(scene: &Scene) -> std::io::Result<()> {
+fn folders_without_a_sync(scene: &Scene) -> std::io::Result<()> {
     run(kill(3), || SimDisk.create_folder(&scene.path("tmp/deep/er"))).0
+}
+
+#[test]
+fn a_file_in_the_place_of_a_folder_is_told() {
+    let scene = Scene::new(1);
+    lies(&scene.path("tmp"), b"a file");
+    assert!(SimDisk.create_folder(&scene.path("tmp")).is_err());
+    assert!(SimDisk.create_folder(&scene.path("tmp/deep")).is_err());
 }
 
 #[test]

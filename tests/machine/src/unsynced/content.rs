@@ -204,3 +204,77 @@ fn sectors(bytes: &Range<u64>) -> Range<u64> {
 fn size(bytes: u64) -> usize {
     usize::try_from(bytes).expect("files of a simulation fit into memory")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file, its content as it is now, and everything that each sector and the length have been since the sync.
+    struct History {
+        file: Vec<u8>,
+        content: Content,
+        versions: Vec<Vec<u8>>,
+    }
+
+    impl History {
+        fn of(seed: u64) -> Self {
+            let mut dice = Dice::new(seed);
+            let file = vec![1; dice.below(5000)];
+            let mut history = Self { content: Content::new(file.len() as u64), versions: vec![file.clone()], file };
+            for value in 2..2 + dice.below(8) {
+                history.change(value as u8, &mut dice);
+            }
+            history
+        }
+
+        fn change(&mut self, value: u8, dice: &mut Dice) {
+            let old = self.file.clone();
+            let mut read = |at: u64, into: &mut [u8]| {
+                into.iter_mut().zip(old.iter().skip(size(at))).for_each(|(to, from)| *to = *from);
+                Ok(())
+            };
+            let (at, count) = (dice.below(6000), 1 + dice.below(1500));
+            if dice.below(4) == 0 {
+                self.content.cut(at as u64, &mut read).unwrap();
+                self.file.resize(at, 0);
+            } else {
+                self.content.write(at as u64, &vec![value; count], &mut read).unwrap();
+                self.file.resize(self.file.len().max(at + count), 0);
+                self.file[at..at + count].fill(value);
+            }
+            self.versions.push(self.file.clone());
+        }
+
+        /// Whether the file may hold this: each sector as in some version, and as long as one was or torn in a write.
+        fn allows(&self, left: &[u8]) -> bool {
+            let longest = self.versions.iter().map(Vec::len).max().unwrap();
+            left.len() <= longest
+                && left.chunks(size(SECTOR)).enumerate().all(|(number, found)| {
+                    let at = number * size(SECTOR);
+                    self.versions.iter().any(|version| {
+                        found.iter().enumerate().all(|(byte, value)| version.get(at + byte).unwrap_or(&0) == value)
+                    })
+                })
+        }
+    }
+
+    #[test]
+    fn a_sector_is_left_as_it_was_at_some_time_since_the_sync() {
+        for seed in 0..300 {
+            let history = History::of(seed);
+            for cut in 0..20 {
+                let left = history.content.after_cut(&history.file, &mut Dice::new(cut));
+                assert!(history.allows(&left), "seed {seed}, cut {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn everything_or_nothing_may_be_left_and_much_between_them() {
+        let history = History::of(4);
+        let left = |cut| history.content.after_cut(&history.file, &mut Dice::new(cut));
+        let found: std::collections::BTreeSet<Vec<u8>> = (0..100).map(left).collect();
+        assert!(found.contains(&history.file) && found.contains(&history.versions[0]));
+        assert!(found.len() > 20, "{}", found.len());
+    }
+}

@@ -19,6 +19,9 @@ use crate::dice::Dice;
 use content::Content;
 use names::{Arrived, Change, Grave, Names};
 
+/// What a simulation cannot go on without.
+const READABLE: &str = "the files of the simulation can be read and written";
+
 thread_local!(static UNSYNCED: RefCell<Unsynced> = RefCell::default());
 
 #[derive(Debug, Default)]
@@ -32,6 +35,13 @@ struct Unsynced {
     names: Names,
     /// Roots that are on other machines.
     elsewhere: Vec<PathBuf>,
+}
+
+/// A file as it was when it lost its name.
+#[derive(Debug)]
+pub(crate) struct Last {
+    bytes: Vec<u8>,
+    permissions: fs::Permissions,
 }
 
 /// What a power cut took.
@@ -57,9 +67,9 @@ impl Unsynced {
         &mut entry.1
     }
 
-    fn bury(&mut self, path: &Path, bytes: Vec<u8>) -> Grave {
+    fn bury(&mut self, path: &Path, last: Last) -> Grave {
         self.lengths.remove(path);
-        Grave { bytes, content: self.contents.remove(path).map(|(_, content)| content) }
+        Grave { last, content: self.contents.remove(path).map(|(_, content)| content) }
     }
 
     /// What lies at one path, or below it, lies at another.
@@ -108,7 +118,7 @@ impl Unsynced {
         }
         for grave in names.graves() {
             if let Some(content) = grave.content.take() {
-                grave.bytes = content.after_cut(&grave.bytes, dice);
+                grave.last.bytes = content.after_cut(&grave.last.bytes, dice);
             }
         }
         Ok(changed)
@@ -152,8 +162,12 @@ fn read_old(path: &Path, at: u64, into: &mut [u8]) -> io::Result<()> {
 }
 
 /// Does something with the memory, unless the path is on another machine.
-fn with<T: Default>(path: &Path, work: impl FnOnce(&mut Unsynced) -> T) -> T {
-    UNSYNCED.with_borrow_mut(|unsynced| if unsynced.is_elsewhere(path) { T::default() } else { work(unsynced) })
+fn with(path: &Path, work: impl FnOnce(&mut Unsynced)) {
+    UNSYNCED.with_borrow_mut(|unsynced| {
+        if !unsynced.is_elsewhere(path) {
+            work(unsynced)
+        }
+    });
 }
 
 /// Bytes are about to be written to a file of this length; `read` reads the file as it is.
@@ -164,13 +178,18 @@ pub(crate) fn writing(
     bytes: &[u8],
     read: &mut dyn FnMut(u64, &mut [u8]) -> io::Result<()>,
 ) {
-    // A file that cannot be read as it was would be synced after a cut: kinder than a disk, but never wrong.
-    let _ = with(path, |unsynced| unsynced.content(path, length).write(offset, bytes, read).ok());
+    with(path, |unsynced| {
+        let kept = unsynced.content(path, length).write(offset, bytes, read);
+        kept.expect(READABLE);
+    });
 }
 
 /// A file of this length is about to be given another; `read` reads the file as it is.
 pub(crate) fn cutting(path: &Path, length: u64, new: u64, read: &mut dyn FnMut(u64, &mut [u8]) -> io::Result<()>) {
-    let _ = with(path, |unsynced| unsynced.content(path, length).cut(new, read).ok());
+    with(path, |unsynced| {
+        let kept = unsynced.content(path, length).cut(new, read);
+        kept.expect(READABLE);
+    });
 }
 
 /// Bytes are about to be added to the end of a file that is written from its beginning to its end.
@@ -205,25 +224,28 @@ pub(crate) fn folder_made(path: &Path) {
     with(path, |unsynced| unsynced.names.push(Change::Folder { path: path.to_owned() }));
 }
 
-/// The bytes of a file that is about to lose its name; None if it is no file.
-pub(crate) fn last_bytes(path: &Path) -> Option<Vec<u8>> {
-    path.symlink_metadata().ok().filter(fs::Metadata::is_file)?;
-    fs::read(path).ok()
+/// A file that is about to lose its name; None if it is no file.
+pub(crate) fn last(path: &Path) -> Option<Last> {
+    let about = path.symlink_metadata().ok().filter(fs::Metadata::is_file)?;
+    Some(Last { bytes: fs::read(path).ok()?, permissions: about.permissions() })
 }
 
-/// A file that held these bytes has been removed.
-pub(crate) fn removed(path: &Path, bytes: Vec<u8>) {
+/// A file that was as told has been removed.
+pub(crate) fn removed(path: &Path, last: Last) {
     with(path, |unsynced| {
-        let was = unsynced.bury(path, bytes);
+        let was = unsynced.bury(path, last);
         unsynced.names.push(Change::Removed { path: path.to_owned(), was });
     });
 }
 
-/// A file or folder has been renamed, in the place of a file that held these bytes.
-pub(crate) fn renamed(from: &Path, to: &Path, replaced: Option<Vec<u8>>) {
-    with(to, |unsynced| {
-        let replaced = replaced.map(|bytes| unsynced.bury(to, bytes));
+/// A file or folder has been renamed, in the place of a file that was as told.
+pub(crate) fn renamed(from: &Path, to: &Path, replaced: Option<Last>) {
+    UNSYNCED.with_borrow_mut(|unsynced| {
+        let replaced = replaced.map(|last| unsynced.bury(to, last));
         unsynced.moved(from, to);
+        if [from, to].into_iter().any(|path| unsynced.is_elsewhere(path)) {
+            return;
+        }
         let (from, to) = (from.to_owned(), to.to_owned());
         unsynced.names.push(Change::Renamed { from, to, replaced, arrived: Arrived::Unsure });
     });
@@ -239,8 +261,8 @@ pub fn elsewhere(root: &Path) {
     });
 }
 
-/// All that lies below these roots is on the disk for certain, as after a quiet minute. To be called when files have been
-/// put there by other means, such as a backup that was copied back.
+/// All that lies below these roots is on the disk for certain, as after a quiet minute. To be called when the scene is
+/// made, and when files have been put there by other means, such as a backup that was copied back.
 pub fn settle(roots: &[&Path]) {
     let roots: Vec<PathBuf> = roots.iter().map(|root| whole(root)).collect();
     UNSYNCED.with_borrow_mut(|unsynced| unsynced.forget(&roots));
@@ -255,7 +277,7 @@ pub fn settle(roots: &[&Path]) {
 pub fn power_cut(roots: &[&Path], seed: u64) -> PowerCut {
     let roots: Vec<PathBuf> = roots.iter().map(|root| whole(root)).collect();
     let cut = UNSYNCED.with_borrow_mut(|unsynced| unsynced.cut(&roots, &mut Dice::new(seed)));
-    cut.expect("the files of the simulation can be read and written")
+    cut.expect(READABLE)
 }
 
 /// Begins anew.

@@ -8,6 +8,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::Last;
 use super::content::Content;
 use crate::dice::Dice;
 
@@ -17,11 +18,20 @@ const WAITING_MAX: usize = 512;
 /// A file that has lost its name.
 #[derive(Debug)]
 pub(super) struct Grave {
-    pub(super) bytes: Vec<u8>,
+    pub(super) last: Last,
     /// What of it was not synced.
     pub(super) content: Option<Content>,
 }
 
+impl Grave {
+    /// Returns whether the file has its name again.
+    fn rise(self, path: &Path) -> bool {
+        let Last { bytes, permissions } = self.last;
+        fs::write(path, bytes).and_then(|()| fs::set_permissions(path, permissions)).is_ok()
+    }
+}
+
+/// A change of names.
 #[derive(Debug)]
 pub(super) enum Change {
     File { path: PathBuf },
@@ -149,11 +159,11 @@ impl Change {
         match self {
             Self::File { path } => fs::remove_file(path).is_ok(),
             Self::Folder { path } => fs::remove_dir_all(path).is_ok(),
-            Self::Removed { path, was } => fs::write(path, was.bytes).is_ok(),
+            Self::Removed { path, was } => was.rise(&path),
             Self::Renamed { from, to, arrived: Arrived::Surely, .. } => fs::copy(to, from).is_ok(),
             Self::Renamed { from, to, replaced, .. } => {
                 let is_back = fs::rename(&to, &from).is_ok();
-                is_back && replaced.is_none_or(|old| fs::write(to, old.bytes).is_ok())
+                is_back && replaced.is_none_or(|old| old.rise(&to))
             }
         }
     }

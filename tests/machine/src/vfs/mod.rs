@@ -142,10 +142,10 @@ unsafe extern "C" fn delete(vfs: *mut ffi::sqlite3_vfs, name: *const c_char, syn
         if fate::meet("db-delete").is_err() {
             return ffi::SQLITE_IOERR_DELETE;
         }
-        let bytes = unsynced::last_bytes(&path);
+        let last = unsynced::last(&path);
         let code = system!(vfs.xDelete(name, 0) else ffi::SQLITE_IOERR_DELETE);
-        if let Some(bytes) = bytes.filter(|_| code == ffi::SQLITE_OK) {
-            unsynced::removed(&path, bytes);
+        if let Some(last) = last.filter(|_| code == ffi::SQLITE_OK) {
+            unsynced::removed(&path, last);
         }
         if code != ffi::SQLITE_OK || sync_folder == 0 {
             return code;
