@@ -1,0 +1,202 @@
+//! What befalls the run under way on this thread.
+//!
+//! Owns the plan of a run, the counting of the calls that can fail, and what every thread's runs have met. Invariants: a
+//! refused call does nothing, but for a failing write, which may have written a part; after a kill every call is refused
+//! until the next run begins, so that nothing can be tidied up. Outside of a run nothing is counted and nothing fails.
+//! Leaves to the disk and to SQLite's files in which words they refuse.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Mutex;
+
+use packhorse_shared::seam::{Step, Steps};
+
+/// The number of EIO on every system that has it.
+const EIO: i32 = 5;
+
+/// The calls for which a full disk has no room.
+const NEED_ROOM: [&str; 5] = ["disk-create", "disk-create-folder", "disk-write", "db-open", "db-write"];
+
+/// How a disk fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fault {
+    /// There is no room (ENOSPC).
+    Full,
+    /// The device does not answer (EIO).
+    Broken,
+}
+
+/// What happens when its time has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum End {
+    /// The call fails; those after it work.
+    Once(Fault),
+    /// From the call on all fail that the fault concerns: those that need room, or all of a disk.
+    FromThenOn(Fault),
+    /// The run is killed before the call does anything.
+    Kill,
+}
+
+/// What befalls a run, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fate {
+    /// The number of the call, from 1.
+    pub at: u64,
+    /// What happens there.
+    pub end: End,
+}
+
+/// Why a call does nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The disk fails.
+    Failed(Fault),
+    /// The run has been killed.
+    Dead,
+}
+
+impl From<Refusal> for io::Error {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Failed(Fault::Full) => io::ErrorKind::StorageFull.into(),
+            Refusal::Failed(Fault::Broken) => io::Error::from_raw_os_error(EIO),
+            Refusal::Dead => io::Error::other("the simulated run has been killed"),
+        }
+    }
+}
+
+/// How often a point was reached, and what happened there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Met {
+    /// How often a living run came to it.
+    pub reached: u64,
+    /// How often it found no room.
+    pub full: u64,
+    /// How often it found the device broken.
+    pub broken: u64,
+    /// How often a run was killed there.
+    pub killed: u64,
+}
+
+static TALLY: Mutex<BTreeMap<&'static str, Met>> = Mutex::new(BTreeMap::new());
+
+thread_local!(static RUN: RefCell<Run> = RefCell::default());
+
+#[derive(Debug, Default)]
+struct Run {
+    planned: Option<Fate>,
+    fate: Option<Fate>,
+    calls: u64,
+    standing: Standing,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Standing {
+    #[default]
+    None,
+    UnderWay,
+    Dead,
+}
+
+impl Run {
+    fn meet(&mut self, point: &str) -> Result<(), Refusal> {
+        self.calls += 1;
+        let Some(fate) = self.fate.filter(|fate| self.calls >= fate.at) else { return Ok(()) };
+        match fate.end {
+            End::Once(fault) => {
+                self.fate = None;
+                Err(Refusal::Failed(fault))
+            }
+            End::FromThenOn(fault) if concerns(fault, point) => Err(Refusal::Failed(fault)),
+            End::FromThenOn(_) => Ok(()),
+            End::Kill => {
+                self.standing = Standing::Dead;
+                Err(Refusal::Dead)
+            }
+        }
+    }
+}
+
+fn concerns(fault: Fault, point: &str) -> bool {
+    match fault {
+        Fault::Full => NEED_ROOM.contains(&point),
+        Fault::Broken => point.starts_with("disk-") || point.starts_with("db-"),
+    }
+}
+
+/// Plans what befalls the next run that begins; None lets it come to its own end.
+pub fn plan(fate: Option<Fate>) {
+    RUN.with_borrow_mut(|run| run.planned = fate);
+}
+
+/// Begins a run under the plan, which is used up by it. Calls are counted from 1.
+pub fn begin() {
+    RUN.with_borrow_mut(|run| {
+        *run = Run { fate: run.planned.take(), standing: Standing::UnderWay, ..Run::default() };
+    });
+}
+
+/// Ends the run: what follows is not counted, and does not fail, until another begins. The count stays to be read.
+pub fn end() {
+    RUN.with_borrow_mut(|run| run.standing = Standing::None);
+}
+
+/// Whether the run has been killed.
+pub fn is_dead() -> bool {
+    RUN.with_borrow(|run| run.standing == Standing::Dead)
+}
+
+/// How many calls the run has made that could fail, or the last one if none is under way.
+pub fn calls() -> u64 {
+    RUN.with_borrow(|run| run.calls)
+}
+
+/// Asks whether a call may be made. On a thread without a simulation, and outside of a run, it always may.
+pub fn meet(point: &'static str) -> Result<(), Refusal> {
+    if !crate::is_armed() {
+        return Ok(());
+    }
+    let asked = RUN.with_borrow_mut(|run| match run.standing {
+        Standing::None => None,
+        Standing::Dead => Some(Err(Refusal::Dead)),
+        Standing::UnderWay => {
+            let answer = run.meet(point);
+            note(point, answer);
+            Some(answer)
+        }
+    });
+    asked.unwrap_or(Ok(()))
+}
+
+fn note(point: &'static str, answer: Result<(), Refusal>) {
+    let mut tally = TALLY.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let met = tally.entry(point).or_default();
+    met.reached += 1;
+    match answer {
+        Ok(()) => {}
+        Err(Refusal::Failed(Fault::Full)) => met.full += 1,
+        Err(Refusal::Failed(Fault::Broken)) => met.broken += 1,
+        Err(Refusal::Dead) => met.killed += 1,
+    }
+}
+
+/// What the runs of all threads of this process have met, point by point.
+pub fn tally() -> BTreeMap<&'static str, Met> {
+    TALLY.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+}
+
+/// Nothing is planned and no run is under way.
+pub(crate) fn clear() {
+    RUN.set(Run::default());
+}
+
+/// The durable steps as calls that can fail; each step's point is its name.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SimSteps;
+
+impl Steps for SimSteps {
+    fn reached(&self, step: Step) -> io::Result<()> {
+        Ok(meet(step.name())?)
+    }
+}

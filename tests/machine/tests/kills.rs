@@ -1,0 +1,85 @@
+//! Kills: nothing on the disk changes afterwards, whatever is tried, until the next run begins.
+
+use std::io::Write;
+
+use packhorse_shared::seam::{Disk, write_durably};
+use rusqlite::Connection;
+use simulated_machine::{SimDisk, fate};
+
+use crate::scene::{Found, Keeping, Scene, below, kill, look, make, open, run, write};
+
+const WAL: Keeping = Keeping { journal: "WAL", synchronous: "FULL" };
+const ROLLBACK: Keeping = Keeping { journal: "DELETE", synchronous: "FULL" };
+
+/// Everything that a run might do to tidy up.
+fn tidy_up(scene: &Scene, connection: Connection) {
+    assert!(write_durably(&SimDisk, &scene.path("reason"), b"why").is_err());
+    assert!(SimDisk.create_new(&scene.path("new")).is_err());
+    assert!(SimDisk.create_folder(&scene.path("folder")).is_err());
+    assert!(SimDisk.rename(&scene.path("kept"), &scene.path("gone")).is_err());
+    assert!(SimDisk.remove(&scene.path("kept")).is_err());
+    assert!(SimDisk.sync_file(&scene.path("kept")).is_err());
+    assert!(SimDisk.sync_folder(scene.root()).is_err());
+    let _ = connection.execute_batch("ROLLBACK");
+    assert!(connection.execute_batch("DELETE FROM t; VACUUM").is_err());
+    let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+    drop(connection);
+    let again = Connection::open(scene.path("other.db"));
+    assert!(again.and_then(|again| again.execute_batch("CREATE TABLE u(x)")).is_err());
+}
+
+#[test]
+fn nothing_changes_after_a_kill() {
+    for keeping in [WAL, ROLLBACK] {
+        for seed in 0..60 {
+            let scene = Scene::new(seed);
+            let database = scene.path("crm.db");
+            make(&database, keeping);
+            write(&database, keeping);
+            write_durably(&SimDisk, &scene.path("kept"), b"kept").expect("a file");
+            let connection = open(&database, keeping).expect("a database");
+            let ((), _) = run(kill(1 + below(60)), || {
+                let mut log = None;
+                while !fate::is_dead() {
+                    let _ = connection.execute_batch("UPDATE t SET words = words || 'y'");
+                    log = log.or_else(|| SimDisk.create_new(&scene.path("log")).ok());
+                    let _ = log.as_mut().map(|log| log.write_all(b"line"));
+                }
+                let at_death = scene.files();
+                tidy_up(&scene, connection);
+                assert!(log.is_none_or(|mut log| log.write_all(b"last").is_err()));
+                assert!(at_death == scene.files(), "{keeping:?}, seed {seed}");
+            });
+            assert!(matches!(look(&database), Found::Whole(last) if last > 0), "{keeping:?}, seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn a_killed_run_can_read_and_lets_go_of_its_locks() {
+    let scene = Scene::new(5);
+    let database = scene.path("crm.db");
+    make(&database, WAL);
+    write(&database, WAL);
+    let killed = open(&database, WAL).expect("a database");
+    run(kill(1), || {
+        killed.execute_batch("BEGIN IMMEDIATE").expect("a lock is no change");
+        assert!(killed.execute("DELETE FROM t", []).and_then(|_| killed.execute("COMMIT", [])).is_err());
+        assert!(fate::is_dead());
+        let count: i64 = killed.query_row("SELECT count(*) FROM t", [], |row| row.get(0)).expect("it can be read");
+        assert!(count > 0);
+        drop(killed);
+    });
+    let before = look(&database);
+    assert!(write(&database, WAL) > 0, "another program can write");
+    assert!(matches!((before, look(&database)), (Found::Whole(then), Found::Whole(now)) if then < now));
+}
+
+#[test]
+fn the_run_after_a_kill_lives() {
+    let scene = Scene::new(5);
+    let (killed, calls) = run(kill(2), || write_durably(&SimDisk, &scene.path("a"), b"a"));
+    assert!(killed.is_err() && calls == 2);
+    let (done, calls) = run(None, || write_durably(&SimDisk, &scene.path("a"), b"a"));
+    assert!(done.is_ok() && calls > 3);
+}
