@@ -5,8 +5,9 @@
 //! on one of its own. Leaves to the seams what each part does, and to the system what has no seam: the current folder, the
 //! environment, locks, reading, and how long something takes.
 
+use packhorse_shared::seam::Stop;
 use packhorse_shared::seam::{OsClock, OsDisk, OsRandom, Steps, World};
-use packhorse_transport::{Dial, FolderDial};
+use packhorse_transport::{Dial, FolderDial, OsStopwatch, Stopwatch};
 
 /// The outside world, as a command meets it.
 #[derive(Clone, Copy)]
@@ -15,6 +16,8 @@ pub struct Machine {
     pub world: World<'static>,
     /// How relays are reached.
     pub dial: &'static dyn Dial,
+    /// Starts what measures a call, and waits in it, until it is asked to stop.
+    pub start: fn(Stop) -> Box<dyn Stopwatch>,
 }
 
 /// How the real machine reaches relays.
@@ -25,7 +28,7 @@ impl Machine {
     /// durable step, if the program has read from its environment where.
     pub fn real() -> Self {
         let world = World { clock: &OsClock, random: &OsRandom, disk: &OsDisk, steps: listener() };
-        Self { world, dial: &FOLDERS }
+        Self { world, dial: &FOLDERS, start: |stop| Box::new(OsStopwatch::start(stop)) }
     }
 }
 

@@ -10,9 +10,9 @@ use packhorse_shared::id::NodeName;
 use packhorse_shared::link::Role;
 use packhorse_shared::replica::Replica;
 use packhorse_shared::replica::sqlite::SqliteReplica;
-use packhorse_shared::seam::{Step, World};
+use packhorse_shared::seam::{Step, Stop, World};
 use packhorse_shared::spool::Spool;
-use packhorse_transport::Dial;
+use packhorse_transport::{Dial, Stopwatch};
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
@@ -33,6 +33,8 @@ pub struct Node {
     pub world: World<'static>,
     /// How its relays are reached.
     pub dial: &'static dyn Dial,
+    /// Starts what measures a call.
+    pub start: fn(Stop) -> Box<dyn Stopwatch>,
     /// Whether its ledger refused to be kept in this run: that is told once and not tried again.
     pub ledger_refused: bool,
 }
@@ -51,9 +53,9 @@ impl Node {
             let hint = format!("`database` in {} names it", home.config_path().display());
             if failure.exit() == Exit::Usage { failure.hint(hint) } else { failure }
         })?;
-        let Machine { world, dial } = context.machine;
+        let Machine { world, dial, start } = context.machine;
         let replica = replica.with_steps(world.steps);
-        let node = Self { home, config, replica, world, dial, ledger_refused: false };
+        let node = Self { home, config, replica, world, dial, start, ledger_refused: false };
         node.check_belonging()?;
         Ok(node)
     }

@@ -15,7 +15,7 @@ use packhorse_shared::link::{Role, Standing};
 use packhorse_shared::replica::{Replica, StoredLink};
 use packhorse_shared::seam::{Step, Stop, World};
 use packhorse_shared::spool::Spool;
-use packhorse_transport::{Dial, Link, LinkReport, OsStopwatch, Outcome, Report, Run};
+use packhorse_transport::{Dial, Link, LinkReport, Outcome, Report, Run, Stopwatch};
 
 use super::files::{BundleFiles, NodeSpool};
 use super::{relays, role};
@@ -33,6 +33,7 @@ pub struct Call {
     folder_of_tmp: PathBuf,
     world: World<'static>,
     dial: &'static dyn Dial,
+    start: fn(Stop) -> Box<dyn Stopwatch>,
     links: Vec<Link>,
     states: Vec<StoredLink>,
     before: Stock,
@@ -59,6 +60,7 @@ impl Call {
             folder_of_tmp: node.home.tmp(),
             world: node.world,
             dial: node.dial,
+            start: node.start,
             links: links(node)?,
             states: node.replica.links()?,
             before: node.stock()?,
@@ -74,7 +76,7 @@ impl Call {
             inspect: &inspect,
             disk: self.world.disk,
             steps: self.world.steps,
-            stopwatch: &OsStopwatch::start(stop.clone()),
+            stopwatch: &*(self.start)(stop.clone()),
             network: self.network,
             budget,
         };

@@ -37,7 +37,7 @@ impl Random for Still {
 pub fn machine(now: u64) -> Machine {
     let still: &'static Still = Box::leak(Box::new(Still { now, drawn: AtomicU64::new(0) }));
     let world = World { clock: still, random: still, disk: &OsDisk, steps: &Uninterrupted };
-    Machine { world, dial: &FOLDERS }
+    Machine { world, dial: &FOLDERS, ..Machine::real() }
 }
 
 /// One whose disk is full.

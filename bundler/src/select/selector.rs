@@ -168,7 +168,8 @@ impl<'a> Selector<'a> {
         for field in &remains.fields {
             let Some(mark) = field.mark.filter(|mark| self.owed.includes(*mark)) else { continue };
             let position = self.columns().find(|(_, column)| column.id == field.column).map(|(at, _)| at);
-            let is_existence = field.column == ColumnId::EXISTENCE;
+            // Of a record that has fields this is only the word to remotes that it is withdrawn.
+            let is_existence = field.column == ColumnId::EXISTENCE && self.table.shape.columns.is_empty();
             let Some(column) = position.or(is_existence.then_some(0)) else { continue };
             let left = |at: usize| self.table.shape.columns.get(at).and_then(|column| remains.get(column.id));
             let refers_to = self

@@ -1,0 +1,105 @@
+//! What can happen in a simulation, and the schedule of a seed.
+//!
+//! Invariant: every event has dice of its own, so that one can be left out of a schedule without changing what the others
+//! do; that is what makes a failing schedule shrink.
+
+use crate::dice::Dice;
+
+/// What may happen in a story. A seed draws which of them do, so that each is also seen without the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Climate {
+    /// Runs are killed, disks fail, the power goes.
+    pub crashes: bool,
+    /// The relay loses, doubles, delays and damages files.
+    pub relay: bool,
+    /// Clocks jump and drift.
+    pub clocks: bool,
+    /// Databases and homes are put back from older copies; packages are made anew.
+    pub backups: bool,
+    /// Sets and their parameters change.
+    pub sets: bool,
+    /// Laptops are away for months.
+    pub absence: bool,
+}
+
+impl Climate {
+    /// That of a seed.
+    pub fn of(seed: u64) -> Self {
+        let mut dice = Dice::new(seed, 11);
+        Self {
+            crashes: dice.percent(60),
+            relay: dice.percent(60),
+            clocks: dice.percent(35),
+            backups: dice.percent(30),
+            sets: dice.percent(40),
+            absence: dice.percent(40),
+        }
+    }
+}
+
+/// A kind of event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// An application's transaction.
+    Edit,
+    /// `sync`, `transfer`, `apply` or `bundle --now`.
+    Run,
+    /// The same, and something befalls it.
+    Crash,
+    /// A second run, or an application's transaction, in the middle of a run.
+    TwoAtOnce,
+    /// The relay does something to a file.
+    Relay,
+    /// Time passes.
+    Time,
+    /// A clock is set, forward or back.
+    Clock,
+    /// A copy of a node is kept.
+    Keep,
+    /// A copy is put back.
+    PutBack,
+    /// A remote's package is made again.
+    PackAgain,
+    /// A ledger is deleted or damaged.
+    Ledger,
+    /// Sets or parameters change.
+    Sets,
+}
+
+/// An event: its kind and its own dice.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// Its place in the whole schedule.
+    pub number: usize,
+    /// What it is.
+    pub kind: Kind,
+    /// What else of it is drawn.
+    pub dice: Dice,
+}
+
+/// The schedule of a seed.
+pub fn schedule(seed: u64, climate: &Climate) -> Vec<Event> {
+    let length = 30 + Dice::new(seed, 12).below(60);
+    (0..usize::try_from(length).expect("a short story")).map(|number| event(seed, number, climate)).collect()
+}
+
+fn event(seed: u64, number: usize, climate: &Climate) -> Event {
+    let mut dice = Dice::new(seed.wrapping_mul(1_000) + number as u64, 13);
+    let kind = match dice.below(100) {
+        0..=35 => Kind::Edit,
+        36..=58 => Kind::Run,
+        59..=74 if climate.crashes => Kind::Crash,
+        59..=74 => Kind::Run,
+        75 | 76 => Kind::TwoAtOnce,
+        77..=82 if climate.relay => Kind::Relay,
+        83..=86 => Kind::Time,
+        87 | 88 if climate.clocks => Kind::Clock,
+        89..=91 if climate.backups => Kind::Keep,
+        92 | 93 if climate.backups => Kind::PutBack,
+        94 if climate.backups => Kind::PackAgain,
+        95 if climate.crashes => Kind::Ledger,
+        96 | 97 if climate.sets => Kind::Sets,
+        _ => Kind::Edit,
+    };
+    Event { number, kind, dice }
+}

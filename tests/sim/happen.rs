@@ -1,0 +1,294 @@
+//! What events do to a world.
+
+use std::cell::RefCell;
+use std::fs;
+use std::rc::Rc;
+
+use packhorse::Ran;
+use packhorse_transport::faulty::Fault;
+use simulated_machine::fate::{self, End, Fate};
+
+use crate::application::{self, Pen, Picture};
+use crate::cast;
+use crate::dice::Dice;
+use crate::event::{Event, Kind};
+use crate::ids::At;
+use crate::machinery;
+use crate::node::{Part, copy_folder, files};
+use crate::shares::Share;
+use crate::tally;
+use crate::world::World;
+
+const COMMANDS: [&[&str]; 6] = [&["sync"], &["sync"], &["sync"], &["transfer"], &["apply"], &["bundle", "--now"]];
+
+/// Lets an event happen.
+pub fn happen(world: &mut World, event: &Event) {
+    let mut dice = event.dice.clone();
+    let at = dice.pick(&world.all().collect::<Vec<_>>()).expect("nodes");
+    tally::count(event.kind);
+    match event.kind {
+        Kind::Edit => world.edit(at, &mut dice),
+        Kind::Run => run(world, at, &mut dice),
+        Kind::Crash => crash(world, at, &mut dice),
+        Kind::TwoAtOnce => two_at_once(world, at, &mut dice),
+        Kind::Relay => relay(world, &mut dice),
+        Kind::Time => time(world, &mut dice),
+        Kind::Clock => clock(world, at, &mut dice),
+        Kind::Keep => keep(world, at),
+        Kind::PutBack => put_back(world, at, &mut dice),
+        Kind::PackAgain => pack_again(world, at),
+        Kind::Ledger => ledger(world, at, &mut dice),
+        Kind::Sets => sets(world, &mut dice),
+    }
+}
+
+/// A run that nothing befalls but perhaps the line.
+fn run(world: &mut World, at: At, dice: &mut Dice) {
+    let words = dice.pick(&COMMANDS).expect("commands");
+    let breaks = world.climate.relay && dice.percent(20);
+    if breaks {
+        let at = 1 + dice.below(12);
+        let faults =
+            [Fault::Before(at), Fault::After(at), Fault::DeadFrom(at), Fault::Cut(1 + at % 3, dice.below(900))];
+        let fault = dice.pick(&faults).expect("faults");
+        tally::line(&fault);
+        machinery::line(Some(fault));
+    }
+    let ran = world.run(at, words);
+    machinery::line(None);
+    let may_fail = breaks || !world.relay.is_there();
+    let ends: &[u8] = if may_fail { &[0, 1, 3, 4] } else { &[0, 3] };
+    end(world, at, words, &ran, ends);
+}
+
+/// What must be so of the end of a run, and of what it left.
+fn end(world: &mut World, at: At, words: &[&str], ran: &Ran, ends: &[u8]) {
+    if !ends.contains(&ran.exit) && !waits_for_receiver(ran) {
+        world.fail("exit", &format!("{words:?} ended with {}: {}{}", ran.exit, ran.out, ran.err));
+    }
+    if words[0] != "transfer" && [0, 3].contains(&ran.exit) {
+        world.harvested(at);
+    }
+    world.see(at);
+}
+
+/// A bundle that was damaged on the relay before its sender knew that it had arrived stays until its receiver has seen it.
+pub fn waits_for_receiver(ran: &Ran) -> bool {
+    ran.exit == 1 && ran.err.contains("hint: wait: the receiver clears it away")
+}
+
+/// A run that is killed, or whose disk fails; or the power goes.
+fn crash(world: &mut World, at: At, dice: &mut Dice) {
+    let words = dice.pick(&COMMANDS).expect("commands");
+    let most = world.nodes[at.0].calls.max(40) + 20;
+    let ends = [
+        End::Kill,
+        End::Kill,
+        End::Kill,
+        End::Once(fate::Fault::Full),
+        End::Once(fate::Fault::Broken),
+        End::FromThenOn(fate::Fault::Full),
+        End::FromThenOn(fate::Fault::Broken),
+    ];
+    let planned = Fate { at: 1 + dice.below(most), end: dice.pick(&ends).expect("ends") };
+    fate::plan(Some(planned));
+    world.tell(format!("  {planned:?}"));
+    let ran = world.run(at, words);
+    let dead = world.nodes[at.0].died;
+    if dice.percent(if dead { 60 } else { 15 }) {
+        power_cut(world, at, dice);
+    }
+    if dead {
+        return world.see(at);
+    }
+    let ends: &[u8] = &[0, 1, 2, 3, 4];
+    end(world, at, words, &ran, ends);
+}
+
+fn power_cut(world: &mut World, at: At, dice: &mut Dice) {
+    let folder = world.nodes[at.0].folder.clone();
+    let lost = simulated_machine::power_cut(&[&folder], dice.throw());
+    tally::power_cut();
+    world.tell(format!("  the power goes: {lost:?}"));
+}
+
+/// What an application did in the middle of a run.
+type Meanwhile = Rc<RefCell<Option<(Picture, Picture, String, u32)>>>;
+
+/// In the middle of a run somebody runs another one, or the application writes.
+fn two_at_once(world: &mut World, at: At, dice: &mut Dice) {
+    let words = dice.pick(&COMMANDS).expect("commands");
+    let steps = 1 + dice.below(20);
+    let meanwhile = Meanwhile::default();
+    let (mut node, now) = (world.nodes[at.0].clone(), world.now);
+    if dice.percent(50) {
+        let second = dice.pick(&COMMANDS).expect("commands");
+        machinery::between(steps, Box::new(move || drop(node.run(second, now))));
+        world.tell(format!("  after {steps} steps, also {}", second.join(" ")));
+    } else {
+        let (mut dice, mut serial, slot) = (dice.clone(), world.serial, meanwhile.clone());
+        machinery::between(
+            steps,
+            Box::new(move || {
+                let connection = node.open();
+                connection.busy_timeout(std::time::Duration::ZERO).expect("a setting");
+                let before = application::look(&connection).expect("a picture");
+                let sql = Pen { picture: &before, dice: &mut dice, serial: &mut serial }.transaction();
+                // Where the run holds the lock the application would wait.
+                let _ = application::write(&connection, &sql);
+                let after = application::look(&connection).expect("a picture");
+                slot.replace(Some((before, after, sql, serial)));
+            }),
+        );
+    }
+    let ran = world.run(at, words);
+    machinery::nothing_between();
+    if words[0] != "transfer" && [0, 3].contains(&ran.exit) {
+        world.harvested(at);
+    }
+    if let Some((before, after, sql, serial)) = meanwhile.take() {
+        world.tell(format!("  after {steps} steps the application: {sql}"));
+        world.serial = serial;
+        world.wrote(at, &before, &after);
+    }
+    let ends: &[u8] = if world.relay.is_there() { &[0, 3] } else { &[0, 1, 3, 4] };
+    if !ends.contains(&ran.exit) && !waits_for_receiver(&ran) {
+        world.fail("exit", &format!("{words:?} ended with {}: {}{}", ran.exit, ran.out, ran.err));
+    }
+    world.see(at);
+}
+
+fn relay(world: &mut World, dice: &mut Dice) {
+    if let Some((mishap, what)) = world.relay.mishap(dice) {
+        tally::mishap(mishap);
+        world.tell(format!("relay: {mishap:?} {what}"));
+    }
+}
+
+fn time(world: &mut World, dice: &mut Dice) {
+    let hours =
+        if world.climate.absence && dice.percent(25) { 24 * (20 + dice.below(100)) } else { 1 + dice.below(30) };
+    world.tell(format!("{hours} hours pass"));
+    world.pass(hours * 3_600_000);
+}
+
+/// Forward or back by up to half a day, or right again.
+fn clock(world: &mut World, at: At, dice: &mut Dice) {
+    let half_a_day = 12 * 3_600_000;
+    let offset = if dice.percent(30) { 0 } else { dice.below(2 * half_a_day) as i64 - half_a_day as i64 };
+    world.nodes[at.0].offset = offset;
+    world.tell(format!("the clock of {} is off by {offset} ms", world.nodes[at.0].name));
+    world.pass(0);
+}
+
+fn kept(world: &World, at: At) -> std::path::PathBuf {
+    world.root().join("kept").join(world.nodes[at.0].name)
+}
+
+fn keep(world: &mut World, at: At) {
+    let copy = kept(world, at);
+    let _ = fs::remove_dir_all(&copy);
+    copy_folder(&world.nodes[at.0].folder, &copy);
+    world.tell(format!("a copy of {} is kept", world.nodes[at.0].name));
+}
+
+fn put_back(world: &mut World, at: At, dice: &mut Dice) {
+    let copy = kept(world, at);
+    if !copy.exists() {
+        return;
+    }
+    let part = dice.pick(&[Part::Database, Part::Database, Part::Home, Part::Both]).expect("parts");
+    world.tell(format!("{} is put back: {part:?}", world.nodes[at.0].name));
+    tally::put_back(part);
+    if part != Part::Home {
+        world.lose(at);
+    }
+    part.put_back(&copy, &world.nodes[at.0]);
+    simulated_machine::settle(&[&world.nodes[at.0].folder]);
+    world.see(at);
+}
+
+fn pack_again(world: &mut World, at: At) {
+    let Some(hub) = world.nodes[at.0].hub else { return };
+    if world.is_hub(at) {
+        return;
+    }
+    let name = world.nodes[at.0].name;
+    world.tell(format!("{name} gets a new package"));
+    world.lose(at);
+    let _ = fs::remove_dir_all(kept(world, at));
+    let small = fs::read_to_string(world.nodes[at.0].home().join("packhorse.toml")).expect("a configuration");
+    let file = world.nodes[at.0].folder.join("package.rdb");
+    let _ = fs::remove_file(&file);
+    let packed = world.run(hub, &["remote", "pack", name, "-o", &cast::text(&file), "--no-passphrase"]);
+    if ![0, 3, 4].contains(&packed.exit) {
+        world.fail("exit", &format!("remote pack ended with {}: {}", packed.exit, packed.err));
+    }
+    world.harvested(hub);
+    world.see(hub);
+    fs::remove_dir_all(world.nodes[at.0].home()).expect("the home goes");
+    for ending in ["", "-wal", "-shm"] {
+        let _ = fs::remove_file(world.nodes[at.0].folder.join(format!("app.db{ending}")));
+    }
+    let database = cast::text(&world.nodes[at.0].database());
+    let restored = world.run(at, &["restore", &cast::text(&file), "--database", &database]);
+    if restored.exit != 0 {
+        world.fail("exit", &format!("restore ended with {}: {}", restored.exit, restored.err));
+    }
+    cast::make_movable(&world.nodes[at.0], world.root());
+    if small.contains("\nbundle_max") {
+        world.nodes[at.0].edit_config(|words| words.replace("# bundle_max = \"256 KiB\"", "bundle_max = \"1 KiB\""));
+    }
+    simulated_machine::settle(&[&world.nodes[at.0].folder]);
+    world.see(at);
+}
+
+/// The ledger is deleted, or a file of it is cut or has other bytes.
+fn ledger(world: &mut World, at: At, dice: &mut Dice) {
+    let folder = world.nodes[at.0].home().join("ledger");
+    world.tell(format!("the ledger of {} is damaged", world.nodes[at.0].name));
+    if dice.percent(40) {
+        let _ = fs::remove_dir_all(folder);
+        return;
+    }
+    let Some(file) = dice.pick(&files(&folder)) else { return };
+    let mut content = fs::read(&file).expect("a file of the ledger");
+    let from = dice.below(content.len() as u64) as usize;
+    if dice.percent(50) {
+        content.truncate(from);
+    } else {
+        content.iter_mut().skip(from).take(64).for_each(|byte| *byte = !*byte);
+    }
+    fs::write(file, content).expect("a file of the ledger");
+}
+
+/// Somebody else's companies, or those of nobody too, or not any more.
+fn sets(world: &mut World, dice: &mut Dice) {
+    let before = world.terms;
+    let with_sales: Vec<At> =
+        world.all().filter(|at| matches!(world.nodes[at.0].share, Share::Sales(_)) && !world.is_hub(*at)).collect();
+    let Some(at) = dice.pick(&with_sales) else { return };
+    if dice.percent(50) {
+        world.terms.free = !before.free;
+        let after = world.terms;
+        for node in &world.nodes {
+            node.edit_config(|words| words.replace(&before.text(), &after.text()));
+        }
+        world.tell(format!("{after:?}"));
+    } else {
+        let hub = world.nodes[at.0].hub.expect("a hub");
+        let (old, name) = (world.nodes[at.0].share, world.nodes[at.0].name);
+        let new = Share::Sales(if old == Share::Sales("alice") { "bob" } else { "alice" });
+        world.nodes[hub.0].edit_config(|words| {
+            assert!(words.contains(&old.text(name)), "{words}");
+            words.replace(&old.text(name), &new.text(name))
+        });
+        world.nodes[at.0].share = new;
+        world.tell(format!("{name} has {new:?}"));
+    }
+    let hubs: Vec<At> = world.all().filter(|at| world.is_hub(*at)).collect();
+    for hub in hubs {
+        let picture = cast::look(&world.nodes[hub.0]);
+        world.admit(hub, &picture);
+    }
+}

@@ -1,0 +1,199 @@
+//! What must be so at any moment of a story, whatever happens.
+//!
+//! Each invariant has a name, by which a failure is told.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
+use std::path::Path;
+
+use crate::application::{Picture, field};
+use crate::ids::{At, Field, Uid};
+use crate::node::files;
+use crate::oracle::SINGULAR;
+use crate::world::{Members, World};
+
+/// Which invariant is broken, and how.
+pub type Complaint = (&'static str, String);
+
+/// What was seen before, and what may be seen.
+#[derive(Clone, Debug, Default)]
+pub struct Judge {
+    /// What each node showed last of each field that is never given a value twice.
+    shown: Vec<BTreeMap<Field, Option<String>>>,
+    /// The clock of each node's database.
+    clocks: Vec<i64>,
+    /// The records that each node may have.
+    members: Members,
+    /// Bundles by their number: sender, receiver, epoch, sequence.
+    numbers: BTreeMap<String, String>,
+    /// Bundles whose content was looked at.
+    read: BTreeSet<String>,
+    /// Nodes that were put back to a copy.
+    put_back: BTreeSet<At>,
+}
+
+impl Judge {
+    /// For so many nodes.
+    pub fn new(nodes: usize) -> Self {
+        Self { shown: vec![BTreeMap::new(); nodes], clocks: vec![0; nodes], ..Self::default() }
+    }
+
+    /// An application made records that this node may have.
+    pub fn wrote(&mut self, at: At, before: &Picture, after: &Picture) {
+        let made = after.keys().filter(|uid| !before.contains_key(*uid)).cloned();
+        self.members.entry(at).or_default().extend(made);
+    }
+
+    /// A remote may have these records.
+    pub fn may_have(&mut self, at: At, members: BTreeSet<Uid>) {
+        self.members.entry(at).or_default().extend(members);
+    }
+
+    /// A node is put back to a copy: it may see again what it saw before.
+    pub fn put_back(&mut self, at: At) {
+        self.shown[at.0].clear();
+        self.clocks[at.0] = 0;
+        self.put_back.insert(at);
+    }
+
+    /// What a node shows now.
+    pub fn note(&mut self, at: At, picture: &Picture) {
+        for (uid, record) in picture {
+            for column in SINGULAR {
+                if let Some(value) = record.cells.get(column) {
+                    self.shown[at.0].insert(field(uid, column), value.clone());
+                }
+            }
+        }
+    }
+
+    /// Looks at a node after a run there, and at what it has sent.
+    pub fn look(world: &mut World, at: At, picture: &Picture) -> Result<(), Complaint> {
+        is_sound(world, at)?;
+        is_nobody_mixed(world, at, picture)?;
+        has_time_passed(world, at, picture)?;
+        if world.is_hub(at) {
+            world.admit(at, picture);
+        }
+        is_own(world, at, picture)?;
+        are_numbers_new(world)?;
+        world.judge.note(at, picture);
+        Ok(())
+    }
+}
+
+/// The database is whole, and no reference dangles.
+fn is_sound(world: &World, at: At) -> Result<(), Complaint> {
+    let connection = world.nodes[at.0].open();
+    let sql = "SELECT group_concat(quick_check) FROM pragma_quick_check";
+    let found: String = connection.query_row(sql, [], |row| row.get(0)).expect("a check");
+    let name = world.nodes[at.0].name;
+    if found != "ok" {
+        return Err(("sound", format!("{name}: {found}")));
+    }
+    let sql = "SELECT group_concat(\"table\" || ' ' || rowid) FROM pragma_foreign_key_check";
+    let found: Option<String> = connection.query_row(sql, [], |row| row.get(0)).expect("a check");
+    found.map_or(Ok(()), |found| Err(("references", format!("{name}: these refer to nobody: {found}"))))
+}
+
+/// Every value that is seen was given to that field of that record, and nobody is there twice.
+fn is_nobody_mixed(world: &World, at: At, picture: &Picture) -> Result<(), Complaint> {
+    for (uid, record) in picture {
+        for (column, value) in &record.cells {
+            let field = field(uid, column);
+            if !world.oracle.knows(&field, value) {
+                let name = world.nodes[at.0].name;
+                return Err(("mixed", format!("{name} has {value:?} as the {field} ({record:?}), which nobody wrote")));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Neither a field nor the clock goes back to what it was before.
+fn has_time_passed(world: &mut World, at: At, picture: &Picture) -> Result<(), Complaint> {
+    let name = world.nodes[at.0].name;
+    for (uid, record) in picture.iter().filter(|(uid, _)| !world.oracle.was_deleted(uid)) {
+        for column in SINGULAR {
+            let field = field(uid, column);
+            let (Some(now), Some(before)) = (record.cells.get(column), world.judge.shown[at.0].get(&field)) else {
+                continue;
+            };
+            if world.oracle.is_older(&field, now, before) {
+                return Err(("time", format!("{name}: the {field} went back from {before:?} to {now:?}")));
+            }
+        }
+    }
+    let connection = world.nodes[at.0].open();
+    let sql = "SELECT value FROM _packhorse_state WHERE name = 'clock'";
+    let clock: i64 = connection.query_row(sql, [], |row| row.get(0)).expect("a clock");
+    if clock < world.judge.clocks[at.0] {
+        return Err(("time", format!("{name}: the clock went back from {} to {clock}", world.judge.clocks[at.0])));
+    }
+    world.judge.clocks[at.0] = clock;
+    Ok(())
+}
+
+/// A remote has no record that was never its own: neither in its tables nor in a file that is for it.
+fn is_own(world: &mut World, at: At, picture: &Picture) -> Result<(), Complaint> {
+    if world.nodes[at.0].hub.is_some() {
+        let own = world.judge.members.entry(at).or_default();
+        if let Some(uid) = picture.keys().find(|uid| !own.contains(*uid)) {
+            return Err(("secret", format!("{} has {uid}, which was never in its set", world.nodes[at.0].name)));
+        }
+    }
+    for remote in world.remotes_of(at) {
+        let name = world.nodes[remote.0].name;
+        let folders =
+            [world.nodes[at.0].home().join("outbox").join(name), world.relay.folder().join(name).join("down")];
+        for file in folders.iter().flat_map(|folder| files(folder)) {
+            holds_nothing_secret(world, remote, &file)?;
+        }
+    }
+    Ok(())
+}
+
+fn holds_nothing_secret(world: &mut World, remote: At, file: &Path) -> Result<(), Complaint> {
+    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    if !name.ends_with(".bundle") || !world.judge.read.insert(name.clone()) {
+        return Ok(());
+    }
+    let mut content = Vec::new();
+    let opened = std::fs::File::open(file).and_then(zstd::Decoder::new);
+    // A damaged one may end anywhere.
+    let _ = opened.and_then(|mut opened| opened.read_to_end(&mut content));
+    let own = world.judge.members.entry(remote).or_default();
+    match uids_in(&content).find(|uid| !own.contains(uid)) {
+        Some(uid) => Err(("secret", format!("{name} holds {uid}, which was never in the receiver's set"))),
+        None => Ok(()),
+    }
+}
+
+/// The uids in some bytes, wherever they stand: a letter, five digits and a semicolon.
+fn uids_in(bytes: &[u8]) -> impl Iterator<Item = Uid> + '_ {
+    let is_uid = |part: &&[u8]| matches!(part, [b'u', digits @ .., b';'] if digits.iter().all(u8::is_ascii_digit));
+    bytes.windows(7).filter(is_uid).map(|part| Uid(String::from_utf8_lossy(part).into_owned()))
+}
+
+/// No number of a bundle is used twice for different content.
+fn are_numbers_new(world: &mut World) -> Result<(), Complaint> {
+    let folders: Vec<_> = world.nodes.iter().map(|node| node.home().join("outbox")).collect();
+    let found =
+        folders.iter().chain([&world.relay.folder().to_owned()]).flat_map(|folder| files(folder)).collect::<Vec<_>>();
+    for file in found {
+        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let parts: Vec<&str> = name.split('.').collect();
+        let [from, to, epoch, sequence, digest, "bundle"] = parts[..] else { continue };
+        let sender = world.nodes.iter().position(|node| node.name == from).map(At);
+        // A node that was put back finds out by this.
+        if sender.is_some_and(|sender| world.judge.put_back.contains(&sender)) {
+            continue;
+        }
+        let number = format!("{from}.{to}.{epoch}.{sequence}");
+        let known = world.judge.numbers.entry(number).or_insert_with(|| digest.to_owned());
+        if known != digest {
+            return Err(("numbers", format!("two bundles bear the number of {name}")));
+        }
+    }
+    Ok(())
+}

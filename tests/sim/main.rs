@@ -1,0 +1,101 @@
+//! The simulator: whole stories of nodes on a virtual clock, through the real commands, with everything that DESIGN section
+//! 10 says must be survived. One process, a story for each thread at a time; a seed tells all of a story.
+
+mod application;
+mod cast;
+#[path = "../mirror/dice.rs"]
+mod dice;
+mod event;
+mod happen;
+mod ids;
+mod judge;
+mod machinery;
+mod node;
+mod oracle;
+mod play;
+mod relay;
+mod shares;
+mod tally;
+mod verdict;
+mod world;
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Instant;
+
+/// How many seeds the normal run plays.
+const SEEDS: u64 = 200;
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is no number")))
+}
+
+/// Plays seeds on all cores until `next` gives no more; those that failed, and why.
+fn play_all(next: impl Fn() -> Option<u64> + Sync) -> Vec<(u64, String)> {
+    let failed = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(2, usize::from) {
+            scope.spawn(|| {
+                while let Some(seed) = next() {
+                    if let Err(why) = play::outcome(seed, None) {
+                        failed.lock().expect("nobody panics with it").push((seed, why));
+                    }
+                }
+            });
+        }
+    });
+    failed.into_inner().expect("nobody panics with it")
+}
+
+#[test]
+#[ignore = "what it finds is being mended"]
+fn some_hundred_stories_end_well() {
+    let first = number("PACKHORSE_SIM_FIRST").unwrap_or(0);
+    let end = first + number("PACKHORSE_SIM_SEEDS").unwrap_or(SEEDS);
+    let next = AtomicU64::new(first);
+    let failed = play_all(|| Some(next.fetch_add(1, Ordering::Relaxed)).filter(|seed| *seed < end));
+    let lines: Vec<String> =
+        failed.iter().map(|(seed, why)| format!("seed {seed}: {}", why.lines().next().unwrap_or_default())).collect();
+    assert!(
+        failed.is_empty(),
+        "{} of {} seeds fail:\n{}\nOne again, and its shortest story: PACKHORSE_SIM_SEED={} cargo test --test simulator -- \
+         --ignored one_story --nocapture",
+        failed.len(),
+        end - first,
+        lines.join("\n"),
+        failed[0].0
+    );
+}
+
+/// Plays new stories for as long as `PACKHORSE_SIM_SECONDS` says, and reports what they have met (`scripts/soak`).
+#[test]
+#[ignore = "as long as PACKHORSE_SIM_SECONDS says"]
+fn soak() {
+    let Some(seconds) = number("PACKHORSE_SIM_SECONDS") else { return };
+    let (began, first) = (Instant::now(), number("PACKHORSE_SIM_FIRST").unwrap_or(1_000_000));
+    let next = AtomicU64::new(first);
+    let failed = play_all(|| (began.elapsed().as_secs() < seconds).then(|| next.fetch_add(1, Ordering::Relaxed)));
+    println!("{} seeds, {first} and later, in {} s", next.into_inner() - first, began.elapsed().as_secs());
+    let unmet = tally::report();
+    for (seed, why) in &failed {
+        println!("seed {seed} fails: {}", why.lines().next().unwrap_or_default());
+    }
+    assert!(failed.is_empty(), "{} seeds fail", failed.len());
+    assert!(unmet.is_empty() || seconds < 300, "these were never met: {unmet:?}");
+}
+
+/// Plays a seed that fails, and leaves out of its story all that it fails without.
+#[test]
+#[ignore = "only for the seed in PACKHORSE_SIM_SEED, and of its events those in PACKHORSE_SIM_EVENTS"]
+fn one_story() {
+    let Some(seed) = number("PACKHORSE_SIM_SEED") else { return };
+    if let Ok(events) = std::env::var("PACKHORSE_SIM_EVENTS") {
+        let numbers: Vec<usize> =
+            events.split(',').map(|number| number.parse().expect("the number of an event")).collect();
+        return play::play(seed, Some(&numbers));
+    }
+    let Some((numbers, why)) = play::shrink(seed) else { return };
+    let numbers: Vec<String> = numbers.iter().map(usize::to_string).collect();
+    panic!("seed {seed} fails with the events PACKHORSE_SIM_EVENTS={}\n{why}", numbers.join(","));
+}

@@ -1,0 +1,133 @@
+//! A node of the simulation: its folder with a database and a home, its clock, and how its program is run.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use packhorse::Ran;
+use rusqlite::Connection;
+use simulated_machine::{clock, fate};
+
+use crate::application;
+use crate::ids::{At, Millis};
+use crate::machinery;
+use crate::shares::Share;
+
+/// A node.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Its name.
+    pub name: &'static str,
+    /// Its hub.
+    pub hub: Option<At>,
+    /// What it shares with its hub.
+    pub share: Share,
+    /// Where it is.
+    pub folder: PathBuf,
+    /// How far its clock is off, in milliseconds.
+    pub offset: i64,
+    /// How many calls that can fail its last run made.
+    pub calls: u64,
+    /// Whether its last run was killed.
+    pub died: bool,
+}
+
+impl Node {
+    /// Its database.
+    pub fn database(&self) -> PathBuf {
+        self.folder.join("app.db")
+    }
+
+    /// Its home.
+    pub fn home(&self) -> PathBuf {
+        self.folder.join("home")
+    }
+
+    /// What its clock shows.
+    pub fn time(&self, now: Millis) -> Millis {
+        Millis(now.0.saturating_add_signed(self.offset))
+    }
+
+    /// Opens its database as the application does.
+    pub fn open(&self) -> Connection {
+        application::open(&self.database()).unwrap_or_else(|error| panic!("{} cannot be opened: {error}", self.name))
+    }
+
+    /// Runs a command.
+    pub fn run(&mut self, words: &[&str], now: Millis) -> Ran {
+        clock::set(self.time(now).0);
+        let home = self.home();
+        let mut typed = vec!["--home".to_owned(), home.to_string_lossy().into_owned()];
+        typed.extend(words.iter().map(|word| (*word).to_owned()));
+        fate::begin();
+        let ran = packhorse::run(&typed, machinery::machine());
+        (self.calls, self.died) = (fate::calls(), fate::is_dead());
+        fate::end();
+        ran
+    }
+
+    /// Changes the text of its configuration, as a person does with an editor.
+    pub fn edit_config(&self, change: impl FnOnce(String) -> String) {
+        let path = self.home().join("packhorse.toml");
+        let words = fs::read_to_string(&path).expect("a configuration");
+        fs::write(path, change(words)).expect("a configuration");
+    }
+}
+
+/// Which parts of a node a copy is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The database.
+    Database,
+    /// The home.
+    Home,
+    /// Both.
+    Both,
+}
+
+impl Part {
+    /// Puts a part of a copy in the place of what is there. No connection is open.
+    pub fn put_back(self, copy: &Path, node: &Node) {
+        if self != Self::Home {
+            for ending in ["", "-wal", "-shm", "-journal"] {
+                let name = format!("app.db{ending}");
+                let _ = fs::remove_file(node.folder.join(&name));
+                if copy.join(&name).exists() {
+                    fs::copy(copy.join(&name), node.folder.join(&name)).expect("copied");
+                }
+            }
+        }
+        if self != Self::Database {
+            let config = fs::read(node.home().join("packhorse.toml")).expect("a configuration");
+            fs::remove_dir_all(node.home()).expect("the home goes");
+            copy_folder(&copy.join("home"), &node.home());
+            fs::write(node.home().join("packhorse.toml"), config).expect("a configuration");
+        }
+    }
+}
+
+/// Copies a folder.
+pub fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder");
+    for entry in fs::read_dir(from).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let target = to.join(path.file_name().expect("a name"));
+        if path.is_dir() {
+            copy_folder(&path, &target);
+        } else {
+            fs::copy(&path, &target).expect("copied");
+        }
+    }
+}
+
+/// The files of a folder and of those in it.
+pub fn files(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let mut all: Vec<PathBuf> = entries
+        .flat_map(|entry| {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() { files(&path) } else { vec![path] }
+        })
+        .collect();
+    all.sort();
+    all
+}

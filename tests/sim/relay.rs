@@ -1,0 +1,135 @@
+//! The relay: a folder that loses, doubles, delays and damages what lies in it, and that may be away.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::dice::Dice;
+use crate::node::files;
+
+/// What is kept aside of it.
+#[derive(Clone, Debug)]
+pub struct Relay {
+    folder: PathBuf,
+    /// Files that come back later, or come again.
+    aside: Vec<(PathBuf, Vec<u8>)>,
+}
+
+/// What a relay does to a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mishap {
+    /// It is gone.
+    Lost,
+    /// It is not there, and comes later: late, out of order, or hidden from the list for a while.
+    Late,
+    /// It is there, and comes once more later.
+    Doubled,
+    /// Its end is missing.
+    Cut,
+    /// One bit of it is another.
+    Flipped,
+    /// What was aside comes.
+    Comes,
+    /// The whole relay is away, or there again.
+    Away,
+}
+
+impl Mishap {
+    /// Every one, the frequent ones more than once.
+    const ALL: [Self; 9] = [
+        Self::Lost,
+        Self::Lost,
+        Self::Late,
+        Self::Late,
+        Self::Doubled,
+        Self::Cut,
+        Self::Flipped,
+        Self::Comes,
+        Self::Away,
+    ];
+}
+
+impl Relay {
+    /// A relay in this folder.
+    pub fn new(folder: PathBuf) -> Self {
+        Self { folder, aside: Vec::new() }
+    }
+
+    /// Its folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Whether it is there.
+    pub fn is_there(&self) -> bool {
+        self.folder.exists()
+    }
+
+    fn other_name(&self) -> PathBuf {
+        self.folder.with_extension("away")
+    }
+
+    /// Something happens to a file: what, and to which.
+    pub fn mishap(&mut self, dice: &mut Dice) -> Option<(Mishap, String)> {
+        let mishap = dice.pick(&Mishap::ALL).expect("mishaps");
+        if mishap == Mishap::Away || !self.is_there() {
+            let (from, to) = (self.folder.clone(), self.other_name());
+            let (from, to) = if self.is_there() { (from, to) } else { (to, from) };
+            fs::rename(from, to).expect("the relay moves");
+            return Some((Mishap::Away, format!("there: {}", self.is_there())));
+        }
+        if mishap == Mishap::Comes {
+            return (!self.aside.is_empty()).then(|| {
+                let (path, content) = self.aside.remove(dice.below(self.aside.len() as u64) as usize);
+                come(&path, &content);
+                (mishap, name(&path))
+            });
+        }
+        let there: Vec<PathBuf> = files(&self.folder)
+            .into_iter()
+            .filter(|path| path.extension().is_some_and(|end| end == "bundle"))
+            .collect();
+        let path = dice.pick(&there)?;
+        self.befalls(&path, mishap, dice);
+        Some((mishap, name(&path)))
+    }
+
+    fn befalls(&mut self, path: &Path, mishap: Mishap, dice: &mut Dice) {
+        let mut content = fs::read(path).expect("a bundle");
+        if matches!(mishap, Mishap::Late | Mishap::Doubled) {
+            self.aside.push((path.to_owned(), content.clone()));
+        }
+        if matches!(mishap, Mishap::Lost | Mishap::Late) {
+            return fs::remove_file(path).expect("a bundle");
+        }
+        let at = dice.below(content.len() as u64) as usize;
+        match mishap {
+            Mishap::Cut => content.truncate(at),
+            Mishap::Flipped => content[at] ^= 1 << dice.below(8),
+            _ => return,
+        }
+        fs::write(path, content).expect("a bundle");
+    }
+
+    /// The faults end: the relay is there, and what was late comes, or never does.
+    pub fn calm_down(&mut self, dice: &mut Dice) {
+        if !self.is_there() {
+            fs::rename(self.other_name(), &self.folder).expect("the relay comes back");
+        }
+        for (path, content) in std::mem::take(&mut self.aside) {
+            if dice.percent(50) {
+                come(&path, &content);
+            }
+        }
+    }
+}
+
+fn come(path: &Path, content: &[u8]) {
+    // The mailbox of a remote that is gone is gone with it.
+    if path.parent().is_some_and(Path::exists) {
+        fs::write(path, content).expect("a bundle");
+    }
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}

@@ -1,0 +1,192 @@
+//! What must be so once the faults have ended and everybody has come to rest.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::application::{self, Picture, Record, TAKE_BADGES_BACK, field};
+use crate::cast::look;
+use crate::dice::Dice;
+use crate::happen::waits_for_receiver;
+use crate::ids::{At, Uid};
+use crate::node::{Node, files};
+use crate::world::World;
+
+/// More than any story needs: who has not come to rest by then never does.
+const ROUNDS_MAX: usize = 40;
+/// Longer than a remote's application has to be quiet before numbers change.
+const ROUND: u64 = 11 * 60_000;
+
+/// Ends a story: the faults end, everybody speaks until nobody has anything to say, and then all must be as it should be.
+pub fn judge(world: &mut World, seed: u64) {
+    world.tell("the faults end".to_owned());
+    world.relay.calm_down(&mut Dice::new(seed, 14));
+    come_to_rest(world);
+    for _ in 0..4 {
+        if !is_anything_held(world) {
+            break;
+        }
+        take_badges_back(world);
+        come_to_rest(world);
+    }
+    if is_anything_held(world) {
+        let held = held(world);
+        world.fail("held", &format!("something is still held: {held:#?}"));
+    }
+    let pictures: Vec<Picture> = world.nodes.iter().map(look).collect();
+    are_equal(world, &pictures);
+    hear_of_refusals(world, &pictures);
+    is_nobody_gone(world, &pictures[0]);
+    are_last_words(world, &pictures[0]);
+    are_silent(world);
+}
+
+fn come_to_rest(world: &mut World) {
+    let mut calm = 0;
+    for _ in 0..ROUNDS_MAX {
+        for at in world.all() {
+            sync(world, at);
+        }
+        world.pass(ROUND);
+        calm = if restless(world).is_none() { calm + 1 } else { 0 };
+        if calm == 2 {
+            return;
+        }
+    }
+    let why = restless(world);
+    world.fail("rest", &format!("{why:?} has not come to rest"));
+}
+
+fn sync(world: &mut World, at: At) {
+    let ran = world.run(at, &["sync"]);
+    if ![0, 3].contains(&ran.exit) && !waits_for_receiver(&ran) {
+        world.fail("exit", &format!("sync ended with {}: {}{}", ran.exit, ran.out, ran.err));
+    }
+    world.harvested(at);
+    world.see(at);
+}
+
+fn status(world: &mut World, at: At) -> serde_json::Value {
+    let now = world.now;
+    let ran = world.nodes[at.0].run(&["status", "--json"], now);
+    serde_json::from_str(&ran.out).unwrap_or_else(|error| world.fail("status", &format!("{error}: {ran:?}")))
+}
+
+fn links(world: &mut World) -> Vec<(At, serde_json::Value)> {
+    let mut all = Vec::new();
+    for at in world.all() {
+        let links = status(world, at)["links"].as_array().cloned().unwrap_or_default();
+        all.extend(links.into_iter().map(|link| (at, link)));
+    }
+    all
+}
+
+/// A link of somebody who has something to say, or who waits for something.
+fn restless(world: &mut World) -> Option<String> {
+    let waits = |link: &serde_json::Value| {
+        ["pending_changes", "unacknowledged"].iter().any(|what| link[what] != 0)
+            || link["outbox"]["bundles"] != 0
+            || link["inbox"]["bundles"] != 0
+    };
+    let found = links(world).into_iter().find(|(_, link)| waits(link));
+    found.map(|(at, link)| format!("{}: {link}", world.nodes[at.0].name))
+}
+
+fn is_anything_held(world: &mut World) -> bool {
+    links(world).iter().any(|(_, link)| link["held"] != 0)
+}
+
+fn held(world: &mut World) -> Vec<String> {
+    let now = world.now;
+    let list = |node: &mut Node| {
+        let listed = node.run(&["held", "list"], now).out;
+        format!("{}: {listed}", node.name)
+    };
+    world.nodes.iter_mut().map(list).collect()
+}
+
+/// What a person does where two people were given one badge.
+fn take_badges_back(world: &mut World) {
+    world.tell("somebody takes the badges back".to_owned());
+    for at in world.all() {
+        world.pass(1_000);
+        simulated_machine::clock::set(world.nodes[at.0].time(world.now).0);
+        let connection = world.nodes[at.0].open();
+        let before = application::look(&connection).expect("a picture");
+        application::write(&connection, TAKE_BADGES_BACK).expect("badges are taken back");
+        let after = application::look(&connection).expect("a picture");
+        drop(connection);
+        world.wrote(at, &before, &after);
+    }
+}
+
+/// Every remote has just what its set holds at its hub.
+fn are_equal(world: &World, pictures: &[Picture]) {
+    for at in world.all() {
+        let Some(hub) = world.nodes[at.0].hub else { continue };
+        let members = world.nodes[at.0].share.of(&pictures[hub.0], world.terms);
+        let want: BTreeMap<_, _> = pictures[hub.0].iter().filter(|(uid, _)| members.contains(*uid)).collect();
+        let have: BTreeMap<_, _> = pictures[at.0].iter().collect();
+        let uids: BTreeSet<&Uid> = want.keys().chain(have.keys()).copied().collect();
+        let differs = uids.into_iter().find(|uid| want.get(uid) != have.get(uid));
+        if let Some(uid) = differs {
+            let (name, hub) = (world.nodes[at.0].name, world.nodes[hub.0].name);
+            let (want, have) = (want.get(uid), have.get(uid));
+            world.fail("equal", &format!("{uid} is {want:?} by its set at {hub}, but {have:?} at {name}"));
+        }
+    }
+}
+
+/// What a hub refused because its sender does not share it is told in a notice, and is no word on anything.
+fn hear_of_refusals(world: &mut World, pictures: &[Picture]) {
+    let now = world.now;
+    for (node, picture) in world.nodes.iter_mut().zip(pictures) {
+        let notices = node.run(&["notices", "list"], now).out;
+        let refused =
+            notices.lines().filter_map(|line| line.split_once(" a change of ")?.1.split_once(" was refused:"));
+        let refused = refused.filter_map(|(what, _)| what.split_once(' '));
+        for (table, key) in refused {
+            let is_it = |record: &&Record| record.table == table && record.key.contains(key.trim_matches('\''));
+            let uids = picture.iter().filter(|(_, record)| is_it(record)).map(|(uid, _)| uid);
+            uids.for_each(|uid| world.oracle.refused(uid));
+        }
+    }
+}
+
+/// Nothing is gone that nobody decided to delete.
+fn is_nobody_gone(world: &World, hub: &Picture) {
+    if let Some(uid) = world.oracle.must_live().find(|uid| !hub.contains_key(*uid)) {
+        world.fail("vanished", &format!("{uid} is gone, and nobody deleted it"));
+    }
+}
+
+/// Every field has its last word.
+fn are_last_words(world: &World, hub: &Picture) {
+    for (uid, record) in hub.iter().filter(|(uid, _)| !world.oracle.was_deleted(uid)) {
+        for (column, value) in &record.cells {
+            if let Err(why) = world.oracle.last_word(&field(uid, column), value) {
+                world.fail("last word", &why);
+            }
+        }
+    }
+}
+
+/// Nobody says anything any more, and nothing lies anywhere.
+fn are_silent(world: &mut World) {
+    let bundles = |world: &World| -> Vec<String> {
+        let homes =
+            world.nodes.iter().flat_map(|node| ["outbox", "inbox", "tmp"].map(|folder| node.home().join(folder)));
+        let folders = homes.chain([world.relay.folder().to_owned()]);
+        let found = folders.flat_map(|folder| files(&folder));
+        found
+            .map(|file| file.to_string_lossy().into_owned())
+            .filter(|name| !name.ends_with("packhorse.relay"))
+            .collect()
+    };
+    for at in world.all() {
+        world.pass(ROUND);
+        sync(world, at);
+        let found = bundles(world);
+        if !found.is_empty() {
+            world.fail("silence", &format!("all is said, and yet there is {found:?}"));
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! A story: its nodes, the relay between them, what is known of everything that was written, and the time.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use packhorse::Ran;
+use simulated_machine::Armed;
+use tempfile::TempDir;
+
+use crate::application::{self, Pen, Picture};
+use crate::cast::{self, BEGIN, look};
+use crate::dice::Dice;
+use crate::event::Climate;
+use crate::ids::{At, Millis, Uid};
+use crate::judge::Judge;
+use crate::machinery::machine;
+use crate::node::{Node, copy_folder, files};
+use crate::oracle::Oracle;
+use crate::relay::Relay;
+use crate::shares::Terms;
+
+/// A story under way.
+pub struct World {
+    /// The simulated machine of this thread.
+    _machine: Armed,
+    root: TempDir,
+    /// The nodes; the hub of all is the first.
+    pub nodes: Vec<Node>,
+    /// The relay.
+    pub relay: Relay,
+    /// What may happen.
+    pub climate: Climate,
+    /// What `sales` means at each hub.
+    pub terms: Terms,
+    /// The true time.
+    pub now: Millis,
+    /// The latest time that any clock has shown.
+    pub latest: Millis,
+    /// Everything that was written.
+    pub oracle: Oracle,
+    /// What must be so at any moment.
+    pub judge: Judge,
+    /// The number of the last text or uid.
+    pub serial: u32,
+    /// What has happened so far.
+    pub told: Vec<String>,
+    /// The bundles that were shown.
+    shown: BTreeSet<String>,
+}
+
+impl World {
+    /// The world of a seed.
+    pub fn new(seed: u64) -> Self {
+        let mut dice = Dice::new(seed, 10);
+        let cast = dice.below(cast::CASTS.len() as u64) as usize;
+        let root = cast::folder();
+        cast::set_up(cast, root.path());
+        let machine = simulated_machine::arm(seed, BEGIN.0);
+        let nodes = cast::nodes(cast, root.path());
+        simulated_machine::elsewhere(&cast::relay(root.path()));
+        let climate = Climate::of(seed);
+        if dice.percent(35) {
+            for node in &nodes {
+                node.edit_config(|words| words.replace("# bundle_max = \"256 KiB\"", "bundle_max = \"1 KiB\""));
+            }
+        }
+        let genesis = look(&nodes[0]);
+        let mut world = Self {
+            _machine: machine,
+            relay: Relay::new(cast::relay(root.path())),
+            root,
+            judge: Judge::new(nodes.len()),
+            nodes,
+            climate,
+            terms: Terms::default(),
+            now: BEGIN,
+            latest: BEGIN,
+            oracle: Oracle::new(&genesis, !climate.clocks),
+            serial: 0,
+            told: vec![format!("seed {seed}: cast {cast}, {climate:?}")],
+            shown: BTreeSet::new(),
+        };
+        world.pass(60_000);
+        (0..world.nodes.len()).for_each(|at| world.see(At(at)));
+        world
+    }
+
+    /// The story's folder.
+    pub fn root(&self) -> &std::path::Path {
+        self.root.path()
+    }
+
+    /// Every node.
+    pub fn all(&self) -> impl Iterator<Item = At> + use<> {
+        (0..self.nodes.len()).map(At)
+    }
+
+    /// Time passes.
+    pub fn pass(&mut self, millis: u64) {
+        self.now.0 += millis;
+        let shown = self.nodes.iter().map(|node| node.time(self.now)).max();
+        self.latest = self.latest.max(shown.unwrap_or_default());
+    }
+
+    /// Tells what happens.
+    pub fn tell(&mut self, words: String) {
+        if is_loud() {
+            eprintln!("{words}");
+        }
+        self.told.push(words);
+    }
+
+    /// Fails the story. Its folder is kept where `PACKHORSE_SIM_KEEP` names another.
+    pub fn fail(&self, invariant: &str, why: &str) -> ! {
+        if let Some(place) = std::env::var_os("PACKHORSE_SIM_KEEP") {
+            copy_folder(self.root.path(), std::path::Path::new(&place));
+        }
+        panic!("{invariant}: {why}\nThe story:\n  {}", self.told.join("\n  "))
+    }
+
+    /// Runs a command at a node, under what was planned for it. Every command that can harvest does so first.
+    pub fn run(&mut self, At(at): At, words: &[&str]) -> Ran {
+        self.pass(2_000);
+        let now = self.now;
+        let ran = self.nodes[at].run(words, now);
+        self.tell(format!("{} at {}: {} -> {}", self.nodes[at].name, self.now.0 - BEGIN.0, words.join(" "), ran.exit));
+        if is_loud() {
+            self.show(&ran);
+        }
+        ran
+    }
+
+    /// Shows what a run said, and what is in the bundles that are new since.
+    fn show(&mut self, ran: &Ran) {
+        ran.err.lines().chain(ran.out.lines()).for_each(|line| eprintln!("    {line}"));
+        let outboxes = self.nodes.iter().map(|node| node.home().join("outbox"));
+        let folders: Vec<_> = outboxes.chain([self.relay.folder().to_owned()]).collect();
+        for file in folders.iter().flat_map(|folder| files(folder)) {
+            let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if name.ends_with(".bundle") && self.shown.insert(name) {
+                let shown = packhorse::run(&["inspect", "--values", &cast::text(&file)], machine());
+                shown.out.lines().for_each(|line| eprintln!("      {line}"));
+            }
+        }
+    }
+
+    /// A run at a node came to its end that harvests first.
+    pub fn harvested(&mut self, at: At) {
+        self.oracle.harvested(at, self.latest);
+    }
+
+    /// What must be so after a run at a node.
+    pub fn see(&mut self, at: At) {
+        let picture = look(&self.nodes[at.0]);
+        let complaint = Judge::look(self, at, &picture);
+        if let Err((invariant, why)) = complaint {
+            self.fail(invariant, &why);
+        }
+    }
+
+    /// An application writes.
+    pub fn edit(&mut self, At(at): At, dice: &mut Dice) {
+        self.pass(1_000 + dice.below(300_000));
+        let node = &self.nodes[at];
+        simulated_machine::clock::set(node.time(self.now).0);
+        let connection = node.open();
+        let before = application::look(&connection).expect("a picture");
+        let sql = Pen { picture: &before, dice, serial: &mut self.serial }.transaction();
+        let done = application::write(&connection, &sql);
+        let after = application::look(&connection).expect("a picture");
+        drop(connection);
+        let outcome = if done.is_ok() { "" } else { " (refused)" };
+        self.tell(format!("{} at {}: {sql}{outcome}", self.nodes[at].name, self.now.0 - BEGIN.0));
+        self.wrote(At(at), &before, &after);
+    }
+
+    /// The application of a node wrote.
+    pub fn wrote(&mut self, at: At, before: &Picture, after: &Picture) {
+        let time = self.nodes[at.0].time(self.now);
+        self.oracle.wrote(at, time, before, after);
+        // What a remote makes its hub has, and the hub's hub.
+        for above in std::iter::successors(Some(at), |at| self.nodes[at.0].hub).collect::<Vec<_>>() {
+            self.judge.wrote(above, before, after);
+        }
+        self.judge.note(at, after);
+        if self.is_hub(at) {
+            self.admit(at, after);
+        }
+    }
+
+    /// The database of a node is put back: what nobody else has may be lost.
+    pub fn lose(&mut self, at: At) {
+        let others: Vec<Picture> =
+            self.all().filter(|other| *other != at).map(|other| look(&self.nodes[other.0])).collect();
+        self.oracle.put_back(&others);
+        self.judge.put_back(at);
+    }
+
+    /// The remotes of a hub.
+    pub fn remotes_of(&self, hub: At) -> Vec<At> {
+        self.all().filter(|at| self.nodes[at.0].hub == Some(hub)).collect()
+    }
+
+    /// Whether a node has remotes.
+    pub fn is_hub(&self, at: At) -> bool {
+        !self.remotes_of(at).is_empty()
+    }
+
+    /// What the remotes of a hub may have, by what is seen at the hub now.
+    pub fn admit(&mut self, hub: At, picture: &Picture) {
+        for at in self.remotes_of(hub) {
+            let members = self.nodes[at.0].share.of(picture, self.terms);
+            self.judge.may_have(at, members);
+        }
+    }
+}
+
+/// Whether everything is told as it happens.
+fn is_loud() -> bool {
+    std::env::var_os("PACKHORSE_SIM_TELL").is_some()
+}
+
+/// Records by the remotes that may have them.
+pub type Members = BTreeMap<At, BTreeSet<Uid>>;
