@@ -14,6 +14,7 @@ mod node;
 mod oracle;
 mod play;
 mod relay;
+mod saboteurs;
 mod shares;
 mod tally;
 mod verdict;
@@ -24,6 +25,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Instant;
 
+use packhorse_shared::seam::Saboteur;
+
 /// How many seeds the normal run plays.
 const SEEDS: u64 = 200;
 
@@ -31,11 +34,15 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is no number")))
 }
 
+fn cores() -> usize {
+    thread::available_parallelism().map_or(2, usize::from)
+}
+
 /// Plays seeds on all cores until `next` gives no more; those that failed, and why.
 fn play_all(next: impl Fn() -> Option<u64> + Sync) -> Vec<(u64, String)> {
     let failed = Mutex::new(Vec::new());
     thread::scope(|scope| {
-        for _ in 0..thread::available_parallelism().map_or(2, usize::from) {
+        for _ in 0..cores() {
             scope.spawn(|| {
                 while let Some(seed) = next() {
                     if let Err(why) = play::outcome(seed, None) {
@@ -83,6 +90,40 @@ fn soak() {
     }
     assert!(failed.is_empty(), "{} seeds fail", failed.len());
     assert!(unmet.is_empty() || seconds < 300, "these were never met: {unmet:?}");
+}
+
+/// Prints the table of `tests/README.md`: every saboteur, and the invariant that caught it.
+#[test]
+#[ignore = "up to a minute for each saboteur"]
+fn every_saboteur_is_caught() {
+    let wanted = std::env::var("PACKHORSE_SIM_SABOTEUR").ok();
+    let is_wanted = |saboteur: &&Saboteur| wanted.as_ref().is_none_or(|name| saboteur.name() == name);
+    let left = Mutex::new(Saboteur::ALL.iter().filter(is_wanted));
+    let survivors = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..cores() {
+            scope.spawn(|| {
+                while let Some(saboteur) = left.lock().expect("nobody panics with it").next() {
+                    let caught = saboteurs::catch(*saboteur, number("PACKHORSE_SIM_FIRST").unwrap_or(0));
+                    match caught {
+                        Some(caught) => println!(
+                            "| {saboteur} | {} | {} | {} s | {}",
+                            caught.invariant,
+                            caught.seed,
+                            caught.after.as_secs(),
+                            caught.why
+                        ),
+                        None => {
+                            println!("| {saboteur} | NOT CAUGHT |");
+                            survivors.lock().expect("nobody panics with it").push(saboteur.name());
+                        }
+                    }
+                }
+            });
+        }
+    });
+    let survivors = survivors.into_inner().expect("nobody panics with it");
+    assert!(survivors.is_empty(), "the simulator is blind to {survivors:?}");
 }
 
 /// Plays a seed that fails, and leaves out of its story all that it fails without.

@@ -11,6 +11,7 @@ use packhorse_shared::id::{ColumnId, Cut, LinkId, NodeId};
 use packhorse_shared::link::Extent;
 use packhorse_shared::marks::{Mark, Marks};
 use packhorse_shared::replica::{Buried, Present, Remains, RemainsField};
+use packhorse_shared::seam::{Saboteur, is_at_work};
 
 use crate::told::Told;
 
@@ -74,6 +75,8 @@ pub enum Authority {
 impl Arrival {
     /// The mark of a change that it brought.
     pub fn mark(&self, stamp: Stamp) -> Mark {
+        let anew = u64::from(is_at_work(Saboteur::StampAnew)) << 20;
+        let stamp = Stamp { reading: Reading(stamp.reading.0 + anew), ..stamp };
         Mark { stamp, cut: self.cut, via: self.via }
     }
 
@@ -106,6 +109,9 @@ impl Arrival {
     /// Two births are the same if they are equal; who has none may have dropped one, but not that of a record which was made
     /// after what is known of its own. What we have dropped ourselves says nothing of what the sender means by having none.
     fn is_same(&self, ours: Option<Stamp>, theirs: Option<Stamp>, known: impl Iterator<Item = Option<Mark>>) -> bool {
+        if is_at_work(Saboteur::IgnoreBirths) {
+            return true;
+        }
         let mut stamps = known.map(|mark| mark.map_or(self.horizon.stamp(), |mark| mark.stamp));
         match (ours, theirs) {
             (None, Some(birth)) => self.births.covers(birth) && !stamps.any(|stamp| is_before(stamp, birth)),
@@ -196,7 +202,8 @@ impl Field {
 /// Weighs an incoming field against ours.
 pub fn field(ours: Option<Mark>, theirs: Stamp, arrival: &Arrival) -> Field {
     let Some(ours) = ours else { return against_unmarked(theirs, arrival) };
-    match (theirs > ours.stamp, arrival.knew(ours) || arrival.brought_both(ours, theirs)) {
+    let is_tie = theirs.reading == ours.stamp.reading && is_at_work(Saboteur::CompareWithoutNode);
+    match (theirs > ours.stamp && !is_tie, arrival.knew(ours) || arrival.brought_both(ours, theirs)) {
         (true, true) => Field::Theirs,
         (true, false) => Field::TheirsOverUnseen,
         (false, false) if theirs < ours.stamp && theirs > Stamp::ZERO => Field::OursOverBlind,
@@ -236,7 +243,7 @@ pub fn fate(marks: &Marks, change: &RecordChange, arrival: &Arrival) -> Fate {
     let Some(dead) = change.dead.filter(|dead| !arrival.had_come(*dead)) else { return Fate::Lives };
     let incoming = change.fields.iter().map(|field| field.stamp);
     let latest = marks.latest_stamp().into_iter().chain(incoming).max();
-    if latest.is_some_and(|latest| latest > dead) {
+    if latest.is_some_and(|latest| latest > dead) && !is_at_work(Saboteur::DeleteAlways) {
         Fate::Outlives
     } else if arrival.is_below(dead) {
         Fate::OutlivesUnseen

@@ -12,7 +12,7 @@ use packhorse_shared::config::Span;
 use packhorse_shared::id::{LinkId, NodeId, NodeName};
 use packhorse_shared::link::{Extent, Header, Role, Standing, Verdict};
 use packhorse_shared::replica::{Replica, ReplicaError, StoredLink};
-use packhorse_shared::seam::{Step, Stop, World};
+use packhorse_shared::seam::{Saboteur, Step, Stop, World, is_at_work};
 use packhorse_shared::spool::Spool;
 
 use crate::error::UnbundlerError;
@@ -249,6 +249,9 @@ impl Receiver<'_> {
         let (seen, sender) = (link.state.seen_by(header), link.node.unwrap_or(NodeId(0)));
         let mut accepted = link.clone();
         accepted.state.accept(header, !changes.is_empty() || terms.is_some(), now);
+        if is_at_work(Saboteur::AcknowledgeBeforeCommit) {
+            replica.save_link(&accepted)?;
+        }
         // Our next edits must be later than all that came, and than what we take for exchanged or forgotten by it; the
         // sender's clock itself may be years ahead.
         let exchanged = header.complete_to.max(header.horizon.reading());

@@ -8,6 +8,7 @@ use packhorse_shared::id::{ColumnId, Cut};
 use packhorse_shared::link::{Extent, Role};
 use packhorse_shared::marks::Marks;
 use packhorse_shared::replica::{Belonging, ChangedRecord, ColumnShape, Life, Remains, Result, SharedTable, Snapshot};
+use packhorse_shared::seam::{Saboteur, is_at_work};
 use packhorse_shared::value::Value;
 
 use super::Owed;
@@ -92,7 +93,7 @@ impl<'a> Selector<'a> {
     /// The word that the number of a record stands, if that is owed.
     fn confirmation(&self, marks: &Marks) -> Option<FieldChange> {
         let mark = marks.own(ColumnId::EXISTENCE).filter(|mark| self.owed.includes(*mark));
-        mark.map(|mark| self.existence_of(mark.stamp))
+        mark.filter(|_| !is_at_work(Saboteur::NeverConfirm)).map(|mark| self.existence_of(mark.stamp))
     }
 
     /// A record that its peer is without, whole.
@@ -161,6 +162,9 @@ impl<'a> Selector<'a> {
     /// it was, since one that stands has the number under which it travels. Those of one that was taken off while they
     /// waited travel too, and make it whole if they are all of it.
     fn absent(&self, record: &dyn ChangedRecord, remains: &Remains) -> Result<Option<RecordChange>> {
+        if remains.dead.is_some() && is_at_work(Saboteur::KeepDeletionsSecret) {
+            return Ok(None);
+        }
         let is_told = remains.dead.is_some_and(|mark| self.owed.includes(mark));
         // It referred to whoever was there until then, and a number may have been given again since.
         let ended = remains.dead.map(|mark| mark.stamp);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{Ack, Extent, Header, Link, Sealed};
 use crate::clock::WallTime;
 use crate::id::{Cut, Sequence};
+use crate::seam::{Saboteur, is_at_work};
 
 /// What an acknowledgement says of our own past.
 enum Word {
@@ -32,6 +33,7 @@ impl Link {
             self.ask = self.ask.max(header.ask);
         }
         match word {
+            Word::AheadOfUs if is_at_work(Saboteur::IgnoreOwnFuture) => {}
             Word::AheadOfUs => self.start_over(header.ack, asked, now),
             Word::Applied(_) if asked => self.outgoing_everything(now),
             // A peer that has less than it acknowledged before comes from a backup. Its old bases are forgotten here, so

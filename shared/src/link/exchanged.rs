@@ -9,6 +9,7 @@ use super::{Extent, Header, Link, Outgoing, Role, Standing, Sweep};
 use crate::clock::{Reading, WallTime};
 use crate::horizon::Horizon;
 use crate::id::{Cut, LinkId};
+use crate::seam::{Saboteur, is_at_work};
 
 /// What a node may forget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +26,11 @@ impl Forgettable {
     pub fn of<'a>(links: impl IntoIterator<Item = &'a Link>, held: Option<Reading>) -> Self {
         let open = links.into_iter().filter(|link| link.standing != Standing::Expired);
         let bounds = open.map(|link| (link.incoming.complete_to, link.acked().min(link.incoming.seen)));
-        let lowest = bounds.reduce(|one, other| (one.0.min(other.0), one.1.min(other.1)));
+        let lowest = if is_at_work(Saboteur::ForgetEarly) {
+            bounds.max()
+        } else {
+            bounds.reduce(|one, other| (one.0.min(other.0), one.1.min(other.1)))
+        };
         let (reading, cut) = lowest.unwrap_or_default();
         Self { horizon: Horizon::before(held.map_or(reading, |held| reading.min(before(held)))), cut }
     }

@@ -4,6 +4,7 @@ use super::{Ack, Base, Extent, Header, Link, Outgoing, PATIENCE_RUNS, Reach, Sea
 use crate::clock::{Reading, WallTime};
 use crate::horizon::Horizon;
 use crate::id::{BundleId, Cut, Sequence};
+use crate::seam::{Saboteur, is_at_work};
 
 /// Why a bundle goes out although there is nothing new to say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +57,7 @@ impl Link {
 
     /// Whether a bundle is due although there is nothing new to say.
     pub fn due_without_content(&mut self) -> Due {
-        if self.outgoing.quiet_runs > PATIENCE_RUNS {
+        if self.outgoing.quiet_runs > PATIENCE_RUNS && !is_at_work(Saboteur::NeverProbe) {
             self.outgoing.quiet_runs = 0;
             return Due::Probe;
         }
@@ -93,7 +94,7 @@ impl Link {
         self.outgoing.lives.seal(id);
         let header = self.header(id, reach, due, outlook);
         let out = &mut self.outgoing;
-        if reach == Reach::Rest {
+        if reach == Reach::Rest || is_at_work(Saboteur::RaiseFloorWithPart) {
             out.floor = cut;
             out.extent = Extent::Changes;
         }
@@ -105,7 +106,7 @@ impl Link {
         out.history.insert(header.sequence, sealed);
         out.base = Base { sequence: header.sequence, id };
         out.sent = cut;
-        out.next = header.sequence.next();
+        out.next = if is_at_work(Saboteur::ReuseSequence) { header.sequence } else { header.sequence.next() };
         if content {
             out.quiet_runs = 0;
         }

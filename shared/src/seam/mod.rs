@@ -9,11 +9,15 @@ mod disk;
 #[cfg(test)]
 pub(crate) mod faults;
 mod os;
+mod saboteur;
 mod step;
 mod stop;
 
 pub use disk::{Disk, DurableFile, publish, write_durably};
 pub use os::OsDisk;
+#[cfg(debug_assertions)]
+pub use saboteur::set_to_work;
+pub use saboteur::{Saboteur, is_at_work};
 pub use step::{Step, Steps, Uninterrupted, UnknownStep};
 pub use stop::Stop;
 

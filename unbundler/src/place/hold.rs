@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use packhorse_shared::change::{RecordChange, TableChanges};
 use packhorse_shared::replica::{Held, Refusal, Result, TableShape};
+use packhorse_shared::seam::{Saboteur, is_at_work};
 use packhorse_shared::value::Key;
 
 use super::Placer;
@@ -27,6 +28,9 @@ impl Placer<'_> {
         let alone = TableShape::alone(of, record.clone());
         self.placed.held += 1;
         self.refusal = Some(reason.to_owned());
+        if is_at_work(Saboteur::DropHeld) {
+            return Ok(());
+        }
         let at = (of.table.clone(), record.key.clone());
         if self.held()?.get(&at).is_none_or(|held| !held.iter().any(|held| held.change == alone)) {
             self.transaction.hold(self.arrival.link, &alone, reason, self.now)?;

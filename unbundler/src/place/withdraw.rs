@@ -10,6 +10,7 @@ use packhorse_shared::clock::Stamp;
 use packhorse_shared::id::{ColumnId, TableId};
 use packhorse_shared::marks::{Mark, Marks};
 use packhorse_shared::replica::{Placement, Refusal, Remains, RemainsField, Result, TableShape};
+use packhorse_shared::seam::{Saboteur, is_at_work};
 use packhorse_shared::value::{Key, Value};
 
 use super::{Item, Placer};
@@ -19,7 +20,7 @@ impl Placer<'_> {
     /// Takes these off; what something refers to that stays is held.
     pub(super) fn withdraw_all(&mut self, leaving: Vec<Item<'_>>) -> Result<()> {
         // Only a hub says what its remotes share.
-        if leaving.is_empty() || self.arrival.authority() != Authority::Sender {
+        if is_at_work(Saboteur::IgnoreWithdraw) || leaving.is_empty() || self.arrival.authority() != Authority::Sender {
             return Ok(());
         }
         let all = leaving.iter().map(|(table, _, record)| (*table, &record.key)).collect();
@@ -62,7 +63,7 @@ impl Placer<'_> {
         let mut limbo = Remains { withdrawn: true, ..Remains::default() };
         let existence = table.columns.is_empty().then_some((ColumnId::EXISTENCE, Value::Null));
         let fields = table.columns.iter().map(|column| column.id).zip(values).chain(existence);
-        for (column, value) in fields {
+        for (column, value) in fields.filter(|_| !is_at_work(Saboteur::SkipLimbo)) {
             let mark = marks.get(column).filter(|mark| self.is_unheard(*mark));
             mark.into_iter()
                 .for_each(|mark| limbo.set(RemainsField { column, mark: Some(mark), value: value.clone() }));

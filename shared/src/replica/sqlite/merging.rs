@@ -39,6 +39,7 @@ use crate::replica::{
     Belonging, Buried, Conflict, Held, MergeTransaction, Missing, Moves, Placement, Present, Remains, Residence,
     Result, SharedTable, Spoken, StoredLink, TableShape,
 };
+use crate::seam::{Saboteur, is_at_work};
 use crate::value::{Key, Value};
 use parking::Part;
 
@@ -263,6 +264,9 @@ impl MergeTransaction for SqliteMerge<'_> {
         key: &Key,
         dying: &BTreeSet<(TableId, Key)>,
     ) -> Result<Option<String>> {
+        if is_at_work(Saboteur::OrphanChildren) {
+            return Ok(None);
+        }
         self.said(self.try_child(table, key, dying))
     }
 

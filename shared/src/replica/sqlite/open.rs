@@ -9,6 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::fault::{Fault, Outcome};
 use crate::replica::ReplicaError;
+use crate::seam::{Saboteur, is_at_work};
 
 /// How long a statement waits for another program's lock.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
@@ -26,6 +27,9 @@ const STATEMENTS_KEPT: usize = 512;
 pub(super) fn writer(path: &Path) -> Outcome<Connection> {
     let connection = open(path)?;
     connection.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA recursive_triggers = OFF")?;
+    if is_at_work(Saboteur::DoNotWaitForDisk) {
+        connection.execute_batch("PRAGMA synchronous = OFF")?;
+    }
     Ok(connection)
 }
 
