@@ -119,7 +119,8 @@ pub struct Pen<'a> {
 }
 
 impl Pen<'_> {
-    fn value(&mut self) -> String {
+    /// A text that was never written.
+    pub fn value(&mut self) -> String {
         *self.serial += 1;
         format!("v{:05};", self.serial)
     }

@@ -42,6 +42,8 @@ impl Climate {
 pub enum Kind {
     /// An application's transaction.
     Edit,
+    /// Two applications write the same field at the same moment.
+    Clash,
     /// `sync`, `transfer`, `apply` or `bundle --now`.
     Run,
     /// The same, and something befalls it.
@@ -86,7 +88,8 @@ pub fn schedule(seed: u64, climate: &Climate) -> Vec<Event> {
 fn event(seed: u64, number: usize, climate: &Climate) -> Event {
     let mut dice = Dice::new(seed.wrapping_mul(1_000) + number as u64, 13);
     let kind = match dice.below(100) {
-        0..=35 => Kind::Edit,
+        0..=32 => Kind::Edit,
+        33..=35 => Kind::Clash,
         36..=58 => Kind::Run,
         59..=74 if climate.crashes => Kind::Crash,
         59..=74 => Kind::Run,

@@ -1,6 +1,7 @@
 //! What events do to a world.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fs;
 use std::rc::Rc;
 
@@ -12,7 +13,7 @@ use crate::application::{self, Pen, Picture};
 use crate::cast;
 use crate::dice::Dice;
 use crate::event::{Event, Kind};
-use crate::ids::At;
+use crate::ids::{At, Uid};
 use crate::machinery;
 use crate::node::{Part, copy_folder, files};
 use crate::shares::Share;
@@ -28,6 +29,7 @@ pub fn happen(world: &mut World, event: &Event) {
     tally::count(event.kind);
     match event.kind {
         Kind::Edit => world.edit(at, &mut dice),
+        Kind::Clash => clash(world, &mut dice),
         Kind::Run => run(world, at, &mut dice),
         Kind::Crash => crash(world, at, &mut dice),
         Kind::TwoAtOnce => two_at_once(world, at, &mut dice),
@@ -39,6 +41,21 @@ pub fn happen(world: &mut World, event: &Event) {
         Kind::PackAgain => pack_again(world, at),
         Kind::Ledger => ledger(world, at, &mut dice),
         Kind::Sets => sets(world, &mut dice),
+    }
+}
+
+/// Two nodes write the same field of one record at the same moment.
+fn clash(world: &mut World, dice: &mut Dice) {
+    world.pass(1_000 + dice.below(300_000));
+    let table = dice.pick(&["companies", "contacts"]).expect("tables");
+    let pictures: Vec<_> = world.nodes.iter().map(cast::look).collect();
+    let is_common = |uid: &&Uid| pictures.iter().filter(|picture| picture.contains_key(*uid)).count() > 1;
+    let of_table = pictures.iter().flatten().filter(|(_, record)| record.table == table).map(|(uid, _)| uid);
+    let common: BTreeSet<&Uid> = of_table.filter(is_common).collect();
+    let Some(uid) = dice.pick(&common.into_iter().collect::<Vec<_>>()) else { return };
+    for at in world.all().filter(|at| pictures[at.0].contains_key(uid)) {
+        let value = world.value();
+        world.write(at, &format!("UPDATE {table} SET name = '{value}' WHERE uid = '{uid}'"));
     }
 }
 
@@ -90,10 +107,19 @@ fn crash(world: &mut World, at: At, dice: &mut Dice) {
         End::FromThenOn(fate::Fault::Full),
         End::FromThenOn(fate::Fault::Broken),
     ];
-    let planned = Fate { at: 1 + dice.below(most), end: dice.pick(&ends).expect("ends") };
-    fate::plan(Some(planned));
-    world.tell(format!("  {planned:?}"));
+    let end_of = dice.pick(&ends).expect("ends");
+    if dice.percent(50) {
+        // Of all calls few are durable steps, and these are where a rule of ours is between two of the system's.
+        let steps = 1 + dice.below(25);
+        machinery::befall(steps, end_of);
+        world.tell(format!("  {end_of:?} at step {steps}"));
+    } else {
+        let planned = Fate { at: 1 + dice.below(most), end: end_of };
+        fate::plan(Some(planned));
+        world.tell(format!("  {planned:?}"));
+    }
     let ran = world.run(at, words);
+    machinery::nothing_between();
     let dead = world.nodes[at.0].died;
     if dice.percent(if dead { 60 } else { 15 }) {
         power_cut(world, at, dice);

@@ -10,6 +10,7 @@ use packhorse::Machine;
 use packhorse_shared::seam::{Step, Steps, World};
 use packhorse_transport::faulty::{Fault, Faulty, Plan};
 use packhorse_transport::{Carrier, Dial, FolderCarrier, Location, Stopwatch, TransportError};
+use simulated_machine::fate::{self, End};
 use simulated_machine::{SimClock, SimDisk, SimRandom, SimSteps};
 
 type Work = Box<dyn FnOnce()>;
@@ -38,6 +39,11 @@ pub fn line(fault: Option<Fault>) {
 /// Does something at the n-th durable step from now.
 pub fn between(steps: u64, work: Work) {
     BETWEEN.set(Some((steps, work)));
+}
+
+/// The n-th durable step from now meets this.
+pub fn befall(steps: u64, end: End) {
+    between(steps, Box::new(move || fate::befall(end)));
 }
 
 /// What was to come in between is left undone; whether it was.

@@ -157,15 +157,26 @@ impl World {
         }
     }
 
-    /// An application writes.
-    pub fn edit(&mut self, At(at): At, dice: &mut Dice) {
+    /// A text that was never written.
+    pub fn value(&mut self) -> String {
+        Pen { picture: &Picture::new(), dice: &mut Dice::new(0, 0), serial: &mut self.serial }.value()
+    }
+
+    /// An application writes something.
+    pub fn edit(&mut self, at: At, dice: &mut Dice) {
         self.pass(1_000 + dice.below(300_000));
+        let before = look(&self.nodes[at.0]);
+        let sql = Pen { picture: &before, dice, serial: &mut self.serial }.transaction();
+        self.write(at, &sql);
+    }
+
+    /// An application writes this.
+    pub fn write(&mut self, At(at): At, sql: &str) {
         let node = &self.nodes[at];
         simulated_machine::clock::set(node.time(self.now).0);
         let connection = node.open();
         let before = application::look(&connection).expect("a picture");
-        let sql = Pen { picture: &before, dice, serial: &mut self.serial }.transaction();
-        let done = application::write(&connection, &sql);
+        let done = application::write(&connection, sql);
         let after = application::look(&connection).expect("a picture");
         drop(connection);
         let outcome = if done.is_ok() { "" } else { " (refused)" };

@@ -5,7 +5,7 @@
 //! result gets into the database.
 
 use packhorse_shared::change::{FieldChange, RecordChange};
-use packhorse_shared::clock::{Reading, Stamp};
+use packhorse_shared::clock::{Reading, Stamp, WallTime};
 use packhorse_shared::horizon::Horizon;
 use packhorse_shared::id::{ColumnId, Cut, LinkId, NodeId};
 use packhorse_shared::link::Extent;
@@ -75,7 +75,7 @@ pub enum Authority {
 impl Arrival {
     /// The mark of a change that it brought.
     pub fn mark(&self, stamp: Stamp) -> Mark {
-        let anew = u64::from(is_at_work(Saboteur::StampAnew)) << 20;
+        let anew = if is_at_work(Saboteur::StampAnew) { Reading::at(WallTime(3_600_000)).0 } else { 0 };
         let stamp = Stamp { reading: Reading(stamp.reading.0 + anew), ..stamp };
         Mark { stamp, cut: self.cut, via: self.via }
     }

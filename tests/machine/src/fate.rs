@@ -130,6 +130,11 @@ pub fn plan(fate: Option<Fate>) {
     RUN.with_borrow_mut(|run| run.planned = fate);
 }
 
+/// The next call of the run under way meets this.
+pub fn befall(end: End) {
+    RUN.with_borrow_mut(|run| run.fate = Some(Fate { at: run.calls + 1, end }));
+}
+
 /// Begins a run under the plan, which is used up by it. Calls are counted from 1.
 pub fn begin() {
     RUN.with_borrow_mut(|run| {
