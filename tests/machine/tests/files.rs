@@ -190,7 +190,15 @@ fn a_name_that_comes_back_is_never_that_of_another_file() {
         SimDisk.remove(&scene.path("outbox/a")).expect("it goes");
         another(&scene.path("outbox/a"));
     };
-    for found in [after(went_on, look), after(was_removed, look)] {
+    let was_made_again = |scene: &Scene| {
+        lies(&scene.path("tmp/a"), &words("new"));
+        SimDisk.rename(&scene.path("tmp/a"), &scene.path("outbox/a")).expect("its name");
+        SimDisk.sync_folder(&scene.path("outbox")).expect("a folder");
+        SimDisk.remove(&scene.path("outbox/a")).expect("it goes");
+        let mut file = SimDisk.create_new(&scene.path("outbox/a")).expect("a new file");
+        file.write_all(b"another").and_then(|()| file.sync()).expect("its content");
+    };
+    for found in [after(went_on, look), after(was_removed, look), after(was_made_again, look)] {
         assert!(found.iter().all(|content| [&gone, &back].contains(&content)), "{found:?}");
     }
 }
