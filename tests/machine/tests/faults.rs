@@ -55,6 +55,20 @@ fn a_failing_call_comes_out_of_sqlite_as_what_it_is_and_harms_nothing() {
 }
 
 #[test]
+fn a_page_that_finds_no_room_may_be_there_by_half() {
+    let (header, frame, page) = (32, 24, 4096);
+    let lengths = (1..10).map(|at| {
+        let scene = Scene::new(at);
+        let database = scene.path("crm.db");
+        make(&database, KEEPINGS[0]);
+        let connection = open(&database, KEEPINGS[0]).expect("a database");
+        let _ = run(once(Fault::Full, at), || grow(&connection));
+        fs::metadata(scene.path("crm.db-wal")).map_or(0, |about| about.len())
+    });
+    assert!(lengths.collect::<Vec<_>>().contains(&(header + frame + page / 2)));
+}
+
+#[test]
 fn a_disk_that_stays_full_takes_nothing_more_but_gives_way() {
     for keeping in KEEPINGS {
         let scene = Scene::new(3);

@@ -167,6 +167,52 @@ fn after_many_changes_the_first_are_on_the_disk() {
     }));
 }
 
+/// Another file, whole and synced, under a name that was another's.
+fn another(path: &Path) {
+    lies(path, b"another");
+}
+
+#[test]
+fn a_name_that_comes_back_is_never_that_of_another_file() {
+    let look = |scene: &Scene| fs::read(scene.path("tmp/a")).ok();
+    let (gone, back) = (None, Some(words("new")));
+    let went_on = |scene: &Scene| {
+        SimDisk.create_folder(&scene.path("inbox")).expect("a folder");
+        lies(&scene.path("tmp/a"), &words("new"));
+        SimDisk.rename(&scene.path("tmp/a"), &scene.path("outbox/a")).expect("its name");
+        SimDisk.rename(&scene.path("outbox/a"), &scene.path("inbox/a")).expect("its next name");
+        another(&scene.path("outbox/a"));
+    };
+    let was_removed = |scene: &Scene| {
+        lies(&scene.path("tmp/a"), &words("new"));
+        SimDisk.rename(&scene.path("tmp/a"), &scene.path("outbox/a")).expect("its name");
+        SimDisk.sync_folder(&scene.path("outbox")).expect("a folder");
+        SimDisk.remove(&scene.path("outbox/a")).expect("it goes");
+        another(&scene.path("outbox/a"));
+    };
+    let was_made_again = |scene: &Scene| {
+        lies(&scene.path("tmp/a"), &words("new"));
+        SimDisk.rename(&scene.path("tmp/a"), &scene.path("outbox/a")).expect("its name");
+        SimDisk.sync_folder(&scene.path("outbox")).expect("a folder");
+        SimDisk.remove(&scene.path("outbox/a")).expect("it goes");
+        let mut file = SimDisk.create_new(&scene.path("outbox/a")).expect("a new file");
+        file.write_all(b"another").and_then(|()| file.sync()).expect("its content");
+    };
+    for found in [after(went_on, look), after(was_removed, look), after(was_made_again, look)] {
+        assert!(found.iter().all(|content| [&gone, &back].contains(&content)), "{found:?}");
+    }
+}
+
+#[test]
+fn a_removed_file_comes_back_with_what_was_synced_of_it() {
+    let history = |scene: &Scene| {
+        drop(begun(&scene.path("tmp/a"), &words("new")));
+        SimDisk.remove(&scene.path("tmp/a")).expect("it goes");
+    };
+    let found = after(history, |scene| fs::read(scene.path("tmp/a")).ok());
+    assert!(found.len() > 5 && found.contains(&None) && found.contains(&Some(Vec::new())), "{}", found.len());
+}
+
 #[test]
 fn a_folder_is_renamed_with_what_is_not_synced_in_it() {
     let history = |scene: &Scene| {

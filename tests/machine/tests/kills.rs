@@ -40,11 +40,15 @@ fn nothing_changes_after_a_kill() {
             let connection = open(&database, keeping).expect("a database");
             let ((), _) = run(kill(1 + below(60)), || {
                 let mut log = None;
-                while !fate::is_dead() {
+                for _ in 0..60 {
+                    if fate::is_dead() {
+                        break;
+                    }
                     let _ = connection.execute_batch("UPDATE t SET words = words || 'y'");
                     log = log.or_else(|| SimDisk.create_new(&scene.path("log")).ok());
                     let _ = log.as_mut().map(|log| log.write_all(b"line"));
                 }
+                assert!(fate::is_dead());
                 let at_death = scene.files();
                 tidy_up(&scene, connection);
                 assert!(log.is_none_or(|mut log| log.write_all(b"last").is_err()));
@@ -73,6 +77,30 @@ fn a_killed_run_can_read_and_lets_go_of_its_locks() {
     let before = look(&database);
     assert!(write(&database, WAL) > 0, "another program can write");
     assert!(matches!((before, look(&database)), (Found::Whole(then), Found::Whole(now)) if then < now));
+}
+
+#[test]
+fn a_killed_run_neither_makes_nor_removes_shared_memory_and_a_power_cut_does() {
+    let scene = Scene::new(5);
+    let [database, other] = ["crm.db", "other.db"].map(|name| scene.path(name));
+    make(&database, WAL);
+    let shared_memory = scene.path("crm.db-shm");
+    let connection = open(&database, WAL).expect("a database");
+    connection.execute_batch("INSERT INTO t VALUES (1, 1, 'word')").expect("a row");
+    // A log without its shared memory, as after a restart.
+    for (from, to) in [("crm.db", "other.db"), ("crm.db-wal", "other.db-wal")] {
+        std::fs::copy(scene.path(from), scene.path(to)).expect("a copy");
+    }
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).expect("nothing is left to be done");
+    run(kill(1), || {
+        assert!(SimDisk.sync_folder(scene.root()).is_err());
+        let unread = Connection::open(&other).and_then(|other| other.query_row("SELECT 1 FROM t", [], |_| Ok(())));
+        assert!(unread.is_err() && !scene.path("other.db-shm").exists());
+        drop(connection);
+    });
+    assert!(shared_memory.exists());
+    scene.power_cut(5);
+    assert!(!shared_memory.exists());
 }
 
 #[test]

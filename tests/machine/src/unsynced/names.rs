@@ -63,17 +63,17 @@ impl Names {
     /// The names of a folder are on the disk.
     pub(super) fn sync(&mut self, folder: &Path) {
         let is_in = |path: &Path| path.parent() == Some(folder);
-        let mut kept: Vec<Change> = Vec::new();
-        // From the last on, so that what is kept is what came later.
+        let (mut kept, mut gone_on) = (Vec::new(), Vec::<PathBuf>::new());
+        // From the last on, to see which names were changed again.
         for mut change in self.0.drain(..).rev() {
-            if is_in(change.first()) {
-                continue;
+            let arrives = is_in(change.last());
+            let is_done =
+                is_in(change.first()) || (arrives && gone_on.iter().any(|later| overlap(later, change.last())));
+            gone_on.extend([change.first().to_owned(), change.last().to_owned()]);
+            if !is_done {
+                change.arrive_if(arrives);
+                kept.push(change);
             }
-            if is_in(change.last()) && kept.iter().any(|later| later.touches(change.last())) {
-                continue;
-            }
-            change.arrive_if(is_in);
-            kept.push(change);
         }
         kept.reverse();
         self.0 = kept;
@@ -137,9 +137,9 @@ impl Change {
         matches!(self, Self::Renamed { arrived: Arrived::Surely, .. })
     }
 
-    fn arrive_if(&mut self, is_synced: impl Fn(&Path) -> bool) {
-        if let Self::Renamed { to, arrived, .. } = self
-            && is_synced(to)
+    fn arrive_if(&mut self, is_synced: bool) {
+        if let Self::Renamed { arrived, .. } = self
+            && is_synced
         {
             *arrived = Arrived::Surely;
         }
