@@ -68,7 +68,7 @@ const LOOKS: [(&str, &str, &[Column]); 5] = [
 /// The application's connection.
 pub fn open(database: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open(database)?;
-    connection.execute_batch("PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL")?;
+    connection.execute_batch("PRAGMA foreign_keys = ON; PRAGMA synchronous = EXTRA")?;
     Ok(connection)
 }
 

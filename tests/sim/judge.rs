@@ -4,12 +4,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::application::{Picture, field};
 use crate::ids::{At, Field, Uid};
 use crate::node::files;
 use crate::oracle::SINGULAR;
+use crate::shares::Share;
 use crate::world::{Members, World};
 
 /// Which invariant is broken, and how.
@@ -28,6 +29,8 @@ pub struct Judge {
     numbers: BTreeMap<String, String>,
     /// Bundles whose content was looked at.
     read: BTreeSet<String>,
+    /// The texts that one node has sent to another.
+    sent: BTreeMap<(At, At), BTreeSet<String>>,
     /// Nodes that were put back to a copy.
     put_back: BTreeSet<At>,
 }
@@ -76,6 +79,7 @@ impl Judge {
             world.admit(at, picture);
         }
         is_own(world, at, picture)?;
+        are_bundles_decent(world, at)?;
         are_numbers_new(world)?;
         world.judge.note(at, picture);
         Ok(())
@@ -142,18 +146,31 @@ fn is_own(world: &mut World, at: At, picture: &Picture) -> Result<(), Complaint>
             return Err(("secret", format!("{} has {uid}, which was never in its set", world.nodes[at.0].name)));
         }
     }
-    for remote in world.remotes_of(at) {
-        let name = world.nodes[remote.0].name;
-        let folders =
-            [world.nodes[at.0].home().join("outbox").join(name), world.relay.folder().join(name).join("down")];
-        for file in folders.iter().flat_map(|folder| files(folder)) {
-            holds_nothing_secret(world, remote, &file)?;
+    Ok(())
+}
+
+/// What a node has sent holds nothing that it should not, wherever it lies now.
+fn are_bundles_decent(world: &mut World, at: At) -> Result<(), Complaint> {
+    let peers: Vec<At> = world.remotes_of(at).into_iter().chain(world.nodes[at.0].hub).collect();
+    for to in peers {
+        let (remote, way) = if world.nodes[to.0].hub == Some(at) { (to, "down") } else { (at, "up") };
+        let outbox = world.nodes[at.0].home().join("outbox").join(world.nodes[to.0].name);
+        let relay = mailbox(world, remote).join(way);
+        for file in [outbox, relay].iter().flat_map(|folder| files(folder)) {
+            is_decent(world, (at, to), &file)?;
         }
     }
     Ok(())
 }
 
-fn holds_nothing_secret(world: &mut World, remote: At, file: &Path) -> Result<(), Complaint> {
+/// A remote's folder on the relay: in that of its hub, unless that is the hub of all.
+fn mailbox(world: &World, remote: At) -> PathBuf {
+    let above = world.nodes[remote.0].hub.filter(|hub| world.nodes[hub.0].hub.is_some());
+    let above = above.map_or_else(|| world.relay.folder().to_owned(), |hub| mailbox(world, hub));
+    above.join(world.nodes[remote.0].name)
+}
+
+fn is_decent(world: &mut World, (from, to): (At, At), file: &Path) -> Result<(), Complaint> {
     let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     if !name.ends_with(".bundle") || !world.judge.read.insert(name.clone()) {
         return Ok(());
@@ -162,17 +179,38 @@ fn holds_nothing_secret(world: &mut World, remote: At, file: &Path) -> Result<()
     let opened = std::fs::File::open(file).and_then(zstd::Decoder::new);
     // A damaged one may end anywhere.
     let _ = opened.and_then(|mut opened| opened.read_to_end(&mut content));
-    let own = world.judge.members.entry(remote).or_default();
-    match uids_in(&content).find(|uid| !own.contains(uid)) {
-        Some(uid) => Err(("secret", format!("{name} holds {uid}, which was never in the receiver's set"))),
-        None => Ok(()),
+    if world.nodes[to.0].hub == Some(from) {
+        let own = world.judge.members.entry(to).or_default();
+        if let Some(uid) = words_in(b'u', &content).map(Uid).find(|uid| !own.contains(uid)) {
+            return Err(("secret", format!("{name} holds {uid}, which was never in the receiver's set")));
+        }
     }
+    let texts: BTreeSet<String> = words_in(b'v', &content).collect();
+    if let Some(text) = texts.iter().find(|text| is_echo(world, (from, to), text)) {
+        return Err(("echo", format!("{name} holds {text}, which its receiver has sent to its sender")));
+    }
+    world.judge.sent.entry((from, to)).or_default().extend(texts);
+    Ok(())
 }
 
-/// The uids in some bytes, wherever they stand: a letter, five digits and a semicolon.
-fn uids_in(bytes: &[u8]) -> impl Iterator<Item = Uid> + '_ {
-    let is_uid = |part: &&[u8]| matches!(part, [b'u', digits @ .., b';'] if digits.iter().all(u8::is_ascii_digit));
-    bytes.windows(7).filter(is_uid).map(|part| Uid(String::from_utf8_lossy(part).into_owned()))
+/// Whether a text goes back over the link that it came by. Where everything is asked for, and where a record comes in whole
+/// or is brought back, that is right.
+fn is_echo(world: &World, (from, to): (At, At), text: &str) -> bool {
+    let climate = &world.climate;
+    let mut above = std::iter::successors(Some(from.max(to)), |at| world.nodes[at.0].hub);
+    let in_part = above.any(|at| world.nodes[at.0].share != Share::Everything);
+    let goes_whole = climate.backups || climate.sets || climate.absence || in_part;
+    let came = || world.judge.sent.get(&(to, from)).is_some_and(|sent| sent.contains(text));
+    !goes_whole && came() && world.oracle.is_of_one_never_deleted(text)
+}
+
+/// The words of a kind in some bytes, wherever they stand: a letter, five digits and a semicolon.
+fn words_in(kind: u8, bytes: &[u8]) -> impl Iterator<Item = String> + '_ {
+    let is_word = move |part: &&[u8]| match part {
+        [letter, digits @ .., b';'] => *letter == kind && digits.iter().all(u8::is_ascii_digit),
+        _ => false,
+    };
+    bytes.windows(7).filter(is_word).map(|part| String::from_utf8_lossy(part).into_owned())
 }
 
 /// No number of a bundle is used twice for different content.

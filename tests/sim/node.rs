@@ -52,6 +52,11 @@ impl Node {
         application::open(&self.database()).unwrap_or_else(|error| panic!("{} cannot be opened: {error}", self.name))
     }
 
+    /// The application wants a rollback journal.
+    pub fn keep_journal(&self) {
+        self.open().execute_batch("PRAGMA journal_mode = DELETE").expect("nobody else is at work");
+    }
+
     /// Runs a command.
     pub fn run(&mut self, words: &[&str], now: Millis) -> Ran {
         clock::set(self.time(now).0);

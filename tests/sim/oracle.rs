@@ -139,6 +139,12 @@ impl Oracle {
         self.lives.get(uid).is_some_and(|life| life.deleted)
     }
 
+    /// Whether a text was given to a record that nobody has deleted.
+    pub fn is_of_one_never_deleted(&self, text: &str) -> bool {
+        let has = |writes: &[Write]| writes.iter().any(|write| write.value.as_deref() == Some(text));
+        self.fields.iter().any(|(field, writes)| has(writes) && !self.was_deleted(&field.uid))
+    }
+
     /// The records that must be there in the end: nobody deleted them, and they were not lost with a database.
     pub fn must_live(&self) -> impl Iterator<Item = &Uid> {
         self.lives.iter().filter(|(_, life)| !life.deleted && !life.lost).map(|(uid, _)| uid)

@@ -63,6 +63,9 @@ impl World {
                 node.edit_config(|words| words.replace("# bundle_max = \"256 KiB\"", "bundle_max = \"1 KiB\""));
             }
         }
+        if dice.percent(20) {
+            nodes.iter().for_each(Node::keep_journal);
+        }
         let genesis = look(&nodes[0]);
         let mut world = Self {
             _machine: machine,

@@ -96,6 +96,8 @@ saboteurs! {
     ForgetFileSync = "forget-file-sync",
     /// A transaction is not waited for until it is on the disk.
     DoNotWaitForDisk = "do-not-wait-for-disk",
+    /// The removal of a rollback journal is not waited for, as SQLite has it by default.
+    TrustDefault = "trust-default",
     /// A file of the right size counts as whole.
     TrustSize = "trust-size",
 }

@@ -21,15 +21,20 @@ const LOCK_TRIED_EVERY: Duration = Duration::from_millis(2);
 /// How many prepared statements a connection keeps: some for each synced table.
 const STATEMENTS_KEPT: usize = 512;
 
-/// A connection that may write. Foreign keys are off, since cascades arrive as the changes that they were; checkpoints
+/// A connection that may write. What it commits is on the disk then: a bundle or an acknowledgement may follow at once. By
+/// default SQLite does not wait until the removal of a rollback journal is, and a power cut could take back the last
+/// transaction with it (<https://sqlite.org/pragma.html#pragma_synchronous>). Foreign keys are off, since cascades arrive as the changes that they were; checkpoints
 /// are left to the application, because one by us while an older SQLite checkpoints too could lose its writes
 /// (<https://sqlite.org/wal.html>, the WAL-reset bug).
 pub(super) fn writer(path: &Path) -> Outcome<Connection> {
     let connection = open(path)?;
     connection.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA recursive_triggers = OFF")?;
-    if is_at_work(Saboteur::DoNotWaitForDisk) {
-        connection.execute_batch("PRAGMA synchronous = OFF")?;
-    }
+    let synchronous = match () {
+        () if is_at_work(Saboteur::DoNotWaitForDisk) => "OFF",
+        () if is_at_work(Saboteur::TrustDefault) => "FULL",
+        () => "EXTRA",
+    };
+    connection.pragma_update(None, "synchronous", synchronous)?;
     Ok(connection)
 }
 
