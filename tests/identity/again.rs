@@ -93,6 +93,25 @@ fn what_was_deleted_with_a_record_comes_back_to_it() {
     }
 }
 
+/// The same where the one who got the number is gone too: what is left of two lies under it.
+#[test]
+fn what_was_deleted_with_a_record_comes_back_to_it_and_not_to_the_last_who_had_its_number() {
+    let scene = scene();
+    scene.sql("hq", "INSERT INTO rooms VALUES ('kitchen', 1, '')");
+    come_together(&scene, &NODES, &TABLES);
+    scene.sql("hq", "DELETE FROM rooms");
+    give_number_again(&scene);
+    scene.sync("hq");
+    scene.sql("hq", "DELETE FROM homes");
+    scene.sql("alice", "UPDATE rooms SET note = 'edited' WHERE code = 'kitchen'");
+    come_together_ending(&scene, &NODES, &TABLES, &[0, 3]);
+    for node in NODES {
+        let rooms = "SELECT code, note, name FROM rooms JOIN homes ON home = homes.id";
+        assert_eq!(scene.sql(node, rooms), "kitchen|edited|old", "{node}");
+        assert_eq!(scene.sql(node, "SELECT count(*) FROM homes"), "1", "{node}");
+    }
+}
+
 /// Deleted under its old key by who has not heard that it has another.
 #[test]
 fn what_is_said_of_such_a_key_under_the_old_number_is_meant_for_the_new_one() {

@@ -23,7 +23,7 @@ pub struct Judge {
     shown: Vec<BTreeMap<Field, Option<String>>>,
     /// The clock of each node's database.
     clocks: Vec<i64>,
-    /// The records that each node may have.
+    /// The records that each node may have that does not share everything.
     members: Members,
     /// Bundles by their number: sender, receiver, epoch, sequence.
     numbers: BTreeMap<String, String>,
@@ -138,13 +138,25 @@ fn has_time_passed(world: &mut World, at: At, picture: &Picture) -> Result<(), C
     Ok(())
 }
 
+static NOBODY: BTreeSet<Uid> = BTreeSet::new();
+
+/// What a node may have; None for everything. Who shares everything with its hub may have all that this may have: also what
+/// was made and deleted between two looks at the hub, since edits travel even if their record has since been deleted.
+fn own(world: &World, at: At) -> Option<&BTreeSet<Uid>> {
+    let node = &world.nodes[at.0];
+    let hub = node.hub?;
+    match node.share {
+        Share::Everything => own(world, hub),
+        Share::Sales(_) => Some(world.judge.members.get(&at).unwrap_or(&NOBODY)),
+    }
+}
+
 /// A remote has no record that was never its own: neither in its tables nor in a file that is for it.
 fn is_own(world: &mut World, at: At, picture: &Picture) -> Result<(), Complaint> {
-    if world.nodes[at.0].hub.is_some() {
-        let own = world.judge.members.entry(at).or_default();
-        if let Some(uid) = picture.keys().find(|uid| !own.contains(*uid)) {
-            return Err(("secret", format!("{} has {uid}, which was never in its set", world.nodes[at.0].name)));
-        }
+    if let Some(own) = own(world, at)
+        && let Some(uid) = picture.keys().find(|uid| !own.contains(*uid))
+    {
+        return Err(("secret", format!("{} has {uid}, which was never in its set", world.nodes[at.0].name)));
     }
     Ok(())
 }
@@ -179,11 +191,11 @@ fn is_decent(world: &mut World, (from, to): (At, At), file: &Path) -> Result<(),
     let opened = std::fs::File::open(file).and_then(zstd::Decoder::new);
     // A damaged one may end anywhere.
     let _ = opened.and_then(|mut opened| opened.read_to_end(&mut content));
-    if world.nodes[to.0].hub == Some(from) {
-        let own = world.judge.members.entry(to).or_default();
-        if let Some(uid) = words_in(b'u', &content).map(Uid).find(|uid| !own.contains(uid)) {
-            return Err(("secret", format!("{name} holds {uid}, which was never in the receiver's set")));
-        }
+    if world.nodes[to.0].hub == Some(from)
+        && let Some(own) = own(world, to)
+        && let Some(uid) = words_in(b'u', &content).map(Uid).find(|uid| !own.contains(uid))
+    {
+        return Err(("secret", format!("{name} holds {uid}, which was never in the receiver's set")));
     }
     let texts: BTreeSet<String> = words_in(b'v', &content).collect();
     if let Some(text) = texts.iter().find(|text| is_echo(world, (from, to), text)) {

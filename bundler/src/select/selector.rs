@@ -160,7 +160,8 @@ impl<'a> Selector<'a> {
 
     /// Edits travel even if the record has since been deleted: elsewhere a later edit may bring it back. They say that
     /// it was, since one that stands has the number under which it travels. Those of one that was taken off while they
-    /// waited travel too, and make it whole if they are all of it.
+    /// waited travel too, and make it whole if they are all of it. Of one that may never have been shared nothing travels but
+    /// that it is dead: if it was shared, whoever brings it back gets the rest from here then.
     fn absent(&self, record: &dyn ChangedRecord, remains: &Remains) -> Result<Option<RecordChange>> {
         if remains.dead.is_some() && is_at_work(Saboteur::KeepDeletionsSecret) {
             return Ok(None);
@@ -169,7 +170,7 @@ impl<'a> Selector<'a> {
         // It referred to whoever was there until then, and a number may have been given again since.
         let ended = remains.dead.map(|mark| mark.stamp);
         let mut fields = Vec::new();
-        for field in &remains.fields {
+        for field in remains.fields.iter().filter(|_| !is_before_member(record.belonging(), remains)) {
             let Some(mark) = field.mark.filter(|mark| self.owed.includes(*mark)) else { continue };
             let position = self.columns().find(|(_, column)| column.id == field.column).map(|(at, _)| at);
             // Of a record that has fields this is only the word to remotes that it is withdrawn.
@@ -226,4 +227,10 @@ impl<'a> Selector<'a> {
         let (table, key_columns) = (shape.name.clone(), shape.keys.clone());
         TableChanges { table, passage, key_columns, columns: occurring.iter().map(name).collect(), records }
     }
+}
+
+/// Whether it was gone when who is shared under its key came in: what is shared is noted by keys.
+fn is_before_member(belonging: Belonging, remains: &Remains) -> bool {
+    let Belonging::Since(at) = belonging else { return false };
+    remains.dead.is_some_and(|dead| dead.cut <= at)
 }

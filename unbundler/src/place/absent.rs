@@ -113,13 +113,16 @@ impl Placer<'_> {
     }
 
     /// What is left here of the record: under its birth, or, below the horizon, where births are not told apart, the
-    /// latest.
+    /// latest. Who says none may have dropped one, but not one that it names.
     fn known_remains(&mut self, table: &TableShape, record: &RecordChange) -> Result<Option<Buried>> {
         let mut all = self.transaction.remains(table, &record.key)?;
-        if let Some(at) = all.iter().position(|known| known.birth == record.birth) {
+        let its_own = all.iter().position(|known| known.birth == record.birth);
+        if let Some(at) = its_own.filter(|_| record.birth.is_some()) {
             return Ok(Some(all.swap_remove(at)));
         }
+        let is_named = |known: &Buried| known.birth.is_some_and(|birth| self.named.contains(&(table.id, birth)));
         let same = all.into_iter().filter(|known| self.arrival.is_same_left(known, record));
+        let same = same.filter(|known| record.birth.is_some() || !is_named(known));
         Ok(same.max_by_key(|known| known.remains.dead.map(|dead| dead.stamp).max(known.remains.latest_field())))
     }
 

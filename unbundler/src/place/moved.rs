@@ -67,7 +67,7 @@ impl Placer<'_> {
         let mut moved = record.clone();
         if table.key_kind == KeyKind::Assigned {
             let from = Residence { key: record.key.clone(), birth: record.birth };
-            if let Some(to) = self.moved_to(table, from)? {
+            if let Some(to) = self.moved_to(table, from, Some(record))? {
                 self.tell_union_again(table, &to)?;
                 (moved.key, moved.birth) = (to.key, to.birth);
             }
@@ -94,7 +94,7 @@ impl Placer<'_> {
         for (name, parent, number, birth) in key_references(table, of, record) {
             births.push(birth);
             let Some(parent) = tables.iter().find(|table| table.name == parent) else { continue };
-            let Some(to) = self.moved_to(parent, residence(number, birth))? else { continue };
+            let Some(to) = self.moved_to(parent, residence(number, birth), None)? else { continue };
             let at = table.keys.iter().position(|key| key == name);
             let part = at.and_then(|at| Some((*keys.get(at)?, moved.key.0.get_mut(at)?)));
             let (Some((column, part)), Some(number)) = (part, number_of(&to.key)) else { continue };
@@ -124,7 +124,7 @@ impl Placer<'_> {
         let parent = self.parent(table, at, &record.key, &|at| value_said(table, of, record, at))?;
         let Some(parent) = tables.iter().find(|table| Some(table.name.as_str()) == parent) else { return Ok(None) };
         let Some(number) = number_said(table, of, field) else { return Ok(None) };
-        let Some(to) = self.moved_to(parent, residence(number, field.refers_to))? else { return Ok(None) };
+        let Some(to) = self.moved_to(parent, residence(number, field.refers_to), None)? else { return Ok(None) };
         Ok(number_of(&to.key).map(|number| (field.value.renumbered(number), to.birth)))
     }
 

@@ -158,13 +158,13 @@ impl Placer<'_> {
     /// What a change that was placed has to wait for after all.
     pub(super) fn lacks(&mut self, undo: &Undo<'_>) -> Result<Option<Missing>> {
         let missing = self.transaction.missing_parents(undo.table, &undo.change.key)?;
-        let missing = self.meant_by(undo, missing)?;
-        let missing = self.known_missing(missing)?;
         if missing.is_empty() {
             return Ok(None);
         }
         let standing = self.transaction.find(undo.table, &undo.change.key)?;
         let marks = standing.map(|present| present.marks).unwrap_or_default();
+        let missing = self.meant_by(undo, missing, &marks)?;
+        let missing = self.known_missing(missing)?;
         let judged = missing.into_iter().map(|missing| (self.will(&missing, undo, &marks), missing));
         let mut judged: Vec<_> = judged.filter(|(will, _)| *will != Will::Knowing).collect();
         if let Some(at) = judged.iter().position(|(will, _)| *will == Will::Unknowing) {
@@ -265,7 +265,8 @@ impl Placer<'_> {
             return Ok(Brought::NoRoom);
         }
         let mark = Mark { stamp: self.transaction.tick(), cut: self.arrival.cut, via: LinkId::LOCAL };
-        let mut marks = merge::marks_left(&parent.remains);
+        let before = merge::marks_left(&parent.remains);
+        let mut marks = before.clone();
         merge::live_on(&mut marks, &table.column_ids(), &table.identity, mark, self.arrival.horizon);
         let present = Present { birth: parent.birth, marks };
         self.transaction.unbury(table, &parent.key, parent.birth)?;
@@ -274,7 +275,8 @@ impl Placer<'_> {
         let text = format!("{} {} was deleted but is brought back: {child} refers to it", table.name, parent.key);
         self.transaction.note(&text, self.now)?;
         let child = format!("{} {}", table.name, parent.key);
-        for parent in self.transaction.missing_parents(table, &parent.key)? {
+        let missing = self.transaction.missing_parents(table, &parent.key)?;
+        for parent in self.meant_by_left(missing, &before)? {
             // What refers to what nobody ever knew here was so at its origin.
             let was_known = parent.remains != Remains::default();
             if was_known && self.bring_back(&parent, &child)? != Brought::Done {

@@ -3,8 +3,9 @@
 //! Owns telling the two apart, in what comes and in what is left here. Invariant: who has the number now is never taken for the
 //! one who had it before. Leaves to `united` the word by which a hub tells where the record is now.
 
-use packhorse_shared::change::FieldChange;
+use packhorse_shared::change::{FieldChange, RecordChange};
 use packhorse_shared::clock::Stamp;
+use packhorse_shared::marks::Marks;
 use packhorse_shared::replica::{Buried, Missing, Present, Remains, Residence, Result, TableShape};
 use packhorse_shared::value::{Key, Value};
 
@@ -14,7 +15,7 @@ use super::column::{Column, column_of};
 use super::identity::number_of;
 use super::parent::key_references;
 use super::references::Undo;
-use crate::merge::{Authority, is_before};
+use crate::merge::{Authority, is_before, is_of_before};
 
 impl Placer<'_> {
     /// The record that is meant, if it stands here. One without a birth may be the one who has the number since then, whose
@@ -35,12 +36,21 @@ impl Placer<'_> {
     }
 
     /// Where a record is now that a change speaks of, if that has moved and its sender has not heard of it. What that knows
-    /// by the number alone is the one who has it now, once it may have dropped that one's birth.
-    pub(super) fn moved_to(&mut self, table: &TableShape, from: Residence) -> Result<Option<Residence>> {
+    /// by the number alone is the one who has it now, once it may have dropped that one's birth; but not if it names that one
+    /// by its birth, nor what it says of a time before that one was made (`record`: all that it says).
+    pub(super) fn moved_to(
+        &mut self,
+        table: &TableShape,
+        from: Residence,
+        record: Option<&RecordChange>,
+    ) -> Result<Option<Residence>> {
         let Some(to) = self.moves.of(table.id, &from).cloned() else { return Ok(None) };
         if from.birth.is_none() {
             let standing = self.transaction.find(table, &from.key)?.and_then(|present| present.birth);
-            if standing.or(to.birth).is_some_and(|since| self.arrival.dropped.covers(since)) {
+            let is_named = standing.is_some_and(|birth| self.named.contains(&(table.id, birth)));
+            let is_older = is_named || record.is_some_and(|record| is_of_before(record, standing));
+            let may_be_dropped = |since: Stamp| self.arrival.dropped.covers(since);
+            if !is_older && standing.or(to.birth).is_some_and(may_be_dropped) {
                 return Ok(None);
             }
         }
@@ -76,8 +86,14 @@ impl Placer<'_> {
         Ok(Ok(fields))
     }
 
-    /// The same with what is left of whom a change means, where its number was another's since.
-    pub(super) fn meant_by(&mut self, undo: &Undo<'_>, mut missing: Vec<Missing>) -> Result<Vec<Missing>> {
+    /// The same with what is left of whom a change means, where its number was another's since. `marks`: of the record that
+    /// was changed.
+    pub(super) fn meant_by(
+        &mut self,
+        undo: &Undo<'_>,
+        mut missing: Vec<Missing>,
+        marks: &Marks,
+    ) -> Result<Vec<Missing>> {
         let tables = self.transaction.tables();
         for missing in &mut missing {
             let by = |field: &&FieldChange| {
@@ -89,9 +105,12 @@ impl Placer<'_> {
                 references.into_iter().find(|(_, _, number, _)| number_of(&missing.key) == Some(*number))
             };
             let said = undo.change.fields.iter().find(by).map(|field| field.refers_to);
-            let table = tables.iter().find(|table| table.id == missing.table);
-            let (Some(table), Some(birth)) = (table, said.or_else(|| Some(in_key()?.3))) else { continue };
+            let Some(table) = tables.iter().find(|table| table.id == missing.table) else { continue };
             let left = self.transaction.remains(table, &missing.key)?;
+            let Some(birth) = said.or_else(|| Some(in_key()?.3)) else {
+                meant_then(missing, left, marks);
+                continue;
+            };
             // Who says none may have dropped one.
             let dropped = |left: &Buried| left.birth.is_some_and(|birth| self.arrival.left_out.covers(birth));
             if birth.is_none() && left.iter().any(dropped) {
@@ -99,6 +118,17 @@ impl Placer<'_> {
             }
             if let Some(meant) = left.into_iter().find(|left| left.birth == birth) {
                 (missing.birth, missing.remains) = (meant.birth, meant.remains);
+            }
+        }
+        Ok(missing)
+    }
+
+    /// The same for what a record that was brought back refers to; `marks` are those that it had.
+    pub(super) fn meant_by_left(&mut self, mut missing: Vec<Missing>, marks: &Marks) -> Result<Vec<Missing>> {
+        let tables = self.transaction.tables();
+        for missing in &mut missing {
+            if let Some(table) = tables.iter().find(|table| table.id == missing.table) {
+                meant_then(missing, self.transaction.remains(table, &missing.key)?, marks);
             }
         }
         Ok(missing)
@@ -119,5 +149,14 @@ impl Placer<'_> {
         let before = self.moves.left(table.id, &key).filter(|(from, _)| from.birth <= written);
         let (_, latest) = before.max_by_key(|(from, _)| from.birth)?;
         number_of(&latest.key)
+    }
+}
+
+/// Of those who had the number one after the other, the last who had it when it was written by these marks.
+fn meant_then(missing: &mut Missing, left: Vec<Buried>, marks: &Marks) {
+    let written = missing.by.iter().filter_map(|column| marks.get(*column)).map(|mark| mark.stamp).max();
+    let had_it = left.into_iter().filter(|left| left.birth <= written);
+    if let Some(meant) = had_it.max_by_key(|left| left.remains.dead.map(|dead| dead.stamp)) {
+        (missing.birth, missing.remains) = (meant.birth, meant.remains);
     }
 }

@@ -108,7 +108,7 @@ impl Placer<'_> {
         let (Some(parent), Some(theirs)) = (parent, number_said(table, of, field)) else {
             return Ok(Some(field.value.clone()));
         };
-        if let Some(now) = self.moved_to(parent, residence(theirs, field.refers_to))? {
+        if let Some(now) = self.moved_to(parent, residence(theirs, field.refers_to), None)? {
             return Ok(number_of(&now.key).map(|ours| field.value.renumbered(ours)));
         }
         let Some(birth) = field.refers_to else { return Ok(Some(field.value.clone())) };
