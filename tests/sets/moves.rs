@@ -61,6 +61,16 @@ fn a_number_given_again_to_somebody_elses_record_takes_the_old_one_away() {
 }
 
 #[test]
+fn a_number_given_again_within_the_set_is_withdrawn_with_the_one_that_has_it_now() {
+    let scene = sales();
+    scene.sql("hq", "DELETE FROM notes WHERE id = 100; INSERT INTO notes VALUES (100, 10, 'another')");
+    rest(&scene, &["hq", "alice", "bob"]);
+    scene.sql("hq", "UPDATE companies SET manager = 'bob' WHERE id = 1");
+    rest(&scene, &["hq", "alice", "bob"]);
+    each_has_its_own(&scene, &["alice", "bob"]);
+}
+
+#[test]
 fn what_a_remote_makes_outside_its_set_is_taken_and_withdrawn_from_it() {
     let scene = sales();
     scene.sql("alice", "INSERT INTO companies (manager, name) VALUES ('bob', 'for Bob'), ('alice', 'hers')");

@@ -197,8 +197,10 @@ impl Evaluation<'_> {
         Ok(())
     }
 
-    /// Whether the member of that time has died, even if its number is another record's by now.
+    /// Whether the member of that time has died, even if its number is another record's by now. Who died before the last look
+    /// and whose number was in the set all the same had given it to another by then, and that one is the member.
     fn died(&self, entry: &Entry, key: &Key, since: Cut) -> Outcome<bool> {
+        let since = since.max(self.since);
         let left = entry.metadata.all_remains(self.connection, key, self.roster)?;
         let deaths = left.iter().filter(|left| !left.remains.living()).filter_map(|left| left.remains.dead);
         Ok(deaths.into_iter().any(|dead| dead.cut > since))
