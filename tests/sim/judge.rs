@@ -31,6 +31,8 @@ pub struct Judge {
     read: BTreeSet<String>,
     /// The texts that one node has sent to another.
     sent: BTreeMap<(At, At), BTreeSet<String>>,
+    /// Something was held, or in conflict.
+    was_disturbed: bool,
     /// Nodes that were put back to a copy.
     put_back: BTreeSet<At>,
 }
@@ -45,6 +47,11 @@ impl Judge {
     pub fn wrote(&mut self, at: At, before: &Picture, after: &Picture) {
         let made = after.keys().filter(|uid| !before.contains_key(*uid)).cloned();
         self.members.entry(at).or_default().extend(made);
+    }
+
+    /// A run told that something was held, or in conflict.
+    pub fn disturbed(&mut self) {
+        self.was_disturbed = true;
     }
 
     /// A remote may have these records.
@@ -205,15 +212,15 @@ fn is_decent(world: &mut World, (from, to): (At, At), file: &Path) -> Result<(),
     Ok(())
 }
 
-/// Whether a text goes back over the link that it came by. Where everything is asked for, and where a record comes in whole
-/// or is brought back, that is right.
+/// Whether a text goes back over the link that it came by. Where everything is asked for, where a record comes in whole, and
+/// where one was held or brought back, that is right.
 fn is_echo(world: &World, (from, to): (At, At), text: &str) -> bool {
     let climate = &world.climate;
     let mut above = std::iter::successors(Some(from.max(to)), |at| world.nodes[at.0].hub);
     let in_part = above.any(|at| world.nodes[at.0].share != Share::Everything);
     let goes_whole = climate.backups || climate.sets || climate.absence || in_part;
     let came = || world.judge.sent.get(&(to, from)).is_some_and(|sent| sent.contains(text));
-    !goes_whole && came() && world.oracle.is_of_one_never_deleted(text)
+    !goes_whole && !world.judge.was_disturbed && came() && !world.oracle.was_any_deleted()
 }
 
 /// The words of a kind in some bytes, wherever they stand: a letter, five digits and a semicolon.

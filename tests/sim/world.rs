@@ -125,6 +125,9 @@ impl World {
         self.pass(2_000);
         let now = self.now;
         let ran = self.nodes[at].run(words, now);
+        if ran.exit == 3 {
+            self.judge.disturbed();
+        }
         self.tell(format!("{} at {}: {} -> {}", self.nodes[at].name, self.now.0 - BEGIN.0, words.join(" "), ran.exit));
         if is_loud() {
             self.show(&ran);
