@@ -62,6 +62,8 @@ pub enum Kind {
     PutBack,
     /// A remote's package is made again.
     PackAgain,
+    /// A package is restored a second time elsewhere, and that installation speaks.
+    Clone,
     /// A ledger is deleted or damaged.
     Ledger,
     /// Sets or parameters change.
@@ -101,6 +103,7 @@ fn event(seed: u64, number: usize, climate: &Climate) -> Event {
         92 | 93 if climate.backups => Kind::PutBack,
         94 if climate.backups => Kind::PackAgain,
         95 if climate.crashes => Kind::Ledger,
+        98 if climate.backups => Kind::Clone,
         96 | 97 if climate.sets => Kind::Sets,
         _ => Kind::Edit,
     };

@@ -15,7 +15,7 @@ use crate::dice::Dice;
 use crate::event::{Event, Kind};
 use crate::ids::{At, Uid};
 use crate::machinery;
-use crate::node::{Part, copy_folder, files};
+use crate::node::{Node, Part, copy_folder, files};
 use crate::shares::Share;
 use crate::tally;
 use crate::world::World;
@@ -39,6 +39,7 @@ pub fn happen(world: &mut World, event: &Event) {
         Kind::Keep => keep(world, at),
         Kind::PutBack => put_back(world, at, &mut dice),
         Kind::PackAgain => pack_again(world, at),
+        Kind::Clone => clone(world, at),
         Kind::Ledger => ledger(world, at, &mut dice),
         Kind::Sets => sets(world, &mut dice),
     }
@@ -267,6 +268,34 @@ fn pack_again(world: &mut World, at: At) {
     }
     simulated_machine::settle(&[&world.nodes[at.0].folder]);
     world.see(at);
+}
+
+/// A package is restored a second time, and that installation writes and speaks. It is refused, and nothing that it wrote is
+/// ever seen anywhere.
+fn clone(world: &mut World, at: At) {
+    let Some(hub) = world.nodes[at.0].hub else { return };
+    let (name, folder) = (world.nodes[at.0].name, world.root().join("clone"));
+    let package = world.nodes[at.0].folder.join("package.rdb");
+    // Of two that have not spoken yet the first is the right one.
+    let met = "SELECT count(*) FROM _packhorse_links WHERE peer = ?1 AND node IS NOT NULL";
+    let met: i64 = world.nodes[hub.0].open().query_row(met, [name], |row| row.get(0)).expect("links");
+    if met == 0 || folder.exists() {
+        return;
+    }
+    world.tell(format!("the package of {name} is restored once more, elsewhere"));
+    fs::create_dir(&folder).expect("a folder");
+    let mut second = Node { folder: folder.clone(), ..world.nodes[at.0].clone() };
+    let database = cast::text(&second.database());
+    second.run(&["restore", &cast::text(&package), "--database", &database], world.now);
+    cast::make_movable(&second, world.root());
+    application::write(&second.open(), "UPDATE companies SET name = 'of a clone'").expect("a clone writes");
+    for _ in 0..2 {
+        world.pass(60_000);
+        second.run(&["sync"], world.now);
+        let ran = world.run(hub, &["sync"]);
+        end(world, hub, &["sync"], &ran, if world.relay.is_there() { &[0, 3] } else { &[0, 1, 3, 4] });
+    }
+    fs::remove_dir_all(folder).expect("the clone goes");
 }
 
 /// The ledger is deleted, or a file of it is cut or has other bytes.
