@@ -3,7 +3,7 @@
 //! Owns telling the two apart, in what comes and in what is left here. Invariant: who has the number now is never taken for the
 //! one who had it before. Leaves to `united` the word by which a hub tells where the record is now.
 
-use packhorse_shared::change::FieldChange;
+use packhorse_shared::change::{FieldChange, RecordChange};
 use packhorse_shared::clock::Stamp;
 use packhorse_shared::replica::{Buried, Missing, Present, Remains, Residence, Result, TableShape};
 use packhorse_shared::value::{Key, Value};
@@ -17,6 +17,17 @@ use super::references::Undo;
 use crate::merge::{Authority, is_before};
 
 impl Placer<'_> {
+    /// Whether a change is of a record that stands here. Who names that one by its birth has not dropped it.
+    pub(super) fn is_meant(&self, table: &TableShape, present: &Present, record: &RecordChange) -> bool {
+        self.arrival.is_same_standing(present, record, &table.column_ids())
+            && !self.is_named(table, present.birth, record)
+    }
+
+    /// Whether the sender of a change without a birth names one of this birth by it, and so means another.
+    pub(super) fn is_named(&self, table: &TableShape, birth: Option<Stamp>, record: &RecordChange) -> bool {
+        record.birth.is_none() && birth.is_some_and(|birth| self.named.contains(&(table.id, birth)))
+    }
+
     /// The record that is meant, if it stands here. One without a birth may be the one who has the number since then, whose
     /// birth was dropped.
     pub(super) fn still_standing(

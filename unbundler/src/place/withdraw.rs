@@ -9,7 +9,7 @@ use packhorse_shared::change::{Passage, RecordChange, TableChanges};
 use packhorse_shared::clock::Stamp;
 use packhorse_shared::id::{ColumnId, TableId};
 use packhorse_shared::marks::{Mark, Marks};
-use packhorse_shared::replica::{Placement, Refusal, Remains, RemainsField, Result, TableShape};
+use packhorse_shared::replica::{Placement, Present, Refusal, Remains, RemainsField, Result, TableShape};
 use packhorse_shared::value::{Key, Value};
 
 use super::{Item, Placer};
@@ -22,8 +22,14 @@ impl Placer<'_> {
         if leaving.is_empty() || self.arrival.authority() != Authority::Sender {
             return Ok(());
         }
-        let all = leaving.iter().map(|(table, _, record)| (*table, &record.key)).collect();
-        let free = self.without_living_children(all, &BTreeSet::new())?;
+        let mut standing = Vec::new();
+        for (table, _, record) in &leaving {
+            // Another record under its number stays, and what that refers to with it.
+            if self.meant_to_leave(table, record)?.is_some() {
+                standing.push((*table, &record.key));
+            }
+        }
+        let free = self.without_living_children(standing, &BTreeSet::new())?;
         for (table, of, record) in leaving {
             self.withdraw(table, of, record, &free)?;
         }
@@ -37,9 +43,7 @@ impl Placer<'_> {
         record: &RecordChange,
         free: &BTreeSet<(TableId, Key)>,
     ) -> Result<()> {
-        let standing = self.transaction.find(table, &record.key)?;
-        let is_it = |present: &_| self.arrival.is_same_standing(present, record, &table.column_ids());
-        let Some(present) = standing.filter(is_it) else { return self.withdraw_left(table, record) };
+        let Some(present) = self.meant_to_leave(table, record)? else { return self.withdraw_left(table, record) };
         if !free.contains(&(table.id, record.key.clone()))
             && let Some(child) = self.transaction.living_child(table, &record.key, free)?
         {
@@ -55,6 +59,12 @@ impl Placer<'_> {
                 self.release_held_of(table, &record.key)
             }
         }
+    }
+
+    /// The record that a withdrawal is of, if it stands.
+    fn meant_to_leave(&mut self, table: &TableShape, record: &RecordChange) -> Result<Option<Present>> {
+        let standing = self.transaction.find(table, &record.key)?;
+        Ok(standing.filter(|present| self.is_meant(table, present, record)))
     }
 
     /// What is kept of a record that goes: edits of which the hub does not know.
@@ -86,7 +96,8 @@ impl Placer<'_> {
     /// What came of it only in part goes too; what was deleted here stays deleted, and is told.
     fn withdraw_left(&mut self, table: &TableShape, record: &RecordChange) -> Result<()> {
         for left in self.transaction.remains(table, &record.key)? {
-            if left.remains.dead.is_some() || !self.arrival.is_same_left(&left, record) {
+            let is_it = self.arrival.is_same_left(&left, record) && !self.is_named(table, left.birth, record);
+            if left.remains.dead.is_some() || !is_it {
                 continue;
             }
             let unheard = |field: &RemainsField| field.mark.is_some_and(|mark| self.is_unheard(mark));
