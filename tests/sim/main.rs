@@ -25,7 +25,11 @@ use std::thread;
 use std::time::Instant;
 
 /// Stories that failed once, shrunk: a seed, and the numbers of its events that are left.
-const FOUND: &[(u64, &[usize])] = &[(0, &[1, 3, 5, 13, 23, 24, 27, 28, 34]), (35, &[3, 7, 13, 50])];
+const FOUND: &[(u64, &[usize])] = &[
+    (0, &[1, 3, 5, 13, 23, 24, 27, 28, 34]),
+    (35, &[3, 7, 13, 50]),
+    (1_000_006, &[1, 2, 12, 13, 20, 46, 53, 54, 61, 64, 71]),
+];
 
 /// How many seeds the normal run plays.
 const SEEDS: u64 = 200;

@@ -1,0 +1,41 @@
+//! Remotes of a remote: what its hub withdraws from it goes from them too, and what they write meanwhile is not lost.
+
+use super::{SALES, SCHEMA, hub};
+use crate::support::{Scene, text};
+
+/// Adds a remote to any hub.
+fn join(scene: &Scene, hub: &str, name: &str, options: &[&str]) {
+    let words = [&["remote", "add", name], options].concat();
+    scene.packhorse(hub, &words).expect(0);
+    let (package, database) = (scene.path(&format!("{name}.rdb")), scene.database(name));
+    scene.packhorse(hub, &["remote", "pack", name, "-o", text(&package), "--no-passphrase"]).expect(0);
+    scene.packhorse(name, &["restore", text(&package), "--database", text(&database)]).expect(0);
+}
+
+/// Somebody's contact was deleted and its number given to one of alice's, while a remote made a note for it, which brings it
+/// back: between the two, the hub of both keeps what it knows of it.
+#[test]
+fn nobody_is_told_of_a_record_by_the_number_that_one_of_his_has_now() {
+    let scene = hub(SCHEMA, "");
+    join(&scene, "hq", "mid", &[]);
+    let config = scene.home("mid").join("packhorse.toml");
+    let words = std::fs::read_to_string(&config).expect("a configuration");
+    std::fs::write(&config, words + SALES).expect("a configuration");
+    join(&scene, "mid", "leaf", &[]);
+    join(&scene, "mid", "alice", &["--set", "sales", "--param", "user=alice"]);
+    scene.sql("leaf", "INSERT INTO notes (contact, text) VALUES (20, 'another of Bea')");
+    scene.sql("hq", "DELETE FROM notes WHERE contact = 20; DELETE FROM contacts WHERE id = 20");
+    scene.sql("hq", "INSERT INTO contacts VALUES (20, 3, 'Eve')");
+    scene.sync("hq");
+    scene.sync("mid");
+    scene.sql("mid", "DELETE FROM contacts WHERE id = 20");
+    scene.sql(
+        "hq",
+        "UPDATE contacts SET name = 'Eva' WHERE id = 20; UPDATE companies SET manager = 'alice' WHERE id = 3",
+    );
+    for node in ["leaf", "hq", "mid", "alice"] {
+        scene.packhorse(node, &["sync"]);
+    }
+    assert_eq!(scene.sql("alice", "SELECT group_concat(name) FROM contacts"), "Ann,Eva,Cal");
+    assert_eq!(scene.sql("alice", "SELECT count(*) FROM _packhorse_t_contacts WHERE instr(remains, 'Bea')"), "0");
+}
