@@ -1,6 +1,6 @@
 //! Remotes of a remote: what its hub withdraws from it goes from them too, and what they write meanwhile is not lost.
 
-use super::{SALES, SCHEMA, hub};
+use super::{MEMBERS, SALES, SCHEMA, each_has_its_own, hub, rest_ending, sales};
 use crate::support::{Scene, text};
 
 /// Adds a remote to any hub.
@@ -10,6 +10,42 @@ fn join(scene: &Scene, hub: &str, name: &str, options: &[&str]) {
     let (package, database) = (scene.path(&format!("{name}.rdb")), scene.database(name));
     scene.packhorse(hub, &["remote", "pack", name, "-o", text(&package), "--no-passphrase"]).expect(0);
     scene.packhorse(name, &["restore", text(&package), "--database", text(&database)]).expect(0);
+}
+
+/// A hub with alice and bob, and mona behind alice, who has all that alice has.
+fn with_mona() -> Scene {
+    let scene = sales();
+    join(&scene, "alice", "mona", &[]);
+    scene
+}
+
+#[track_caller]
+fn mona_has_what_alice_has(scene: &Scene) {
+    each_has_its_own(scene, &["alice", "bob"]);
+    for (table, _) in MEMBERS {
+        scene.same(table, "alice", "mona");
+    }
+}
+
+/// Everything that a node says now is on its way, and it has heard nothing.
+fn speak(scene: &Scene, node: &str) {
+    scene.packhorse(node, &["bundle", "--now"]).expect(0);
+    scene.packhorse(node, &["transfer"]).expect(0);
+}
+
+#[test]
+fn what_a_remote_edits_while_it_goes_and_comes_back_is_there_in_the_end() {
+    let scene = with_mona();
+    scene.sql("hq", "UPDATE companies SET manager = 'bob' WHERE id = 1");
+    scene.sync("hq");
+    scene.sync("alice");
+    scene.sql("mona", "UPDATE contacts SET name = 'Amy' WHERE id = 10");
+    speak(&scene, "mona");
+    scene.sql("hq", "UPDATE companies SET manager = 'alice' WHERE id = 1");
+    scene.sync("hq");
+    rest_ending(&scene, &["alice", "mona", "hq", "bob"], &[0, 3]);
+    mona_has_what_alice_has(&scene);
+    assert_eq!(scene.sql("mona", "SELECT name FROM contacts WHERE id = 10"), "Amy");
 }
 
 /// Somebody's contact was deleted and its number given to one of alice's, while a remote made a note for it, which brings it
