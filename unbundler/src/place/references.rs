@@ -159,6 +159,7 @@ impl Placer<'_> {
     pub(super) fn lacks(&mut self, undo: &Undo<'_>) -> Result<Option<Missing>> {
         let missing = self.transaction.missing_parents(undo.table, &undo.change.key)?;
         let missing = self.meant_by(undo, missing)?;
+        let missing = self.let_stand_again(missing)?;
         let missing = self.known_missing(missing)?;
         if missing.is_empty() {
             return Ok(None);
