@@ -1,6 +1,7 @@
 //! Sync sets: every remote has what its set holds, and nothing else.
 
 mod backups;
+mod behind;
 mod beyond;
 mod change;
 mod chinook;

@@ -97,3 +97,18 @@ fn an_edit_of_a_record_that_could_not_go_yet_is_taken_however_long_ago_the_hub_w
     each_has_its_own(&scene, &["alice", "bob"]);
     assert_eq!(scene.sql("bob", "SELECT name FROM companies WHERE id = 1"), "the last word");
 }
+
+#[test]
+fn a_company_stays_for_a_contact_that_was_given_the_number_of_one_that_is_withdrawn_with_it() {
+    let scene = sales();
+    scene.sql("hq", "UPDATE companies SET manager = 'bob' WHERE id = 1");
+    scene.sync("hq");
+    scene.sql("alice", "DELETE FROM notes WHERE contact = 10; DELETE FROM contacts WHERE id = 10");
+    scene.sql("alice", "INSERT INTO contacts VALUES (10, 1, 'Eve')");
+    scene.packhorse("alice", &["transfer"]).expect(0);
+    scene.packhorse("alice", &["apply"]).expect(0);
+    assert_eq!(scene.sql("alice", "PRAGMA foreign_key_check"), "");
+    rest(&scene, &["alice", "hq", "bob"]);
+    each_has_its_own(&scene, &["alice", "bob"]);
+    assert_eq!(scene.sql("bob", "SELECT group_concat(name) FROM contacts WHERE company = 1"), "Eve");
+}

@@ -7,7 +7,9 @@ use packhorse_shared::clock::{Reading, Stamp};
 use packhorse_shared::id::{ColumnId, Cut};
 use packhorse_shared::link::{Extent, Role};
 use packhorse_shared::marks::Marks;
-use packhorse_shared::replica::{Belonging, ChangedRecord, ColumnShape, Life, Remains, Result, SharedTable, Snapshot};
+use packhorse_shared::replica::{
+    Belonging, ChangedRecord, ColumnShape, Life, Remains, Result, SharedRows, SharedTable, Snapshot,
+};
 use packhorse_shared::seam::{Saboteur, is_at_work};
 use packhorse_shared::value::Value;
 
@@ -57,6 +59,10 @@ impl<'a> Selector<'a> {
                 (ENTERED, Some(self.entered(record, marks)?))
             }
             (_, Life::Present(marks)) => (Passage::Within, self.present(record, marks)?),
+            (_, Life::Absent(remains)) if self.is_of_another(record)? => {
+                let death = Remains { fields: Vec::new(), ..remains.clone() };
+                (Passage::Within, self.absent(record, &death)?)
+            }
             (_, Life::Absent(remains)) => (Passage::Within, self.absent(record, remains)?),
         };
         let cut = record.cut();
@@ -64,6 +70,13 @@ impl<'a> Selector<'a> {
         let words = self.unions(record)?.into_iter().chain(self.namesake(record)?);
         self.chosen.extend(words.map(|change| Chosen { cut, passage: Passage::Within, change }));
         Ok(())
+    }
+
+    /// Whether a record that does not stand had the key of one that does, and is not known to be shared itself: what is shared
+    /// is known by its key. It is told that it died; if it lives after all it will stand elsewhere, and come in there.
+    fn is_of_another(&self, record: &dyn ChangedRecord) -> Result<bool> {
+        let by_key = matches!(self.table.rows, SharedRows::Members(_));
+        Ok(by_key && self.snapshot.stands(&self.table.shape, record.key())?)
     }
 
     fn columns(&self) -> impl Iterator<Item = (usize, &ColumnShape)> {

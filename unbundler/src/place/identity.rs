@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use packhorse_shared::change::{EXISTENCE, FieldChange, RecordChange, TableChanges};
 use packhorse_shared::clock::Stamp;
 use packhorse_shared::id::{ColumnId, TableId};
-use packhorse_shared::replica::{KeyKind, Present, Residence, Result, TableShape};
+use packhorse_shared::replica::{KeyKind, Residence, Result, TableShape};
 use packhorse_shared::value::{Key, Value};
 
 use super::Placer;
@@ -92,12 +92,6 @@ impl Placer<'_> {
             value.into_iter().for_each(|value| *value = value.renumbered(number));
         }
         Ok(Some(identified))
-    }
-
-    /// Whether a change is of a record that stands here. Who names that one by its birth has not dropped it.
-    pub(super) fn is_meant(&self, table: &TableShape, present: &Present, record: &RecordChange) -> bool {
-        let is_named = |birth: Stamp| record.birth.is_none() && self.named.contains(&(table.id, birth));
-        self.arrival.is_same_standing(present, record, &table.column_ids()) && !present.birth.is_some_and(is_named)
     }
 
     /// Goes through the records of tables with assigned keys, but for words on which are one.

@@ -9,10 +9,11 @@
 //! waits for the application before that; `unite` and `united` make one of two made apart, `rejoin` of one that comes
 //! back and one made since, `moved` and `returned` know who is known under another birth, `lost` whom the hub has lost.
 //! What becomes of it: `standing` if it stands in its table, `absent` if it does not. What it refers to: `references`,
-//! `parent`, `column`. What cannot be placed: `hold`. What is placed only together: `swap`, `circle`, and `reborn` with
-//! `leaving` where numbers were given again; what is placed in part: `partly`.
+//! `parent`, `column`, and `behind` where that was withdrawn. What cannot be placed: `hold`. What is placed only
+//! together: `swap`, `circle`, and `reborn` with `leaving` where numbers were given again; what is placed in part: `partly`.
 
 mod absent;
+mod behind;
 mod circle;
 mod column;
 mod follow;
@@ -328,10 +329,7 @@ impl Placer<'_> {
     }
 
     fn record<'t>(&mut self, (table, of, record): Item<'t>, undos: &mut Vec<Undo<'t>>) -> Result<Step> {
-        if says_only_number(table, of, record) {
-            return Ok(Step::Nothing);
-        }
-        if self.is_beyond(table, record)? {
+        if says_only_number(table, of, record) || self.is_beyond(table, record)? {
             return Ok(Step::Nothing);
         }
         let step = self.merged((table, of, record), undos)?;

@@ -18,6 +18,17 @@ use super::references::Undo;
 use crate::merge::{Authority, is_before, is_of_before};
 
 impl Placer<'_> {
+    /// Whether a change is of a record that stands here. Who names that one by its birth has not dropped it.
+    pub(super) fn is_meant(&self, table: &TableShape, present: &Present, record: &RecordChange) -> bool {
+        self.arrival.is_same_standing(present, record, &table.column_ids())
+            && !self.is_named(table, present.birth, record)
+    }
+
+    /// Whether the sender of a change without a birth names one of this birth by it, and so means another.
+    pub(super) fn is_named(&self, table: &TableShape, birth: Option<Stamp>, record: &RecordChange) -> bool {
+        record.birth.is_none() && birth.is_some_and(|birth| self.named.contains(&(table.id, birth)))
+    }
+
     /// The record that is meant, if it stands here. One without a birth may be the one who has the number since then, whose
     /// birth was dropped.
     pub(super) fn still_standing(

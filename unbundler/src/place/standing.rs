@@ -10,7 +10,7 @@ use packhorse_shared::value::Value;
 use super::column::{Column, column_of};
 use super::references::{Before, Undo, is_reference};
 use super::{Placer, Step};
-use crate::merge::{self, Fate};
+use crate::merge::{self, Authority, Fate};
 
 /// A field in conflict: the incoming change, the column's position, and which value stands.
 type Disputed<'c> = (&'c FieldChange, usize, merge::Field);
@@ -65,6 +65,13 @@ impl Placer<'_> {
         Ok(Step::Done)
     }
 
+    /// Whether a remote that speaks of a record has not seen it as it stands here at all: our hub had withdrawn it and has let it
+    /// come in again. The remote withdraws it too, and is owed all of it, what it says itself included.
+    fn is_unseen_behind(&self, table: &TableShape, marks: &Marks) -> bool {
+        let unseen = |column| marks.get(column).is_some_and(|mark| !self.arrival.knew(mark));
+        self.arrival.authority() == Authority::HereForNow && table.column_ids().into_iter().all(unseen)
+    }
+
     /// The values here, if the change was told as of its sender's horizon: what says the same as here need not be noted.
     fn told_at_horizon(&mut self, table: &TableShape, record: &RecordChange) -> Result<Vec<Value>> {
         let told = record.fields.iter().any(|field| field.stamp.is_of_horizon());
@@ -89,6 +96,7 @@ impl Placer<'_> {
         here: &[Value],
     ) -> (Vec<(usize, Value)>, Vec<Disputed<'c>>) {
         let (mut fields, mut conflicts) = (Vec::new(), Vec::new());
+        let is_unseen = self.is_unseen_behind(table, &present.marks);
         for field in &record.fields {
             let Some(column) = column_of(table, of, field) else { continue };
             let says_the_same = matches!(column, Column::Field(at, _) if here.get(at) == Some(&field.value));
@@ -105,7 +113,9 @@ impl Placer<'_> {
                 conflicts.push((field, at, verdict));
             }
             if verdict.is_theirs() {
-                present.marks.set(column.id(), self.mark(field.stamp));
+                let mark = self.mark(field.stamp);
+                let via = if is_unseen { LinkId::LOCAL } else { mark.via };
+                present.marks.set(column.id(), Mark { via, ..mark });
                 if let Column::Field(at, _) = column {
                     fields.push((at, field.value.clone()));
                 }

@@ -1,0 +1,134 @@
+//! Remotes of a remote: what its hub withdraws from it goes from them too, and what they write meanwhile is not lost.
+
+use super::{MEMBERS, SALES, SCHEMA, each_has_its_own, hub, rest, rest_ending, sales};
+use crate::support::{Scene, text};
+
+/// Adds a remote to any hub.
+fn join(scene: &Scene, hub: &str, name: &str, options: &[&str]) {
+    let words = [&["remote", "add", name], options].concat();
+    scene.packhorse(hub, &words).expect(0);
+    let (package, database) = (scene.path(&format!("{name}.rdb")), scene.database(name));
+    scene.packhorse(hub, &["remote", "pack", name, "-o", text(&package), "--no-passphrase"]).expect(0);
+    scene.packhorse(name, &["restore", text(&package), "--database", text(&database)]).expect(0);
+}
+
+/// A hub with alice and bob, and mona behind alice, who has all that alice has.
+fn with_mona() -> Scene {
+    let scene = sales();
+    join(&scene, "alice", "mona", &[]);
+    scene
+}
+
+#[track_caller]
+fn mona_has_what_alice_has(scene: &Scene) {
+    each_has_its_own(scene, &["alice", "bob"]);
+    for (table, _) in MEMBERS {
+        scene.same(table, "alice", "mona");
+    }
+}
+
+/// Everything that a node says now is on its way, and it has heard nothing.
+fn speak(scene: &Scene, node: &str) {
+    scene.packhorse(node, &["bundle", "--now"]).expect(0);
+    scene.packhorse(node, &["transfer"]).expect(0);
+}
+
+#[test]
+fn what_a_remote_edits_while_it_goes_and_comes_back_is_there_in_the_end() {
+    let scene = with_mona();
+    scene.sql("hq", "UPDATE companies SET manager = 'bob' WHERE id = 1");
+    scene.sync("hq");
+    scene.sync("alice");
+    scene.sql("mona", "UPDATE contacts SET name = 'Amy' WHERE id = 10");
+    speak(&scene, "mona");
+    scene.sql("hq", "UPDATE companies SET manager = 'alice' WHERE id = 1");
+    scene.sync("hq");
+    rest_ending(&scene, &["alice", "mona", "hq", "bob"], &[0, 3]);
+    mona_has_what_alice_has(&scene);
+    assert_eq!(scene.sql("mona", "SELECT name FROM contacts WHERE id = 10"), "Amy");
+}
+
+#[test]
+fn a_note_that_a_remote_moves_to_a_contact_which_is_gone_from_its_hub_meanwhile_goes_there() {
+    let scene = with_mona();
+    scene.sql("hq", "UPDATE companies SET manager = 'alice' WHERE id = 2");
+    rest(&scene, &["hq", "alice", "mona", "bob"]);
+    scene.sql("hq", "UPDATE companies SET manager = 'bob' WHERE id = 2");
+    scene.sync("hq");
+    scene.sql("mona", "UPDATE notes SET contact = 20 WHERE id = 100");
+    speak(&scene, "mona");
+    scene.packhorse("alice", &["sync"]).expect(0);
+    assert_eq!(scene.sql("alice", "PRAGMA foreign_key_check"), "");
+    rest(&scene, &["alice", "mona", "hq", "bob"]);
+    mona_has_what_alice_has(&scene);
+    assert_eq!(scene.sql("bob", "SELECT group_concat(id) FROM notes WHERE contact = 20"), "100,200");
+}
+
+#[test]
+fn a_contact_that_a_remote_makes_for_a_company_which_is_gone_from_its_hub_meanwhile_comes_to_who_has_it() {
+    let scene = with_mona();
+    scene.sql("hq", "UPDATE companies SET manager = 'bob' WHERE id = 1");
+    scene.sync("hq");
+    scene.sql("mona", "INSERT INTO contacts (company, name) VALUES (1, 'Eve')");
+    scene.sql("mona", "INSERT INTO notes (contact, text) SELECT id, 'of Eve' FROM contacts WHERE name = 'Eve'");
+    speak(&scene, "mona");
+    scene.packhorse("alice", &["sync"]).expect(0);
+    assert_eq!(scene.sql("alice", "PRAGMA foreign_key_check"), "");
+    rest(&scene, &["alice", "mona", "hq", "bob"]);
+    mona_has_what_alice_has(&scene);
+    assert_eq!(scene.sql("bob", "SELECT group_concat(text) FROM notes WHERE text <> 'of Bea'"), "of Ann,of Eve");
+    // Everybody has heard of it by the next word of the hub.
+    scene.sql("hq", "UPDATE products SET price = 2");
+    rest(&scene, &["hq", "alice", "mona", "bob"]);
+    for table in ["companies", "contacts", "notes"] {
+        let kept = format!("SELECT count(*) FROM _packhorse_t_{table}");
+        assert_eq!(scene.sql("alice", &kept), "0", "what is kept of {table} at alice");
+    }
+}
+
+#[test]
+fn a_company_that_comes_back_to_a_hub_is_there_with_what_its_remote_has_made_for_it() {
+    let scene = with_mona();
+    scene.sql("hq", "UPDATE companies SET manager = 'bob' WHERE id = 1");
+    scene.sync("hq");
+    scene.sql("mona", "INSERT INTO contacts (company, name) VALUES (1, 'Eve')");
+    speak(&scene, "mona");
+    scene.packhorse("alice", &["sync"]).expect(0);
+    scene.sync("mona");
+    scene.sql("hq", "UPDATE companies SET manager = 'alice' WHERE id = 1");
+    scene.sync("hq");
+    rest(&scene, &["alice", "mona", "hq", "bob"]);
+    mona_has_what_alice_has(&scene);
+    assert_eq!(scene.sql("mona", "SELECT group_concat(name) FROM contacts"), "Ann,Eve");
+    scene.sql("hq", "DELETE FROM contacts WHERE name = 'Eve'");
+    rest(&scene, &["hq", "alice", "mona", "bob"]);
+    mona_has_what_alice_has(&scene);
+}
+
+/// Somebody's contact was deleted and its number given to one of alice's, while a remote made a note for it, which brings it
+/// back: between the two, the hub of both keeps what it knows of it.
+#[test]
+fn nobody_is_told_of_a_record_by_the_number_that_one_of_his_has_now() {
+    let scene = hub(SCHEMA, "");
+    join(&scene, "hq", "mid", &[]);
+    let config = scene.home("mid").join("packhorse.toml");
+    let words = std::fs::read_to_string(&config).expect("a configuration");
+    std::fs::write(&config, words + SALES).expect("a configuration");
+    join(&scene, "mid", "leaf", &[]);
+    join(&scene, "mid", "alice", &["--set", "sales", "--param", "user=alice"]);
+    scene.sql("leaf", "INSERT INTO notes (contact, text) VALUES (20, 'another of Bea')");
+    scene.sql("hq", "DELETE FROM notes WHERE contact = 20; DELETE FROM contacts WHERE id = 20");
+    scene.sql("hq", "INSERT INTO contacts VALUES (20, 3, 'Eve')");
+    scene.sync("hq");
+    scene.sync("mid");
+    scene.sql("mid", "DELETE FROM contacts WHERE id = 20");
+    scene.sql(
+        "hq",
+        "UPDATE contacts SET name = 'Eva' WHERE id = 20; UPDATE companies SET manager = 'alice' WHERE id = 3",
+    );
+    for node in ["leaf", "hq", "mid", "alice"] {
+        scene.packhorse(node, &["sync"]);
+    }
+    assert_eq!(scene.sql("alice", "SELECT group_concat(name) FROM contacts"), "Ann,Eva,Cal");
+    assert_eq!(scene.sql("alice", "SELECT count(*) FROM _packhorse_t_contacts WHERE instr(remains, 'Bea')"), "0");
+}
