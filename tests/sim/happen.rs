@@ -287,7 +287,8 @@ fn clone(world: &mut World, at: At) {
     let mut second = Node { folder: folder.clone(), ..world.nodes[at.0].clone() };
     let database = cast::text(&second.database());
     second.run(&["restore", &cast::text(&package), "--database", &database], world.now);
-    cast::make_movable(&second, world.root());
+    // The package names the relay that was there when it was made, which may be that of another story.
+    fs::copy(world.nodes[at.0].home().join("packhorse.toml"), second.home().join("packhorse.toml")).expect("copied");
     application::write(&second.open(), "UPDATE companies SET name = 'of a clone'").expect("a clone writes");
     for _ in 0..2 {
         world.pass(60_000);

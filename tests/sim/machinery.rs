@@ -31,6 +31,12 @@ pub fn machine() -> Machine {
     }
 }
 
+/// Forgets what a story that failed has left.
+pub fn clear() {
+    line(None);
+    nothing_between();
+}
+
 /// Lets the line break in the next runs; None lets it hold.
 pub fn line(fault: Option<Fault>) {
     LINE.set(fault.map(Plan::new));

@@ -12,7 +12,7 @@ use crate::dice::Dice;
 use crate::event::Climate;
 use crate::ids::{At, Millis, Uid};
 use crate::judge::Judge;
-use crate::machinery::machine;
+use crate::machinery::{self, machine};
 use crate::node::{Node, copy_folder, files};
 use crate::oracle::Oracle;
 use crate::relay::Relay;
@@ -55,6 +55,7 @@ impl World {
         let root = cast::folder();
         cast::set_up(cast, root.path());
         let machine = simulated_machine::arm(seed, BEGIN.0);
+        machinery::clear();
         let nodes = cast::nodes(cast, root.path());
         simulated_machine::elsewhere(&cast::relay(root.path()));
         let climate = Climate::of(seed);
