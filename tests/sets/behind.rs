@@ -1,6 +1,6 @@
 //! Remotes of a remote: what its hub withdraws from it goes from them too, and what they write meanwhile is not lost.
 
-use super::{MEMBERS, SALES, SCHEMA, each_has_its_own, hub, rest, rest_ending, sales};
+use super::{MEMBERS, SALES, SCHEMA, each_has_its_own, hub, rest_ending, sales};
 use crate::support::{Scene, text};
 
 /// Adds a remote to any hub.
@@ -46,63 +46,6 @@ fn what_a_remote_edits_while_it_goes_and_comes_back_is_there_in_the_end() {
     rest_ending(&scene, &["alice", "mona", "hq", "bob"], &[0, 3]);
     mona_has_what_alice_has(&scene);
     assert_eq!(scene.sql("mona", "SELECT name FROM contacts WHERE id = 10"), "Amy");
-}
-
-#[test]
-fn a_note_that_a_remote_moves_to_a_contact_which_is_gone_from_its_hub_meanwhile_goes_there() {
-    let scene = with_mona();
-    scene.sql("hq", "UPDATE companies SET manager = 'alice' WHERE id = 2");
-    rest(&scene, &["hq", "alice", "mona", "bob"]);
-    scene.sql("hq", "UPDATE companies SET manager = 'bob' WHERE id = 2");
-    scene.sync("hq");
-    scene.sql("mona", "UPDATE notes SET contact = 20 WHERE id = 100");
-    speak(&scene, "mona");
-    scene.packhorse("alice", &["sync"]).expect(0);
-    assert_eq!(scene.sql("alice", "PRAGMA foreign_key_check"), "");
-    rest(&scene, &["alice", "mona", "hq", "bob"]);
-    mona_has_what_alice_has(&scene);
-    assert_eq!(scene.sql("bob", "SELECT group_concat(id) FROM notes WHERE contact = 20"), "100,200");
-}
-
-#[test]
-fn a_contact_that_a_remote_makes_for_a_company_which_is_gone_from_its_hub_meanwhile_comes_to_who_has_it() {
-    let scene = with_mona();
-    scene.sql("hq", "UPDATE companies SET manager = 'bob' WHERE id = 1");
-    scene.sync("hq");
-    scene.sql("mona", "INSERT INTO contacts (company, name) VALUES (1, 'Eve')");
-    scene.sql("mona", "INSERT INTO notes (contact, text) SELECT id, 'of Eve' FROM contacts WHERE name = 'Eve'");
-    speak(&scene, "mona");
-    scene.packhorse("alice", &["sync"]).expect(0);
-    assert_eq!(scene.sql("alice", "PRAGMA foreign_key_check"), "");
-    rest(&scene, &["alice", "mona", "hq", "bob"]);
-    mona_has_what_alice_has(&scene);
-    assert_eq!(scene.sql("bob", "SELECT group_concat(text) FROM notes WHERE text <> 'of Bea'"), "of Ann,of Eve");
-    // Everybody has heard of it by the next word of the hub.
-    scene.sql("hq", "UPDATE products SET price = 2");
-    rest(&scene, &["hq", "alice", "mona", "bob"]);
-    for table in ["companies", "contacts", "notes"] {
-        let kept = format!("SELECT count(*) FROM _packhorse_t_{table}");
-        assert_eq!(scene.sql("alice", &kept), "0", "what is kept of {table} at alice");
-    }
-}
-
-#[test]
-fn a_company_that_comes_back_to_a_hub_is_there_with_what_its_remote_has_made_for_it() {
-    let scene = with_mona();
-    scene.sql("hq", "UPDATE companies SET manager = 'bob' WHERE id = 1");
-    scene.sync("hq");
-    scene.sql("mona", "INSERT INTO contacts (company, name) VALUES (1, 'Eve')");
-    speak(&scene, "mona");
-    scene.packhorse("alice", &["sync"]).expect(0);
-    scene.sync("mona");
-    scene.sql("hq", "UPDATE companies SET manager = 'alice' WHERE id = 1");
-    scene.sync("hq");
-    rest(&scene, &["alice", "mona", "hq", "bob"]);
-    mona_has_what_alice_has(&scene);
-    assert_eq!(scene.sql("mona", "SELECT group_concat(name) FROM contacts"), "Ann,Eve");
-    scene.sql("hq", "DELETE FROM contacts WHERE name = 'Eve'");
-    rest(&scene, &["hq", "alice", "mona", "bob"]);
-    mona_has_what_alice_has(&scene);
 }
 
 /// Somebody's contact was deleted and its number given to one of alice's, while a remote made a note for it, which brings it

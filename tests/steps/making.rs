@@ -149,7 +149,8 @@ fn an_init_that_fails_once_the_relay_bears_its_marker_is_completed_by_the_next()
 #[test]
 fn an_init_that_cannot_switch_to_the_write_ahead_log_is_done_all_the_same() {
     let codes = fail_after(0, "unlink", "hq.db-journal\"");
-    assert!(codes.iter().all(|code| [0, -1].contains(code)), "{codes:?}");
+    // Two calls more belong to the commit, which waits until the removal of the journal is on the disk: four ends each.
+    assert!(codes.iter().skip(8).all(|code| [0, -1].contains(code)), "{codes:?}");
 }
 
 #[test]

@@ -30,8 +30,7 @@ pub struct Remains {
     /// that was evicted or deleted unseen, none.
     pub fields: Vec<RemainsField>,
     /// Whether it was withdrawn: it does not come back by what is known here, only with all that its hub has of it. What is
-    /// kept are edits that the hub has not acknowledged; at a node that is a hub itself all of it, until its remotes have heard
-    /// of that.
+    /// kept are edits that the hub has not acknowledged.
     pub withdrawn: bool,
 }
 

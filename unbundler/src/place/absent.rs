@@ -104,9 +104,6 @@ impl Placer<'_> {
         // Below the horizon a death and a later record under the same number are stamped alike.
         let outlived = known.as_ref().and_then(|known| known.dead).is_some_and(|dead| self.knew_of_death(of, dead));
         let mut remains = known.clone().filter(|_| !outlived).unwrap_or_default();
-        if remains.withdrawn && record.whole && self.arrival.authority() == Authority::Sender {
-            remains.fields.retain(|field| field.mark.is_some_and(|mark| self.is_unheard(mark)));
-        }
         merge::gather(&mut remains, record, |field| column_of(table, of, field).map(Column::id), &self.arrival);
         if record.whole && self.arrival.authority() == Authority::Sender {
             remains.withdrawn = false;

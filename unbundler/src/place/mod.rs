@@ -9,11 +9,10 @@
 //! waits for the application before that; `unite` and `united` make one of two made apart, `rejoin` of one that comes
 //! back and one made since, `moved` and `returned` know who is known under another birth, `lost` whom the hub has lost.
 //! What becomes of it: `standing` if it stands in its table, `absent` if it does not. What it refers to: `references`,
-//! `parent`, `column`, and `behind` where that was withdrawn. What cannot be placed: `hold`. What is placed only
-//! together: `swap`, `circle`, and `reborn` with `leaving` where numbers were given again; what is placed in part: `partly`.
+//! `parent`, `column`. What cannot be placed: `hold`. What is placed only together: `swap`, `circle`, and `reborn` with
+//! `leaving` where numbers were given again; what is placed in part: `partly`.
 
 mod absent;
-mod behind;
 mod circle;
 mod column;
 mod follow;

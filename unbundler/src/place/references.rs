@@ -164,7 +164,6 @@ impl Placer<'_> {
         let standing = self.transaction.find(undo.table, &undo.change.key)?;
         let marks = standing.map(|present| present.marks).unwrap_or_default();
         let missing = self.meant_by(undo, missing, &marks)?;
-        let missing = self.let_stand_again(missing)?;
         let missing = self.known_missing(missing)?;
         let judged = missing.into_iter().map(|missing| (self.will(&missing, undo, &marks), missing));
         let mut judged: Vec<_> = judged.filter(|(will, _)| *will != Will::Knowing).collect();

@@ -1,15 +1,14 @@
 //! Records that their hub shares no more: taken off the tables (DESIGN section 4). No deletion: nothing of it is told on.
 //!
 //! Owns what is kept of one: edits that the hub has not acknowledged, which are sent until it has. Invariant: no record that
-//! stays refers to one that is taken off; the latter waits until it can go. Leaves to `behind` what a remote of ours that has
-//! not heard of it writes meanwhile.
+//! stays refers to one that is taken off; the latter waits until it can go.
 
 use std::collections::BTreeSet;
 
 use packhorse_shared::change::{Passage, RecordChange, TableChanges};
 use packhorse_shared::clock::Stamp;
 use packhorse_shared::id::{ColumnId, TableId};
-use packhorse_shared::marks::Mark;
+use packhorse_shared::marks::{Mark, Marks};
 use packhorse_shared::replica::{Placement, Present, Refusal, Remains, RemainsField, Result, TableShape};
 use packhorse_shared::seam::{Saboteur, is_at_work};
 use packhorse_shared::value::{Key, Value};
@@ -52,7 +51,8 @@ impl Placer<'_> {
             return self.hold(of, record, &Refusal::leaving(&child));
         }
         let values = self.transaction.values(table, &record.key)?;
-        let limbo = self.limbo(table, &present, values)?;
+        let mut limbo = self.limbo(table, &present.marks, values);
+        self.note_for_remotes(&mut limbo, present.birth)?;
         match self.transaction.take_off(table, &record.key, present.birth, &limbo)? {
             Placement::Refused(reason) => self.hold(of, record, &reason),
             Placement::Placed => {
@@ -68,36 +68,29 @@ impl Placer<'_> {
         Ok(standing.filter(|present| self.is_meant(table, present, record)))
     }
 
-    /// What is kept of a record that goes: edits of which the hub does not know. A hub keeps all of it until its remotes have
-    /// heard that they are to withdraw it too: one that has not may refer to it still.
-    fn limbo(&mut self, table: &TableShape, present: &Present, values: Vec<Value>) -> Result<Remains> {
+    /// What is kept of a record that goes: edits of which the hub does not know.
+    fn limbo(&self, table: &TableShape, marks: &Marks, values: Vec<Value>) -> Remains {
         let mut limbo = Remains { withdrawn: true, ..Remains::default() };
-        let has_remotes = self.transaction.has_remotes()?;
         let existence = table.columns.is_empty().then_some((ColumnId::EXISTENCE, Value::Null));
         let fields = table.columns.iter().map(|column| column.id).zip(values).chain(existence);
         for (column, value) in fields.filter(|_| !is_at_work(Saboteur::SkipLimbo)) {
-            let mark = present.marks.get(column);
-            let is_kept = has_remotes && column != ColumnId::EXISTENCE;
-            if is_kept || mark.is_some_and(|mark| self.is_unheard(mark)) {
-                limbo.set(RemainsField { column, mark, value });
-            }
+            let mark = marks.get(column).filter(|mark| self.is_unheard(*mark));
+            mark.into_iter()
+                .for_each(|mark| limbo.set(RemainsField { column, mark: Some(mark), value: value.clone() }));
         }
-        if has_remotes {
-            self.note_for_remotes(&mut limbo, present.birth);
-        }
-        Ok(limbo)
+        limbo
     }
 
     /// Our own remotes are to withdraw it too, whom they know by its birth.
-    fn note_for_remotes(&self, limbo: &mut Remains, birth: Option<Stamp>) {
-        if limbo.get(ColumnId::EXISTENCE).is_none() {
+    fn note_for_remotes(&mut self, limbo: &mut Remains, birth: Option<Stamp>) -> Result<()> {
+        if limbo.get(ColumnId::EXISTENCE).is_none() && self.transaction.has_remotes()? {
             let mark = self.arrival.mark(birth.unwrap_or(self.arrival.horizon.stamp()));
             limbo.set(RemainsField { column: ColumnId::EXISTENCE, mark: Some(mark), value: Value::Null });
         }
+        Ok(())
     }
 
-    /// Whether the hub that brought this does not know of a change.
-    pub(super) fn is_unheard(&self, mark: Mark) -> bool {
+    fn is_unheard(&self, mark: Mark) -> bool {
         mark.via != self.arrival.link && mark.cut > self.arrival.seen
     }
 
@@ -105,8 +98,7 @@ impl Placer<'_> {
     fn withdraw_left(&mut self, table: &TableShape, record: &RecordChange) -> Result<()> {
         for left in self.transaction.remains(table, &record.key)? {
             let is_it = self.arrival.is_same_left(&left, record) && !self.is_named(table, left.birth, record);
-            // What was withdrawn already is kept until everybody has heard of that.
-            if left.remains.dead.is_some() || left.remains.withdrawn || !is_it {
+            if left.remains.dead.is_some() || !is_it {
                 continue;
             }
             let unheard = |field: &RemainsField| field.mark.is_some_and(|mark| self.is_unheard(mark));
@@ -117,13 +109,13 @@ impl Placer<'_> {
         self.release_held_of(table, &record.key)
     }
 
-    /// What comes in is withdrawn no more, if it waited for that. From a hub that was without it itself it comes merely whole.
+    /// What comes in is withdrawn no more, if it waited for that.
     pub(super) fn keep_what_comes_in(&mut self, bundle: &[TableChanges]) -> Result<()> {
-        let has_whole = |changes: &&TableChanges| changes.records.iter().any(|record| record.whole);
-        let coming: Vec<&TableChanges> = bundle.iter().filter(has_whole).collect();
-        if coming.is_empty() || self.arrival.authority() != Authority::Sender {
+        let mut coming = bundle.iter().filter(|changes| matches!(changes.passage, Passage::Entered { .. })).peekable();
+        if coming.peek().is_none() || self.arrival.authority() != Authority::Sender {
             return Ok(());
         }
+        let coming: Vec<&TableChanges> = coming.collect();
         let (link, all) = (self.arrival.link, self.transaction.held()?.into_iter());
         for held in all.filter(|held| held.link == link && held.change.passage == Passage::Withdrawn) {
             let comes = |record: &RecordChange| coming.iter().any(|changes| comes_in(changes, &held.change, record));
@@ -156,5 +148,5 @@ fn comes_in(coming: &TableChanges, held: &TableChanges, record: &RecordChange) -
         Some(birth) => comes.birth == Some(birth),
         None => comes.birth.is_none() && comes.key == record.key,
     };
-    coming.table == held.table && coming.records.iter().any(|comes| comes.whole && is_it(comes))
+    coming.table == held.table && coming.records.iter().any(is_it)
 }
