@@ -1,7 +1,8 @@
 //! Forgetting: dropping the marks and tombstones that nobody needs any more (DESIGN section 5, compaction).
 //!
 //! Goes through the metadata in the order of cuts, in short transactions. Invariants: the horizon is raised before the
-//! first mark below it is dropped; a mark stays while remains lie under its key, which it tells apart; what came of a
+//! first mark below it is dropped; it stays below the births of those who have a number by which something is held that means
+//! another (`namesakes`); a mark stays while remains lie under its key, which it tells apart; what came of a
 //! record only in part is never dropped, nor the birth of one whose number the hub will change, or was another's
 //! before. A run that was cut short is simply run again. Leaves what may be forgotten to [`crate::link::Forgettable`].
 
@@ -12,10 +13,12 @@ use super::fault::Outcome;
 use super::membership::prune::prune;
 use super::metadata::unpack_birth;
 use super::moves;
+use super::namesakes;
 use super::ranges::REMOTES;
 use super::state;
+use crate::clock::Reading;
 use crate::horizon::Horizon;
-use crate::id::Cut;
+use crate::id::{Cut, NodeId};
 use crate::link::Forgettable;
 use crate::marks::{Marks, Roster};
 use crate::replica::{KeyKind, Remains};
@@ -39,18 +42,21 @@ enum Kind {
 pub(super) fn forget(
     writer: &mut Connection,
     catalogue: &Catalogue,
+    node: NodeId,
     what: Forgettable,
     steps: &dyn Steps,
 ) -> Outcome<u64> {
     let progress = state::Progress::load(writer)?;
-    let what = Forgettable { cut: what.cut.min(progress.cut), ..what };
-    if what.horizon <= state::horizon(writer)? || what.cut == Cut(0) {
+    let (roster, horizon) = (state::roster(writer)?, state::horizon(writer)?);
+    let apart = namesakes::earliest(writer, catalogue, node, &roster, horizon)?;
+    let bound = apart.map_or(what.horizon, |birth| Horizon::before(Reading(birth.0.saturating_sub(1))));
+    let what = Forgettable { cut: what.cut.min(progress.cut), horizon: what.horizon.min(bound) };
+    if what.horizon <= horizon || what.cut == Cut(0) {
         return Ok(0);
     }
     state::set_horizon(writer, what.horizon)?;
     steps.reached(Step::HorizonRaised)?;
     prune(writer, catalogue, what.cut)?;
-    let roster = state::roster(writer)?;
     let has_hub = state::numbers_from(writer)?.is_some();
     let mut dropped = 0;
     for entry in catalogue.entries() {

@@ -18,6 +18,7 @@ mod metadata;
 mod missing;
 mod moves;
 mod names;
+mod namesakes;
 mod numbers;
 mod open;
 mod packing;
@@ -313,7 +314,7 @@ impl Replica for SqliteReplica {
 
     fn forget(&mut self, what: Forgettable) -> Result<u64> {
         let path = &self.path;
-        forget::forget(&mut self.writer, &self.catalogue, what, self.steps)
+        forget::forget(&mut self.writer, &self.catalogue, self.identity.node, what, self.steps)
             .map_err(|fault| fault.at(path, "forget old stamps"))
     }
 
