@@ -55,7 +55,7 @@ impl Placer<'_> {
         if occupied {
             return Ok(Step::NumberTaken);
         }
-        let fields = match self.meant(table, &remains)? {
+        let fields = match self.meant(table, &remains, Some((of, record)))? {
             Ok(fields) => fields,
             Err(reason) => return Ok(Step::Refused(reason)),
         };
@@ -120,7 +120,7 @@ impl Placer<'_> {
         if let Some(at) = its_own.filter(|_| record.birth.is_some()) {
             return Ok(Some(all.swap_remove(at)));
         }
-        let is_named = |known: &Buried| known.birth.is_some_and(|birth| self.named.contains(&(table.id, birth)));
+        let is_named = |known: &Buried| known.birth.is_some_and(|birth| self.named.has(table, birth));
         let same = all.into_iter().filter(|known| self.arrival.is_same_left(known, record));
         let same = same.filter(|known| record.birth.is_some() || !is_named(known));
         Ok(same.max_by_key(|known| known.remains.dead.map(|dead| dead.stamp).max(known.remains.latest_field())))

@@ -1,17 +1,24 @@
 //! Holding what cannot be placed now, with the reason.
 //!
-//! Owns what is known of that while a bundle is placed. Invariant: a change that comes again is not held twice. Leaves to the
-//! others why something is held, and trying it again to the whole.
+//! Owns what is known of that while a bundle is placed, and how it stands against what is here later. Invariants: a change that
+//! comes again is not held twice, and one that is held means for good whom it meant when it came. Leaves to the others why
+//! something is held, and trying it again to the whole.
 
 use std::collections::BTreeMap;
 
 use packhorse_shared::change::{RecordChange, TableChanges};
-use packhorse_shared::replica::{Held, Refusal, Result, TableShape};
+use packhorse_shared::clock::Reading;
+use packhorse_shared::horizon::Horizon;
+use packhorse_shared::id::{Cut, LinkId};
+use packhorse_shared::replica::{Held, KeyKind, Refusal, Result, TableShape};
 use packhorse_shared::seam::{Saboteur, is_at_work};
-use packhorse_shared::value::Key;
+use packhorse_shared::value::{Key, Value};
 
 use super::Placer;
+use super::column::{Column, column_of};
+use super::parent::{number_said, value_said};
 use super::quiet::is_for_quiet;
+use crate::merge::Arrival;
 
 /// A change that is held, and why.
 pub(super) struct Waits {
@@ -25,7 +32,7 @@ impl Placer<'_> {
     }
 
     pub(super) fn hold(&mut self, of: &TableChanges, record: &RecordChange, reason: &str) -> Result<()> {
-        let alone = TableShape::alone(of, record.clone());
+        let alone = TableShape::alone(of, self.by_birth(of, record)?);
         self.placed.held += 1;
         self.refusal = Some(reason.to_owned());
         if is_at_work(Saboteur::DropHeld) {
@@ -39,12 +46,51 @@ impl Placer<'_> {
         Ok(())
     }
 
+    /// A change that names by its birth whom it means here, and whom it refers to: while it waits, the number may become
+    /// another's, and its sender may drop births that it had when it said this.
+    fn by_birth(&mut self, of: &TableChanges, record: &RecordChange) -> Result<RecordChange> {
+        let tables = self.transaction.tables();
+        let mut named = record.clone();
+        let table = tables.iter().find(|table| table.name.eq_ignore_ascii_case(&of.table));
+        let Some(table) = table else { return Ok(named) };
+        if table.key_kind == KeyKind::Assigned && record.birth.is_none() {
+            let standing = self.transaction.find(table, &record.key)?;
+            named.birth = standing.filter(|present| self.is_meant(table, present, record)).and_then(|it| it.birth);
+        }
+        for (field, said) in named.fields.iter_mut().zip(&record.fields).filter(|(_, said)| said.refers_to.is_none()) {
+            let Some(Column::Field(at, _)) = column_of(table, of, said) else { continue };
+            let parent = self.parent(table, at, &record.key, &|at| value_said(table, of, record, at))?;
+            let parent = parent.and_then(|name| tables.iter().find(|table| table.name == name));
+            let (Some(parent), Some(number)) = (parent, number_said(table, of, said)) else { continue };
+            if !self.is_another(&parent.name, number, None)? {
+                let standing = self.transaction.find(parent, &Key(vec![Value::Integer(number)]))?;
+                field.refers_to = standing.and_then(|present| present.birth);
+            }
+        }
+        Ok(named)
+    }
+
     /// What is held, by record, as far as this bundle was told.
     pub(super) fn held(&mut self) -> Result<&mut BTreeMap<(String, Key), Vec<Waits>>> {
         match &mut self.held {
             Some(held) => Ok(held),
             none => Ok(none.insert(by_record(self.transaction.held()?))),
         }
+    }
+
+    /// How what is held stands against what is here.
+    pub(super) fn arrival_of(&self, held: &Held) -> Arrival {
+        let of_link = self.of_links.get(&held.link).copied().unwrap_or(self.arrival);
+        // What another sender has seen says nothing of the one that sent this. What is held keeps the horizon below its
+        // stamps, and had not come before.
+        let seen = if held.link == of_link.link { of_link.seen } else { Cut(0) };
+        let (link, via, had) = (held.link, LinkId::LOCAL, Reading(0));
+        // Nor can its birth have been dropped here. What its sender had dropped by then was exchanged, and is below our horizon
+        // by now.
+        let (births, left_out) = (self.arrival.horizon, self.arrival.horizon);
+        // It may have waited through a return to a backup, and its sender have changed its mind: it is told.
+        let dropped = Horizon::NONE;
+        Arrival { link, via, had, seen, births, left_out, dropped, ..of_link }
     }
 
     /// Counts what was held just now and needs nobody here.

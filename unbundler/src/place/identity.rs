@@ -15,6 +15,7 @@ use packhorse_shared::value::{Key, Value};
 
 use super::Placer;
 use super::column::{Column, column_of};
+use super::named::Named;
 use super::parent::{number_said, value_said};
 use super::united::union_told;
 use crate::merge::Authority;
@@ -53,7 +54,7 @@ impl Placer<'_> {
     pub(super) fn identify(&mut self, bundle: &[TableChanges]) -> Result<Option<Vec<TableChanges>>> {
         let tables = self.transaction.tables();
         self.unknown.clear();
-        self.named = names_of(&tables, bundle);
+        self.named = Named::by(&tables, bundle);
         if self.arrival.authority() == Authority::Sender {
             self.vacated = self.vacated_by(&tables, bundle)?;
             self.each_born(&tables, bundle, &mut |placer, table, record, _| {
@@ -346,17 +347,6 @@ pub(super) fn says_only_number(table: &TableShape, of: &TableChanges, record: &R
         && record.dead.is_none()
         && !record.fields.is_empty()
         && record.fields.iter().all(|field| is_existence(field.column))
-}
-
-/// The births by which a bundle names records.
-fn names_of(tables: &[TableShape], bundle: &[TableChanges]) -> Births {
-    let mut names = Births::new();
-    for changes in bundle {
-        let table = tables.iter().find(|table| table.name.eq_ignore_ascii_case(&changes.table));
-        let Some(table) = table else { continue };
-        names.extend(changes.records.iter().filter_map(|record| Some((table.id, record.birth?))));
-    }
-    names
 }
 
 fn is_confirmation(table: &TableShape, bundle: &[TableChanges], record: &RecordChange) -> bool {

@@ -21,6 +21,7 @@ mod identity;
 mod leaving;
 mod lost;
 mod moved;
+mod named;
 mod parent;
 mod partly;
 mod quiet;
@@ -39,10 +40,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use packhorse_shared::change::{EXISTENCE, Passage, RecordChange, TableChanges};
-use packhorse_shared::clock::{Reading, WallTime};
+use packhorse_shared::clock::WallTime;
 use packhorse_shared::config::Span;
-use packhorse_shared::horizon::Horizon;
-use packhorse_shared::id::{Cut, LinkId, TableId};
+use packhorse_shared::id::{LinkId, TableId};
 use packhorse_shared::replica::{Held, MergeTransaction, Moves, Result, SharedTable, TableShape};
 use packhorse_shared::seam::{Saboteur, is_at_work};
 use packhorse_shared::value::Key;
@@ -50,6 +50,7 @@ use packhorse_shared::value::Key;
 use crate::merge::Arrival;
 use hold::Waits;
 use identity::{Adopted, Births, Confirms, says_only_number};
+use named::Named;
 use quiet::Waiting;
 use references::Undo;
 
@@ -118,8 +119,8 @@ pub struct Placer<'a> {
     /// The births of records that are about to be placed together, and of the sender's that are new here.
     coming: Births,
     unknown: Births,
-    /// Those by which the bundle names records.
-    named: Births,
+    /// Whom the bundle names.
+    named: Named,
     /// How changes that are held stand against what is here, by the link that brought them, where that is known.
     of_links: BTreeMap<LinkId, Arrival>,
     /// What each link shares, of those looked at.
@@ -208,7 +209,7 @@ impl<'a> Placer<'a> {
             outlived: Vec::new(),
             coming,
             unknown: Births::new(),
-            named: Births::new(),
+            named: Named::default(),
             of_links,
             sharing: BTreeMap::new(),
             refusal: None,
@@ -382,19 +383,5 @@ impl Placer<'_> {
         // What this very bundle brought may have been placed after all.
         self.placed.held = before.held.min(count.saturating_sub(placed.len() as u64));
         Ok(placed)
-    }
-
-    fn arrival_of(&self, held: &Held) -> Arrival {
-        let of_link = self.of_links.get(&held.link).copied().unwrap_or(self.arrival);
-        // What another sender has seen says nothing of the one that sent this. What is held keeps the horizon below its
-        // stamps, and had not come before.
-        let seen = if held.link == of_link.link { of_link.seen } else { Cut(0) };
-        let (link, via, had) = (held.link, LinkId::LOCAL, Reading(0));
-        // Nor can its birth have been dropped here. What its sender had dropped by then was exchanged, and is below our horizon
-        // by now.
-        let (births, left_out) = (self.arrival.horizon, self.arrival.horizon);
-        // It may have waited through a return to a backup, and its sender have changed its mind: it is told.
-        let dropped = Horizon::NONE;
-        Arrival { link, via, had, seen, births, left_out, dropped, ..of_link }
     }
 }

@@ -142,7 +142,7 @@ impl Placer<'_> {
             // The root decides; until then it is what is left of a record, and goes there as such.
             return self.transaction.bury(table, &record.key, gathered.birth, &gathered.remains);
         }
-        let fields = match self.meant(table, &gathered.remains)? {
+        let fields = match self.meant(table, &gathered.remains, Some((of, record)))? {
             Ok(fields) => fields,
             Err(reason) => return self.hold(of, record, &reason),
         };

@@ -139,7 +139,10 @@ impl Placer<'_> {
         let tables = self.transaction.tables();
         let Some(parent) = tables.iter().find(|table| table.name == parent) else { return Ok(false) };
         let standing = self.transaction.find(parent, &Key(vec![Value::Integer(number)]))?;
-        let is_it = |present| self.arrival.is_known_by(&present, birth, &parent.column_ids());
+        let is_apart = |ours: Stamp| birth.is_none() && self.named.sets_apart(parent, number, ours);
+        let is_it = |present: Present| {
+            self.arrival.is_known_by(&present, birth, &parent.column_ids()) && !present.birth.is_some_and(is_apart)
+        };
         Ok(standing.is_some_and(|present| !is_it(present)))
     }
 
@@ -260,7 +263,7 @@ impl Placer<'_> {
         if table.columns.iter().any(|column| parent.remains.get(column.id).is_none()) {
             return Ok(Brought::Unknown);
         }
-        let Ok(fields) = self.meant(table, &parent.remains)? else { return Ok(Brought::NoRoom) };
+        let Ok(fields) = self.meant(table, &parent.remains, None)? else { return Ok(Brought::NoRoom) };
         if self.transaction.insert(table, &parent.key, &fields)? != Placement::Placed {
             return Ok(Brought::NoRoom);
         }

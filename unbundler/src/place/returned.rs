@@ -3,7 +3,7 @@
 //! Owns telling the two apart, in what comes and in what is left here. Invariant: who has the number now is never taken for the
 //! one who had it before. Leaves to `united` the word by which a hub tells where the record is now.
 
-use packhorse_shared::change::{FieldChange, RecordChange};
+use packhorse_shared::change::{FieldChange, RecordChange, TableChanges};
 use packhorse_shared::clock::Stamp;
 use packhorse_shared::marks::Marks;
 use packhorse_shared::replica::{Buried, Missing, Present, Remains, Residence, Result, TableShape};
@@ -26,7 +26,7 @@ impl Placer<'_> {
 
     /// Whether the sender of a change without a birth names one of this birth by it, and so means another.
     pub(super) fn is_named(&self, table: &TableShape, birth: Option<Stamp>, record: &RecordChange) -> bool {
-        record.birth.is_none() && birth.is_some_and(|birth| self.named.contains(&(table.id, birth)))
+        record.birth.is_none() && birth.is_some_and(|birth| self.named.has(table, birth))
     }
 
     /// The record that is meant, if it stands here. One without a birth may be the one who has the number since then, whose
@@ -58,7 +58,7 @@ impl Placer<'_> {
         let Some(to) = self.moves.of(table.id, &from).cloned() else { return Ok(None) };
         if from.birth.is_none() {
             let standing = self.transaction.find(table, &from.key)?.and_then(|present| present.birth);
-            let is_named = standing.is_some_and(|birth| self.named.contains(&(table.id, birth)));
+            let is_named = standing.is_some_and(|birth| self.named.has(table, birth));
             let is_older = is_named || record.is_some_and(|record| is_of_before(record, standing));
             let may_be_dropped = |since: Stamp| self.arrival.dropped.covers(since);
             if !is_older && standing.or(to.birth).is_some_and(may_be_dropped) {
@@ -69,13 +69,15 @@ impl Placer<'_> {
     }
 
     /// The values of what is left of a record, with its references to who was meant: who had the number when they were
-    /// written may have moved since, or be gone and not come back yet.
+    /// written may have moved since, or be gone and not come back yet. `by`: the change that brought some of them.
     pub(super) fn meant(
         &mut self,
         table: &TableShape,
         left: &Remains,
+        by: Option<(&TableChanges, &RecordChange)>,
     ) -> Result<std::result::Result<Vec<(usize, Value)>, String>> {
         let (tables, mut fields) = (self.transaction.tables(), values_of(table, left));
+        let is_hubs = self.arrival.authority() == Authority::Sender;
         for at in 0..fields.len() {
             let Some((column, value)) = fields.get(at).cloned() else { continue };
             let Some(shape) = table.columns.get(column) else { continue };
@@ -87,8 +89,10 @@ impl Placer<'_> {
             }
             match self.left_since(parent, number, written) {
                 Some(now) => fields.iter_mut().skip(at).take(1).for_each(|field| field.1 = value.renumbered(now)),
-                // The hub says itself whom it means.
-                None if table.declares(&shape.name) && self.arrival.authority() != Authority::Sender => {
+                // The hub says itself whom it means, by what it says now.
+                None if table.declares(&shape.name)
+                    && !(is_hubs && by.is_some_and(|by| says(table, by, column, written))) =>
+                {
                     return Ok(Err(format!("it refers to {} {number}, which is another record here", parent.name)));
                 }
                 None => {}
@@ -170,4 +174,11 @@ fn meant_then(missing: &mut Missing, left: Vec<Buried>, marks: &Marks) {
     if let Some(meant) = had_it.max_by_key(|left| left.remains.dead.map(|dead| dead.stamp)) {
         (missing.birth, missing.remains) = (meant.birth, meant.remains);
     }
+}
+
+/// Whether a change brought the value of a column that was written then.
+fn says(table: &TableShape, (of, record): (&TableChanges, &RecordChange), at: usize, written: Option<Stamp>) -> bool {
+    let is_it =
+        |field: &&FieldChange| matches!(column_of(table, of, field), Some(Column::Field(known, _)) if known == at);
+    record.fields.iter().filter(is_it).any(|field| Some(field.stamp) == written)
 }
