@@ -2,6 +2,7 @@
 
 mod backups;
 mod behind;
+mod below;
 mod beyond;
 mod change;
 mod chinook;

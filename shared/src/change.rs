@@ -54,6 +54,8 @@ pub enum Passage {
     },
     /// They are shared no more: the receiver takes them off its tables. No deletion.
     Withdrawn,
+    /// What a remote says of records that it does not have in its tables: it keeps this until its hub has it.
+    Limbo,
 }
 
 /// The changes of one table, sorted by key.

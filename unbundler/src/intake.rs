@@ -147,8 +147,9 @@ pub fn read(path: &Path, from: Role) -> Result<Said, Unfit> {
     let wrong = |what: String| Err(Unfit::Quarantine(what));
     for (name, bytes) in members {
         let passage = columns::passage_of(&name);
-        if from == Role::Remote && passage != Some(Passage::Within) {
-            return wrong(format!("its member {name} says what only a hub can say"));
+        if let Some(speaker) = speaker(passage).filter(|speaker| *speaker != from) {
+            let speaker = if speaker == Role::Hub { "hub" } else { "remote" };
+            return wrong(format!("its member {name} says what only a {speaker} can say"));
         }
         let Some(passage) = passage else {
             let terms = Terms::from_bytes(&bytes);
@@ -165,6 +166,15 @@ pub fn read(path: &Path, from: Role) -> Result<Said, Unfit> {
     Ok(said)
 }
 
+/// Which end alone can say so of records, or, where it is said of none, tell the terms.
+fn speaker(passage: Option<Passage>) -> Option<Role> {
+    match passage {
+        Some(Passage::Within) => None,
+        Some(Passage::Limbo) => Some(Role::Remote),
+        Some(Passage::Entered { .. } | Passage::Withdrawn) | None => Some(Role::Hub),
+    }
+}
+
 /// The members that this version understands.
 fn is_known(name: &str) -> bool {
     columns::passage_of(name).is_some() || name == CONFIG
@@ -179,5 +189,20 @@ fn unfit(error: BundleError) -> Unfit {
         BundleError::Io(error) => Unfit::Unreadable(error),
         BundleError::NewerFormat { .. } => Unfit::LeaveAlone(format!("{error}; update Packhorse here")),
         other => Unfit::Quarantine(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_hub_tells_who_comes_and_goes_and_only_a_remote_what_it_does_not_have() {
+        let since = packhorse_shared::clock::Reading(0);
+        for hubs in [Some(Passage::Entered { since }), Some(Passage::Withdrawn), None] {
+            assert_eq!(speaker(hubs), Some(Role::Hub), "{hubs:?}");
+        }
+        assert_eq!(speaker(Some(Passage::Limbo)), Some(Role::Remote));
+        assert_eq!(speaker(Some(Passage::Within)), None);
     }
 }

@@ -63,6 +63,9 @@ impl<'a> Selector<'a> {
                 let death = Remains { fields: Vec::new(), ..remains.clone() };
                 (Passage::Within, self.absent(record, &death)?)
             }
+            (_, Life::Absent(remains)) if remains.withdrawn && remains.dead.is_none() => {
+                (Passage::Limbo, self.absent(record, remains)?)
+            }
             (_, Life::Absent(remains)) => (Passage::Within, self.absent(record, remains)?),
         };
         let cut = record.cut();

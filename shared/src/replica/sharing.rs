@@ -81,6 +81,8 @@ pub enum Spoken {
     Whole,
     /// A part.
     InPart,
+    /// What it does not have in its tables.
+    Limbo,
     /// What it may not: it is to be withdrawn.
     Beyond,
 }

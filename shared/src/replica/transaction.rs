@@ -117,6 +117,9 @@ pub trait MergeTransaction {
         dying: &BTreeSet<(TableId, Key)>,
     ) -> Result<Option<String>>;
 
+    /// The living records that refer to this one.
+    fn living_children(&mut self, table: &TableShape, key: &Key) -> Result<Vec<(TableId, Key)>>;
+
     /// A number that no record of a table with assigned keys has, had or was given, of those that this node gives, and that
     /// is not `taken` either; None if there is none left.
     fn free_number(&mut self, table: &TableShape, taken: &BTreeSet<i64>) -> Result<Option<i64>>;

@@ -1,10 +1,10 @@
 //! The changes of a record that does not stand in its table: deleted here, come only in part, or not known yet.
 
-use packhorse_shared::change::{Passage, RecordChange, TableChanges};
+use packhorse_shared::change::{FieldChange, Passage, RecordChange, TableChanges};
 use packhorse_shared::clock::Stamp;
 use packhorse_shared::id::{ColumnId, LinkId};
 use packhorse_shared::marks::{Mark, Marks};
-use packhorse_shared::replica::{Buried, Placement, Present, Remains, Result, TableShape};
+use packhorse_shared::replica::{Buried, Placement, Present, Remains, RemainsField, Result, TableShape};
 use packhorse_shared::value::Value;
 
 use super::column::{Column, column_of};
@@ -104,8 +104,16 @@ impl Placer<'_> {
         // Below the horizon a death and a later record under the same number are stamped alike.
         let outlived = known.as_ref().and_then(|known| known.dead).is_some_and(|dead| self.knew_of_death(of, dead));
         let mut remains = known.clone().filter(|_| !outlived).unwrap_or_default();
-        merge::gather(&mut remains, record, |field| column_of(table, of, field).map(Column::id), &self.arrival);
-        if record.whole && self.arrival.authority() == Authority::Sender {
+        let column = |field: &FieldChange| column_of(table, of, field).map(Column::id);
+        let comes_back = record.whole && self.arrival.authority() == Authority::Sender;
+        if comes_back && remains.withdrawn {
+            // The hub says the same in the numbers of now.
+            let told: Vec<_> = record.fields.iter().map(|field| (column(field), field.stamp)).collect();
+            let is_told = |field: &RemainsField| field.mark.map(|mark| (Some(field.column), mark.stamp));
+            remains.fields.retain(|field| is_told(field).is_none_or(|field| !told.contains(&field)));
+        }
+        merge::gather(&mut remains, record, column, &self.arrival);
+        if comes_back {
             remains.withdrawn = false;
             remains.fields.retain(|field| field.column != ColumnId::EXISTENCE || table.columns.is_empty());
         }

@@ -9,8 +9,8 @@
 //! waits for the application before that; `unite` and `united` make one of two made apart, `rejoin` of one that comes
 //! back and one made since, `moved` and `returned` know who is known under another birth, `lost` whom the hub has lost.
 //! What becomes of it: `standing` if it stands in its table, `absent` if it does not. What it refers to: `references`,
-//! `parent`, `column`. What cannot be placed: `hold`. What is placed only together: `swap`, `circle`, and `reborn` with
-//! `leaving` where numbers were given again; what is placed in part: `partly`.
+//! `parent`, `column`, and `limbo` if that was withdrawn. What cannot be placed: `hold`. What is placed only together:
+//! `swap`, `circle`, and `reborn` with `leaving` where numbers were given again; what is placed in part: `partly`.
 
 mod absent;
 mod circle;
@@ -19,6 +19,7 @@ mod follow;
 mod hold;
 mod identity;
 mod leaving;
+mod limbo;
 mod lost;
 mod moved;
 mod named;
@@ -334,7 +335,7 @@ impl Placer<'_> {
         }
         let step = self.merged((table, of, record), undos)?;
         if matches!(step, Step::Done | Step::Nothing) {
-            self.note_spoken_of(table, record)?;
+            self.note_spoken_of(table, of, record)?;
         }
         Ok(step)
     }

@@ -151,8 +151,10 @@ impl Placer<'_> {
     /// come from the sender, nobody else may notice: the record is brought back here, or, if it has no room, waited for.
     pub(super) fn mend_references(&mut self, undos: Vec<Undo<'_>>) -> Result<()> {
         for undo in undos {
-            if let Some(missing) = self.lacks(&undo)? {
-                self.wait_for(&missing, &undo)?;
+            match self.lacks(&undo)? {
+                Some(missing) if self.is_for_hub(&missing) => self.send_on(&missing, &undo)?,
+                Some(missing) => self.wait_for(&missing, &undo)?,
+                None => {}
             }
         }
         Ok(())
@@ -167,7 +169,10 @@ impl Placer<'_> {
         let standing = self.transaction.find(undo.table, &undo.change.key)?;
         let marks = standing.map(|present| present.marks).unwrap_or_default();
         let missing = self.meant_by(undo, missing, &marks)?;
-        let missing = self.known_missing(missing)?;
+        let mut missing = self.known_missing(missing)?;
+        if let Some(at) = missing.iter().position(|missing| self.is_for_hub(missing)) {
+            return Ok(Some(missing.swap_remove(at)));
+        }
         let judged = missing.into_iter().map(|missing| (self.will(&missing, undo, &marks), missing));
         let mut judged: Vec<_> = judged.filter(|(will, _)| *will != Will::Knowing).collect();
         if let Some(at) = judged.iter().position(|(will, _)| *will == Will::Unknowing) {
@@ -226,7 +231,7 @@ impl Placer<'_> {
         }
     }
 
-    fn wait_for(&mut self, missing: &Missing, undo: &Undo<'_>) -> Result<()> {
+    pub(super) fn wait_for(&mut self, missing: &Missing, undo: &Undo<'_>) -> Result<()> {
         if self.take_back(undo)? == Taken::NotBack {
             return Ok(());
         }

@@ -208,7 +208,7 @@ impl Placer<'_> {
     }
 }
 
-fn remains_of(table: &TableShape, marks: &Marks, values: Vec<Value>) -> Remains {
+pub(super) fn remains_of(table: &TableShape, marks: &Marks, values: Vec<Value>) -> Remains {
     let mut remains = Remains::default();
     for (column, value) in table.columns.iter().zip(values) {
         remains.set(RemainsField { column: column.id, mark: marks.get(column.id), value });

@@ -82,7 +82,7 @@ impl Placer<'_> {
     }
 
     /// Our own remotes are to withdraw it too, whom they know by its birth.
-    fn note_for_remotes(&mut self, limbo: &mut Remains, birth: Option<Stamp>) -> Result<()> {
+    pub(super) fn note_for_remotes(&mut self, limbo: &mut Remains, birth: Option<Stamp>) -> Result<()> {
         if limbo.get(ColumnId::EXISTENCE).is_none() && self.transaction.has_remotes()? {
             let mark = self.arrival.mark(birth.unwrap_or(self.arrival.horizon.stamp()));
             limbo.set(RemainsField { column: ColumnId::EXISTENCE, mark: Some(mark), value: Value::Null });
@@ -102,7 +102,8 @@ impl Placer<'_> {
                 continue;
             }
             let unheard = |field: &RemainsField| field.mark.is_some_and(|mark| self.is_unheard(mark));
-            let fields = left.remains.fields.iter().filter(|field| unheard(field)).cloned().collect();
+            let is_kept = |field: &RemainsField| field.column == ColumnId::EXISTENCE || unheard(field);
+            let fields = left.remains.fields.iter().filter(|field| is_kept(field)).cloned().collect();
             let limbo = Remains { dead: None, fields, withdrawn: true };
             self.transaction.take_off(table, &record.key, left.birth, &limbo)?;
         }

@@ -6,7 +6,7 @@
 
 use std::rc::Rc;
 
-use packhorse_shared::change::{RecordChange, TableChanges};
+use packhorse_shared::change::{Passage, RecordChange, TableChanges};
 use packhorse_shared::id::LinkId;
 use packhorse_shared::replica::{Result, SharedTable, Spoken, TableShape};
 use packhorse_shared::value::Key;
@@ -77,12 +77,21 @@ impl Placer<'_> {
         Ok(true)
     }
 
-    /// What a remote sends, it holds.
-    pub(super) fn note_spoken_of(&mut self, table: &TableShape, record: &RecordChange) -> Result<()> {
+    /// What a remote sends, it holds, unless it says otherwise.
+    pub(super) fn note_spoken_of(
+        &mut self,
+        table: &TableShape,
+        of: &TableChanges,
+        record: &RecordChange,
+    ) -> Result<()> {
         if record.dead.is_some() || record.fields.is_empty() {
             return Ok(());
         }
-        let spoken = if record.whole && self.arrival.past == Past::Known { Spoken::Whole } else { Spoken::InPart };
+        let spoken = match of.passage {
+            Passage::Limbo => Spoken::Limbo,
+            _ if record.whole && self.arrival.past == Past::Known => Spoken::Whole,
+            _ => Spoken::InPart,
+        };
         self.note_spoken(table, &record.key, spoken)
     }
 

@@ -41,6 +41,11 @@ fn told_as(passage: Passage, mut changes: TableChanges) -> Part<TableChanges> {
                 return Err("a record that is shared no more is said to be whole or dead");
             }
         }
+        Passage::Limbo => {
+            if changes.records.iter().any(|record| record.dead.is_some()) {
+                return Err("a record that its sender has not is said to be dead");
+            }
+        }
     }
     Ok(changes)
 }

@@ -273,4 +273,8 @@ fn what_comes_in_tells_since_when_and_what_leaves_has_nothing_to_tell() {
     }
     let leaving = TableChanges { passage: Passage::Withdrawn, ..plain([1]) };
     assert_eq!(decode(Passage::Withdrawn, &encode(&leaving, SENDER).unwrap(), SENDER), Ok(leaving));
+    let mut limbo = TableChanges { passage: Passage::Limbo, ..whole(plain([1])) };
+    assert_eq!(decode(Passage::Limbo, &encode(&limbo, SENDER).unwrap(), SENDER).as_ref(), Ok(&limbo));
+    limbo.records[0].dead = Some(Stamp { reading: since, node: SENDER });
+    assert!(decode(Passage::Limbo, &encode(&limbo, SENDER).unwrap(), SENDER).is_err(), "who is in limbo is not dead");
 }

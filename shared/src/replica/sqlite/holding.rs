@@ -71,7 +71,8 @@ pub(super) fn earliest(connection: &Connection, node: NodeId) -> Outcome<Option<
     Ok(earliest)
 }
 
-const PASSAGES: [Passage; 3] = [Passage::Within, Passage::Entered { since: Reading(0) }, Passage::Withdrawn];
+const PASSAGES: [Passage; 4] =
+    [Passage::Within, Passage::Entered { since: Reading(0) }, Passage::Withdrawn, Passage::Limbo];
 
 fn number_of(passage: Passage) -> i64 {
     let is_it = |known: &Passage| std::mem::discriminant(known) == std::mem::discriminant(&passage);

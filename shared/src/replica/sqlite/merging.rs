@@ -270,6 +270,10 @@ impl MergeTransaction for SqliteMerge<'_> {
         self.said(self.try_child(table, key, dying))
     }
 
+    fn living_children(&mut self, table: &TableShape, key: &Key) -> Result<Vec<(TableId, Key)>> {
+        self.said(self.try_children(table, key))
+    }
+
     fn free_number(&mut self, table: &TableShape, taken: &BTreeSet<i64>) -> Result<Option<i64>> {
         self.said(self.entry(table).and_then(|entry| numbers::free(self.writer, entry, taken)))
     }

@@ -74,12 +74,14 @@ pub(in super::super) fn note_spoken_of(
     let known = entry.members.exception(connection, link, key)?;
     let what = match (spoken, known) {
         (Spoken::Beyond, _) => Exception::Stray,
+        // It took it off before it was told to, and had no part in what the record is since.
+        (Spoken::Limbo, _) if is_member => Exception::Lacks,
         _ if is_member => return Ok(()),
         // All of it counts for more than a part.
         (Spoken::InPart, Some((Exception::Holds, _))) => Exception::Holds,
         // What was shared before may be withdrawn there by now, and have changed here without being told.
         (Spoken::Whole, None | Some((Exception::Holds, _))) if member.is_none() => Exception::Holds,
-        (Spoken::Whole | Spoken::InPart, _) => Exception::MayHold,
+        (Spoken::Whole | Spoken::InPart | Spoken::Limbo, _) => Exception::MayHold,
     };
     entry.members.except(connection, link, key, what, cut)
 }

@@ -93,4 +93,16 @@ impl SqliteMerge<'_> {
         }
         Ok(None)
     }
+
+    pub(super) fn try_children(&self, table: &TableShape, key: &Key) -> Outcome<Vec<(TableId, Key)>> {
+        let mut children = Vec::new();
+        for (child, sql) in self.catalogue.children_of(table) {
+            let mut statement = self.writer.prepare_cached(sql)?;
+            let found = statement.query_map(params_from_iter(&key.0), |row| key_at(row, 0, child.keys.len()))?;
+            for key in found {
+                children.push((child.id, key?));
+            }
+        }
+        Ok(children)
+    }
 }

@@ -1,0 +1,103 @@
+//! A node with a set that is a hub itself: what those below it add to what was withdrawn from it is for the root to judge.
+
+use super::{each_has_its_own, rest, sales};
+use crate::support::{Scene, text};
+
+/// What everybody is, the root first.
+const NODES: [&str; 4] = ["hq", "alice", "mona", "bob"];
+
+/// Alice has a second company, and a remote of her own that has all that she has.
+fn scene() -> Scene {
+    let scene = sales();
+    scene.sql("hq", "INSERT INTO companies VALUES (4, 'alice', 'D')");
+    rest(&scene, &["hq", "alice", "bob"]);
+    scene.packhorse("alice", &["remote", "add", "mona"]).expect(0);
+    let (package, database) = (scene.path("mona.rdb"), scene.database("mona"));
+    scene.packhorse("alice", &["remote", "pack", "mona", "-o", text(&package), "--no-passphrase"]).expect(0);
+    scene.packhorse("mona", &["restore", text(&package), "--database", text(&database)]).expect(0);
+    rest(&scene, &NODES);
+    scene
+}
+
+/// A company of Alice's becomes Bob's, she hears of it, and then of what Mona did, who had not heard.
+fn given_away(company: i64, what_mona_did: &str) -> Scene {
+    let scene = scene();
+    scene.sql("mona", what_mona_did);
+    scene.sync("mona");
+    scene.sql("hq", &format!("UPDATE companies SET manager = 'bob' WHERE id = {company}"));
+    scene.sync("hq");
+    scene.sync("alice");
+    assert_eq!(scene.sql("alice", "SELECT count(*) FROM _packhorse_held"), "0");
+    assert_eq!(scene.sql("alice", "PRAGMA foreign_key_check"), "");
+    scene
+}
+
+fn give_back(scene: &Scene, company: i64) {
+    scene.sql("hq", &format!("UPDATE companies SET manager = 'alice' WHERE id = {company}"));
+}
+
+/// Everybody has just their own, Mona what Alice has, and nothing is left of what waited for the root.
+#[track_caller]
+fn all_is_well(scene: &Scene) {
+    rest(scene, &NODES);
+    each_has_its_own(scene, &["alice", "bob"]);
+    // It is forgotten when the next word of the hub comes after all were told.
+    scene.sql("hq", "UPDATE products SET price = price + 1");
+    rest(scene, &NODES);
+    for table in ["companies", "contacts", "notes"] {
+        scene.same(table, "alice", "mona");
+        assert_eq!(scene.sql("alice", &format!("SELECT count(*) FROM _packhorse_t_{table}")), "0", "{table}");
+    }
+}
+
+const NEW: &str = "
+    INSERT INTO contacts (company, name) VALUES (1, 'Eve');
+    INSERT INTO notes (contact, text) SELECT id, 'of Eve' FROM contacts WHERE name = 'Eve'";
+
+const MOVED: &str = "UPDATE contacts SET company = 4 WHERE id = 10";
+
+#[test]
+fn a_contact_that_is_made_for_a_company_that_the_hub_has_no_more_goes_to_the_root() {
+    let scene = given_away(1, NEW);
+    all_is_well(&scene);
+    assert_eq!(scene.sql("bob", "SELECT count(*) FROM notes WHERE text = 'of Eve'"), "1");
+    assert_eq!(scene.sql("mona", "SELECT count(*) FROM contacts"), "0");
+}
+
+#[test]
+fn and_comes_back_with_that_company() {
+    let scene = given_away(1, NEW);
+    give_back(&scene, 1);
+    all_is_well(&scene);
+    assert_eq!(scene.sql("mona", "SELECT count(*) FROM notes WHERE text = 'of Eve'"), "1");
+}
+
+#[test]
+fn a_contact_that_is_moved_to_such_a_company_goes_there_with_its_notes() {
+    let scene = given_away(4, MOVED);
+    all_is_well(&scene);
+    assert_eq!(scene.sql("bob", "SELECT text FROM notes WHERE id = 100"), "of Ann");
+    assert_eq!(scene.sql("alice", "SELECT count(*) FROM notes"), "0");
+}
+
+#[test]
+fn and_is_had_again_with_its_notes_if_the_company_is_given_back_before_the_root_hears_of_it() {
+    let scene = given_away(4, MOVED);
+    give_back(&scene, 4);
+    all_is_well(&scene);
+    assert_eq!(scene.sql("mona", "SELECT text FROM notes WHERE id = 100"), "of Ann");
+}
+
+#[test]
+fn so_does_what_is_added_for_as_long_as_the_company_cannot_go() {
+    let scene = given_away(1, NEW);
+    for name in ["Fay", "Gus", "Hal"] {
+        scene.sql("mona", &format!("INSERT INTO contacts (company, name) VALUES (1, '{name}')"));
+        for node in ["mona", "alice", "hq", "alice"] {
+            scene.packhorse(node, &["sync"]);
+            assert_eq!(scene.sql(node, "PRAGMA foreign_key_check"), "");
+        }
+    }
+    all_is_well(&scene);
+    assert_eq!(scene.sql("bob", "SELECT group_concat(name) FROM contacts WHERE company = 1"), "Ann,Eve,Fay,Gus,Hal");
+}

@@ -1,0 +1,82 @@
+//! What a remote made or changed so that it refers to a record that was withdrawn here: this node's hub decides what becomes of
+//! it (DESIGN section 4).
+//!
+//! Invariant: no record that stands here refers to one that was withdrawn. It is taken off with all that refers to it, is kept
+//! in limbo whole, and told to the hub as what does not stand here: if it is shared all the same, it comes back from there.
+
+use std::collections::BTreeSet;
+
+use packhorse_shared::id::{ColumnId, TableId};
+use packhorse_shared::replica::{Missing, Placement, Remains, RemainsField, Result, TableShape};
+use packhorse_shared::value::{Key, Value};
+
+use super::Placer;
+use super::references::{Before, Undo};
+use super::standing::remains_of;
+use crate::merge::{self, Authority};
+
+impl Placer<'_> {
+    /// Whether what a change refers to was withdrawn here, and the change is one of our own remotes' that our hub can judge.
+    pub(super) fn is_for_hub(&self, missing: &Missing) -> bool {
+        self.arrival.authority() == Authority::HereForNow && missing.remains.withdrawn && missing.remains.dead.is_none()
+    }
+
+    /// Takes off what was placed, with all that refers to it. Where the database refuses that it waits as any other does.
+    pub(super) fn send_on(&mut self, missing: &Missing, undo: &Undo<'_>) -> Result<()> {
+        let tables = self.transaction.tables();
+        let shape = |id: TableId| tables.iter().find(|table| table.id == id);
+        self.tell_remotes_again(missing, shape(missing.table))?;
+        for (id, key) in self.with_descendants(undo.table, &undo.change.key)? {
+            let Some(table) = shape(id) else { continue };
+            if self.put_in_limbo(table, &key)? != Placement::Placed {
+                return self.wait_for(missing, undo);
+            }
+        }
+        self.placed.records = self.placed.records.saturating_sub(1);
+        if matches!(undo.before, Before::Absent(_)) {
+            self.placed.withdrawn = self.placed.withdrawn.saturating_sub(1);
+        }
+        Ok(())
+    }
+
+    /// Who still refers to it may go on to do so until it hears of that: so long is it to be known here.
+    fn tell_remotes_again(&mut self, missing: &Missing, table: Option<&TableShape>) -> Result<()> {
+        let Some(table) = table else { return Ok(()) };
+        let mut limbo = missing.remains.clone();
+        limbo.fields.retain(|field| field.column != ColumnId::EXISTENCE || table.columns.is_empty());
+        self.note_for_remotes(&mut limbo, missing.birth)?;
+        self.transaction.bury(table, &missing.key, missing.birth, &limbo)
+    }
+
+    /// A record and all that refers to it, whatever refers to that, and so on; itself last.
+    fn with_descendants(&mut self, table: &TableShape, key: &Key) -> Result<Vec<(TableId, Key)>> {
+        let tables = self.transaction.tables();
+        let mut found = vec![(table.id, key.clone())];
+        let (mut known, mut at) = (BTreeSet::from([found[0].clone()]), 0);
+        while let Some((id, key)) = found.get(at).cloned() {
+            at += 1;
+            let Some(table) = tables.iter().find(|table| table.id == id) else { continue };
+            let children = self.transaction.living_children(table, &key)?;
+            found.extend(children.into_iter().filter(|child| known.insert(child.clone())));
+        }
+        found.reverse();
+        Ok(found)
+    }
+
+    /// All of it is told, so that the hub knows that it does not stand here.
+    fn put_in_limbo(&mut self, table: &TableShape, key: &Key) -> Result<Placement> {
+        let Some(mut present) = self.transaction.find(table, key)? else { return Ok(Placement::Placed) };
+        let values = self.transaction.values(table, key)?;
+        merge::send_whole(&mut present.marks, &table.column_ids(), self.arrival.cut, self.arrival.horizon);
+        let mut limbo = Remains { withdrawn: true, ..remains_of(table, &present.marks, values) };
+        if table.columns.is_empty() {
+            let stamp = present.marks.latest_stamp().or(present.birth).unwrap_or(self.arrival.horizon.stamp());
+            let mark = Some(self.arrival.mark(stamp));
+            limbo.set(RemainsField { column: ColumnId::EXISTENCE, mark, value: Value::Null });
+        }
+        self.note_for_remotes(&mut limbo, present.birth)?;
+        let taken_off = self.transaction.take_off(table, key, present.birth, &limbo)?;
+        self.placed.withdrawn += u64::from(taken_off == Placement::Placed);
+        Ok(taken_off)
+    }
+}
