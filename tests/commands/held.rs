@@ -198,6 +198,20 @@ fn what_is_tried_again_is_placed_once_it_has_room_and_told_if_not() {
 }
 
 #[test]
+fn what_the_application_makes_room_for_is_placed_by_the_next_run() {
+    let scene = with_held();
+    scene.sql("hq", "UPDATE firms SET name = 'Acme & Co'");
+    scene.packhorse("hq", &["sync"]).expect(0).calm();
+    assert_eq!(listed(&scene, "hq").len(), 1);
+    scene.sql("hq", "UPDATE people SET email = 'ann@x' WHERE id = 1");
+    scene.packhorse("hq", &["bundle", "--now"]).expect(0).calm();
+    let told = "the application has made room: 1 change that was held is placed now";
+    scene.packhorse("hq", &["apply"]).expect(0).calm().says(told);
+    assert_eq!(scene.sql("hq", "SELECT email FROM people WHERE id = 2"), "same@x");
+    converges(&scene);
+}
+
+#[test]
 fn a_remote_tries_again_what_came_from_its_hub() {
     let scene = pair();
     scene.sql("alice", "UPDATE people SET email = 'same@x' WHERE id = 1");

@@ -19,7 +19,7 @@ use crate::error::UnbundlerError;
 use crate::intake::{self, Arrived, Said, Unfit};
 use crate::merge::{Arrival, Past};
 use crate::place::{Placed, place};
-use crate::retry::retry_when_quiet;
+use crate::retry::{Occasion, retry_if_due};
 use crate::told::Told;
 
 /// What a run came to.
@@ -37,13 +37,15 @@ pub struct Received {
     pub left_alone: Vec<(String, String)>,
     /// Tables that a hub shares and this database does not have.
     pub lacking: Vec<(NodeName, String)>,
-    /// What had waited for the application to be quiet, and was placed although nothing came.
+    /// What had been held, and was placed although nothing came.
     pub rested: Rested,
 }
 
-/// What became of held changes when the application had become quiet.
+/// What became of held changes although nothing came.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rested {
+    /// Why they were tried.
+    pub occasion: Occasion,
     /// How many were placed.
     pub placed: u64,
     /// Fields over which there is a conflict.
@@ -171,13 +173,15 @@ impl Receiver<'_> {
         Ok(())
     }
 
-    /// Every bundle that is applied tries what is held once more. Without any, what waits for quiet must not wait for more.
+    /// Every bundle that is applied tries what is held once more. Without any, what waits for quiet or for what the application
+    /// does must not wait for more.
     fn rest(&self, replica: &mut dyn Replica, received: &mut Received) -> Result<(), UnbundlerError> {
         if !received.applied.is_empty() {
             return Ok(());
         }
-        if let Some(retried) = retry_when_quiet(replica, self.world.clock.now(), self.renumber_quiet)? {
-            received.rested = Rested { placed: retried.placed.len() as u64, conflicts: retried.came_to.conflicts };
+        if let Some((occasion, retried)) = retry_if_due(replica, self.world.clock.now(), self.renumber_quiet)? {
+            let (placed, conflicts) = (retried.placed.len() as u64, retried.came_to.conflicts);
+            received.rested = Rested { occasion, placed, conflicts };
         }
         Ok(())
     }

@@ -1,4 +1,5 @@
-//! Retry: trying held changes again with nothing incoming, because a person asks for it or the application has become quiet.
+//! Retry: trying held changes again with nothing incoming, because a person asks for it or the application has become quiet
+//! or has changed what may have been in the way.
 //!
 //! Everything happens in one transaction. Leaves to [`crate::place`] how a change is placed, and to the command which
 //! changes a person means.
@@ -8,9 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use packhorse_shared::clock::{Reading, WallTime};
 use packhorse_shared::config::Span;
 use packhorse_shared::horizon::Horizon;
-use packhorse_shared::id::{Cut, LinkId, NodeId};
+use packhorse_shared::id::{Cut, LinkId, NodeId, TableId};
 use packhorse_shared::link::{Extent, Role};
-use packhorse_shared::replica::{Held, Replica};
+use packhorse_shared::replica::{Held, Replica, TableShape};
 
 use crate::error::UnbundlerError;
 use crate::merge::{Arrival, Past};
@@ -39,18 +40,51 @@ pub fn retry(
     try_again(replica, is_meant, now, Patience::None)
 }
 
-/// Tries everything that is held again if any of it waits for the application to be quiet for this long, and it is: what
-/// waits for that in its turn may be placed as well.
-pub fn retry_when_quiet(
+/// Why what is held is tried again although nothing comes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Occasion {
+    /// The application has been quiet.
+    #[default]
+    Quiet,
+    /// The application has changed what may have been in the way.
+    Changed,
+}
+
+/// Tries everything that is held again if the application has changed anything since that may have been in the way; or if any
+/// of it waits for the application to be quiet for this long, and it is: what waits for that in its turn may be placed as well.
+pub fn retry_if_due(
     replica: &mut dyn Replica,
     now: WallTime,
     quiet: Span,
-) -> Result<Option<Retried>, UnbundlerError> {
-    if !replica.all_held()?.iter().any(waits_for_quiet) {
+) -> Result<Option<(Occasion, Retried)>, UnbundlerError> {
+    let held = replica.all_held()?;
+    if held.is_empty() {
         return Ok(None);
     }
-    let retried = try_again(replica, &|_| true, now, Patience::Until(quiet))?;
-    Ok(Some(retried).filter(|retried| !retried.placed.is_empty()))
+    replica.harvest(now)?;
+    let touched = touched_by(&held, replica.tables());
+    let (occasion, patience) = match replica.changed_since_tried(&touched)? {
+        true => (Occasion::Changed, Patience::With(quiet)),
+        false if held.iter().any(waits_for_quiet) => (Occasion::Quiet, Patience::Until(quiet)),
+        false => return Ok(None),
+    };
+    let retried = try_again(replica, &|_| true, now, patience)?;
+    Ok(Some((occasion, retried)).filter(|(_, retried)| !retried.placed.is_empty()))
+}
+
+/// The tables of what is held, and those that theirs refer to or that refer to theirs.
+fn touched_by(held: &[Held], tables: &[TableShape]) -> Vec<TableId> {
+    let names: BTreeSet<&str> = held.iter().map(|held| held.change.table.as_str()).collect();
+    let is_of = |table: &TableShape| names.iter().any(|name| table.name.eq_ignore_ascii_case(name));
+    let refers = |child: &TableShape, parent: &TableShape| {
+        let columns = child.columns.iter().filter_map(|column| column.refers_to.as_ref());
+        let keys = child.key_refers_to.iter().flatten();
+        let parents = child.parents.iter().map(|parent| &parent.table);
+        columns.chain(keys).chain(parents).any(|name| parent.name.eq_ignore_ascii_case(name))
+    };
+    let by_reference =
+        |table: &TableShape| tables.iter().any(|own| is_of(own) && (refers(own, table) || refers(table, own)));
+    tables.iter().filter(|table| is_of(table) || by_reference(table)).map(|table| table.id).collect()
 }
 
 fn waits_for_quiet(held: &Held) -> bool {
@@ -62,6 +96,8 @@ fn waits_for_quiet(held: &Held) -> bool {
 enum Patience {
     /// The same as else.
     None,
+    /// What may be placed all the same. The others wait until it was for this long.
+    With(Span),
     /// Nothing, until it was for this long.
     Until(Span),
 }
@@ -96,10 +132,10 @@ fn try_again(
     let others: BTreeSet<i64> = before.iter().filter(|held| !is_meant(held)).map(|held| held.id).collect();
     let quiet = match patience {
         Patience::None => Span::default(),
-        Patience::Until(quiet) => quiet,
+        Patience::With(quiet) | Patience::Until(quiet) => quiet,
     };
     let mut placer = HeldPlacer::new(&mut *transaction, nobodys, of_links, now, quiet)?;
-    if placer.keep_waiting(&before, &waits_for_quiet)? {
+    if !matches!(patience, Patience::With(_)) && placer.keep_waiting(&before, &waits_for_quiet)? {
         return Ok(Retried { placed: Vec::new(), still: before, came_to: Placed::default() });
     }
     let mut gone: BTreeSet<i64> = BTreeSet::new();
@@ -111,6 +147,9 @@ fn try_again(
         gone.extend(placed);
     }
     let came_to = placer.came_to();
+    if others.is_empty() {
+        transaction.note_tried()?;
+    }
     let still = transaction.held()?.into_iter().filter(|held| !others.contains(&held.id)).collect();
     transaction.commit()?;
     let placed = before.into_iter().filter(|held| gone.contains(&held.id)).collect();

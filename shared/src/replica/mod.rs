@@ -30,7 +30,7 @@ use std::sync::Arc;
 
 use crate::clock::{Reading, WallTime};
 use crate::horizon::Horizon;
-use crate::id::{Cut, Epoch, LinkId, NetworkId, NodeId, NodeName};
+use crate::id::{Cut, Epoch, LinkId, NetworkId, NodeId, NodeName, TableId};
 use crate::link::{Forgettable, Link};
 use crate::set::BoundSet;
 
@@ -171,6 +171,9 @@ pub trait Replica {
 
     /// Every change that is held, in the order in which they came.
     fn all_held(&mut self) -> Result<Vec<Held>>;
+
+    /// Whether any of these tables changed since everything that is held was tried last.
+    fn changed_since_tried(&mut self, tables: &[TableId]) -> Result<bool>;
 
     /// What people ought to know of, the oldest first.
     fn notices(&mut self) -> Result<Vec<Notice>>;

@@ -165,6 +165,9 @@ pub trait MergeTransaction {
     /// Lets a held change go: it was placed or is overtaken.
     fn release(&mut self, id: i64) -> Result<()>;
 
+    /// Notes that everything held was tried in view of all that there is.
+    fn note_tried(&mut self) -> Result<()>;
+
     /// Begins a part that can be taken back by itself. Parts do not lie in each other.
     fn begin_part(&mut self) -> Result<()>;
 

@@ -3,6 +3,7 @@
 use packhorse_shared::config::Part;
 use packhorse_unbundler::place::Placed;
 use packhorse_unbundler::receive::Received;
+use packhorse_unbundler::retry::Occasion;
 
 use crate::failure::Exit;
 use crate::journal::Event;
@@ -34,7 +35,11 @@ pub fn tell(received: &Received) -> Exit {
     }
     if received.rested.placed > 0 {
         let changes = count(received.rested.placed, "change that was held is", "changes that were held are");
-        event(format!("the application has been quiet: {changes} placed now")).records(received.rested.placed).tell();
+        let why = match received.rested.occasion {
+            Occasion::Quiet => "the application has been quiet",
+            Occasion::Changed => "the application has made room",
+        };
+        event(format!("{why}: {changes} placed now")).records(received.rested.placed).tell();
     }
     let needs_a_person = |placed: &Placed| {
         let by_themselves = placed.waiting + placed.leaving + placed.resting;

@@ -147,6 +147,7 @@ pub fn place(
     let named = placer.with_births(bundle)?;
     placer.changes(named.as_deref().unwrap_or(bundle))?;
     let mut placed = placer.retry_held(&|_| true)?;
+    placer.transaction.note_tried()?;
     // A record that is withdrawn may make another free, which was tried before it.
     while !placed.is_empty() {
         placed = placer.retry_held(&|held| held.change.passage == Passage::Withdrawn)?;

@@ -5,11 +5,13 @@
 
 use rusqlite::{Connection, params};
 
+use super::catalogue::Catalogue;
 use super::fault::{Fault, Outcome};
+use super::state;
 use crate::bundle::columns;
 use crate::change::{Passage, TableChanges};
 use crate::clock::{Reading, WallTime};
-use crate::id::{LinkId, NodeId};
+use crate::id::{LinkId, NodeId, TableId};
 use crate::replica::Held;
 
 /// Keeps a change. `node`: this one, whose stamps take the least room.
@@ -56,6 +58,17 @@ pub(super) fn hold_on(connection: &Connection, id: i64, reason: &str) -> Outcome
 pub(super) fn release(connection: &Connection, id: i64) -> Outcome<()> {
     connection.prepare_cached("DELETE FROM _packhorse_held WHERE id = ?1")?.execute([id])?;
     Ok(())
+}
+
+/// Whether any of these tables changed since everything was tried.
+pub(super) fn is_untried(connection: &Connection, catalogue: &Catalogue, tables: &[TableId]) -> Outcome<bool> {
+    let tried = state::tried(connection)?;
+    for entry in catalogue.entries().iter().filter(|entry| tables.contains(&entry.shape.id)) {
+        if entry.metadata.has_changed(connection, tried)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The earliest stamp of any change that is held.

@@ -342,6 +342,10 @@ impl MergeTransaction for SqliteMerge<'_> {
         self.said(holding::release(self.writer, id))
     }
 
+    fn note_tried(&mut self) -> Result<()> {
+        self.said(state::set_tried(self.writer, self.cut()))
+    }
+
     fn begin_part(&mut self) -> Result<()> {
         let begun = self.try_begin_part();
         self.said(begun)

@@ -215,6 +215,16 @@ impl Metadata {
         &self.all_keys
     }
 
+    /// Whether any record has changed since a cut.
+    pub fn has_changed(&self, connection: &Connection, since: Cut) -> Outcome<bool> {
+        for sql in &self.changed_keys {
+            if connection.prepare_cached(sql)?.exists([since.0 as i64, i64::MAX])? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Forgets what is left of withdrawn records whose edits lie up to a cut.
     pub fn forget_withdrawn(&self, connection: &Connection, upto: Cut) -> Outcome<()> {
         connection.prepare_cached(&self.forget_withdrawn)?.execute([upto.0 as i64])?;

@@ -56,7 +56,7 @@ use self::snapshot::SqliteSnapshot;
 use self::state::Progress;
 use crate::clock::{Reading, WallTime};
 use crate::horizon::Horizon;
-use crate::id::{Cut, Epoch, LinkId, NodeName};
+use crate::id::{Cut, Epoch, LinkId, NodeName, TableId};
 use crate::link::{Forgettable, Link};
 use crate::replica::{
     Copied, Harvested, Held, Identity, MembershipId, MergeTransaction, Notice, Reference, RemoteCopy, Replica,
@@ -328,6 +328,10 @@ impl Replica for SqliteReplica {
 
     fn all_held(&mut self) -> Result<Vec<Held>> {
         holding::held(&self.reader, self.identity.node).map_err(self.fault("be read"))
+    }
+
+    fn changed_since_tried(&mut self, tables: &[TableId]) -> Result<bool> {
+        holding::is_untried(&self.reader, &self.catalogue, tables).map_err(self.fault("be read"))
     }
 
     fn notices(&mut self) -> Result<Vec<Notice>> {

@@ -144,6 +144,16 @@ pub(super) fn set_births(connection: &Connection, births: Horizon) -> Outcome<()
     set(connection, "births", births.reading().0 as i64)
 }
 
+/// The cut up to which everything that is held was tried in view of what had changed.
+pub(super) fn tried(connection: &Connection) -> Outcome<Cut> {
+    Ok(Cut(get(connection, "tried")?.unwrap_or(0) as u64))
+}
+
+/// Notes that.
+pub(super) fn set_tried(connection: &Connection, upto: Cut) -> Outcome<()> {
+    set(connection, "tried", upto.0 as i64)
+}
+
 /// When the application wrote last, as noted.
 pub(super) fn wrote_last(connection: &Connection) -> Outcome<Option<WallTime>> {
     Ok(get(connection, "wrote_last")?.map(|at| WallTime(at as u64)))
