@@ -55,6 +55,10 @@ impl Reading {
     }
 }
 
+/// By how many milliseconds a birth may be ahead of the stamps of its record's fields: where many records are made at once,
+/// each has a reading of its own.
+pub const BIRTHS_AHEAD: u64 = 100;
+
 /// When and where a change was made: later stamps win. The node breaks ties, so that two stamps are equal only if
 /// they are of the same change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,6 +72,12 @@ pub struct Stamp {
 impl Stamp {
     /// The stamp of what has not changed since capture began: earlier than every other.
     pub const ZERO: Self = Self { reading: Reading(0), node: NodeId(0) };
+
+    /// The latest that can be the birth of a record of which something is stamped so, or to which that refers.
+    pub fn latest_birth(self) -> Self {
+        let time = WallTime(self.reading.time().0.saturating_add(BIRTHS_AHEAD));
+        Self { reading: Reading::at(time), node: NodeId(u64::MAX) }
+    }
 
     /// Whether it is not of a change but of a horizon (see [`crate::horizon::Horizon::stamp`]).
     pub fn is_of_horizon(self) -> bool {

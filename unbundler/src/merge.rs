@@ -5,7 +5,7 @@
 //! result gets into the database.
 
 use packhorse_shared::change::{FieldChange, RecordChange};
-use packhorse_shared::clock::{Reading, Stamp, WallTime};
+use packhorse_shared::clock::{BIRTHS_AHEAD, Reading, Stamp, WallTime};
 use packhorse_shared::horizon::Horizon;
 use packhorse_shared::id::{ColumnId, Cut, LinkId, NodeId};
 use packhorse_shared::link::Extent;
@@ -14,10 +14,6 @@ use packhorse_shared::replica::{Buried, Present, Remains, RemainsField};
 use packhorse_shared::seam::{Saboteur, is_at_work};
 
 use crate::told::Told;
-
-/// By how many milliseconds a birth may be ahead of the stamps of its record's fields: where many records are made at once,
-/// each has a reading of its own.
-const BIRTHS_AHEAD: u64 = 100;
 
 /// Where an incoming bundle stands against what is here.
 #[derive(Clone, Copy, Debug)]

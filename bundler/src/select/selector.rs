@@ -183,7 +183,8 @@ impl<'a> Selector<'a> {
             return Ok(None);
         }
         let is_told = remains.dead.is_some_and(|mark| self.owed.includes(mark));
-        // It referred to whoever was there until then, and a number may have been given again since.
+        // It referred to whoever was there until then, and a number may have been given again since; what is in limbo, to
+        // whoever was there when it was said.
         let ended = remains.dead.map(|mark| mark.stamp);
         let mut fields = Vec::new();
         for field in remains.fields.iter().filter(|_| !is_before_member(record.belonging(), remains)) {
@@ -193,8 +194,10 @@ impl<'a> Selector<'a> {
             let is_existence = field.column == ColumnId::EXISTENCE && self.table.shape.columns.is_empty();
             let Some(column) = position.or(is_existence.then_some(0)) else { continue };
             let left = |at: usize| self.table.shape.columns.get(at).and_then(|column| remains.get(column.id));
-            let refers_to = self
-                .referred_birth(column, &field.value, ended, &|named| Ok(left(named).map(|left| left.value.clone())))?;
+            let at_time = ended.or(remains.withdrawn.then(|| mark.stamp.latest_birth()));
+            let refers_to = self.referred_birth(column, &field.value, at_time, &|named| {
+                Ok(left(named).map(|left| left.value.clone()))
+            })?;
             fields.push(FieldChange { column, value: field.value.clone(), stamp: mark.stamp, refers_to });
         }
         fields.sort_by_key(|field| field.column);

@@ -194,15 +194,14 @@ impl<'a> HeldPlacer<'a> {
 impl<'a> Placer<'a> {
     fn new(transaction: &'a mut dyn MergeTransaction, arrival: Arrival, now: WallTime, quiet: Span) -> Result<Self> {
         let moves = transaction.moves()?;
-        let (placed, dying, of_links) = (Placed::default(), BTreeSet::new(), BTreeMap::new());
         let (confirms, adopted, coming) = (Confirms::new(), Adopted::new(), Births::new());
         Ok(Self {
             transaction,
             arrival,
             now,
-            placed,
+            placed: Placed::default(),
             held: None,
-            dying,
+            dying: BTreeSet::new(),
             moves,
             confirms,
             adopted,
@@ -212,7 +211,7 @@ impl<'a> Placer<'a> {
             coming,
             unknown: Births::new(),
             named: Named::default(),
-            of_links,
+            of_links: BTreeMap::new(),
             sharing: BTreeMap::new(),
             refusal: None,
             waiting: Waiting::until(quiet),
