@@ -43,16 +43,26 @@ pub struct Beyond {
     /// The lowest but for that link.
     second: Option<Reading>,
     held: Option<Reading>,
+    /// How far everything on the hub's side has come.
+    hub: Option<Reading>,
 }
 
 impl Beyond {
     /// By the state of all links, and the earliest stamp that is held.
     pub fn of<'a>(links: impl IntoIterator<Item = (LinkId, &'a Link)>, held: Option<Reading>) -> Self {
         let open = links.into_iter().filter(|(_, link)| link.standing != Standing::Expired);
-        let mut readings: Vec<_> = open.map(|(id, link)| (link.decided_to(), id)).collect();
+        let open: Vec<_> = open.collect();
+        let hub = open.iter().find(|(_, link)| link.role == Role::Hub).map(|(_, link)| link.complete_to());
+        let reading = |link: &Link| if hub.is_some() { link.decided_to() } else { link.complete_to() };
+        let mut readings: Vec<_> = open.iter().map(|(id, link)| (reading(link), *id)).collect();
         readings.sort_unstable();
         let second = readings.get(1).map(|second| second.0);
-        Self { lowest: readings.first().copied(), second, held }
+        Self { lowest: readings.first().copied(), second, held, hub }
+    }
+
+    /// Up to where everything made on the hub's side is in the database; nothing if there is no hub.
+    pub fn hub_to(&self) -> Reading {
+        self.hub.unwrap_or_default()
     }
 
     /// What can be said to one peer: up to here everything made on our side, by this node with this clock or by nodes
@@ -99,20 +109,21 @@ impl Link {
         }
     }
 
-    /// What we told of our side with the bundle that the sender had applied last.
+    /// What we told with the bundle that the sender had applied last: a hub of our side, a remote of our hub's.
     fn applied_by(&self, header: &Header) -> Reading {
         let ack = header.ack.filter(|ack| ack.epoch == self.outgoing.epoch);
         let sealed = ack.and_then(|ack| self.outgoing.history.get(&ack.sequence));
-        sealed.map_or(Reading(0), |sealed| sealed.complete_to)
+        sealed.map_or(Reading(0), |sealed| match self.role {
+            Role::Hub => sealed.complete_to,
+            Role::Remote => sealed.hub_to,
+        })
     }
 
-    /// What can be said of the peer's side to others. The hub has the last word on numbers, also on those of what our own
-    /// remotes made: they must not forget a birth before it has spoken, for by nothing else do they know whom it means.
+    /// What can be said of the peer's side to others, at a node that has a hub. That has the last word on numbers, also on
+    /// those of what our own remotes made: they must not forget a birth before it has spoken, for by nothing else do they know
+    /// whom it means. Nor must it forget whom a remote of ours may still speak of that has not heard what became of them.
     fn decided_to(&self) -> Reading {
-        match self.role {
-            Role::Hub => self.incoming.complete_to.min(self.incoming.settled),
-            Role::Remote => self.incoming.complete_to,
-        }
+        self.incoming.complete_to.min(self.incoming.settled)
     }
 
     /// The peer was told that everything made up to here on our side had been sent.

@@ -76,6 +76,29 @@ fn a_middle_hub_says_of_its_hub_only_how_far_that_has_decided() {
     assert_eq!(told(&middle), word.complete_to);
 }
 
+/// The root would forget who died or moved before a remote of the middle hub, which has not heard of it, speaks of them.
+#[test]
+fn and_of_its_remotes_only_how_far_they_have_heard_of_its_hub() {
+    let (mut root, mut middle) = End::pair();
+    let (mut above, mut below) = End::pair();
+    let told = |root: &End, above: &End| {
+        Beyond::of([(LinkId(1), &root.link), (LinkId(2), &above.link)], None).complete_to(reading(9_000_000), LinkId(1))
+    };
+    let death = root.content();
+    middle.receive(&death, true);
+    above.hub_to = middle.link.complete_to();
+    let deaf = below.content();
+    above.receive(&deaf, true);
+    assert_eq!((above.link.complete_to(), told(&middle, &above)), (deaf.complete_to, Reading(0)));
+    let part = above.part();
+    below.receive(&part, true);
+    above.receive(&below.content(), true);
+    assert_eq!(told(&middle, &above), Reading(0), "what became of them may be in a later part");
+    below.receive(&above.content(), true);
+    above.receive(&below.content(), true);
+    assert_eq!(told(&middle, &above), death.complete_to);
+}
+
 #[test]
 fn a_part_says_no_more_of_what_is_complete_than_the_bundle_that_it_builds_on() {
     let (mut hub, mut remote) = End::pair();

@@ -17,6 +17,7 @@ mod lineage;
 #[cfg(test)]
 mod patience_tests;
 mod receive;
+mod sealed;
 mod send;
 mod supersede;
 #[cfg(test)]
@@ -31,7 +32,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::bundle::ShortDigest;
 use crate::clock::{Reading, WallTime};
 use crate::horizon::Horizon;
 use crate::id::{BundleId, Cut, Epoch, Sequence};
@@ -41,6 +41,7 @@ pub use exchanged::{Beyond, Forgettable};
 pub use lineage::Lineage;
 use lineage::Lives;
 pub use receive::Verdict;
+pub use sealed::Sealed;
 pub use send::{Contents, Due, Outlook};
 use supersede::Sight;
 pub use supersede::Unfetched;
@@ -140,40 +141,6 @@ pub enum Reach {
     Part,
 }
 
-/// A bundle that was sealed: where it ends, which it was, whether it held anything to acknowledge, and how to go on
-/// from it if what came after it was lost.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sealed {
-    /// Every record whose latest change lies up to here is in it or before it.
-    pub cut: Cut,
-    /// Of the records that follow, the fields that changed after this are owed.
-    pub floor: Cut,
-    /// How they are chosen.
-    pub extent: Extent,
-    /// Its identity; None for the start of an epoch.
-    pub id: Option<BundleId>,
-    /// Whether it held changes.
-    pub content: bool,
-    /// What the peer knows to be complete once it has applied it.
-    #[serde(default)]
-    pub complete_to: Reading,
-    /// How far the records without stamps had been gone through.
-    #[serde(default)]
-    pub sweep: Sweep,
-    /// When it was sealed.
-    #[serde(default)]
-    pub at: WallTime,
-    /// The digest in its file's name, by which the file is known wherever it lies.
-    #[serde(default)]
-    pub digest: Option<ShortDigest>,
-    /// Whether it asked the peer to send again.
-    #[serde(default)]
-    pub nack: bool,
-    /// Whether later bundles replace it: all that it holds is selected again.
-    #[serde(default)]
-    pub superseded: bool,
-}
-
 /// An epoch that is over, kept to recognise acknowledgements that contradict it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Past {
@@ -225,7 +192,8 @@ struct Incoming {
     /// Everything made up to here on the peer's side has come.
     #[serde(default)]
     complete_to: Reading,
-    /// Of everything made up to here on our side we have what the peer decided.
+    /// The peer has weighed everything made up to here, and what it says to that has come: on our side if it is a hub, on our
+    /// hub's if it is a remote.
     #[serde(default)]
     settled: Reading,
     /// The peer's horizon.
@@ -343,25 +311,6 @@ impl Link {
     /// put into the outbox only then.
     pub fn has_sealed(&self, epoch: Epoch, sequence: Sequence, id: BundleId) -> bool {
         epoch == self.outgoing.epoch && self.outgoing.history.get(&sequence).is_some_and(|sealed| sealed.id == Some(id))
-    }
-}
-
-impl Sealed {
-    /// The start of an epoch.
-    fn start(cut: Cut, extent: Extent) -> Self {
-        Self {
-            cut,
-            floor: cut,
-            extent,
-            id: None,
-            content: false,
-            complete_to: Reading(0),
-            sweep: Sweep::Done,
-            at: WallTime::default(),
-            digest: None,
-            nack: false,
-            superseded: false,
-        }
     }
 }
 

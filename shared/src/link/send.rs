@@ -1,6 +1,6 @@
 //! The sending side: whether a bundle is due, what it is chosen by, and the header it bears.
 
-use super::{Ack, Base, Extent, Header, Link, Outgoing, PATIENCE_RUNS, Reach, Sealed, Sweep};
+use super::{Ack, Base, Extent, Header, Link, Outgoing, PATIENCE_RUNS, Reach, Role, Sealed, Sweep};
 use crate::clock::{Reading, WallTime};
 use crate::horizon::Horizon;
 use crate::id::{BundleId, Cut, Sequence};
@@ -37,6 +37,8 @@ pub struct Outlook {
     pub clock: Reading,
     /// Everything made up to here on its side is in its database.
     pub complete_to: Reading,
+    /// Everything made up to here on its hub's side is.
+    pub hub_to: Reading,
     /// Up to where births may be missing in its database.
     pub horizon: Horizon,
 }
@@ -94,6 +96,11 @@ impl Link {
         self.outgoing.lives.seal(id);
         let header = self.header(id, reach, due, outlook);
         let out = &mut self.outgoing;
+        let hub_to = match (self.role, reach) {
+            (Role::Hub, _) => Reading(0),
+            (Role::Remote, Reach::Rest) => outlook.hub_to,
+            (Role::Remote, Reach::Part) => out.built_on().map_or(Reading(0), |base| base.hub_to),
+        };
         if reach == Reach::Rest || is_at_work(Saboteur::RaiseFloorWithPart) {
             out.floor = cut;
             out.extent = Extent::Changes;
@@ -102,7 +109,8 @@ impl Link {
         let (floor, extent, complete_to) = (out.floor, out.extent, header.complete_to);
         let (id, nack) = (Some(id), header.nack);
         let (at, digest, superseded) = (now, None, false);
-        let sealed = Sealed { cut, floor, extent, id, content, complete_to, sweep, at, digest, nack, superseded };
+        let sealed =
+            Sealed { cut, floor, extent, id, content, complete_to, hub_to, sweep, at, digest, nack, superseded };
         out.history.insert(header.sequence, sealed);
         out.base = Base { sequence: header.sequence, id };
         out.sent = cut;
@@ -122,7 +130,7 @@ impl Link {
         // A part tells nothing new of what is complete: only the last one ends where everything does.
         let complete_to = match reach {
             Reach::Rest => outlook.complete_to,
-            Reach::Part => out.history.get(&out.base.sequence).map_or(Reading(0), |base| base.complete_to),
+            Reach::Part => out.built_on().map_or(Reading(0), |base| base.complete_to),
         };
         let begins = out.base.sequence == Sequence(0);
         Header {
@@ -149,6 +157,11 @@ impl Link {
 }
 
 impl Outgoing {
+    /// What the next bundle builds on.
+    fn built_on(&self) -> Option<&Sealed> {
+        self.history.get(&self.base.sequence)
+    }
+
     /// Goes back to what the peer has acknowledged: the next bundle builds on that, and what followed is selected again.
     pub(super) fn go_back(&mut self) {
         let Some(acked) = self.history.get(&self.acked).cloned() else { return };

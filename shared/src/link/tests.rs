@@ -14,6 +14,8 @@ pub(super) struct End {
     pub(super) cut: Cut,
     pub(super) ids: u64,
     pub(super) now: WallTime,
+    /// How far it has what its own hub made, if it has one.
+    pub(super) hub_to: Reading,
 }
 
 impl End {
@@ -21,7 +23,7 @@ impl End {
         let now = WallTime(1_000_000);
         let hub = Link::new(Role::Remote, now, Cut(7), CLOCK, Epoch(0));
         let remote = Link::restored_from_package(now, beginning(hub.epoch()));
-        let end = |link, ids| Self { link, cut: Cut(7), ids, now };
+        let end = |link, ids| Self { link, cut: Cut(7), ids, now, hub_to: Reading(0) };
         (end(hub, 100), end(remote, 900))
     }
 
@@ -57,13 +59,13 @@ impl End {
     /// A copy of this end, some milliseconds later.
     pub(super) fn copied(&self, later: u64) -> Self {
         let (link, now) = (self.link.clone(), WallTime(self.now.0 + later));
-        Self { link, cut: self.cut, ids: self.ids + 10_000 + later, now }
+        Self { link, cut: self.cut, ids: self.ids + 10_000 + later, now, hub_to: self.hub_to }
     }
 
     /// As at a node without other links.
     fn outlook(&self) -> Outlook {
         let clock = Reading::at(self.now);
-        Outlook { clock, complete_to: clock, horizon: Horizon::NONE }
+        Outlook { clock, complete_to: clock, hub_to: self.hub_to, horizon: Horizon::NONE }
     }
 
     pub(super) fn content(&mut self) -> Header {
