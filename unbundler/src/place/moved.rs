@@ -138,16 +138,16 @@ impl Placer<'_> {
             return self.hold(of, record, &taken);
         }
         let gathered = self.gathered(table, of, record)?;
-        if self.arrival.authority() == Authority::HereForNow {
-            // The root decides; until then it is what is left of a record, and goes there as such.
-            return self.transaction.bury(table, &record.key, gathered.birth, &gathered.remains);
-        }
         let fields = match self.meant(table, &gathered.remains, Some((of, record)))? {
             Ok(fields) => fields,
             Err(reason) => return self.hold(of, record, &reason),
         };
         if let Some(reason) = self.mistaken(table, of, record, &fields)? {
             return self.hold(of, record, &reason);
+        }
+        if self.arrival.authority() == Authority::HereForNow {
+            // The root decides; until then it is what is left of a record, and goes there as such.
+            return self.transaction.bury(table, &record.key, gathered.birth, &gathered.remains);
         }
         let Some(number) = self.free_number(table)? else { return self.hold(of, record, &taken) };
         let key = Key(vec![Value::Integer(number)]);
