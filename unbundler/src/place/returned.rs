@@ -30,19 +30,22 @@ impl Placer<'_> {
     }
 
     /// The record that is meant, if it stands here. One without a birth may be the one who has the number since then, whose
-    /// birth was dropped.
+    /// birth was dropped, unless something else tells that it `is_it`.
     pub(super) fn still_standing(
         &mut self,
         table: &TableShape,
         from: &Residence,
         since: Option<Stamp>,
+        is_it: impl Fn(&Present) -> bool,
     ) -> Result<Option<(Key, Present)>> {
         let key = match from.birth {
             Some(birth) => self.transaction.number_of(table, birth)?.map(|number| Key(vec![Value::Integer(number)])),
-            None => Some(from.key.clone()).filter(|_| !since.is_some_and(|since| self.arrival.horizon.covers(since))),
+            None => Some(from.key.clone()),
         };
         let Some(key) = key else { return Ok(None) };
+        let is_doubtful = from.birth.is_none() && since.is_some_and(|since| self.arrival.horizon.covers(since));
         let standing = self.transaction.find(table, &key)?.filter(|present| present.birth == from.birth);
+        let standing = standing.filter(|present| !is_doubtful || is_it(present));
         Ok(standing.map(|present| (key, present)))
     }
 

@@ -13,6 +13,7 @@ use packhorse_shared::replica::{KeyKind, Placement, Present, Refusal, Residence,
 use packhorse_shared::value::{Key, Value};
 
 use super::Placer;
+use super::column::column_of;
 use super::identity::{Part, says_only_number};
 use crate::merge::Authority;
 
@@ -30,6 +31,18 @@ pub(super) fn union_told(table: &TableShape, of: &TableChanges, record: &RecordC
     Some(Residence { key: Key(vec![field.value.clone()]), birth: field.refers_to })
 }
 
+/// Whether a record has a value by the same change as what a bundle says of another: no two records have that.
+fn shares_a_change(table: &TableShape, ours: &Present, theirs: &Residence, bundle: &[TableChanges]) -> bool {
+    let of_table = bundle.iter().filter(|of| table.name.eq_ignore_ascii_case(&of.table));
+    let is_theirs = |record: &&RecordChange| theirs.birth.is_some() && record.birth == theirs.birth;
+    let mut fields = of_table
+        .flat_map(|of| of.records.iter().filter(is_theirs).flat_map(move |it| it.fields.iter().map(move |f| (of, f))));
+    fields.any(|(of, field)| {
+        let ours = column_of(table, of, field).and_then(|column| ours.marks.get(column.id()));
+        !field.stamp.is_of_horizon() && ours.is_some_and(|mark| mark.stamp == field.stamp)
+    })
+}
+
 impl Placer<'_> {
     /// Makes one what the hub says is one.
     pub(super) fn hear_unions(&mut self, tables: &[TableShape], bundle: &[TableChanges]) -> Result<()> {
@@ -44,7 +57,7 @@ impl Placer<'_> {
                     unknown.insert((table.id, birth), to.clone());
                     // Who has dropped that birth passes the word on all the same: others behind it may have kept it.
                     self.note_union(table, Residence { key: record.key.clone(), birth: record.birth }, to.clone())?;
-                } else if let Err(reason) = self.hear_union(table, record, &to)? {
+                } else if let Err(reason) = self.hear_union(table, record, &to, bundle)? {
                     self.hold(changes, record, &reason)?;
                     continue;
                 }
@@ -112,10 +125,18 @@ impl Placer<'_> {
         Ok(())
     }
 
-    fn hear_union(&mut self, table: &TableShape, record: &RecordChange, to: &Residence) -> Result<Refusable> {
+    fn hear_union(
+        &mut self,
+        table: &TableShape,
+        record: &RecordChange,
+        to: &Residence,
+        bundle: &[TableChanges],
+    ) -> Result<Refusable> {
         let mut ours = Residence { key: record.key.clone(), birth: record.birth };
         let told = record.fields.iter().map(|field| field.stamp).max();
-        if let Some((key, present)) = self.still_standing(table, &ours, told)? {
+        if let Some((key, present)) =
+            self.still_standing(table, &ours, told, |present| shares_a_change(table, present, to, bundle))?
+        {
             ours.key = key;
             if ours.key != to.key && self.keeps_apart(table, &to.key)? {
                 return Ok(Err(self.waits_since("that may know the same record by another number")));
