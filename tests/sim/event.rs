@@ -23,6 +23,10 @@ pub struct Climate {
 }
 
 impl Climate {
+    /// Nothing happens but what is told.
+    pub const CALM: Self =
+        Self { crashes: false, relay: false, clocks: false, backups: false, sets: false, absence: false };
+
     /// That of a seed.
     pub fn of(seed: u64) -> Self {
         let mut dice = Dice::new(seed, 11);

@@ -30,14 +30,14 @@ pub fn happen(world: &mut World, event: &Event) {
     match event.kind {
         Kind::Edit => world.edit(at, &mut dice),
         Kind::Clash => clash(world, &mut dice),
-        Kind::Run => run(world, at, &mut dice),
+        Kind::Run => some_run(world, at, &mut dice),
         Kind::Crash => crash(world, at, &mut dice),
         Kind::TwoAtOnce => two_at_once(world, at, &mut dice),
         Kind::Relay => relay(world, &mut dice),
         Kind::Time => time(world, &mut dice),
         Kind::Clock => clock(world, at, &mut dice),
         Kind::Keep => keep(world, at),
-        Kind::PutBack => put_back(world, at, &mut dice),
+        Kind::PutBack => put_some_back(world, at, &mut dice),
         Kind::PackAgain => pack_again(world, at),
         Kind::Clone => clone(world, at),
         Kind::Ledger => ledger(world, at, &mut dice),
@@ -61,7 +61,7 @@ fn clash(world: &mut World, dice: &mut Dice) {
 }
 
 /// A run that nothing befalls but perhaps the line.
-fn run(world: &mut World, at: At, dice: &mut Dice) {
+fn some_run(world: &mut World, at: At, dice: &mut Dice) {
     let words = dice.pick(&COMMANDS).expect("commands");
     let breaks = world.climate.relay && dice.percent(20);
     if breaks {
@@ -72,10 +72,14 @@ fn run(world: &mut World, at: At, dice: &mut Dice) {
         tally::line(&fault);
         machinery::line(Some(fault));
     }
+    let may_fail = breaks || !world.relay.is_there();
+    run(world, at, words, if may_fail { &[0, 1, 3, 4] } else { &[0, 3] });
+}
+
+/// A run that ends with one of these codes.
+pub fn run(world: &mut World, at: At, words: &[&str], ends: &[u8]) {
     let ran = world.run(at, words);
     machinery::line(None);
-    let may_fail = breaks || !world.relay.is_there();
-    let ends: &[u8] = if may_fail { &[0, 1, 3, 4] } else { &[0, 3] };
     end(world, at, words, &ran, ends);
 }
 
@@ -212,19 +216,24 @@ fn kept(world: &World, at: At) -> std::path::PathBuf {
     world.root().join("kept").join(world.nodes[at.0].name)
 }
 
-fn keep(world: &mut World, at: At) {
+/// A copy of a node is kept.
+pub fn keep(world: &mut World, at: At) {
     let copy = kept(world, at);
     let _ = fs::remove_dir_all(&copy);
     copy_folder(&world.nodes[at.0].folder, &copy);
     world.tell(format!("a copy of {} is kept", world.nodes[at.0].name));
 }
 
-fn put_back(world: &mut World, at: At, dice: &mut Dice) {
-    let copy = kept(world, at);
-    if !copy.exists() {
-        return;
-    }
+fn put_some_back(world: &mut World, at: At, dice: &mut Dice) {
     let part = dice.pick(&[Part::Database, Part::Database, Part::Home, Part::Both]).expect("parts");
+    if kept(world, at).exists() {
+        put_back(world, at, part);
+    }
+}
+
+/// A part of the copy of a node is put back.
+pub fn put_back(world: &mut World, at: At, part: Part) {
+    let copy = kept(world, at);
     world.tell(format!("{} is put back: {part:?}", world.nodes[at.0].name));
     tally::put_back(part);
     if part != Part::Home {

@@ -16,12 +16,13 @@ mod play;
 mod relay;
 mod saboteurs;
 mod shares;
+mod story;
 mod tally;
 mod verdict;
 mod world;
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
 
@@ -73,6 +74,26 @@ fn some_hundred_stories_end_well() {
         lines.join("\n"),
         failed[0].0
     );
+}
+
+#[test]
+fn stories_that_once_failed_end_well() {
+    let files = story::files();
+    let next = AtomicUsize::new(0);
+    let failed = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..cores() {
+            scope.spawn(|| {
+                while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if let Err(why) = play::caught(|| story::play(file)) {
+                        failed.lock().expect("nobody panics with it").push(format!("{}: {why}", file.display()));
+                    }
+                }
+            });
+        }
+    });
+    let failed = failed.into_inner().expect("nobody panics with it");
+    assert!(failed.is_empty() && !files.is_empty(), "{}", failed.join("\n"));
 }
 
 /// Plays new stories for as long as `PACKHORSE_SIM_SECONDS` says, and reports what they have met (`scripts/soak`).

@@ -27,8 +27,13 @@ pub fn play(seed: u64, numbers: Option<&[usize]>) {
     verdict::judge(&mut world, seed);
 }
 
-/// Plays it; why it failed, if it did. What panics meanwhile says so here alone.
+/// Plays it; why it failed, if it did.
 pub fn outcome(seed: u64, numbers: Option<&[usize]>) -> Result<(), String> {
+    caught(|| play(seed, numbers))
+}
+
+/// Plays something; why it failed, if it did. What panics meanwhile says so here alone.
+pub fn caught(play: impl FnOnce()) -> Result<(), String> {
     SILENCE.call_once(|| {
         let usual = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
@@ -40,7 +45,7 @@ pub fn outcome(seed: u64, numbers: Option<&[usize]>) -> Result<(), String> {
         }));
     });
     PLAYING.set(Some(String::new()));
-    let played = catch_unwind(AssertUnwindSafe(|| play(seed, numbers)));
+    let played = catch_unwind(AssertUnwindSafe(play));
     let place = PLAYING.take().unwrap_or_default();
     played.map_err(|cause| {
         let words = cause.downcast_ref::<String>().cloned();

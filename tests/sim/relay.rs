@@ -64,6 +64,13 @@ impl Relay {
         self.folder.exists()
     }
 
+    /// The bundle whose name begins so is lost.
+    pub fn lose(&mut self, name: &str) {
+        let is_it = |file: &PathBuf| file.file_name().is_some_and(|its| its.to_string_lossy().starts_with(name));
+        let lost = files(&self.folder).into_iter().find(is_it);
+        fs::remove_file(lost.expect("a bundle of that name")).expect("it goes");
+    }
+
     fn other_name(&self) -> PathBuf {
         self.folder.with_extension("away")
     }

@@ -47,24 +47,49 @@ pub struct World {
     shown: BTreeSet<String>,
 }
 
-impl World {
-    /// The world of a seed.
-    pub fn new(seed: u64) -> Self {
+/// What a story begins with.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// Which cast.
+    pub cast: usize,
+    /// Whether a bundle holds a few records only.
+    pub small_bundles: bool,
+    /// Whether the databases have a rollback journal.
+    pub keeps_journal: bool,
+}
+
+impl Setting {
+    fn of(seed: u64) -> Self {
         let mut dice = Dice::new(seed, 10);
         let cast = dice.below(cast::CASTS.len() as u64) as usize;
+        Self { cast, small_bundles: dice.percent(35), keeps_journal: dice.percent(20) }
+    }
+}
+
+impl World {
+    /// How long a run takes, in milliseconds.
+    pub const RUN: u64 = 2_000;
+
+    /// The world of a seed.
+    pub fn new(seed: u64) -> Self {
+        Self::with(seed, Setting::of(seed), Climate::of(seed))
+    }
+
+    /// A world with what the random numbers of a seed give.
+    pub fn with(seed: u64, setting: Setting, climate: Climate) -> Self {
+        let Setting { cast, small_bundles, keeps_journal } = setting;
         let root = cast::folder();
         cast::set_up(cast, root.path());
         let machine = simulated_machine::arm(seed, BEGIN.0);
         machinery::clear();
         let nodes = cast::nodes(cast, root.path());
         simulated_machine::elsewhere(&cast::relay(root.path()));
-        let climate = Climate::of(seed);
-        if dice.percent(35) {
+        if small_bundles {
             for node in &nodes {
                 node.edit_config(|words| words.replace("# bundle_max = \"256 KiB\"", "bundle_max = \"1 KiB\""));
             }
         }
-        if dice.percent(20) {
+        if keeps_journal {
             nodes.iter().for_each(Node::keep_journal);
         }
         let genesis = look(&nodes[0]);
@@ -80,7 +105,7 @@ impl World {
             latest: BEGIN,
             oracle: Oracle::new(&genesis, !climate.clocks),
             serial: 0,
-            told: vec![format!("seed {seed}: cast {cast}, {climate:?}")],
+            told: vec![format!("seed {seed}: {setting:?}, {climate:?}")],
             shown: BTreeSet::new(),
         };
         world.pass(60_000);
@@ -105,6 +130,11 @@ impl World {
         self.latest = self.latest.max(shown.unwrap_or_default());
     }
 
+    /// How long the story has been going on, as it is told.
+    pub fn told_time(&self) -> u64 {
+        self.now.0 - BEGIN.0
+    }
+
     /// Tells what happens.
     pub fn tell(&mut self, words: String) {
         if is_loud() {
@@ -123,13 +153,13 @@ impl World {
 
     /// Runs a command at a node, under what was planned for it. Every command that can harvest does so first.
     pub fn run(&mut self, At(at): At, words: &[&str]) -> Ran {
-        self.pass(2_000);
+        self.pass(Self::RUN);
         let now = self.now;
         let ran = self.nodes[at].run(words, now);
         if ran.exit == 3 {
             self.judge.disturbed();
         }
-        self.tell(format!("{} at {}: {} -> {}", self.nodes[at].name, self.now.0 - BEGIN.0, words.join(" "), ran.exit));
+        self.tell(format!("{} at {}: {} -> {}", self.nodes[at].name, self.told_time(), words.join(" "), ran.exit));
         if is_loud() {
             self.show(&ran);
         }
@@ -187,7 +217,7 @@ impl World {
         let after = application::look(&connection).expect("a picture");
         drop(connection);
         let outcome = if done.is_ok() { "" } else { " (refused)" };
-        self.tell(format!("{} at {}: {sql}{outcome}", self.nodes[at].name, self.now.0 - BEGIN.0));
+        self.tell(format!("{} at {}: {sql}{outcome}", self.nodes[at].name, self.told_time()));
         self.wrote(At(at), &before, &after);
     }
 

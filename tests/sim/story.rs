@@ -1,0 +1,79 @@
+//! Stories that once failed, as texts: what a seed's shrunk story prints, in a file of `stories/` (tests/README.md).
+//!
+//! A seed tells another story once anything of the simulator or of the product changes; a text does not.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::event::Climate;
+use crate::happen;
+use crate::ids::At;
+use crate::node::Part;
+use crate::verdict;
+use crate::world::{Setting, World};
+
+const COMMANDS: [&str; 4] = ["sync", "transfer", "apply", "bundle --now"];
+
+/// The files of all of them.
+pub fn files() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sim/stories");
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(folder).expect("stories").map(|entry| entry.expect("a file").path()).collect();
+    files.sort();
+    files
+}
+
+/// Plays the story of a file. Panics with the story if it fails.
+pub fn play(file: &Path) {
+    let text = fs::read_to_string(file).expect("a story");
+    let mut lines = text.lines().filter(|line| !line.starts_with('#'));
+    let cast = lines.next().and_then(|line| line.strip_prefix("cast ")?.parse().ok());
+    let setting = Setting { cast: cast.expect("the number of a cast"), small_bundles: false, keeps_journal: false };
+    let mut world = World::with(0, setting, Climate::CALM);
+    lines.for_each(|line| happen(&mut world, line));
+    verdict::judge(&mut world, 0);
+}
+
+fn happen(world: &mut World, line: &str) {
+    let said = said(world, line);
+    assert!(said.is_some(), "nobody knows what this line means: {line}");
+}
+
+fn said(world: &mut World, line: &str) -> Option<()> {
+    if let Some(hours) = line.strip_suffix(" hours pass") {
+        world.pass(hours.parse::<u64>().ok()? * 3_600_000);
+    } else if let Some(rest) = line.strip_prefix("relay: Lost ") {
+        world.relay.lose(rest);
+    } else if let Some(name) = line.strip_prefix("a copy of ") {
+        let at = node(world, name.strip_suffix(" is kept")?)?;
+        happen::keep(world, at);
+    } else if let Some((name, part)) = line.split_once(" is put back: ") {
+        let at = node(world, name)?;
+        happen::put_back(
+            world,
+            at,
+            [Part::Database, Part::Home, Part::Both].into_iter().find(|it| format!("{it:?}") == part)?,
+        );
+    } else {
+        let (head, what) = line.split_once(": ")?;
+        let (name, time) = head.split_once(" at ")?;
+        let at = node(world, name)?;
+        did(world, at, time.parse().ok()?, what);
+    }
+    Some(())
+}
+
+fn node(world: &World, name: &str) -> Option<At> {
+    world.all().find(|at| world.nodes[at.0].name == name)
+}
+
+/// Writes, or runs a command: at the time at which it was told.
+fn did(world: &mut World, at: At, time: u64, what: &str) {
+    let command = COMMANDS.into_iter().find(|command| *command == what);
+    let takes = if command.is_some() { World::RUN } else { 0 };
+    world.pass(time.saturating_sub(world.told_time() + takes));
+    match command {
+        None => world.write(at, what),
+        Some(command) => happen::run(world, at, &command.split(' ').collect::<Vec<_>>(), &[0, 3]),
+    }
+}
