@@ -50,8 +50,8 @@ impl Placer<'_> {
     }
 
     /// Where a record is now that a change speaks of, if that has moved and its sender has not heard of it. What that knows
-    /// by the number alone is the one who has it now, once it may have dropped that one's birth; but not if it names that one
-    /// by its birth, nor what it says of a time before that one was made (`record`: all that it says).
+    /// by the number alone is the one who has it now, once it may have dropped that one's birth; but not if it never had that
+    /// one or names it by its birth, nor what it says of a time before that one was made (`record`: all that it says).
     pub(super) fn moved_to(
         &mut self,
         table: &TableShape,
@@ -64,7 +64,7 @@ impl Placer<'_> {
             let is_named = standing.is_some_and(|birth| self.named.has(table, birth));
             let is_older = is_named || record.is_some_and(|record| is_of_before(record, standing));
             let may_be_dropped = |since: Stamp| self.arrival.dropped.covers(since);
-            if !is_older && standing.or(to.birth).is_some_and(may_be_dropped) {
+            if !is_older && standing.or(to.birth).is_some_and(may_be_dropped) && self.may_have(table, &from.key)? {
                 return Ok(None);
             }
         }

@@ -101,6 +101,15 @@ impl Placer<'_> {
         self.transaction.note_spoken_of(self.arrival.link, &sharing[at], key, spoken)
     }
 
+    /// Whether the sender may know who stands under a key here.
+    pub(super) fn may_have(&mut self, table: &TableShape, key: &Key) -> Result<bool> {
+        if self.arrival.past == Past::Lost {
+            return Ok(true);
+        }
+        let Some((sharing, at)) = self.shared(table)? else { return Ok(true) };
+        Ok(self.transaction.belonging(self.arrival.link, &sharing[at], key)?.is_some())
+    }
+
     /// What the remote that speaks shares, and where in it a table is.
     fn shared(&mut self, table: &TableShape) -> Result<Option<(Rc<[SharedTable]>, usize)>> {
         if !self.is_from_remote() {
