@@ -25,7 +25,7 @@ impl Placer<'_> {
         if ours.is_none() && is_confirmation || ours == Some(theirs) {
             return Ok(());
         }
-        // Who dies by this very bundle need not move away first.
+        // Who dies by this very bundle, or goes into another record, need not move away first.
         if ours.is_some() || !self.vacated.contains(&(table.id, theirs)) {
             self.make_room(table, theirs, birth)?;
         }

@@ -17,7 +17,7 @@ use super::Placer;
 use super::column::{Column, column_of};
 use super::named::Named;
 use super::parent::{number_said, value_said};
-use super::united::union_told;
+use super::united::{left_by_unions, union_told};
 use crate::merge::Authority;
 
 /// The records that were given another number than their sender knows, and whom that is to be confirmed.
@@ -57,6 +57,7 @@ impl Placer<'_> {
         self.named = Named::by(&tables, bundle);
         if self.arrival.authority() == Authority::Sender {
             self.vacated = self.vacated_by(&tables, bundle)?;
+            self.vacated.extend(left_by_unions(&tables, bundle));
             self.each_born(&tables, bundle, &mut |placer, table, record, _| {
                 placer.follow(table, record, is_confirmation(table, bundle, record))
             })?;

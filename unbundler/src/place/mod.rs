@@ -111,7 +111,7 @@ pub struct Placer<'a> {
     moves: Moves,
     confirms: Confirms,
     adopted: Adopted,
-    /// Numbers of records here that are to die by the bundle.
+    /// Numbers of records here that are to die by the bundle, or to go into others.
     vacated: BTreeSet<(TableId, i64)>,
     /// Records that live on here although they were deleted at the other end.
     living_on: BTreeSet<(TableId, Key)>,

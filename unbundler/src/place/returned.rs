@@ -29,8 +29,8 @@ impl Placer<'_> {
         record.birth.is_none() && birth.is_some_and(|birth| self.named.has(table, birth))
     }
 
-    /// The record that is meant, if it stands here. One without a birth may be the one who has the number since then, whose
-    /// birth was dropped, unless something else tells that it `is_it`.
+    /// The record that is meant, if it stands here. One whose birth was dropped may be the one who has the number since then,
+    /// unless something else tells that it `is_it`.
     pub(super) fn still_standing(
         &mut self,
         table: &TableShape,
@@ -38,15 +38,19 @@ impl Placer<'_> {
         since: Option<Stamp>,
         is_it: impl Fn(&Present) -> bool,
     ) -> Result<Option<(Key, Present)>> {
-        let key = match from.birth {
-            Some(birth) => self.transaction.number_of(table, birth)?.map(|number| Key(vec![Value::Integer(number)])),
-            None => Some(from.key.clone()),
+        let number = from.birth.map(|birth| self.transaction.number_of(table, birth)).transpose()?.flatten();
+        if let Some(number) = number {
+            let key = Key(vec![Value::Integer(number)]);
+            return Ok(self.transaction.find(table, &key)?.map(|present| (key, present)));
+        }
+        let Some(present) = self.transaction.find(table, &from.key)? else { return Ok(None) };
+        let is_sure = present.birth == from.birth && !since.is_some_and(|since| self.arrival.horizon.covers(since));
+        let is_dropped = match (present.birth, from.birth) {
+            (None, Some(birth)) => self.arrival.births.covers(birth),
+            (Some(birth), None) => self.arrival.left_out.covers(birth),
+            (ours, theirs) => ours == theirs,
         };
-        let Some(key) = key else { return Ok(None) };
-        let is_doubtful = from.birth.is_none() && since.is_some_and(|since| self.arrival.horizon.covers(since));
-        let standing = self.transaction.find(table, &key)?.filter(|present| present.birth == from.birth);
-        let standing = standing.filter(|present| !is_doubtful || is_it(present));
-        Ok(standing.map(|present| (key, present)))
+        Ok((is_sure || is_dropped && is_it(&present)).then(|| (from.key.clone(), present)))
     }
 
     /// Where a record is now that a change speaks of, if that has moved and its sender has not heard of it. What that knows

@@ -14,7 +14,7 @@ use packhorse_shared::value::{Key, Value};
 
 use super::Placer;
 use super::column::column_of;
-use super::identity::{Part, says_only_number};
+use super::identity::{Part, number_of, says_only_number};
 use crate::merge::Authority;
 
 /// Done, or refused in these words.
@@ -29,6 +29,18 @@ pub(super) fn union_told(table: &TableShape, of: &TableChanges, record: &RecordC
     let said = || record.fields.iter().find(|field| matches!(field.value, Value::Integer(_)));
     let field = says_only_number(table, of, record).then(said)??;
     Some(Residence { key: Key(vec![field.value.clone()]), birth: field.refers_to })
+}
+
+/// The numbers that records have left which are one with others.
+pub(super) fn left_by_unions(tables: &[TableShape], bundle: &[TableChanges]) -> Vec<(TableId, i64)> {
+    let mut numbers = Vec::new();
+    for changes in bundle {
+        let table = tables.iter().find(|table| table.name.eq_ignore_ascii_case(&changes.table));
+        let Some(table) = table.filter(|table| table.key_kind == KeyKind::Assigned) else { continue };
+        let told = changes.records.iter().filter(|record| union_told(table, changes, record).is_some());
+        numbers.extend(told.filter_map(|record| Some((table.id, number_of(&record.key)?))));
+    }
+    numbers
 }
 
 /// Whether a record has a value by the same change as what a bundle says of another: no two records have that.
@@ -52,12 +64,12 @@ impl Placer<'_> {
             let Some(table) = table.filter(|table| table.key_kind == KeyKind::Assigned) else { continue };
             for record in &changes.records {
                 let Some(to) = union_told(table, changes, record) else { continue };
-                let known = record.birth.map(|birth| self.transaction.number_of(table, birth)).transpose()?;
-                if let (Some(birth), Some(None)) = (record.birth, known) {
+                if let Some(birth) = record.birth
+                    && self.transaction.number_of(table, birth)?.is_none()
+                {
                     unknown.insert((table.id, birth), to.clone());
-                    // Who has dropped that birth passes the word on all the same: others behind it may have kept it.
-                    self.note_union(table, Residence { key: record.key.clone(), birth: record.birth }, to.clone())?;
-                } else if let Err(reason) = self.hear_union(table, record, &to, bundle)? {
+                }
+                if let Err(reason) = self.hear_union(table, record, &to, bundle)? {
                     self.hold(changes, record, &reason)?;
                     continue;
                 }
@@ -132,6 +144,7 @@ impl Placer<'_> {
         to: &Residence,
         bundle: &[TableChanges],
     ) -> Result<Refusable> {
+        // Who does not have it, or has dropped its birth, passes the word on all the same: others behind it may have kept it.
         let mut ours = Residence { key: record.key.clone(), birth: record.birth };
         let told = record.fields.iter().map(|field| field.stamp).max();
         if let Some((key, present)) =
