@@ -78,7 +78,9 @@ fn some_hundred_stories_end_well() {
 
 #[test]
 fn stories_that_once_failed_end_well() {
-    let files = story::files();
+    let wanted = std::env::var("PACKHORSE_SIM_STORY").unwrap_or_default();
+    let mut files = story::files();
+    files.retain(|file| file.ends_with(&wanted) || wanted.is_empty());
     let next = AtomicUsize::new(0);
     let failed = Mutex::new(Vec::new());
     thread::scope(|scope| {

@@ -41,7 +41,8 @@ impl Placer<'_> {
         let number = from.birth.map(|birth| self.transaction.number_of(table, birth)).transpose()?.flatten();
         if let Some(number) = number {
             let key = Key(vec![Value::Integer(number)]);
-            return Ok(self.transaction.find(table, &key)?.map(|present| (key, present)));
+            let standing = self.transaction.find(table, &key)?.filter(|present| present.birth == from.birth);
+            return Ok(standing.map(|present| (key, present)));
         }
         let Some(present) = self.transaction.find(table, &from.key)? else { return Ok(None) };
         let is_sure = present.birth == from.birth && !since.is_some_and(|since| self.arrival.horizon.covers(since));
