@@ -8,12 +8,38 @@ use packhorse_shared::clock::Stamp;
 use packhorse_shared::id::ColumnId;
 use packhorse_shared::link::Extent;
 use packhorse_shared::replica::{KeyKind, Present, Residence, Result, TableShape};
-use packhorse_shared::value::Key;
+use packhorse_shared::value::{Key, Value};
 
 use super::Placer;
 use super::identity::number_of;
+use super::united::union_told;
+use crate::merge::{Authority, Past};
 
 impl Placer<'_> {
+    /// What this root decided of records that came back, and lost: those remotes know that heard it, and tell.
+    pub(super) fn hear_lost_unions(&mut self, bundle: &[TableChanges]) -> Result<()> {
+        if self.arrival.authority() != Authority::Here || self.arrival.past != Past::Lost {
+            return Ok(());
+        }
+        let tables = self.transaction.tables();
+        for changes in bundle {
+            let table = tables.iter().find(|table| table.name.eq_ignore_ascii_case(&changes.table));
+            let Some(table) = table.filter(|table| table.key_kind == KeyKind::Assigned) else { continue };
+            for record in &changes.records {
+                let from = Residence { key: record.key.clone(), birth: record.birth };
+                let Some(birth) = union_told(table, changes, record).and_then(|to| to.birth) else { continue };
+                let Some(number) = self.transaction.number_of(table, birth)? else { continue };
+                let to = Residence { key: Key(vec![Value::Integer(number)]), birth: Some(birth) };
+                let standing = self.transaction.find(table, &to.key)?.filter(|present| present.birth == to.birth);
+                if let Some(present) = standing.filter(|_| self.moves.of(table.id, &from).is_none()) {
+                    self.note_union(table, from, to.clone())?;
+                    self.tell_unions(table, &to, present)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Whether a record stands here under the number that its hub gave it, and the hub may have lost it: it keeps that until the
     /// hub, which is sent everything, has given it another. Others may know it by that number alone.
     pub(super) fn keeps_lost_number(&self, table: &TableShape, present: &Present) -> bool {

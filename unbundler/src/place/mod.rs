@@ -146,6 +146,7 @@ pub fn place(
     placer.keep_what_comes_in(bundle)?;
     let named = placer.with_births(bundle)?;
     placer.changes(named.as_deref().unwrap_or(bundle))?;
+    placer.hear_lost_unions(bundle)?;
     let mut placed = placer.retry_held(&|_| true)?;
     placer.transaction.note_tried()?;
     // A record that is withdrawn may make another free, which was tried before it.
