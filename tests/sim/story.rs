@@ -44,6 +44,10 @@ fn said(world: &mut World, line: &str) -> Option<()> {
         world.pass(hours.parse::<u64>().ok()? * 3_600_000);
     } else if let Some(rest) = line.strip_prefix("relay: Lost ") {
         world.relay.lose(rest);
+    } else if let Some(rest) = line.strip_prefix("the clock of ") {
+        let (name, offset) = rest.strip_suffix(" ms")?.split_once(" is off by ")?;
+        let at = node(world, name)?;
+        world.nodes[at.0].offset = offset.parse().ok()?;
     } else if let Some(name) = line.strip_prefix("a copy of ") {
         let at = node(world, name.strip_suffix(" is kept")?)?;
         happen::keep(world, at);

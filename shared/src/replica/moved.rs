@@ -56,6 +56,11 @@ impl Moves {
         self.now.get(&(table, from.clone())).or_else(by_birth)
     }
 
+    /// What else was known to be the record.
+    pub fn before(&self, table: TableId, to: &Residence) -> &[Residence] {
+        self.before.get(&(table, to.clone())).map_or(&[], Vec::as_slice)
+    }
+
     /// Whether anything else is known to be the record.
     pub fn lead_to(&self, table: TableId, to: &Residence) -> bool {
         self.before.contains_key(&(table, to.clone()))

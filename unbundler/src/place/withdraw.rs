@@ -9,7 +9,7 @@ use packhorse_shared::change::{Passage, RecordChange, TableChanges};
 use packhorse_shared::clock::Stamp;
 use packhorse_shared::id::{ColumnId, TableId};
 use packhorse_shared::marks::{Mark, Marks};
-use packhorse_shared::replica::{Placement, Present, Refusal, Remains, RemainsField, Result, TableShape};
+use packhorse_shared::replica::{Placement, Present, Refusal, Remains, RemainsField, Residence, Result, TableShape};
 use packhorse_shared::seam::{Saboteur, is_at_work};
 use packhorse_shared::value::{Key, Value};
 
@@ -44,7 +44,10 @@ impl Placer<'_> {
         record: &RecordChange,
         free: &BTreeSet<(TableId, Key)>,
     ) -> Result<()> {
-        let Some(present) = self.meant_to_leave(table, record)? else { return self.withdraw_left(table, record) };
+        let Some(present) = self.meant_to_leave(table, record)? else {
+            self.withdraw_left(table, record)?;
+            return self.withdraw_moved(table, record);
+        };
         if !free.contains(&(table.id, record.key.clone()))
             && let Some(child) = self.transaction.living_child(table, &record.key, free)?
         {
@@ -108,6 +111,21 @@ impl Placer<'_> {
             self.transaction.take_off(table, &record.key, left.birth, &limbo)?;
         }
         self.release_held_of(table, &record.key)
+    }
+
+    /// What is left here of a record under what it was known by before it came back: only our remotes may have that.
+    fn withdraw_moved(&mut self, table: &TableShape, record: &RecordChange) -> Result<()> {
+        let now = Residence { key: record.key.clone(), birth: record.birth };
+        for from in self.moves.before(table.id, &now).to_vec() {
+            let left = self.transaction.remains(table, &from.key)?.into_iter().find(|left| left.birth == from.birth);
+            let Some(left) = left.filter(|left| !left.remains.withdrawn) else { continue };
+            let unheard = |field: &RemainsField| field.mark.is_some_and(|mark| self.is_unheard(mark));
+            let fields = left.remains.fields.into_iter().filter(unheard).collect();
+            let mut limbo = Remains { dead: None, fields, withdrawn: true };
+            self.note_for_remotes(&mut limbo, left.birth)?;
+            self.transaction.take_off(table, &from.key, left.birth, &limbo)?;
+        }
+        Ok(())
     }
 
     /// What comes in is withdrawn no more, if it waited for that.
