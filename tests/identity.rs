@@ -14,6 +14,7 @@ mod regain;
 mod remade;
 mod stories;
 mod tree;
+mod unheard;
 mod unite;
 mod united;
 

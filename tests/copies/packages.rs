@@ -155,3 +155,23 @@ fn the_old_installation_that_speaks_before_the_new_one_is_refused_all_the_same()
     come_to_rest(&scene, "anna");
     assert_eq!(["p2", "p3"].map(|code| phone(&scene, "hq", code)), ["phone 2", "by anna"]);
 }
+
+/// The hub has nothing for its successor, and perhaps will not for weeks.
+#[test]
+fn what_lies_on_the_relay_for_the_old_installation_is_cleared_away_when_a_new_package_is_made() {
+    let scene = crm::pair();
+    scene.sql("hq", "UPDATE firms SET name = 'before' WHERE id = 1");
+    scene.sync("hq");
+    scene.sql("hq", "UPDATE firms SET name = 'before' WHERE id = 2");
+    scene.packhorse("hq", &["bundle", "--now"]).expect(0);
+    pack(&scene, "new.rdb");
+    let down = scene.path("relay/alice/down");
+    assert_eq!((files(&down).len(), scene.outbox("hq", "alice").len()), (1, 1));
+    scene.sync("hq");
+    assert_eq!((files(&down), scene.outbox("hq", "alice")), (Vec::<PathBuf>::new(), Vec::new()));
+    restore(&scene, "new.rdb", "anna");
+    let first = scene.packhorse("anna", &["sync"]).expect(0);
+    assert!(!first.err.contains("left on the relay"), "{first:#?}");
+    come_to_rest(&scene, "anna");
+    assert_eq!(scene.sql("anna", "SELECT name FROM firms WHERE id = 2"), "before");
+}

@@ -59,7 +59,7 @@ fn configure(scene: &Scene, node: &str, words: &str) {
 
 /// Adds a remote to a hub.
 #[track_caller]
-fn remote_of(scene: &Scene, hub: &str, name: &str) {
+pub fn remote_of(scene: &Scene, hub: &str, name: &str) {
     scene.packhorse(hub, &["remote", "add", name]).expect(0);
     let (package, database) = (scene.path(&format!("{name}.rdb")), scene.database(name));
     scene.packhorse(hub, &["remote", "pack", name, "-o", text(&package), "--no-passphrase"]).expect(0);

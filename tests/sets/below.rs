@@ -101,3 +101,32 @@ fn so_does_what_is_added_for_as_long_as_the_company_cannot_go() {
     all_is_well(&scene);
     assert_eq!(scene.sql("bob", "SELECT group_concat(name) FROM contacts WHERE company = 1"), "Ann,Eve,Fay,Gus,Hal");
 }
+
+/// Nobody below has the note any more who could bring back the contact that it refers to, and who of them drops births does not
+/// know of the one that has its number since.
+#[test]
+fn what_refers_to_one_whose_number_another_was_given_meanwhile_brings_that_one_back() {
+    let scene = scene();
+    scene.sql("hq", "INSERT INTO contacts VALUES (40, 4, 'Dan')");
+    rest(&scene, &NODES);
+    scene.sql("hq", "UPDATE companies SET manager = 'bob' WHERE id = 1");
+    for node in ["hq", "alice", "hq"] {
+        scene.sync(node);
+    }
+    scene.sql("hq", "DELETE FROM contacts WHERE id = 40; INSERT INTO contacts VALUES (40, 2, 'Eve')");
+    scene.sql("mona", "UPDATE notes SET contact = 40 WHERE id = 100");
+    // A horizon lies on a whole second.
+    std::thread::sleep(std::time::Duration::from_millis(1_100));
+    scene.sql("hq", "UPDATE products SET price = price + 1");
+    scene.sql("mona", "UPDATE contacts SET name = 'Amy' WHERE id = 10");
+    for _ in 0..2 {
+        for node in ["hq", "alice", "mona"] {
+            scene.sync(node);
+        }
+    }
+    rest(&scene, &NODES);
+    each_has_its_own(&scene, &["alice", "bob"]);
+    let refers_to = "SELECT name FROM contacts WHERE id = (SELECT contact FROM notes WHERE id = 100)";
+    assert_eq!(["hq", "alice", "mona"].map(|node| scene.sql(node, refers_to)), ["Dan"; 3]);
+    assert_eq!(scene.sql("bob", "SELECT name FROM contacts WHERE id = 40"), "Eve");
+}

@@ -25,7 +25,7 @@ impl Forgettable {
     /// Nothing without any link: nobody has anything.
     pub fn of<'a>(links: impl IntoIterator<Item = &'a Link>, held: Option<Reading>) -> Self {
         let open = links.into_iter().filter(|link| link.standing != Standing::Expired);
-        let bounds = open.map(|link| (link.incoming.complete_to, link.acked().min(link.incoming.seen)));
+        let bounds = open.map(|link| (link.exchanged_to(), link.acked().min(link.incoming.seen)));
         let lowest = if is_at_work(Saboteur::ForgetEarly) {
             bounds.max()
         } else {
@@ -43,8 +43,8 @@ pub struct Beyond {
     /// The lowest but for that link.
     second: Option<Reading>,
     held: Option<Reading>,
-    /// How far everything on the hub's side has come.
-    hub: Option<Reading>,
+    /// How far everything on the hub's side has come, and how far our remotes have heard of it too.
+    hub: Option<(Reading, Reading)>,
 }
 
 impl Beyond {
@@ -57,12 +57,20 @@ impl Beyond {
         let mut readings: Vec<_> = open.iter().map(|(id, link)| (reading(link), *id)).collect();
         readings.sort_unstable();
         let second = readings.get(1).map(|second| second.0);
+        let remotes = open.iter().filter(|(_, link)| link.role == Role::Remote).map(|(_, link)| link.decided_to());
+        let hub = hub.map(|hub| (hub, remotes.fold(hub, Ord::min)));
         Self { lowest: readings.first().copied(), second, held, hub }
     }
 
     /// Up to where everything made on the hub's side is in the database; nothing if there is no hub.
     pub fn hub_to(&self) -> Reading {
-        self.hub.unwrap_or_default()
+        self.hub.unwrap_or_default().0
+    }
+
+    /// Whatever is said on our side from now on, also by our remotes, is said in view of everything made up to here on the
+    /// hub's side.
+    pub fn heard_to(&self) -> Reading {
+        self.hub.unwrap_or_default().1
     }
 
     /// What can be said to one peer: up to here everything made on our side, by this node with this clock or by nodes
@@ -105,18 +113,31 @@ impl Link {
         // What does not tell more than before may be a part: what the peer decided may be in a later one.
         if header.complete_to > self.incoming.complete_to {
             self.incoming.complete_to = header.complete_to;
-            self.incoming.settled = self.incoming.settled.max(self.applied_by(header));
+            let (settled, answered) = self.applied_by(header);
+            self.incoming.settled = self.incoming.settled.max(settled);
+            self.incoming.answered_to = self.incoming.answered_to.max(answered);
         }
     }
 
-    /// What we told with the bundle that the sender had applied last: a hub of our side, a remote of our hub's.
-    fn applied_by(&self, header: &Header) -> Reading {
+    /// What we told with the bundle that the sender had applied last: a hub of our side, a remote of our hub's. And of a hub,
+    /// in view of how much of its side that was said.
+    fn applied_by(&self, header: &Header) -> (Reading, Reading) {
         let ack = header.ack.filter(|ack| ack.epoch == self.outgoing.epoch);
         let sealed = ack.and_then(|ack| self.outgoing.history.get(&ack.sequence));
-        sealed.map_or(Reading(0), |sealed| match self.role {
-            Role::Hub => sealed.complete_to,
-            Role::Remote => sealed.hub_to,
+        sealed.map_or((Reading(0), Reading(0)), |sealed| match self.role {
+            Role::Hub => (sealed.complete_to, sealed.hub_to),
+            Role::Remote => (sealed.hub_to, Reading(0)),
         })
+    }
+
+    /// Up to where nothing is said any more that may mean someone who had died or moved on the peer's side by then. What was
+    /// said without view of that and is still on its way to a hub means by a number whoever had it before; once we told that we
+    /// drop births up to there, it would be taken for whoever has the number since.
+    fn exchanged_to(&self) -> Reading {
+        match self.role {
+            Role::Hub => self.incoming.complete_to.min(self.incoming.answered_to),
+            Role::Remote => self.incoming.complete_to,
+        }
     }
 
     /// What can be said of the peer's side to others, at a node that has a hub. That has the last word on numbers, also on

@@ -99,6 +99,35 @@ fn and_of_its_remotes_only_how_far_they_have_heard_of_its_hub() {
     assert_eq!(told(&middle, &above), death.complete_to);
 }
 
+/// What was said below before that was heard of goes up without a birth: once the middle told that it drops births up to there,
+/// its hub would take it for whoever has the number since.
+#[test]
+fn who_has_a_hub_forgets_only_what_that_knows_all_that_was_said_without_view_of() {
+    let (mut root, mut middle) = End::pair();
+    let (mut above, mut below) = End::pair();
+    let horizon = |middle: &End, above: &End| Forgettable::of([&middle.link, &above.link], None).horizon;
+    let mut speak = |middle: &mut End, above: &End, whole: bool| {
+        middle.heard_to = Some(Beyond::of([(LinkId(1), &middle.link), (LinkId(2), &above.link)], None).heard_to());
+        let word = if whole { middle.content() } else { middle.part() };
+        root.receive(&word, true);
+        let answer = root.content();
+        middle.receive(&answer, true);
+        answer
+    };
+    let death = speak(&mut middle, &above, true);
+    above.hub_to = middle.link.complete_to();
+    above.receive(&below.content(), true);
+    speak(&mut middle, &above, true);
+    assert_eq!(horizon(&middle, &above), Horizon::NONE, "the remote has not heard of it");
+    below.receive(&above.content(), true);
+    above.receive(&below.content(), true);
+    assert_eq!(horizon(&middle, &above), Horizon::NONE, "what it said before has not been told to the hub");
+    speak(&mut middle, &above, false);
+    assert_eq!(horizon(&middle, &above), Horizon::NONE, "it may be in a later part");
+    speak(&mut middle, &above, true);
+    assert_eq!(horizon(&middle, &above), Horizon::before(death.complete_to));
+}
+
 #[test]
 fn a_part_says_no_more_of_what_is_complete_than_the_bundle_that_it_builds_on() {
     let (mut hub, mut remote) = End::pair();

@@ -196,6 +196,9 @@ struct Incoming {
     /// hub's if it is a remote.
     #[serde(default)]
     settled: Reading,
+    /// The peer, our hub, has applied everything that was said on our side without view of all that it had made up to here.
+    #[serde(default)]
+    answered_to: Reading,
     /// The peer's horizon.
     #[serde(default)]
     horizon: Horizon,

@@ -26,7 +26,8 @@ pub struct Sealed {
     /// What the peer knows to be complete once it has applied it.
     #[serde(default)]
     pub complete_to: Reading,
-    /// What the peer, a remote, has of everything made on our hub's side once it has applied it.
+    /// What the peer, a remote, has of everything made on our hub's side once it has applied it; and if it is our hub, in
+    /// view of how much of its side everything was said that it does not have then.
     #[serde(default, skip_serializing_if = "is_nothing")]
     pub hub_to: Reading,
     /// How far the records without stamps had been gone through.
@@ -46,7 +47,7 @@ pub struct Sealed {
     pub superseded: bool,
 }
 
-/// The state of a link stays small where this says nothing: at a node without a hub, and on the link to one.
+/// The state of a link stays small where this says nothing: at a node without a hub.
 fn is_nothing(reading: &Reading) -> bool {
     *reading == Reading(0)
 }

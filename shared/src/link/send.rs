@@ -39,6 +39,8 @@ pub struct Outlook {
     pub complete_to: Reading,
     /// Everything made up to here on its hub's side is.
     pub hub_to: Reading,
+    /// Whatever is said on its own side from now on is said in view of everything made up to here on its hub's side.
+    pub heard_to: Reading,
     /// Up to where births may be missing in its database.
     pub horizon: Horizon,
 }
@@ -97,9 +99,9 @@ impl Link {
         let header = self.header(id, reach, due, outlook);
         let out = &mut self.outgoing;
         let hub_to = match (self.role, reach) {
-            (Role::Hub, _) => Reading(0),
+            (Role::Hub, Reach::Rest) => outlook.heard_to,
             (Role::Remote, Reach::Rest) => outlook.hub_to,
-            (Role::Remote, Reach::Part) => out.built_on().map_or(Reading(0), |base| base.hub_to),
+            (_, Reach::Part) => out.built_on().map_or(Reading(0), |base| base.hub_to),
         };
         if reach == Reach::Rest || is_at_work(Saboteur::RaiseFloorWithPart) {
             out.floor = cut;

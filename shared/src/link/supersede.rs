@@ -3,17 +3,17 @@
 //! Owns what is remembered of our bundles' way (the looks at the mailbox, and what the peer's bundles tell of its
 //! fetching), and the rule by which those that lie there give way. Invariants: what is superseded is selected again
 //! from the acknowledged cut; a file is obsolete only if it is known by its digest as ours, and only once the run that
-//! replaces it has been sealed to its end. Leaves it to the callers to ask only when something is gained, and to take
+//! replaces it has been sealed to its end, or a package has replaced the installation that it was for. Leaves it to the callers to ask only when something is gained, and to take
 //! obsolete files away after the new ones are in place.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Link, Outgoing, Sealed};
+use super::{Link, Outgoing, Role, Sealed};
 use crate::bundle::BundleName;
 use crate::clock::WallTime;
-use crate::id::Sequence;
+use crate::id::{Epoch, Sequence};
 
 /// For how many times `supersede_after` something is waited for that was under way when last heard of: one that calls
 /// once a week, on a line that carries a part of a bundle each time, must be able to finish.
@@ -167,14 +167,21 @@ impl Link {
     }
 
     /// Whether the file is one of ours that later bundles have replaced, which are sealed: it may be taken away once
-    /// they are where it is.
+    /// they are where it is. What was for the installation that a package has replaced nobody waits for, whether there
+    /// is anything for its successor or not.
     pub fn is_obsolete(&self, name: &BundleName) -> bool {
         let out = &self.outgoing;
         if name.epoch == out.epoch {
             return out.knows(name).is_some_and(|sealed| sealed.superseded) && out.has_replaced();
         }
         let past = out.past.get(&name.epoch).and_then(|past| past.history.get(&name.sequence));
-        past.is_some_and(|sealed| sealed.digest == Some(name.digest)) && out.has_replaced()
+        let is_known = past.is_some_and(|sealed| sealed.digest == Some(name.digest));
+        is_known && (self.is_before_package(name.epoch) || out.has_replaced())
+    }
+
+    /// Whether an epoch of ours was over when the remote's latest package was made.
+    fn is_before_package(&self, epoch: Epoch) -> bool {
+        self.role == Role::Remote && self.package.is_some_and(|package| epoch < package)
     }
 }
 

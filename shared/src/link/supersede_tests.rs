@@ -196,13 +196,24 @@ fn who_holds_a_part_says_so_once_an_hour() {
 #[test]
 fn bundles_of_an_earlier_epoch_are_obsolete_once_the_later_one_has_begun_with_a_whole_run() {
     let (mut hub, _, _, name) = waiting();
-    hub.link.repack(WallTime(hub.now.0), hub.cut, Reading(0));
+    hub.link.outgoing.start_epoch(hub.now, hub.cut, Extent::Everything);
     assert!(!hub.link.is_obsolete(&name));
     hub.sealed(Reach::Part);
     assert!(!hub.link.is_obsolete(&name));
     hub.sealed(Reach::Rest);
     assert!(hub.link.is_obsolete(&name));
     assert!(!hub.link.is_obsolete(&BundleName { digest: ShortDigest(1), ..name }), "from a past that was lost");
+}
+
+#[test]
+fn what_was_for_the_installation_that_a_package_replaces_is_obsolete_at_once() {
+    let (mut hub, _, _, name) = waiting();
+    hub.link.repack(hub.now, hub.cut, Reading(0));
+    assert!(hub.link.is_obsolete(&name), "its successor has everything by the package");
+    assert!(!hub.link.is_obsolete(&BundleName { digest: ShortDigest(1), ..name }), "from a past that was lost");
+    let (_, later) = hub.sealed(Reach::Rest);
+    hub.link.outgoing.start_epoch(hub.now, hub.cut, Extent::Everything);
+    assert!(!hub.link.is_obsolete(&later), "the successor waits for it");
 }
 
 #[test]

@@ -16,6 +16,8 @@ pub(super) struct End {
     pub(super) now: WallTime,
     /// How far it has what its own hub made, if it has one.
     pub(super) hub_to: Reading,
+    /// How far those below it have heard of that, if there are any.
+    pub(super) heard_to: Option<Reading>,
 }
 
 impl End {
@@ -23,7 +25,7 @@ impl End {
         let now = WallTime(1_000_000);
         let hub = Link::new(Role::Remote, now, Cut(7), CLOCK, Epoch(0));
         let remote = Link::restored_from_package(now, beginning(hub.epoch()));
-        let end = |link, ids| Self { link, cut: Cut(7), ids, now, hub_to: Reading(0) };
+        let end = |link, ids| Self { link, cut: Cut(7), ids, now, hub_to: Reading(0), heard_to: None };
         (end(hub, 100), end(remote, 900))
     }
 
@@ -59,13 +61,14 @@ impl End {
     /// A copy of this end, some milliseconds later.
     pub(super) fn copied(&self, later: u64) -> Self {
         let (link, now) = (self.link.clone(), WallTime(self.now.0 + later));
-        Self { link, cut: self.cut, ids: self.ids + 10_000 + later, now, hub_to: self.hub_to }
+        Self { link, cut: self.cut, ids: self.ids + 10_000 + later, now, hub_to: self.hub_to, heard_to: self.heard_to }
     }
 
     /// As at a node without other links.
     fn outlook(&self) -> Outlook {
         let clock = Reading::at(self.now);
-        Outlook { clock, complete_to: clock, hub_to: self.hub_to, horizon: Horizon::NONE }
+        let heard_to = self.heard_to.unwrap_or(self.link.complete_to());
+        Outlook { clock, complete_to: clock, hub_to: self.hub_to, heard_to, horizon: Horizon::NONE }
     }
 
     pub(super) fn content(&mut self) -> Header {

@@ -38,7 +38,11 @@ impl Placer<'_> {
         if !is_known && self.arrival.is_forgotten(record) && !self.may_be_new_here(table, of)? {
             return self.stay_deleted(table, record, birth, known);
         }
-        if known.as_ref() == Some(&remains) {
+        let has_all = table.columns.iter().all(|column| remains.get(column.id).is_some());
+        let may_stand = remains.living() && (record.whole || has_all) && !remains.withdrawn;
+        // What lay here until the hub had decided is said by it in the same words.
+        let is_decided = may_stand && self.arrival.authority() == Authority::Sender;
+        if known.as_ref() == Some(&remains) && !is_decided {
             return Ok(Step::Nothing);
         }
         // What its key means has another number here, or waits for one.
@@ -47,8 +51,7 @@ impl Placer<'_> {
         {
             return Ok(Step::Refused(reason));
         }
-        let has_all = table.columns.iter().all(|column| remains.get(column.id).is_some());
-        if !remains.living() || !(record.whole || has_all) || remains.withdrawn {
+        if !may_stand {
             self.transaction.bury(table, &record.key, birth, &remains)?;
             return Ok(Step::Done);
         }

@@ -7,7 +7,8 @@
 //!
 //! Which record, under which number: `identity` finds it here, `follow` gives it the hub's number, `quiet` has what
 //! waits for the application before that; `unite` and `united` make one of two made apart, `rejoin` of one that comes
-//! back and one made since, `moved` and `returned` know who is known under another birth, `lost` whom the hub has lost.
+//! back and one made since, `moved` and `returned` know who is known under another birth, `recalled` brings back whom nobody
+//! else will, `lost` has whom the hub has lost.
 //! What becomes of it: `standing` if it stands in its table, `absent` if it does not. What it refers to: `references`,
 //! `parent`, `column`, and `limbo` if that was withdrawn. What cannot be placed: `hold`. What is placed only together:
 //! `swap`, `circle`, and `reborn` with `leaving` where numbers were given again; what is placed in part: `partly`.
@@ -27,6 +28,7 @@ mod parent;
 mod partly;
 mod quiet;
 mod reborn;
+mod recalled;
 mod references;
 mod rejoin;
 mod returned;
@@ -320,6 +322,8 @@ impl Placer<'_> {
                 if self.place_partly(table, of, record, &reason)? {
                     return Ok(());
                 }
+                // Whom it means may come back under another number: then it is placed when all that is held is tried again.
+                self.recall(table, of, record, &reason)?;
                 let same = self.same_here(table, of, record, &reason)?;
                 let reason = same.unwrap_or_else(|| self.why_refused(table, &record.key, reason));
                 self.hold(of, record, &reason)?;

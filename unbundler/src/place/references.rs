@@ -113,7 +113,7 @@ impl Placer<'_> {
             let Some(parent) = self.parent(table, at, &record.key, &placed)? else { continue };
             let Some(number) = number_said(table, of, field) else { continue };
             if self.is_another(parent, number, field.refers_to)? {
-                return Ok(Some(format!("it refers to {parent} {}, which is another record here", field.value)));
+                return Ok(Some(another(parent, &field.value)));
             }
         }
         Ok(None)
@@ -129,7 +129,7 @@ impl Placer<'_> {
         for (name, parent, number, birth) in key_references(table, of, record) {
             let waits = birth.is_some() || table.declares(name);
             if waits && self.is_another(parent, number, birth)? {
-                return Ok(Some(format!("it refers to {parent} {number}, which is another record here")));
+                return Ok(Some(another(parent, &Value::Integer(number))));
             }
         }
         Ok(None)
@@ -262,7 +262,7 @@ impl Placer<'_> {
 
     /// Brings back what a living record refers to. Where not all of its values are known (a record that was evicted or
     /// deleted unseen leaves none) another end has to.
-    fn bring_back(&mut self, parent: &Missing, child: &str) -> Result<Brought> {
+    pub(super) fn bring_back(&mut self, parent: &Missing, child: &str) -> Result<Brought> {
         let tables = self.transaction.tables();
         let Some(table) = tables.iter().find(|table| table.id == parent.table) else { return Ok(Brought::Unknown) };
         if table.columns.iter().any(|column| parent.remains.get(column.id).is_none()) {
@@ -345,7 +345,7 @@ enum Will {
 
 /// What became of a record that was to be brought back.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Brought {
+pub(super) enum Brought {
     /// It stands.
     Done,
     /// Not all of its values are known here: it is left to an end that knows them.
@@ -367,4 +367,9 @@ enum Taken {
 pub(super) fn is_reference(table: &TableShape, at: usize) -> bool {
     let name = table.columns.get(at).map(|column| &column.name);
     table.parents.iter().any(|parent| parent.columns.iter().any(|(here, _)| Some(here) == name))
+}
+
+/// Why a change waits that would refer to another record here than at its origin.
+pub(super) fn another(parent: &str, number: &Value) -> String {
+    format!("it refers to {parent} {number}, which is another record here")
 }

@@ -14,7 +14,7 @@ use super::absent::values_of;
 use super::column::{Column, column_of};
 use super::identity::number_of;
 use super::parent::key_references;
-use super::references::Undo;
+use super::references::{Undo, another};
 use crate::merge::{Authority, is_before, is_of_before};
 
 impl Placer<'_> {
@@ -101,7 +101,7 @@ impl Placer<'_> {
                 None if table.declares(&shape.name)
                     && !(is_hubs && by.is_some_and(|by| says(table, by, column, written))) =>
                 {
-                    return Ok(Err(format!("it refers to {} {number}, which is another record here", parent.name)));
+                    return Ok(Err(another(&parent.name, &Value::Integer(number))));
                 }
                 None => {}
             }
