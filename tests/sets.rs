@@ -1,5 +1,6 @@
 //! Sync sets: every remote has what its set holds, and nothing else.
 
+mod again;
 mod backups;
 mod behind;
 mod below;

@@ -1,9 +1,10 @@
 //! How a record stands to what a link shares: by its membership, and by what the link makes an exception of.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 
 use super::rows::{Exception, State};
 use crate::id::{Cut, LinkId};
+use crate::marks::Roster;
 use crate::replica::sqlite::catalogue::Entry;
 use crate::replica::sqlite::fault::Outcome;
 use crate::replica::{Belonging, SharedRows, Spoken};
@@ -60,9 +61,44 @@ pub(in super::super) fn standing(
     }
 }
 
+/// Whether who had a key at a cut has died since, even if the key is another's by now. Who died once more, having died before
+/// who has the key now was there, did not have it then.
+pub(super) fn has_died(
+    connection: &Connection,
+    entry: &Entry,
+    roster: &Roster,
+    key: &Key,
+    since: Cut,
+) -> Outcome<bool> {
+    if let Some(present) = entry.metadata.marks(connection, key, roster)? {
+        let columns = entry.shape.column_ids();
+        let marks = columns.iter().map(|column| present.marks.get(*column));
+        if marks.into_iter().any(|mark| mark.is_none_or(|mark| mark.cut <= since)) {
+            return Ok(false);
+        }
+    }
+    let left = entry.metadata.all_remains(connection, key, roster)?;
+    let deaths = left.iter().filter(|left| !left.remains.living()).filter_map(|left| left.remains.dead);
+    Ok(deaths.into_iter().any(|dead| dead.cut > since))
+}
+
+/// Whether who is a member under a key is no longer who has it: that has not been looked at yet.
+fn has_changed_hands(
+    connection: &Connection,
+    entry: &Entry,
+    rows: SharedRows,
+    roster: &Roster,
+    key: &Key,
+) -> Outcome<bool> {
+    let SharedRows::Members(of) = rows else { return Ok(false) };
+    let sql = "SELECT evaluated_to FROM _packhorse_memberships WHERE id = ?1 AND evaluated_to IS NOT NULL";
+    let looked: Option<i64> = connection.prepare_cached(sql)?.query_row([of.0], |row| row.get(0)).optional()?;
+    looked.map_or(Ok(false), |looked| has_died(connection, entry, roster, key, Cut(looked as u64)))
+}
+
 /// Notes what a peer has said of a record that is not a member now.
 pub(in super::super) fn note_spoken_of(
-    connection: &Connection,
+    (connection, roster): (&Connection, &Roster),
     entry: &Entry,
     rows: SharedRows,
     link: LinkId,
@@ -70,7 +106,8 @@ pub(in super::super) fn note_spoken_of(
     (spoken, cut): (Spoken, Cut),
 ) -> Outcome<()> {
     let member = member(connection, entry, rows, key)?;
-    let is_member = matches!(member, Some((State::Member, _)));
+    let is_member =
+        matches!(member, Some((State::Member, _))) && !has_changed_hands(connection, entry, rows, roster, key)?;
     let known = entry.members.exception(connection, link, key)?;
     let what = match (spoken, known) {
         (Spoken::Beyond, _) => Exception::Stray,

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, params_from_iter};
 
+use super::belonging::has_died;
 use super::plan::{By, Chosen, Follow, Plan, find};
 use super::rows::{Exception, State};
 use crate::id::{Cut, LinkId};
@@ -160,7 +161,7 @@ impl Evaluation<'_> {
             };
             let state = if self.died(entry, &key, since)? { State::Died } else { State::Left };
             entry.members.put(self.connection, self.membership, &key, state, self.cut)?;
-            self.links.iter().try_for_each(|link| entry.members.drop_exception(self.connection, *link, &key))?;
+            self.drop_exceptions(entry, &key, state)?;
             moved.entry(table).or_default().insert(key);
         }
         for (chosen, key) in dirty {
@@ -173,6 +174,18 @@ impl Evaluation<'_> {
                 for follow in child.follows(table).filter(|_| !is_here) {
                     self.touch(&child.entry.shape.name, follow, keys)?;
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// What links made an exception of was the member. Of one that died there is what they have sent since then, under its key.
+    fn drop_exceptions(&self, entry: &Entry, key: &Key, state: State) -> Outcome<()> {
+        for link in self.links {
+            let known = entry.members.exception(self.connection, *link, key)?;
+            let is_since = state == State::Died && matches!(known, Some((Exception::MayHold, _)));
+            if !is_since {
+                entry.members.drop_exception(self.connection, *link, key)?;
             }
         }
         Ok(())
@@ -197,13 +210,10 @@ impl Evaluation<'_> {
         Ok(())
     }
 
-    /// Whether the member of that time has died, even if its number is another record's by now. Who died before the last look
-    /// and whose number was in the set all the same had given it to another by then, and that one is the member.
+    /// Whether the member of that time has died. Who died before the last look and whose number was in the set all the same had
+    /// given it to another by then, and that one is the member.
     fn died(&self, entry: &Entry, key: &Key, since: Cut) -> Outcome<bool> {
-        let since = since.max(self.since);
-        let left = entry.metadata.all_remains(self.connection, key, self.roster)?;
-        let deaths = left.iter().filter(|left| !left.remains.living()).filter_map(|left| left.remains.dead);
-        Ok(deaths.into_iter().any(|dead| dead.cut > since))
+        has_died(self.connection, entry, self.roster, key, since.max(self.since))
     }
 
     /// The records of a table that changed since the last look, or that a peer has spoken of.

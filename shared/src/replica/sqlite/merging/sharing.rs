@@ -92,6 +92,6 @@ impl SqliteMerge<'_> {
             return Ok(());
         }
         let spoken = (spoken, self.progress.cut.next());
-        belonging::note_spoken_of(self.writer, entry, table.rows, link, key, spoken)
+        belonging::note_spoken_of((self.writer, &self.roster), entry, table.rows, link, key, spoken)
     }
 }
