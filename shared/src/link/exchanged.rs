@@ -110,12 +110,12 @@ impl Link {
             }
             self.incoming.recovers_by = 0;
         }
+        let (settled, answered) = self.applied_by(header);
+        self.incoming.answered_to = self.incoming.answered_to.max(answered);
         // What does not tell more than before may be a part: what the peer decided may be in a later one.
         if header.complete_to > self.incoming.complete_to {
             self.incoming.complete_to = header.complete_to;
-            let (settled, answered) = self.applied_by(header);
             self.incoming.settled = self.incoming.settled.max(settled);
-            self.incoming.answered_to = self.incoming.answered_to.max(answered);
         }
     }
 
