@@ -18,6 +18,7 @@ use packhorse_shared::value::{Key, Value};
 
 use super::Placer;
 use super::identity::{number_of, numbered, says_only_number};
+use super::named::Named;
 use super::parent::number_said;
 use super::united::union_told;
 use crate::merge::{self, Authority};
@@ -202,7 +203,10 @@ impl Placer<'_> {
         let (tables, link) = (self.transaction.tables(), self.arrival.link);
         let held = self.transaction.held()?;
         let waiting = held.iter().filter(|held| held.link == link).filter_map(|held| waits_under(&tables, held));
-        let dropped = waiting.filter(|(_, _, birth)| self.arrival.births.covers(*birth));
+        // Whom it names by a birth it has not dropped.
+        let named = Named::by(&tables, bundle);
+        let dropped =
+            waiting.filter(|(table, _, birth)| self.arrival.births.covers(*birth) && !named.has(table, *birth));
         let births: Births = dropped.map(|(table, number, birth)| ((table.id, number), birth)).collect();
         if births.is_empty() {
             return Ok(None);

@@ -151,6 +151,10 @@ impl Placer<'_> {
     /// come from the sender, nobody else may notice: the record is brought back here, or, if it has no room, waited for.
     pub(super) fn mend_references(&mut self, undos: Vec<Undo<'_>>) -> Result<()> {
         for undo in undos {
+            if let Some(reason) = self.came_to_mean_another(&undo)? {
+                self.hold_after_all(&undo, &reason)?;
+                continue;
+            }
             match self.lacks(&undo)? {
                 Some(missing) if self.is_for_hub(&missing) => self.send_on(&missing, &undo)?,
                 Some(missing) => self.wait_for(&missing, &undo)?,
@@ -232,11 +236,30 @@ impl Placer<'_> {
     }
 
     pub(super) fn wait_for(&mut self, missing: &Missing, undo: &Undo<'_>) -> Result<()> {
+        self.hold_after_all(undo, &self.deleted(missing))
+    }
+
+    fn hold_after_all(&mut self, undo: &Undo<'_>, reason: &str) -> Result<()> {
         if self.take_back(undo)? == Taken::NotBack {
             return Ok(());
         }
         self.placed.records = self.placed.records.saturating_sub(1);
-        self.hold(undo.of, undo.change, &self.deleted(missing))
+        self.hold(undo.of, undo.change, reason)
+    }
+
+    /// Why a change that was placed refers to another record than at its origin after all: whom it means was gone when it was
+    /// placed, and the number was given to another since.
+    fn came_to_mean_another(&mut self, undo: &Undo<'_>) -> Result<Option<String>> {
+        let (table, of, record) = (undo.table, undo.of, undo.change);
+        let Some(standing) = self.transaction.find(table, &record.key)? else { return Ok(None) };
+        let placed = record.fields.iter().filter_map(|field| match column_of(table, of, field) {
+            Some(Column::Field(at, id)) if standing.marks.get(id).map(|mark| mark.stamp) == Some(field.stamp) => {
+                Some((at, field.value.clone()))
+            }
+            _ => None,
+        });
+        let placed: Vec<(usize, Value)> = placed.collect();
+        if placed.is_empty() { Ok(None) } else { self.mistaken(table, of, record, &placed) }
     }
 
     /// Why a change waits for a record that was deleted here.
@@ -282,16 +305,21 @@ impl Placer<'_> {
         self.placed.revived += 1;
         let text = format!("{} {} was deleted but is brought back: {child} refers to it", table.name, parent.key);
         self.transaction.note(&text, self.now)?;
-        let child = format!("{} {}", table.name, parent.key);
-        let missing = self.transaction.missing_parents(table, &parent.key)?;
-        for parent in self.meant_by_left(missing, &before)? {
+        Ok(if self.has_parents(table, &parent.key, &before)? { Brought::Done } else { Brought::NoRoom })
+    }
+
+    /// Whether what a record refers to stands, or is brought back by it.
+    pub(super) fn has_parents(&mut self, table: &TableShape, key: &Key, marks: &Marks) -> Result<bool> {
+        let child = format!("{} {key}", table.name);
+        let missing = self.transaction.missing_parents(table, key)?;
+        for parent in self.meant_by_left(missing, marks)? {
             // What refers to what nobody ever knew here was so at its origin.
             let was_known = parent.remains != Remains::default();
             if was_known && self.bring_back(&parent, &child)? != Brought::Done {
-                return Ok(Brought::NoRoom);
+                return Ok(false);
             }
         }
-        Ok(Brought::Done)
+        Ok(true)
     }
 
     /// Whether a record that these values of another referred to has died meanwhile: its number may be another's by now.

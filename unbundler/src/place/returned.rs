@@ -12,6 +12,7 @@ use packhorse_shared::value::{Key, Value};
 use super::Placer;
 use super::absent::values_of;
 use super::column::{Column, column_of};
+use super::displaced::Displaced;
 use super::identity::number_of;
 use super::parent::key_references;
 use super::references::Undo;
@@ -93,6 +94,7 @@ impl Placer<'_> {
                 None if table.declares(&shape.name)
                     && !(is_hubs && by.is_some_and(|by| says(table, by, column, written))) =>
                 {
+                    self.displaced = Some(Displaced { table: parent.clone(), number, written });
                     return Ok(Err(format!("it refers to {} {number}, which is another record here", parent.name)));
                 }
                 None => {}
