@@ -57,6 +57,7 @@ use identity::{Adopted, Births, Confirms, says_only_number};
 use named::Named;
 use quiet::Waiting;
 use references::Undo;
+use within::SpokenOf;
 
 pub use quiet::{REFERS_TO_WAITING, WAITS_FOR_QUIET};
 
@@ -133,6 +134,8 @@ pub struct Placer<'a> {
     refusal: Option<String>,
     /// Whom what is left of a record was found to refer to last, and who has lost his number.
     displaced: Option<Displaced>,
+    /// What its sender has spoken of, and was placed in this round.
+    spoken: Vec<SpokenOf>,
     waiting: Waiting,
 }
 
@@ -220,6 +223,7 @@ impl<'a> Placer<'a> {
             sharing: BTreeMap::new(),
             refusal: None,
             displaced: None,
+            spoken: Vec::new(),
             waiting: Waiting::until(quiet),
         })
     }
@@ -260,7 +264,8 @@ impl Placer<'_> {
         let refused = self.swap(refused, &mut undos)?;
         self.give_up_all(refused, &mut undos)?;
         self.revive_all(&tables)?;
-        self.mend_references(undos)
+        self.mend_references(undos)?;
+        self.note_all_spoken_of()
     }
 
     /// The table here that a table's changes are for. What this database lacks is held until it has it.
@@ -341,7 +346,7 @@ impl Placer<'_> {
         }
         let step = self.merged((table, of, record), undos)?;
         if matches!(step, Step::Done | Step::Nothing) {
-            self.note_spoken_of(table, of, record)?;
+            self.has_spoken_of(table, of, record);
         }
         Ok(step)
     }

@@ -243,6 +243,7 @@ impl Placer<'_> {
         if self.take_back(undo)? == Taken::NotBack {
             return Ok(());
         }
+        self.has_not_spoken_of(undo.table, &undo.change.key);
         self.placed.records = self.placed.records.saturating_sub(1);
         self.hold(undo.of, undo.change, reason)
     }
