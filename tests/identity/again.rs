@@ -3,6 +3,8 @@
 use std::thread::sleep;
 use std::time::Duration;
 
+use packhorse_shared::clock::BIRTHS_AHEAD;
+
 use super::{come_together, come_together_ending};
 use crate::support::Scene;
 
@@ -109,6 +111,29 @@ fn what_was_deleted_with_a_record_comes_back_to_it_and_not_to_the_last_who_had_i
         let rooms = "SELECT code, note, name FROM rooms JOIN homes ON home = homes.id";
         assert_eq!(scene.sql(node, rooms), "kitchen|edited|old", "{node}");
         assert_eq!(scene.sql(node, "SELECT count(*) FROM homes"), "1", "{node}");
+    }
+}
+
+/// The room moved to the old home at the hub only, so that no other end refers to that.
+#[test]
+fn what_nobody_else_refers_to_comes_back_by_the_hub_itself() {
+    let scene = scene();
+    scene.sql("hq", "INSERT INTO homes VALUES (2, 'other', '3'); INSERT INTO rooms VALUES ('kitchen', 2, '')");
+    come_together(&scene, &NODES, &TABLES);
+    scene.sql("hq", "UPDATE rooms SET home = 1; DELETE FROM rooms; DELETE FROM homes WHERE id = 1");
+    // Who is born so soon may have had the number when that was written.
+    sleep(Duration::from_millis(2 * BIRTHS_AHEAD));
+    scene.sql("hq", "INSERT INTO homes VALUES (1, 'new', '2')");
+    pause();
+    scene.sql("alice", "UPDATE rooms SET note = 'edited'");
+    come_together_ending(&scene, &NODES, &TABLES, &[0, 3]);
+    for node in NODES {
+        let rooms = "SELECT code, note, name FROM rooms JOIN homes ON home = homes.id";
+        assert_eq!(scene.sql(node, rooms), "kitchen|edited|old", "{node}");
+        assert_eq!(
+            scene.sql(node, "SELECT group_concat(name) FROM (SELECT name FROM homes ORDER BY 1)"),
+            "new,old,other"
+        );
     }
 }
 

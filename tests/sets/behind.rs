@@ -75,3 +75,58 @@ fn nobody_is_told_of_a_record_by_the_number_that_one_of_his_has_now() {
     assert_eq!(scene.sql("alice", "SELECT group_concat(name) FROM contacts"), "Ann,Eva,Cal");
     assert_eq!(scene.sql("alice", "SELECT count(*) FROM _packhorse_t_contacts WHERE instr(remains, 'Bea')"), "0");
 }
+
+/// Moved out of a remote's set and deleted at the hub; deleted at the remote, its number given to another, and edited behind it:
+/// they know it by the number only that another has by now.
+#[test]
+fn who_comes_back_elsewhere_outside_the_set_goes_from_those_behind_and_who_has_the_number_comes() {
+    let scene = with_mona();
+    scene.sql("hq", "UPDATE notes SET contact = 20 WHERE id = 100; DELETE FROM notes WHERE id = 100");
+    std::thread::sleep(std::time::Duration::from_millis(5));
+    scene.sql("alice", "DELETE FROM notes WHERE id = 100; INSERT INTO notes VALUES (100, 10, 'another of Ann')");
+    speak(&scene, "alice");
+    std::thread::sleep(std::time::Duration::from_millis(5));
+    scene.sql("mona", "UPDATE notes SET text = 'edited' WHERE id = 100");
+    let nodes = ["alice", "mona", "hq", "bob"];
+    for node in nodes.repeat(3) {
+        scene.packhorse(node, &["sync"]);
+    }
+    rest_ending(&scene, &nodes, &[0, 3]);
+    mona_has_what_alice_has(&scene);
+    assert_eq!(scene.sql("mona", "SELECT text FROM notes"), "another of Ann");
+    assert_eq!(scene.sql("bob", "SELECT text FROM notes WHERE id <> 200"), "edited");
+}
+
+/// The same where the hub has no room for it until those between have forgotten when the other one was made.
+#[test]
+fn who_waits_for_the_number_is_not_withdrawn_for_who_had_it_once_his_birth_is_forgotten() {
+    let scene = hub(&SCHEMA.replace("text TEXT);", "text TEXT UNIQUE);"), SALES);
+    super::join(&scene, "alice", "sales", &["user=alice"]);
+    join(&scene, "alice", "mona", &[]);
+    scene.sql("hq", "UPDATE notes SET contact = 20 WHERE id = 100; DELETE FROM notes WHERE id = 100");
+    std::thread::sleep(std::time::Duration::from_millis(5));
+    scene.sql("alice", "DELETE FROM notes WHERE id = 100; INSERT INTO notes VALUES (100, 10, 'another of Ann')");
+    speak(&scene, "alice");
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    scene.sql("mona", "UPDATE notes SET text = 'of Bea' WHERE id = 100");
+    let nodes = ["alice", "mona", "hq"];
+    for round in 0..5 {
+        for node in nodes.repeat(2) {
+            scene.packhorse(node, &["sync"]);
+        }
+        std::thread::sleep(std::time::Duration::from_millis(1100));
+        for node in nodes {
+            scene.sql(node, &format!("INSERT INTO products VALUES ('{node} {round}', 1)"));
+        }
+    }
+    assert_eq!(scene.sql("mona", "SELECT count(*) FROM _packhorse_held"), "1");
+    scene.sql("hq", "UPDATE notes SET text = 'of Bea too' WHERE id = 200");
+    for node in nodes.repeat(3) {
+        scene.packhorse(node, &["sync"]);
+    }
+    rest_ending(&scene, &nodes, &[0, 3]);
+    for (table, _) in MEMBERS {
+        scene.same(table, "alice", "mona");
+    }
+    assert_eq!(scene.sql("mona", "SELECT text FROM notes"), "another of Ann");
+}

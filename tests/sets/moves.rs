@@ -1,6 +1,6 @@
 //! Records that come into a set and leave it, with all that follows them.
 
-use super::{each_has_its_own, hub, join, rest, sales};
+use super::{SALES, SCHEMA, each_has_its_own, hub, join, rest, sales};
 
 #[test]
 fn a_package_holds_what_the_set_does() {
@@ -207,4 +207,30 @@ fn a_record_that_follows_by_another_column_than_the_key_moves_with_what_is_in_it
     rest(&scene, &["hq", "alice", "bob"]);
     let all = "SELECT (SELECT group_concat(id || code) FROM desks), (SELECT group_concat(id || desk) FROM calls)";
     assert_eq!([scene.sql("alice", all), scene.sql("bob", all)], ["1b|2b", "2a|1a"]);
+}
+
+/// It is placed, and taken back because what it refers to was deleted; its sender brings that back, and it has no room.
+#[test]
+fn what_is_held_of_a_remote_is_not_withdrawn_from_it_again_and_again() {
+    let scene = hub(&SCHEMA.replace("name TEXT);", "name TEXT UNIQUE);"), SALES);
+    join(&scene, "alice", "sales", &["user=alice"]);
+    scene.sql("alice", "INSERT INTO notes (contact, text) VALUES (10, 'more of Ann')");
+    scene.sql("hq", "DELETE FROM notes WHERE contact = 10; DELETE FROM contacts WHERE id = 10");
+    scene.sql("hq", "UPDATE contacts SET name = 'Ann' WHERE id = 20");
+    for node in ["alice", "hq"].repeat(6) {
+        scene.packhorse(node, &["sync"]);
+    }
+    let status = scene.packhorse("hq", &["status", "--json"]).json();
+    let link = &status["links"][0];
+    assert_eq!((&link["held"], &link["unacknowledged"]), (&2.into(), &0.into()), "{link}");
+    scene.sql("hq", "UPDATE contacts SET name = 'Bea' WHERE id = 20");
+    for node in ["hq", "alice"].repeat(2) {
+        scene.packhorse(node, &["sync"]);
+    }
+    rest(&scene, &["hq", "alice"]);
+    each_has_its_own(&scene, &["alice"]);
+    assert_eq!(
+        scene.sql("hq", "SELECT name FROM contacts JOIN notes ON contact = contacts.id WHERE text = 'more of Ann'"),
+        "Ann"
+    );
 }

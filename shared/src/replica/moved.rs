@@ -56,14 +56,14 @@ impl Moves {
         self.now.get(&(table, from.clone())).or_else(by_birth)
     }
 
-    /// What else was known to be the record.
-    pub fn before(&self, table: TableId, to: &Residence) -> &[Residence] {
-        self.before.get(&(table, to.clone())).map_or(&[], Vec::as_slice)
-    }
-
     /// Whether anything else is known to be the record.
     pub fn lead_to(&self, table: TableId, to: &Residence) -> bool {
         self.before.contains_key(&(table, to.clone()))
+    }
+
+    /// What else a record was known by.
+    pub fn known_as(&self, table: TableId, to: &Residence) -> &[Residence] {
+        self.before.get(&(table, to.clone())).map_or(&[], Vec::as_slice)
     }
 
     /// Who had a number and left it, with where each is now.
@@ -97,6 +97,7 @@ mod tests {
         assert_eq!((moves.of(TABLE, &at(1, 5)), moves.of(TABLE, &at(2, 6))), (Some(&at(4, 7)), Some(&at(4, 7))));
         assert!(moves.lead_to(TABLE, &at(4, 7)) && !moves.lead_to(TABLE, &at(3, 7)));
         assert_eq!(moves.of(TableId(2), &at(1, 5)), None);
+        assert_eq!(moves.known_as(TABLE, &at(4, 7)), [at(3, 7), at(1, 5), at(2, 6)]);
     }
 
     #[test]

@@ -7,30 +7,33 @@
 //!
 //! Which record, under which number: `identity` finds it here, `follow` gives it the hub's number, `quiet` has what
 //! waits for the application before that; `unite` and `united` make one of two made apart, `rejoin` of one that comes
-//! back and one made since, `moved` and `returned` know who is known under another birth, `recalled` brings back whom nobody
-//! else will, `lost` has whom the hub has lost.
+//! back and one made since, `moved` and `returned` know who is known under another birth, `displaced` brings such a one
+//! back, `lost` whom the hub has lost.
 //! What becomes of it: `standing` if it stands in its table, `absent` if it does not. What it refers to: `references`,
-//! `parent`, `column`, and `limbo` if that was withdrawn. What cannot be placed: `hold`. What is placed only together:
-//! `swap`, `circle`, and `reborn` with `leaving` where numbers were given again; what is placed in part: `partly`.
+//! `mistaken` if that is another here, `parent`, `column`, and `limbo` if that was withdrawn. What cannot be placed: `hold`,
+//! and `retried`. What is placed only together: `swap`, `circle`, and `reborn` with `leaving` where numbers were given again;
+//! what is placed in part: `partly`.
 
 mod absent;
 mod circle;
 mod column;
+mod displaced;
 mod follow;
 mod hold;
 mod identity;
 mod leaving;
 mod limbo;
 mod lost;
+mod mistaken;
 mod moved;
 mod named;
 mod parent;
 mod partly;
 mod quiet;
 mod reborn;
-mod recalled;
 mod references;
 mod rejoin;
+mod retried;
 mod returned;
 mod standing;
 mod swap;
@@ -47,15 +50,16 @@ use packhorse_shared::clock::WallTime;
 use packhorse_shared::config::Span;
 use packhorse_shared::id::{LinkId, TableId};
 use packhorse_shared::replica::{Held, MergeTransaction, Moves, Result, SharedTable, TableShape};
-use packhorse_shared::seam::{Saboteur, is_at_work};
 use packhorse_shared::value::Key;
 
 use crate::merge::Arrival;
+use displaced::Displaced;
 use hold::Waits;
 use identity::{Adopted, Births, Confirms, says_only_number};
 use named::Named;
 use quiet::Waiting;
 use references::Undo;
+use within::SpokenOf;
 
 pub use quiet::{REFERS_TO_WAITING, WAITS_FOR_QUIET};
 
@@ -130,6 +134,10 @@ pub struct Placer<'a> {
     sharing: BTreeMap<LinkId, Rc<[SharedTable]>>,
     /// Why a change was held last.
     refusal: Option<String>,
+    /// Whom what is left of a record was found to refer to last, and who has lost his number.
+    displaced: Option<Displaced>,
+    /// What its sender has spoken of, and was placed in this round.
+    spoken: Vec<SpokenOf>,
     waiting: Waiting,
 }
 
@@ -217,6 +225,8 @@ impl<'a> Placer<'a> {
             of_links: BTreeMap::new(),
             sharing: BTreeMap::new(),
             refusal: None,
+            displaced: None,
+            spoken: Vec::new(),
             waiting: Waiting::until(quiet),
         })
     }
@@ -257,7 +267,8 @@ impl Placer<'_> {
         let refused = self.swap(refused, &mut undos)?;
         self.give_up_all(refused, &mut undos)?;
         self.revive_all(&tables)?;
-        self.mend_references(undos)
+        self.mend_references(undos)?;
+        self.note_all_spoken_of()
     }
 
     /// The table here that a table's changes are for. What this database lacks is held until it has it.
@@ -322,8 +333,6 @@ impl Placer<'_> {
                 if self.place_partly(table, of, record, &reason)? {
                     return Ok(());
                 }
-                // Whom it means may come back under another number: then it is placed when all that is held is tried again.
-                self.recall(table, of, record, &reason)?;
                 let same = self.same_here(table, of, record, &reason)?;
                 let reason = same.unwrap_or_else(|| self.why_refused(table, &record.key, reason));
                 self.hold(of, record, &reason)?;
@@ -340,7 +349,7 @@ impl Placer<'_> {
         }
         let step = self.merged((table, of, record), undos)?;
         if matches!(step, Step::Done | Step::Nothing) {
-            self.note_spoken_of(table, of, record)?;
+            self.has_spoken_of(table, of, record);
         }
         Ok(step)
     }
@@ -354,40 +363,5 @@ impl Placer<'_> {
             Some(present) if self.is_meant(table, &present, record) => self.standing(table, of, record, present, undos),
             occupant => self.absent(table, of, record, occupant.is_some(), undos),
         }
-    }
-
-    /// Tries a held change once more; tells whether it spoke of a number that is out of date.
-    fn retry(&mut self, change: &TableChanges, arrival: Arrival) -> Result<bool> {
-        let here = std::mem::replace(&mut self.arrival, arrival);
-        self.placed.held = 0;
-        let redirected = self.changes(std::slice::from_ref(change));
-        self.arrival = here;
-        redirected
-    }
-
-    /// Every change may have made room for what is held. What still has none stays as it is. Tells what was placed.
-    fn retry_held(&mut self, which: &dyn Fn(&Held) -> bool) -> Result<Vec<i64>> {
-        if is_at_work(Saboteur::NeverRetry) {
-            return Ok(Vec::new());
-        }
-        let before = self.placed;
-        let all = self.transaction.held()?;
-        let count = all.len() as u64;
-        let mut placed = Vec::new();
-        for held in all.into_iter().filter(which) {
-            let arrival = self.arrival_of(&held);
-            let redirected = self.retry(&held.change, arrival)?;
-            // Under its new number it is held anew, if it is.
-            if redirected || self.placed.held == 0 {
-                self.transaction.release(held.id)?;
-            } else if let Some(reason) = self.refusal.take().filter(|reason| *reason != held.reason) {
-                self.transaction.hold_on(held.id, &reason)?;
-            }
-            placed.extend((self.placed.held == 0).then_some(held.id));
-        }
-        placed.extend(self.swap_held(which)?);
-        // What this very bundle brought may have been placed after all.
-        self.placed.held = before.held.min(count.saturating_sub(placed.len() as u64));
-        Ok(placed)
     }
 }

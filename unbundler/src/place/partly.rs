@@ -38,9 +38,9 @@ impl Placer<'_> {
             RecordChange { key: record.key.clone(), whole: false, fields, ..*record }
         };
         self.hold(of, &part(&waits), reason)?;
-        let coming = std::mem::take(&mut self.coming);
+        let (coming, spoken) = (std::mem::take(&mut self.coming), std::mem::take(&mut self.spoken));
         let placed = self.round(&[TableShape::alone(of, part(&is_free))]);
-        self.coming = coming;
+        (self.coming, self.spoken) = (coming, spoken);
         placed.map(|()| true)
     }
 

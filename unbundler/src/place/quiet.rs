@@ -203,10 +203,10 @@ impl Placer<'_> {
         let (tables, link) = (self.transaction.tables(), self.arrival.link);
         let held = self.transaction.held()?;
         let waiting = held.iter().filter(|held| held.link == link).filter_map(|held| waits_under(&tables, held));
-        // Which it has not dropped if it names anybody by it.
+        // Whom it names by a birth it has not dropped.
         let named = Named::by(&tables, bundle);
-        let is_dropped = |table: &TableShape, birth| self.arrival.births.covers(birth) && !named.has(table, birth);
-        let dropped = waiting.filter(|(table, _, birth)| is_dropped(table, *birth));
+        let dropped =
+            waiting.filter(|(table, _, birth)| self.arrival.births.covers(*birth) && !named.has(table, *birth));
         let births: Births = dropped.map(|(table, number, birth)| ((table.id, number), birth)).collect();
         if births.is_empty() {
             return Ok(None);

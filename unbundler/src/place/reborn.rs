@@ -141,7 +141,7 @@ impl Placer<'_> {
         held: &[Held],
         undos: &mut Vec<Undo<'t>>,
     ) -> Result<Outcome<'t>> {
-        let (placed, confirms) = (self.placed, self.confirms.clone());
+        let (placed, confirms, spoken) = (self.placed, self.confirms.clone(), self.spoken.len());
         self.transaction.begin_part()?;
         self.dying = with.dying.iter().chain(with.leaving.keys()).cloned().collect();
         let tried = self.in_part(with);
@@ -157,6 +157,7 @@ impl Placer<'_> {
         }
         self.transaction.take_back_part()?;
         (self.placed, self.confirms) = (placed, confirms);
+        self.spoken.truncate(spoken);
         Ok(Outcome::TakenBack(stuck))
     }
 

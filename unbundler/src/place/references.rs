@@ -11,7 +11,6 @@ use packhorse_shared::replica::{Missing, Placement, Present, Remains, Result, Ta
 use packhorse_shared::value::{Key, Value};
 
 use super::column::{Column, column_of};
-use super::parent::{key_references, number_said};
 use super::{Item, Placer};
 use crate::merge::{self, Fate};
 
@@ -90,67 +89,15 @@ impl Placer<'_> {
         }
     }
 
-    /// Whether one of the fields to be written would refer to another record here than at its origin: one that was
-    /// given the same number.
-    pub(super) fn mistaken(
-        &mut self,
-        table: &TableShape,
-        of: &TableChanges,
-        record: &RecordChange,
-        fields: &[(usize, Value)],
-    ) -> Result<Option<String>> {
-        if let Some(reason) = self.mistaken_key(table, of, record)? {
-            return Ok(Some(reason));
-        }
-        for field in &record.fields {
-            let Some(Column::Field(at, _)) = column_of(table, of, field) else { continue };
-            // What nobody has declared waits only if it is known to mean another record.
-            let waits = field.refers_to.is_some() || is_reference(table, at);
-            if !waits || !fields.contains(&(at, field.value.clone())) {
-                continue;
-            }
-            let placed = |at: usize| fields.iter().find(|field| field.0 == at).map(|field| field.1.clone());
-            let Some(parent) = self.parent(table, at, &record.key, &placed)? else { continue };
-            let Some(number) = number_said(table, of, field) else { continue };
-            if self.is_another(parent, number, field.refers_to)? {
-                return Ok(Some(another(parent, &field.value)));
-            }
-        }
-        Ok(None)
-    }
-
-    /// The same for a key that holds the numbers of other records: nobody is that record here.
-    pub(super) fn mistaken_key(
-        &mut self,
-        table: &TableShape,
-        of: &TableChanges,
-        record: &RecordChange,
-    ) -> Result<Option<String>> {
-        for (name, parent, number, birth) in key_references(table, of, record) {
-            let waits = birth.is_some() || table.declares(name);
-            if waits && self.is_another(parent, number, birth)? {
-                return Ok(Some(another(parent, &Value::Integer(number))));
-            }
-        }
-        Ok(None)
-    }
-
-    pub(super) fn is_another(&mut self, parent: &str, number: i64, birth: Option<Stamp>) -> Result<bool> {
-        let tables = self.transaction.tables();
-        let Some(parent) = tables.iter().find(|table| table.name == parent) else { return Ok(false) };
-        let standing = self.transaction.find(parent, &Key(vec![Value::Integer(number)]))?;
-        let is_apart = |ours: Stamp| birth.is_none() && self.named.sets_apart(parent, number, ours);
-        let is_it = |present: Present| {
-            self.arrival.is_known_by(&present, birth, &parent.column_ids()) && !present.birth.is_some_and(is_apart)
-        };
-        Ok(standing.is_some_and(|present| !is_it(present)))
-    }
-
     /// What refers to a record that was deleted here. If its sender did not know of that, its own end will bring that
     /// record back, and until then it waits; if it did know, it means the reference as it is. If the reference does not
     /// come from the sender, nobody else may notice: the record is brought back here, or, if it has no room, waited for.
     pub(super) fn mend_references(&mut self, undos: Vec<Undo<'_>>) -> Result<()> {
         for undo in undos {
+            if let Some(reason) = self.came_to_mean_another(&undo)? {
+                self.hold_after_all(&undo, &reason)?;
+                continue;
+            }
             match self.lacks(&undo)? {
                 Some(missing) if self.is_for_hub(&missing) => self.send_on(&missing, &undo)?,
                 Some(missing) => self.wait_for(&missing, &undo)?,
@@ -232,11 +179,31 @@ impl Placer<'_> {
     }
 
     pub(super) fn wait_for(&mut self, missing: &Missing, undo: &Undo<'_>) -> Result<()> {
+        self.hold_after_all(undo, &self.deleted(missing))
+    }
+
+    fn hold_after_all(&mut self, undo: &Undo<'_>, reason: &str) -> Result<()> {
         if self.take_back(undo)? == Taken::NotBack {
             return Ok(());
         }
+        self.has_not_spoken_of(undo.table, &undo.change.key);
         self.placed.records = self.placed.records.saturating_sub(1);
-        self.hold(undo.of, undo.change, &self.deleted(missing))
+        self.hold(undo.of, undo.change, reason)
+    }
+
+    /// Why a change that was placed refers to another record than at its origin after all: whom it means was gone when it was
+    /// placed, and the number was given to another since.
+    fn came_to_mean_another(&mut self, undo: &Undo<'_>) -> Result<Option<String>> {
+        let (table, of, record) = (undo.table, undo.of, undo.change);
+        let Some(standing) = self.transaction.find(table, &record.key)? else { return Ok(None) };
+        let placed = record.fields.iter().filter_map(|field| match column_of(table, of, field) {
+            Some(Column::Field(at, id)) if standing.marks.get(id).map(|mark| mark.stamp) == Some(field.stamp) => {
+                Some((at, field.value.clone()))
+            }
+            _ => None,
+        });
+        let placed: Vec<(usize, Value)> = placed.collect();
+        if placed.is_empty() { Ok(None) } else { self.mistaken(table, of, record, &placed) }
     }
 
     /// Why a change waits for a record that was deleted here.
@@ -282,16 +249,21 @@ impl Placer<'_> {
         self.placed.revived += 1;
         let text = format!("{} {} was deleted but is brought back: {child} refers to it", table.name, parent.key);
         self.transaction.note(&text, self.now)?;
-        let child = format!("{} {}", table.name, parent.key);
-        let missing = self.transaction.missing_parents(table, &parent.key)?;
-        for parent in self.meant_by_left(missing, &before)? {
+        Ok(if self.has_parents(table, &parent.key, &before)? { Brought::Done } else { Brought::NoRoom })
+    }
+
+    /// Whether what a record refers to stands, or is brought back by it.
+    pub(super) fn has_parents(&mut self, table: &TableShape, key: &Key, marks: &Marks) -> Result<bool> {
+        let child = format!("{} {key}", table.name);
+        let missing = self.transaction.missing_parents(table, key)?;
+        for parent in self.meant_by_left(missing, marks)? {
             // What refers to what nobody ever knew here was so at its origin.
             let was_known = parent.remains != Remains::default();
             if was_known && self.bring_back(&parent, &child)? != Brought::Done {
-                return Ok(Brought::NoRoom);
+                return Ok(false);
             }
         }
-        Ok(Brought::Done)
+        Ok(true)
     }
 
     /// Whether a record that these values of another referred to has died meanwhile: its number may be another's by now.
@@ -361,15 +333,4 @@ enum Taken {
     /// The database refused it, or what it referred to before is gone: it stays, and what it refers to comes back from its own
     /// end.
     NotBack,
-}
-
-/// Whether a column is part of a declared foreign key.
-pub(super) fn is_reference(table: &TableShape, at: usize) -> bool {
-    let name = table.columns.get(at).map(|column| &column.name);
-    table.parents.iter().any(|parent| parent.columns.iter().any(|(here, _)| Some(here) == name))
-}
-
-/// Why a change waits that would refer to another record here than at its origin.
-pub(super) fn another(parent: &str, number: &Value) -> String {
-    format!("it refers to {parent} {number}, which is another record here")
 }

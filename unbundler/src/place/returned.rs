@@ -12,9 +12,11 @@ use packhorse_shared::value::{Key, Value};
 use super::Placer;
 use super::absent::values_of;
 use super::column::{Column, column_of};
+use super::displaced::{Displaced, Meant};
 use super::identity::number_of;
+use super::mistaken::another;
 use super::parent::key_references;
-use super::references::{Undo, another};
+use super::references::Undo;
 use crate::merge::{Authority, is_before, is_of_before};
 
 impl Placer<'_> {
@@ -101,6 +103,7 @@ impl Placer<'_> {
                 None if table.declares(&shape.name)
                     && !(is_hubs && by.is_some_and(|by| says(table, by, column, written))) =>
                 {
+                    self.displaced = Some(Displaced { table: parent.clone(), number, meant: Meant::At(written) });
                     return Ok(Err(another(&parent.name, &Value::Integer(number))));
                 }
                 None => {}

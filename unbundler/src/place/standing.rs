@@ -8,7 +8,8 @@ use packhorse_shared::replica::{Conflict, Placement, Present, Remains, RemainsFi
 use packhorse_shared::value::Value;
 
 use super::column::{Column, column_of};
-use super::references::{Before, Undo, is_reference};
+use super::mistaken::is_reference;
+use super::references::{Before, Undo};
 use super::{Placer, Step};
 use crate::merge::{self, Authority, Fate};
 

@@ -54,6 +54,7 @@ impl Placer<'_> {
         let left: BTreeSet<usize> = left.iter().map(|candidate| candidate.at).collect();
         candidates.retain(|candidate| !left.contains(&candidate.at));
         let held_again = self.mend_held(&candidates, undos)?;
+        self.note_all_spoken_of()?;
         candidates.retain(|candidate| !held_again.contains(&candidate.at));
         let placed: Vec<i64> =
             candidates.iter().filter_map(|candidate| all.get(candidate.at)).map(|held| held.id).collect();
@@ -120,7 +121,7 @@ impl Placer<'_> {
         let (mut left, mut parked) = (Vec::new(), 0);
         while group.len() > 1 && parked < PARKED_MAX {
             parked += group.len();
-            let (placed, known) = (self.placed, undos.len());
+            let (placed, known, spoken) = (self.placed, undos.len(), self.spoken.len());
             self.transaction.begin_part()?;
             let refused = self.place_parked(&group, undos)?;
             if refused.is_empty() && self.transaction.keep_part()? == Placement::Placed {
@@ -129,6 +130,7 @@ impl Placer<'_> {
             self.transaction.take_back_part()?;
             self.placed = placed;
             undos.truncate(known);
+            self.spoken.truncate(spoken);
             if refused.is_empty() {
                 break;
             }

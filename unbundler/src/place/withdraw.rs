@@ -46,7 +46,7 @@ impl Placer<'_> {
     ) -> Result<()> {
         let Some(present) = self.meant_to_leave(table, record)? else {
             self.withdraw_left(table, record)?;
-            return self.withdraw_moved(table, record);
+            return self.withdraw_as_known_before(table, record);
         };
         if !free.contains(&(table.id, record.key.clone()))
             && let Some(child) = self.transaction.living_child(table, &record.key, free)?
@@ -60,7 +60,8 @@ impl Placer<'_> {
             Placement::Refused(reason) => self.hold(of, record, &reason),
             Placement::Placed => {
                 self.placed.withdrawn += 1;
-                self.release_held_of(table, &record.key)
+                self.release_held_of(table, record)?;
+                self.withdraw_as_known_before(table, record)
             }
         }
     }
@@ -104,26 +105,36 @@ impl Placer<'_> {
             if left.remains.dead.is_some() || !is_it {
                 continue;
             }
-            let unheard = |field: &RemainsField| field.mark.is_some_and(|mark| self.is_unheard(mark));
-            let is_kept = |field: &RemainsField| field.column == ColumnId::EXISTENCE || unheard(field);
-            let fields = left.remains.fields.iter().filter(|field| is_kept(field)).cloned().collect();
-            let limbo = Remains { dead: None, fields, withdrawn: true };
+            let limbo = self.limbo_of_left(&left.remains);
             self.transaction.take_off(table, &record.key, left.birth, &limbo)?;
         }
-        self.release_held_of(table, &record.key)
+        self.release_held_of(table, record)
     }
 
-    /// What is left here of a record under what it was known by before it came back: only our remotes may have that.
-    fn withdraw_moved(&mut self, table: &TableShape, record: &RecordChange) -> Result<()> {
+    fn limbo_of_left(&self, left: &Remains) -> Remains {
+        let unheard = |field: &RemainsField| field.mark.is_some_and(|mark| self.is_unheard(mark));
+        let is_kept = |field: &RemainsField| field.column == ColumnId::EXISTENCE || unheard(field);
+        let fields = left.fields.iter().filter(|field| is_kept(field)).cloned().collect();
+        Remains { dead: None, fields, withdrawn: true }
+    }
+
+    /// Those behind us may know the record by what it was known by before it got its number. What is left here under that was
+    /// taken for dead, and lives at the hub.
+    fn withdraw_as_known_before(&mut self, table: &TableShape, record: &RecordChange) -> Result<()> {
         let now = Residence { key: record.key.clone(), birth: record.birth };
-        for from in self.moves.before(table.id, &now).to_vec() {
-            let left = self.transaction.remains(table, &from.key)?.into_iter().find(|left| left.birth == from.birth);
-            let Some(left) = left.filter(|left| !left.remains.withdrawn) else { continue };
-            let unheard = |field: &RemainsField| field.mark.is_some_and(|mark| self.is_unheard(mark));
-            let fields = left.remains.fields.into_iter().filter(unheard).collect();
-            let mut limbo = Remains { dead: None, fields, withdrawn: true };
-            self.note_for_remotes(&mut limbo, left.birth)?;
-            self.transaction.take_off(table, &from.key, left.birth, &limbo)?;
+        for before in self.moves.known_as(table.id, &now).to_vec() {
+            let standing = self.transaction.find(table, &before.key)?;
+            if standing.is_some_and(|present| present.birth == before.birth) {
+                continue;
+            }
+            let left = self.transaction.remains(table, &before.key)?;
+            let left = left.into_iter().find(|left| left.birth == before.birth);
+            let mut limbo = self.limbo_of_left(&left.map(|left| left.remains).unwrap_or_default());
+            self.note_for_remotes(&mut limbo, before.birth)?;
+            match limbo.fields.is_empty() {
+                true => self.transaction.unbury(table, &before.key, before.birth)?,
+                false => self.transaction.bury(table, &before.key, before.birth, &limbo)?,
+            }
         }
         Ok(())
     }
@@ -145,18 +156,24 @@ impl Placer<'_> {
         Ok(())
     }
 
-    /// What waited of the record waits no more.
-    fn release_held_of(&mut self, table: &TableShape, key: &Key) -> Result<()> {
-        let at = (table.name.clone(), key.clone());
-        if self.held()?.remove(&at).is_none() {
+    /// What waited of the record waits no more; what waits of another one under its number does.
+    fn release_held_of(&mut self, table: &TableShape, record: &RecordChange) -> Result<()> {
+        let at = (table.name.clone(), record.key.clone());
+        if !self.held()?.contains_key(&at) {
             return Ok(());
         }
-        let link = self.arrival.link;
-        let all = self.transaction.held()?.into_iter();
-        let of_it = all.filter(|held| held.link == link && held.change.table == table.name);
-        for held in of_it.filter(|held| held.change.records.iter().all(|record| record.key == *key)) {
+        let (link, mut of_it) = (self.arrival.link, self.transaction.held()?);
+        let may_have_dropped = |birth: Stamp| record.birth.is_none() && self.arrival.left_out.covers(birth);
+        let is_it = |held: &RecordChange| {
+            let is_same = held.birth == record.birth || held.birth.is_some_and(may_have_dropped);
+            held.key == record.key && is_same && !self.is_named(table, held.birth, record)
+        };
+        of_it.retain(|held| held.link == link && held.change.table == table.name);
+        of_it.retain(|held| held.change.records.iter().all(is_it));
+        for held in of_it {
             self.transaction.release(held.id)?;
         }
+        self.held = None;
         Ok(())
     }
 }

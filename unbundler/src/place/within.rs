@@ -7,12 +7,20 @@
 use std::rc::Rc;
 
 use packhorse_shared::change::{Passage, RecordChange, TableChanges};
-use packhorse_shared::id::LinkId;
+use packhorse_shared::id::{LinkId, TableId};
 use packhorse_shared::replica::{Result, SharedTable, Spoken, TableShape};
 use packhorse_shared::value::Key;
 
 use super::Placer;
 use crate::merge::{Authority, Past};
+
+/// A record that a link's remote has spoken of.
+pub(super) struct SpokenOf {
+    link: LinkId,
+    table: TableId,
+    key: Key,
+    spoken: Spoken,
+}
 
 impl Placer<'_> {
     /// What a remote's bundle says within what it shares; the rest is refused. None if that is all of it.
@@ -77,22 +85,37 @@ impl Placer<'_> {
         Ok(true)
     }
 
-    /// What a remote sends, it holds, unless it says otherwise.
-    pub(super) fn note_spoken_of(
-        &mut self,
-        table: &TableShape,
-        of: &TableChanges,
-        record: &RecordChange,
-    ) -> Result<()> {
-        if record.dead.is_some() || record.fields.is_empty() {
-            return Ok(());
+    /// What a remote sends, it holds, unless it says otherwise: noted once it is sure that this stands.
+    pub(super) fn has_spoken_of(&mut self, table: &TableShape, of: &TableChanges, record: &RecordChange) {
+        if record.dead.is_some() || record.fields.is_empty() || !self.is_from_remote() {
+            return;
         }
         let spoken = match of.passage {
             Passage::Limbo => Spoken::Limbo,
             _ if record.whole && self.arrival.past == Past::Known => Spoken::Whole,
             _ => Spoken::InPart,
         };
-        self.note_spoken(table, &record.key, spoken)
+        let (link, table, key) = (self.arrival.link, table.id, record.key.clone());
+        self.spoken.push(SpokenOf { link, table, key, spoken });
+    }
+
+    /// What was placed is held after all: that it was spoken of counts when it is placed for good.
+    pub(super) fn has_not_spoken_of(&mut self, table: &TableShape, key: &Key) {
+        let link = self.arrival.link;
+        self.spoken.retain(|said| (said.link, said.table, &said.key) != (link, table.id, key));
+    }
+
+    /// Notes what was spoken of and stands.
+    pub(super) fn note_all_spoken_of(&mut self) -> Result<()> {
+        let (tables, here) = (self.transaction.tables(), self.arrival.link);
+        for SpokenOf { link, table, key, spoken } in std::mem::take(&mut self.spoken) {
+            let Some(table) = tables.iter().find(|shape| shape.id == table) else { continue };
+            self.arrival.link = link;
+            let noted = self.note_spoken(table, &key, spoken);
+            self.arrival.link = here;
+            noted?;
+        }
+        Ok(())
     }
 
     /// The same of what stands under a key here, which its sender may know by another.
