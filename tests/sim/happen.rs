@@ -327,19 +327,33 @@ fn ledger(world: &mut World, at: At, dice: &mut Dice) {
     fs::write(file, content).expect("a file of the ledger");
 }
 
+/// `sales` comes to mean those of nobody too, or not any more.
+pub fn change_terms(world: &mut World) {
+    let before = world.terms;
+    world.terms.free = !before.free;
+    let after = world.terms;
+    for node in &world.nodes {
+        node.edit_config(|words| words.replace(&before.text(), &after.text()));
+    }
+    world.tell(format!("{after:?}"));
+    admit_all(world);
+}
+
+fn admit_all(world: &mut World) {
+    let hubs: Vec<At> = world.all().filter(|at| world.is_hub(*at)).collect();
+    for hub in hubs {
+        let picture = cast::look(&world.nodes[hub.0]);
+        world.admit(hub, &picture);
+    }
+}
+
 /// Somebody else's companies, or those of nobody too, or not any more.
 fn sets(world: &mut World, dice: &mut Dice) {
-    let before = world.terms;
     let with_sales: Vec<At> =
         world.all().filter(|at| matches!(world.nodes[at.0].share, Share::Sales(_)) && !world.is_hub(*at)).collect();
     let Some(at) = dice.pick(&with_sales) else { return };
     if dice.percent(50) {
-        world.terms.free = !before.free;
-        let after = world.terms;
-        for node in &world.nodes {
-            node.edit_config(|words| words.replace(&before.text(), &after.text()));
-        }
-        world.tell(format!("{after:?}"));
+        change_terms(world);
     } else {
         let hub = world.nodes[at.0].hub.expect("a hub");
         let (old, name) = (world.nodes[at.0].share, world.nodes[at.0].name);
@@ -351,9 +365,5 @@ fn sets(world: &mut World, dice: &mut Dice) {
         world.nodes[at.0].share = new;
         world.tell(format!("{name} has {new:?}"));
     }
-    let hubs: Vec<At> = world.all().filter(|at| world.is_hub(*at)).collect();
-    for hub in hubs {
-        let picture = cast::look(&world.nodes[hub.0]);
-        world.admit(hub, &picture);
-    }
+    admit_all(world);
 }

@@ -44,6 +44,8 @@ fn said(world: &mut World, line: &str) -> Option<()> {
         world.pass(hours.parse::<u64>().ok()? * 3_600_000);
     } else if let Some(rest) = line.strip_prefix("relay: Lost ") {
         world.relay.lose(rest);
+    } else if line.starts_with("Terms ") {
+        happen::change_terms(world);
     } else if let Some(rest) = line.strip_prefix("the clock of ") {
         let (name, offset) = rest.strip_suffix(" ms")?.split_once(" is off by ")?;
         let at = node(world, name)?;

@@ -5,8 +5,11 @@
 //! all the same: the root, which decides identity, gives it a new number and a new birth, and tells so (see `returned`). Who
 //! has not heard of that yet still speaks of the old number, in references and keys too: what it says is taken for the new one.
 
-use packhorse_shared::change::{FieldChange, RecordChange, TableChanges};
+use std::collections::BTreeSet;
+
+use packhorse_shared::change::{FieldChange, Passage, RecordChange, TableChanges};
 use packhorse_shared::clock::Stamp;
+use packhorse_shared::id::TableId;
 use packhorse_shared::replica::{KeyKind, Missing, Placement, Present, Residence, Result, Spoken, TableShape};
 use packhorse_shared::value::{Key, Value};
 
@@ -33,6 +36,12 @@ impl Placer<'_> {
             return Ok(None);
         }
         let tables = self.transaction.tables();
+        let coming = coming(&tables, bundle);
+        // A hub that brings a record takes off what it was known as before, and not the record itself.
+        let stays = |changes: &TableChanges, table: &TableShape, moved: &RecordChange| {
+            changes.passage == Passage::Withdrawn
+                && moved.birth.is_some_and(|birth| coming.contains(&(table.id, birth)))
+        };
         let mut sorted = Sorted { current: Vec::new(), redirected: Vec::new() };
         for changes in bundle {
             let Some(table) = tables.iter().find(|table| table.name.eq_ignore_ascii_case(&changes.table)) else {
@@ -43,8 +52,8 @@ impl Placer<'_> {
             let of = with_keys(table, &mut redirected);
             for record in &changes.records {
                 match self.redirect(&tables, table, (changes, &of), record)? {
-                    Some(moved) => redirected.records.push(moved),
-                    None => current.push(record.clone()),
+                    Some(moved) if !stays(changes, table, &moved) => redirected.records.push(moved),
+                    _ => current.push(record.clone()),
                 }
             }
             sorted.current.extend((!current.is_empty()).then(|| TableChanges { records: current, ..empty(changes) }));
@@ -193,6 +202,18 @@ impl Placer<'_> {
         self.moves.note(table.id, from, to);
         self.transaction.note(&text, self.now)
     }
+}
+
+/// The births of the records that a bundle brings whole.
+fn coming(tables: &[TableShape], bundle: &[TableChanges]) -> BTreeSet<(TableId, Stamp)> {
+    let mut births = BTreeSet::new();
+    for changes in bundle.iter().filter(|changes| changes.passage != Passage::Withdrawn) {
+        let table = tables.iter().find(|table| table.name.eq_ignore_ascii_case(&changes.table));
+        let Some(table) = table else { continue };
+        let whole = changes.records.iter().filter(|record| record.whole).filter_map(|record| record.birth);
+        births.extend(whole.map(|birth| (table.id, birth)));
+    }
+    births
 }
 
 /// Lets changes speak of the columns of their keys; where these stand then.
