@@ -99,6 +99,17 @@ pub fn waits_for_receiver(ran: &Ran) -> bool {
     ran.exit == 1 && ran.err.contains("hint: wait: the receiver clears it away")
 }
 
+/// A run that is killed at the n-th durable step, if it has so many.
+pub fn killed(world: &mut World, at: At, words: &[&str], steps: u64) {
+    machinery::befall(steps, End::Kill);
+    let ran = world.run(at, words);
+    machinery::nothing_between();
+    if world.nodes[at.0].died {
+        return world.see(at);
+    }
+    end(world, at, words, &ran, &[0, 3]);
+}
+
 /// A run that is killed, or whose disk fails; or the power goes.
 fn crash(world: &mut World, at: At, dice: &mut Dice) {
     let words = dice.pick(&COMMANDS).expect("commands");

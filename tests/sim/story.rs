@@ -13,6 +13,8 @@ use crate::verdict;
 use crate::world::{Setting, World};
 
 const COMMANDS: [&str; 4] = ["sync", "transfer", "apply", "bundle --now"];
+/// Between a command and the durable step at which it is killed.
+const KILLED: &str = ", killed at step ";
 
 /// The files of all of them.
 pub fn files() -> Vec<PathBuf> {
@@ -75,11 +77,18 @@ fn node(world: &World, name: &str) -> Option<At> {
 
 /// Writes, or runs a command: at the time at which it was told.
 fn did(world: &mut World, at: At, time: u64, what: &str) {
+    let (what, killed_at) = what.split_once(KILLED).unwrap_or((what, ""));
     let command = COMMANDS.into_iter().find(|command| *command == what);
     let takes = if command.is_some() { World::RUN } else { 0 };
     world.pass(time.saturating_sub(world.told_time() + takes));
     match command {
         None => world.write(at, what),
-        Some(command) => happen::run(world, at, &command.split(' ').collect::<Vec<_>>(), &[0, 3]),
+        Some(command) => {
+            let words: Vec<&str> = command.split(' ').collect();
+            match killed_at.parse() {
+                Ok(steps) => happen::killed(world, at, &words, steps),
+                Err(_) => happen::run(world, at, &words, &[0, 3]),
+            }
+        }
     }
 }

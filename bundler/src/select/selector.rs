@@ -75,11 +75,12 @@ impl<'a> Selector<'a> {
         Ok(())
     }
 
-    /// Whether a record that does not stand had the key of one that does, and is not known to be shared itself: what is shared
-    /// is known by its key. It is told that it died; if it lives after all it will stand elsewhere, and come in there.
+    /// Whether others had or have the key of a record that does not stand, and it is not known to be shared itself: what is
+    /// shared is known by its key. It is told that it died; if it lives after all it will stand elsewhere, and come in there.
     fn is_of_another(&self, record: &dyn ChangedRecord) -> Result<bool> {
         let by_key = matches!(self.table.rows, SharedRows::Members(_));
-        Ok(by_key && self.snapshot.stands(&self.table.shape, record.key())?)
+        let (shape, key) = (&self.table.shape, record.key());
+        Ok(by_key && (self.snapshot.stands(shape, key)? || self.snapshot.left_under(shape, key)? > 1))
     }
 
     fn columns(&self) -> impl Iterator<Item = (usize, &ColumnShape)> {

@@ -73,6 +73,9 @@ pub trait Snapshot {
     /// Whether a record stands under a key.
     fn stands(&self, table: &TableShape, key: &Key) -> Result<bool>;
 
+    /// How many records that do not stand are known to have had a key.
+    fn left_under(&self, table: &TableShape, key: &Key) -> Result<usize>;
+
     /// The clock when it was judged that a record which stands to what is shared as it does since a cut does so.
     fn judged_at(&self, cut: Cut) -> Result<Reading>;
 

@@ -237,6 +237,12 @@ impl Snapshot for SqliteSnapshot<'_> {
         stands.map_err(|fault| fault.at(&self.path, "be read"))
     }
 
+    fn left_under(&self, table: &TableShape, key: &Key) -> Result<usize> {
+        let Some(entry) = self.catalogue.entry(table) else { return Ok(0) };
+        let left = entry.metadata.all_remains(self.reader, key, &self.roster);
+        left.map(|left| left.len()).map_err(|fault| fault.at(&self.path, "be read"))
+    }
+
     fn judged_at(&self, cut: Cut) -> Result<Reading> {
         membership::judged_at(self.reader, cut, self.clock()).map_err(|fault| fault.at(&self.path, "be read"))
     }
