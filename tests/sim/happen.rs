@@ -218,9 +218,25 @@ fn time(world: &mut World, dice: &mut Dice) {
 fn clock(world: &mut World, at: At, dice: &mut Dice) {
     let half_a_day = 12 * 3_600_000;
     let offset = if dice.percent(30) { 0 } else { dice.below(2 * half_a_day) as i64 - half_a_day as i64 };
+    let picture = cast::look(&world.nodes[at.0]);
+    let companies: Vec<&Uid> = picture.iter().filter(|(_, it)| it.table == "companies").map(|(uid, _)| uid).collect();
+    let Some(uid) = dice.pick(&companies) else { return set_clock(world, at, offset) };
+    // What is written then is later than what was written before, whatever the clock says.
+    rename(world, at, uid);
+    run(world, at, &["bundle", "--now"], &[0, 3]);
+    set_clock(world, at, offset);
+    rename(world, at, uid);
+}
+
+fn set_clock(world: &mut World, at: At, offset: i64) {
     world.nodes[at.0].offset = offset;
     world.tell(format!("the clock of {} is off by {offset} ms", world.nodes[at.0].name));
     world.pass(0);
+}
+
+fn rename(world: &mut World, at: At, uid: &Uid) {
+    let value = world.value();
+    world.write(at, &format!("UPDATE companies SET name = '{value}' WHERE uid = '{uid}'"));
 }
 
 fn kept(world: &World, at: At) -> std::path::PathBuf {

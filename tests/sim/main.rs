@@ -120,32 +120,19 @@ fn soak() {
 #[ignore = "up to a minute for each saboteur"]
 fn every_saboteur_is_caught() {
     let wanted = std::env::var("PACKHORSE_SIM_SABOTEUR").ok();
-    let is_wanted = |saboteur: &&Saboteur| wanted.as_ref().is_none_or(|name| saboteur.name() == name);
-    let left = Mutex::new(Saboteur::ALL.iter().filter(is_wanted));
-    let survivors = Mutex::new(Vec::new());
-    thread::scope(|scope| {
-        for _ in 0..cores() {
-            scope.spawn(|| {
-                while let Some(saboteur) = left.lock().expect("nobody panics with it").next() {
-                    let caught = saboteurs::catch(*saboteur, number("PACKHORSE_SIM_FIRST").unwrap_or(0));
-                    match caught {
-                        Some(caught) => println!(
-                            "| {saboteur} | {} | {} | {} s | {}",
-                            caught.invariant,
-                            caught.seed,
-                            caught.after.as_secs(),
-                            caught.why
-                        ),
-                        None => {
-                            println!("| {saboteur} | NOT CAUGHT |");
-                            survivors.lock().expect("nobody panics with it").push(saboteur.name());
-                        }
-                    }
-                }
-            });
+    let mut survivors = Vec::new();
+    for saboteur in Saboteur::ALL.iter().filter(|saboteur| wanted.as_ref().is_none_or(|name| saboteur.name() == name)) {
+        match saboteurs::catch(*saboteur, number("PACKHORSE_SIM_FIRST").unwrap_or(0), cores()) {
+            Some(caught) => {
+                let saboteurs::Caught { invariant, seed, after, why } = caught;
+                println!("| {saboteur} | {invariant} | {seed} | {} s | {why}", after.as_secs());
+            }
+            None => {
+                println!("| {saboteur} | NOT CAUGHT |");
+                survivors.push(saboteur.name());
+            }
         }
-    });
-    let survivors = survivors.into_inner().expect("nobody panics with it");
+    }
     assert!(survivors.is_empty(), "the simulator is blind to {survivors:?}");
 }
 

@@ -91,13 +91,14 @@ impl Relay {
                 (mishap, name(&path))
             });
         }
-        let there: Vec<PathBuf> = files(&self.folder)
-            .into_iter()
-            .filter(|path| path.extension().is_some_and(|end| end == "bundle"))
-            .collect();
-        let path = dice.pick(&there)?;
+        let path = dice.pick(&self.bundles())?;
         self.befalls(&path, mishap, dice);
         Some((mishap, name(&path)))
+    }
+
+    fn bundles(&self) -> Vec<PathBuf> {
+        let is_bundle = |path: &PathBuf| path.extension().is_some_and(|end| end == "bundle");
+        files(&self.folder).into_iter().filter(is_bundle).collect()
     }
 
     fn befalls(&mut self, path: &Path, mishap: Mishap, dice: &mut Dice) {
@@ -117,11 +118,14 @@ impl Relay {
         fs::write(path, content).expect("a bundle");
     }
 
-    /// The faults end: the relay is there, and what was late comes, or never does.
-    pub fn calm_down(&mut self, dice: &mut Dice) {
+    /// The faults end: the relay is there, and what was late comes, or never does. Where it loses anything, the last that was
+    /// sent may be among that.
+    pub fn calm_down(&mut self, dice: &mut Dice, loses: bool) {
         if !self.is_there() {
             fs::rename(self.other_name(), &self.folder).expect("the relay comes back");
         }
+        let bundles = self.bundles().into_iter().filter(|_| loses && dice.percent(30));
+        bundles.for_each(|path| fs::remove_file(path).expect("a bundle"));
         for (path, content) in std::mem::take(&mut self.aside) {
             if dice.percent(50) {
                 come(&path, &content);

@@ -1,6 +1,9 @@
 //! Whether the simulator is blind to a fault that was planted on purpose: it has to find a story that fails with the
 //! saboteur at work, and does not fail without.
 
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use packhorse_shared::seam::{Saboteur, set_to_work};
@@ -23,23 +26,31 @@ pub struct Caught {
     pub why: String,
 }
 
-/// Plays stories from this seed on until one catches the saboteur, or the time is over.
-pub fn catch(saboteur: Saboteur, first: u64) -> Option<Caught> {
-    let began = Instant::now();
-    for seed in first.. {
-        if began.elapsed() > LIMIT {
-            break;
+/// Plays stories from this seed on, on all cores, until one catches the saboteur, or the time is over.
+pub fn catch(saboteur: Saboteur, first: u64, cores: usize) -> Option<Caught> {
+    let (began, next, caught) = (Instant::now(), AtomicU64::new(first), Mutex::new(None));
+    thread::scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(|| {
+                while began.elapsed() <= LIMIT && caught.lock().expect("nobody panics with it").is_none() {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if let Some(why) = fails_by(saboteur, seed) {
+                        let line = why.lines().next().unwrap_or_default().to_owned();
+                        let invariant = line.split(':').next().unwrap_or_default().to_owned();
+                        let found = Caught { invariant, seed, after: began.elapsed(), why: line };
+                        caught.lock().expect("nobody panics with it").get_or_insert(found);
+                    }
+                }
+            });
         }
-        set_to_work(Some(saboteur));
-        let played = play::outcome(seed, None);
-        set_to_work(None);
-        if let Err(why) = played
-            && play::outcome(seed, None).is_ok()
-        {
-            let line = why.lines().next().unwrap_or_default().to_owned();
-            let invariant = line.split(':').next().unwrap_or_default().to_owned();
-            return Some(Caught { invariant, seed, after: began.elapsed(), why: line });
-        }
-    }
-    None
+    });
+    caught.into_inner().expect("nobody panics with it")
+}
+
+/// Why a story fails with a saboteur at work, if it does not fail without.
+fn fails_by(saboteur: Saboteur, seed: u64) -> Option<String> {
+    set_to_work(Some(saboteur));
+    let played = play::outcome(seed, None);
+    set_to_work(None);
+    played.err().filter(|_| play::outcome(seed, None).is_ok())
 }

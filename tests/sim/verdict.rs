@@ -1,12 +1,14 @@
 //! What must be so once the faults have ended and everybody has come to rest.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use crate::application::{Picture, Record, TAKE_BADGES_BACK, field};
-use crate::cast::look;
+use crate::cast::{look, text};
 use crate::dice::Dice;
 use crate::happen::waits_for_receiver;
 use crate::ids::{At, Uid};
+use crate::machinery::machine;
 use crate::node::{Node, files};
 use crate::world::World;
 
@@ -18,7 +20,8 @@ const ROUND: u64 = 11 * 60_000;
 /// Ends a story: the faults end, everybody speaks until nobody has anything to say, and then all must be as it should be.
 pub fn judge(world: &mut World, seed: u64) {
     world.tell("the faults end".to_owned());
-    world.relay.calm_down(&mut Dice::new(seed, 14));
+    let loses = world.climate.relay;
+    world.relay.calm_down(&mut Dice::new(seed, 14), loses);
     come_to_rest(world);
     for _ in 0..4 {
         if !is_anything_held(world) {
@@ -37,6 +40,7 @@ pub fn judge(world: &mut World, seed: u64) {
     is_nobody_gone(world, &pictures[0]);
     are_last_words(world, &pictures[0]);
     are_silent(world);
+    is_nothing_echoed(world);
 }
 
 fn come_to_rest(world: &mut World) {
@@ -180,4 +184,37 @@ fn are_silent(world: &mut World) {
             world.fail("silence", &format!("all is said, and yet there is {found:?}"));
         }
     }
+}
+
+/// What somebody says is acknowledged, and does not come back with what its hub has to say.
+fn is_nothing_echoed(world: &mut World) {
+    for at in world.all() {
+        let Some(hub) = world.nodes[at.0].hub else { continue };
+        let picture = look(&world.nodes[at.0]);
+        let Some((uid, _)) = picture.iter().find(|(_, record)| record.table == "companies") else { continue };
+        say(world, at, uid, "name");
+        sync(world, at);
+        for words in ["transfer", "apply"] {
+            world.run(hub, &[words]);
+        }
+        say(world, hub, uid, "phone");
+        sync(world, hub);
+        let ways = format!("{}.{}.", world.nodes[hub.0].name, world.nodes[at.0].name);
+        for file in files(world.relay.folder()).into_iter().filter(|file| name(file).starts_with(&ways)) {
+            let shown = packhorse::run(&["inspect", &text(&file), "--json"], machine());
+            let shown: serde_json::Value = serde_json::from_str(&shown.out).expect("what a bundle holds");
+            if shown["fields"].as_u64().is_none_or(|fields| fields > 1) {
+                world.fail("echo", &format!("what {uid} became was told back: {shown}"));
+            }
+        }
+    }
+}
+
+fn say(world: &mut World, at: At, uid: &Uid, column: &str) {
+    let value = world.value();
+    world.write(at, &format!("UPDATE companies SET {column} = '{value}' WHERE uid = '{uid}'"));
+}
+
+fn name(file: &Path) -> String {
+    file.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
