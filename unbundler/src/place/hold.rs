@@ -85,12 +85,11 @@ impl Placer<'_> {
         // stamps, and had not come before.
         let seen = if held.link == of_link.link { of_link.seen } else { Cut(0) };
         let (link, via, had) = (held.link, LinkId::LOCAL, Reading(0));
-        // Nor can its birth have been dropped here. What its sender had dropped by then was exchanged, and is below our horizon
-        // by now.
-        let (births, left_out) = (self.arrival.horizon, self.arrival.horizon);
+        // Nor can its birth have been dropped here; but what it refers to may have come without one since.
+        let left_out = self.arrival.horizon;
         // It may have waited through a return to a backup, and its sender have changed its mind: it is told.
         let dropped = Horizon::NONE;
-        Arrival { link, via, had, seen, births, left_out, dropped, ..of_link }
+        Arrival { link, via, had, seen, births: self.arrival.births, left_out, dropped, ..of_link }
     }
 
     /// Counts what was held just now and needs nobody here.
