@@ -1,8 +1,9 @@
 //! What events do to a world.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use packhorse::Ran;
@@ -137,14 +138,28 @@ fn crash(world: &mut World, at: At, dice: &mut Dice) {
     let ran = world.run(at, words);
     machinery::nothing_between();
     let dead = world.nodes[at.0].died;
-    if dice.percent(if dead { 60 } else { 15 }) {
+    let is_done = !dead && [0, 3].contains(&ran.exit);
+    let kept = if is_done { promised(&world.nodes[at.0]) } else { BTreeMap::new() };
+    if dice.percent(if dead { 60 } else { 40 }) {
         power_cut(world, at, dice);
+    }
+    let after = promised(&world.nodes[at.0]);
+    if let Some((lost, _)) = kept.into_iter().find(|(path, content)| after.get(path) != Some(content)) {
+        world.fail("durable", &format!("{words:?} was over, and yet the power took {}", lost.display()));
     }
     if dead {
         return world.see(at);
     }
     let ends: &[u8] = &[0, 1, 2, 3, 4];
     end(world, at, words, &ran, ends);
+}
+
+/// What is in a node's files that it keeps for others, or cannot do without.
+fn promised(node: &Node) -> BTreeMap<PathBuf, Vec<u8>> {
+    let (home, folders) = (node.home(), ["outbox", "inbox", "quarantine"]);
+    let spooled = folders.iter().flat_map(|folder| files(&home.join(folder)));
+    let kept = spooled.chain(["identity", "packhorse.toml"].map(|name| home.join(name)));
+    kept.map(|path| (path.clone(), fs::read(path).expect("a file of the node's"))).collect()
 }
 
 fn power_cut(world: &mut World, at: At, dice: &mut Dice) {

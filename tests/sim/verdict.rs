@@ -41,6 +41,10 @@ pub fn judge(world: &mut World, seed: u64) {
     are_last_words(world, &pictures[0]);
     are_silent(world);
     is_nothing_echoed(world);
+    // Not always: it takes as long as a whole story.
+    if seed.is_multiple_of(4) {
+        is_last_word_missed(world);
+    }
 }
 
 fn come_to_rest(world: &mut World) {
@@ -208,6 +212,23 @@ fn is_nothing_echoed(world: &mut World) {
             }
         }
     }
+}
+
+/// A bundle that is lost is missed although nothing more is said.
+fn is_last_word_missed(world: &mut World) {
+    come_to_rest(world);
+    let remote = world.all().find_map(|at| Some((at, world.nodes[at.0].hub?)));
+    let (at, hub) = remote.expect("a remote");
+    let picture = look(&world.nodes[at.0]);
+    let Some((uid, _)) = picture.iter().find(|(_, record)| record.table == "companies") else { return };
+    say(world, at, uid, "name");
+    sync(world, at);
+    let ways = format!("{}.{}.", world.nodes[at.0].name, world.nodes[hub.0].name);
+    world.tell("the last bundle is lost".to_owned());
+    world.relay.lose(&ways);
+    come_to_rest(world);
+    let pictures: Vec<Picture> = world.nodes.iter().map(look).collect();
+    are_equal(world, &pictures);
 }
 
 fn say(world: &mut World, at: At, uid: &Uid, column: &str) {
