@@ -15,7 +15,6 @@ use super::container::{FRAME_MAGIC, SEAL_HEAD};
 use super::manifest::{MANIFEST, Manifest, MemberEntry};
 use super::name::ShortDigest;
 use super::{BundleError, Limits, limits, tape};
-use crate::seam::{Saboteur, is_at_work};
 
 /// How much is decompressed and digested at a time.
 const CHUNK: usize = 64 << 10;
@@ -94,7 +93,7 @@ impl<R: Read> BundleReader<R> {
         })?;
         self.frame.expect_header(&entry.name, entry.length)?;
         let digest = self.frame.copy(&entry, to)?;
-        if digest.as_bytes() != &entry.digest.0 && !is_at_work(Saboteur::TrustSize) {
+        if digest.as_bytes() != &entry.digest.0 {
             return Err(BundleError::Damaged { member: entry.name });
         }
         self.frame.expect_zeros(tape::padding(entry.length), &entry.name)

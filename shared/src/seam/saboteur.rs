@@ -98,8 +98,6 @@ saboteurs! {
     DoNotWaitForDisk = "do-not-wait-for-disk",
     /// The removal of a rollback journal is not waited for, as SQLite has it by default.
     TrustDefault = "trust-default",
-    /// A file of the right size counts as whole.
-    TrustSize = "trust-size",
 }
 
 impl fmt::Display for Saboteur {
