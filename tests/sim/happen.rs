@@ -1,17 +1,16 @@
 //! What events do to a world.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
 use std::rc::Rc;
 
 use packhorse::Ran;
 use packhorse_transport::faulty::Fault;
-use simulated_machine::fate::{self, End, Fate};
 
 use crate::application::{self, Pen, Picture};
 use crate::cast;
+use crate::crash::crash;
 use crate::dice::Dice;
 use crate::event::{Event, Kind};
 use crate::ids::{At, Uid};
@@ -21,7 +20,8 @@ use crate::shares::Share;
 use crate::tally;
 use crate::world::World;
 
-const COMMANDS: [&[&str]; 6] = [&["sync"], &["sync"], &["sync"], &["transfer"], &["apply"], &["bundle", "--now"]];
+/// What is run, the frequent one more than once.
+pub const COMMANDS: [&[&str]; 6] = [&["sync"], &["sync"], &["sync"], &["transfer"], &["apply"], &["bundle", "--now"]];
 
 /// Lets an event happen.
 pub fn happen(world: &mut World, event: &Event) {
@@ -85,7 +85,7 @@ pub fn run(world: &mut World, at: At, words: &[&str], ends: &[u8]) {
 }
 
 /// What must be so of the end of a run, and of what it left.
-fn end(world: &mut World, at: At, words: &[&str], ran: &Ran, ends: &[u8]) {
+pub fn end(world: &mut World, at: At, words: &[&str], ran: &Ran, ends: &[u8]) {
     if !ends.contains(&ran.exit) && !waits_for_receiver(ran) {
         world.fail("exit", &format!("{words:?} ended with {}: {}{}", ran.exit, ran.out, ran.err));
     }
@@ -98,75 +98,6 @@ fn end(world: &mut World, at: At, words: &[&str], ran: &Ran, ends: &[u8]) {
 /// A bundle that was damaged on the relay before its sender knew that it had arrived stays until its receiver has seen it.
 pub fn waits_for_receiver(ran: &Ran) -> bool {
     ran.exit == 1 && ran.err.contains("hint: wait: the receiver clears it away")
-}
-
-/// A run that is killed at the n-th durable step, if it has so many.
-pub fn killed(world: &mut World, at: At, words: &[&str], steps: u64) {
-    machinery::befall(steps, End::Kill);
-    let ran = world.run(at, words);
-    machinery::nothing_between();
-    if world.nodes[at.0].died {
-        return world.see(at);
-    }
-    end(world, at, words, &ran, &[0, 3]);
-}
-
-/// A run that is killed, or whose disk fails; or the power goes.
-fn crash(world: &mut World, at: At, dice: &mut Dice) {
-    let words = dice.pick(&COMMANDS).expect("commands");
-    let most = world.nodes[at.0].calls.max(40) + 20;
-    let ends = [
-        End::Kill,
-        End::Kill,
-        End::Kill,
-        End::Once(fate::Fault::Full),
-        End::Once(fate::Fault::Broken),
-        End::FromThenOn(fate::Fault::Full),
-        End::FromThenOn(fate::Fault::Broken),
-    ];
-    let end_of = dice.pick(&ends).expect("ends");
-    if dice.percent(50) {
-        // Of all calls few are durable steps, and these are where a rule of ours is between two of the system's.
-        let steps = 1 + dice.below(25);
-        machinery::befall(steps, end_of);
-        world.tell(format!("  {end_of:?} at step {steps}"));
-    } else {
-        let planned = Fate { at: 1 + dice.below(most), end: end_of };
-        fate::plan(Some(planned));
-        world.tell(format!("  {planned:?}"));
-    }
-    let ran = world.run(at, words);
-    machinery::nothing_between();
-    let dead = world.nodes[at.0].died;
-    let is_done = !dead && [0, 3].contains(&ran.exit);
-    let kept = if is_done { promised(&world.nodes[at.0]) } else { BTreeMap::new() };
-    if dice.percent(if dead { 60 } else { 40 }) {
-        power_cut(world, at, dice);
-    }
-    let after = promised(&world.nodes[at.0]);
-    if let Some((lost, _)) = kept.into_iter().find(|(path, content)| after.get(path) != Some(content)) {
-        world.fail("durable", &format!("{words:?} was over, and yet the power took {}", lost.display()));
-    }
-    if dead {
-        return world.see(at);
-    }
-    let ends: &[u8] = &[0, 1, 2, 3, 4];
-    end(world, at, words, &ran, ends);
-}
-
-/// What is in a node's files that it keeps for others, or cannot do without.
-fn promised(node: &Node) -> BTreeMap<PathBuf, Vec<u8>> {
-    let (home, folders) = (node.home(), ["outbox", "inbox", "quarantine"]);
-    let spooled = folders.iter().flat_map(|folder| files(&home.join(folder)));
-    let kept = spooled.chain(["identity", "packhorse.toml"].map(|name| home.join(name)));
-    kept.map(|path| (path.clone(), fs::read(path).expect("a file of the node's"))).collect()
-}
-
-fn power_cut(world: &mut World, at: At, dice: &mut Dice) {
-    let folder = world.nodes[at.0].folder.clone();
-    let lost = simulated_machine::power_cut(&[&folder], dice.throw());
-    tally::power_cut();
-    world.tell(format!("  the power goes: {lost:?}"));
 }
 
 /// What an application did in the middle of a run.

@@ -3,6 +3,7 @@
 
 mod application;
 mod cast;
+mod crash;
 #[path = "../mirror/dice.rs"]
 mod dice;
 mod event;

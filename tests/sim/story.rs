@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::crash;
 use crate::event::Climate;
 use crate::happen;
 use crate::ids::At;
@@ -86,7 +87,7 @@ fn did(world: &mut World, at: At, time: u64, what: &str) {
         Some(command) => {
             let words: Vec<&str> = command.split(' ').collect();
             match killed_at.parse() {
-                Ok(steps) => happen::killed(world, at, &words, steps),
+                Ok(steps) => crash::killed(world, at, &words, steps),
                 Err(_) => happen::run(world, at, &words, &[0, 3]),
             }
         }
