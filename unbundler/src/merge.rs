@@ -264,7 +264,7 @@ pub fn gather(
         };
         if later {
             let mark = Some(arrival.mark(field.stamp));
-            remains.set(RemainsField { column: id, mark, value: field.value.clone() });
+            remains.set(RemainsField { column: id, mark, value: field.value.clone(), meant: field.refers_to });
         }
     }
     if change.dead > remains.dead.map(|mark| mark.stamp) {

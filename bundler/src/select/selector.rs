@@ -196,9 +196,10 @@ impl<'a> Selector<'a> {
             let Some(column) = position.or(is_existence.then_some(0)) else { continue };
             let left = |at: usize| self.table.shape.columns.get(at).and_then(|column| remains.get(column.id));
             let at_time = ended.or(remains.withdrawn.then(|| mark.stamp.latest_birth()));
-            let refers_to = self.referred_birth(column, &field.value, at_time, &|named| {
+            let by_time = self.referred_birth(column, &field.value, at_time, &|named| {
                 Ok(left(named).map(|left| left.value.clone()))
             })?;
+            let refers_to = field.meant.or(by_time);
             fields.push(FieldChange { column, value: field.value.clone(), stamp: mark.stamp, refers_to });
         }
         fields.sort_by_key(|field| field.column);

@@ -19,6 +19,16 @@ pub struct RemainsField {
     pub mark: Option<Mark>,
     /// Its value.
     pub value: Value,
+    /// The birth of the record that its value refers to, where that was known when this was kept: the number may be another's by
+    /// now, or by the time at which it was written.
+    pub meant: Option<Stamp>,
+}
+
+impl RemainsField {
+    /// One of which is not known by birth whom it refers to.
+    pub fn new(column: ColumnId, mark: Option<Mark>, value: Value) -> Self {
+        Self { column, mark, value, meant: None }
+    }
 }
 
 /// What is left of a record, or has come of it so far.
@@ -36,6 +46,8 @@ pub struct Remains {
 
 /// The first byte of the packed form says of a withdrawn record so, beside whether there is a tombstone.
 pub(crate) const WITHDRAWN: u8 = 2;
+/// The first byte of a field's mark says so where it is known by birth whom the field refers to.
+const MEANT: u8 = 2;
 
 impl Remains {
     /// A tombstone without values.
@@ -78,7 +90,8 @@ impl Remains {
     }
 
     /// The packed form: for the tombstone and for each field's mark a byte that says whether it is there (the first one also
-    /// whether the record was withdrawn); fields as (column, mark, value) to the end.
+    /// whether the record was withdrawn, the others whether a birth follows); fields as (column, mark, value, birth that is
+    /// meant, as a mark) to the end.
     pub fn pack(&self, roster: &Roster) -> Result<Vec<u8>, DamagedMarks> {
         let mut bytes = Vec::new();
         pack_optional(&mut bytes, self.dead, roster)?;
@@ -87,8 +100,13 @@ impl Remains {
         }
         for field in &self.fields {
             varint::put(&mut bytes, u64::from(field.column.0));
+            let flag = bytes.len();
             pack_optional(&mut bytes, field.mark, roster)?;
             values::put(&mut bytes, &field.value);
+            if let Some(stamp) = field.meant {
+                bytes.get_mut(flag).into_iter().for_each(|flag| *flag |= MEANT);
+                pack_mark(&mut bytes, Mark { stamp, cut: Cut(0), via: LinkId::LOCAL }, roster)?;
+            }
         }
         Ok(bytes)
     }
@@ -103,9 +121,11 @@ impl Remains {
             let column = varint::take(&mut from).and_then(|id| u32::try_from(id).ok()).map(ColumnId);
             let column = column.filter(|&column| fields.last().is_none_or(|last| last.column < column));
             let column = column.ok_or(DamagedMarks)?;
-            let mark = unpack_optional(&mut from, 0, roster)?;
+            let names_meant = from.first().is_some_and(|flag| flag & MEANT != 0);
+            let mark = unpack_optional(&mut from, MEANT, roster)?;
             let value = values::take(&mut from).ok_or(DamagedMarks)?;
-            fields.push(RemainsField { column, mark, value });
+            let meant = names_meant.then(|| unpack_mark(&mut from, roster)).transpose()?.map(|mark| mark.stamp);
+            fields.push(RemainsField { column, mark, value, meant });
         }
         Ok(Self { dead, fields, withdrawn })
     }
@@ -138,7 +158,7 @@ mod tests {
     }
 
     fn field(column: u32, reading: u64) -> RemainsField {
-        RemainsField { column: ColumnId(column), mark: Some(mark(reading)), value: Value::Integer(7) }
+        RemainsField::new(ColumnId(column), Some(mark(reading)), Value::Integer(7))
     }
 
     #[test]
@@ -156,8 +176,9 @@ mod tests {
     fn packed_remains_come_back_and_damage_is_an_error() {
         let roster = Roster::new(vec![NodeId(1)]);
         let mut remains = Remains::tombstone(mark(5));
-        remains.set(field(2, 6));
-        remains.set(RemainsField { column: ColumnId(0), mark: None, value: Value::Text(vec![0xff]) });
+        remains.set(RemainsField { meant: Some(mark(4).stamp), ..field(2, 6) });
+        remains.set(RemainsField::new(ColumnId(0), None, Value::Text(vec![0xff])));
+        remains.set(RemainsField { meant: Some(mark(3).stamp), ..RemainsField::new(ColumnId(3), None, Value::Null) });
         remains.withdrawn = true;
         let bytes = remains.pack(&roster).unwrap();
         assert_eq!(Remains::unpack(&bytes, &roster), Ok(remains.clone()));

@@ -102,7 +102,7 @@ fn a_record_without_a_birth_is_none_that_was_born_after_what_is_known_of_it() {
     assert!(arrival.is_same_left(&left(Remains::tombstone(mark(60))), &theirs));
     assert!(!arrival.is_same_left(&left(Remains::tombstone(mark(40))), &theirs));
     let mut remains = Remains::tombstone(mark(60));
-    remains.set(RemainsField { column: ColumnId(1), mark: Some(mark(40)), value: Value::Null });
+    remains.set(RemainsField::new(ColumnId(1), Some(mark(40)), Value::Null));
     assert!(!arrival.is_same_left(&left(remains), &theirs));
     let born = Present { birth: Some(at(50)), marks: Marks::of_all(mark(50)) };
     assert!(!arrival.is_same_standing(&born, &of(None, 60), &columns), "its sender has dropped nothing");

@@ -63,6 +63,23 @@ impl Placer<'_> {
         Ok(found)
     }
 
+    /// Whom what is kept of a standing record refers to is kept by birth: a number may be given again while it waits.
+    pub(super) fn name_meant(&mut self, table: &TableShape, key: &Key, left: &mut Remains) -> Result<()> {
+        let tables = self.transaction.tables();
+        for at in 0..table.columns.len() {
+            let Some(field) = table.columns.get(at).and_then(|column| left.get(column.id)).cloned() else { continue };
+            let Some(number) = table.columns.get(at).and_then(|column| table.number_in(&column.name, &field.value))
+            else {
+                continue;
+            };
+            let parent = self.parent(table, at, key, &|_| None)?;
+            let Some(parent) = parent.and_then(|name| tables.iter().find(|table| table.name == name)) else { continue };
+            let standing = self.transaction.find(parent, &Key(vec![Value::Integer(number)]))?;
+            left.set(RemainsField { meant: standing.and_then(|present| present.birth), ..field });
+        }
+        Ok(())
+    }
+
     /// All of it is told, so that the hub knows that it does not stand here.
     fn put_in_limbo(&mut self, table: &TableShape, key: &Key) -> Result<Placement> {
         let Some(mut present) = self.transaction.find(table, key)? else { return Ok(Placement::Placed) };
@@ -72,8 +89,9 @@ impl Placer<'_> {
         if table.columns.is_empty() {
             let stamp = present.marks.latest_stamp().or(present.birth).unwrap_or(self.arrival.horizon.stamp());
             let mark = Some(self.arrival.mark(stamp));
-            limbo.set(RemainsField { column: ColumnId::EXISTENCE, mark, value: Value::Null });
+            limbo.set(RemainsField::new(ColumnId::EXISTENCE, mark, Value::Null));
         }
+        self.name_meant(table, key, &mut limbo)?;
         self.note_for_remotes(&mut limbo, present.birth)?;
         let taken_off = self.transaction.take_off(table, key, present.birth, &limbo)?;
         self.placed.withdrawn += u64::from(taken_off == Placement::Placed);

@@ -93,7 +93,12 @@ impl Placer<'_> {
             let Some(shape) = table.columns.get(column) else { continue };
             let parent = tables.iter().find(|table| Some(&table.name) == shape.refers_to.as_ref());
             let (Some(parent), Some(number)) = (parent, table.number_in(&shape.name, &value)) else { continue };
-            let written = left.get(shape.id).and_then(|field| field.mark).map(|mark| mark.stamp);
+            let field = left.get(shape.id);
+            if let Some(now) = self.number_by_birth(parent, field.and_then(|field| field.meant))? {
+                fields.iter_mut().skip(at).take(1).for_each(|field| field.1 = value.renumbered(now));
+                continue;
+            }
+            let written = field.and_then(|field| field.mark).map(|mark| mark.stamp);
             if !self.is_younger(parent, number, written)? {
                 continue;
             }
@@ -110,6 +115,14 @@ impl Placer<'_> {
             }
         }
         Ok(Ok(fields))
+    }
+
+    /// The number of the record of a birth, if it stands.
+    fn number_by_birth(&mut self, table: &TableShape, birth: Option<Stamp>) -> Result<Option<i64>> {
+        let number = birth.map(|birth| self.transaction.number_of(table, birth)).transpose()?.flatten();
+        let Some(number) = number else { return Ok(None) };
+        let standing = self.transaction.find(table, &Key(vec![Value::Integer(number)]))?;
+        Ok(standing.filter(|present| present.birth == birth).map(|_| number))
     }
 
     /// The same with what is left of whom a change means, where its number was another's since. `marks`: of the record that

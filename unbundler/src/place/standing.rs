@@ -212,7 +212,7 @@ impl Placer<'_> {
 pub(super) fn remains_of(table: &TableShape, marks: &Marks, values: Vec<Value>) -> Remains {
     let mut remains = Remains::default();
     for (column, value) in table.columns.iter().zip(values) {
-        remains.set(RemainsField { column: column.id, mark: marks.get(column.id), value });
+        remains.set(RemainsField::new(column.id, marks.get(column.id), value));
     }
     remains
 }

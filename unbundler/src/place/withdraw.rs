@@ -55,6 +55,7 @@ impl Placer<'_> {
         }
         let values = self.transaction.values(table, &record.key)?;
         let mut limbo = self.limbo(table, &present.marks, values);
+        self.name_meant(table, &record.key, &mut limbo)?;
         self.note_for_remotes(&mut limbo, present.birth)?;
         match self.transaction.take_off(table, &record.key, present.birth, &limbo)? {
             Placement::Refused(reason) => self.hold(of, record, &reason),
@@ -79,8 +80,7 @@ impl Placer<'_> {
         let fields = table.columns.iter().map(|column| column.id).zip(values).chain(existence);
         for (column, value) in fields.filter(|_| !is_at_work(Saboteur::SkipLimbo)) {
             let mark = marks.get(column).filter(|mark| self.is_unheard(*mark));
-            mark.into_iter()
-                .for_each(|mark| limbo.set(RemainsField { column, mark: Some(mark), value: value.clone() }));
+            mark.into_iter().for_each(|mark| limbo.set(RemainsField::new(column, Some(mark), value.clone())));
         }
         limbo
     }
@@ -89,7 +89,7 @@ impl Placer<'_> {
     pub(super) fn note_for_remotes(&mut self, limbo: &mut Remains, birth: Option<Stamp>) -> Result<()> {
         if limbo.get(ColumnId::EXISTENCE).is_none() && self.transaction.has_remotes()? {
             let mark = self.arrival.mark(birth.unwrap_or(self.arrival.horizon.stamp()));
-            limbo.set(RemainsField { column: ColumnId::EXISTENCE, mark: Some(mark), value: Value::Null });
+            limbo.set(RemainsField::new(ColumnId::EXISTENCE, Some(mark), Value::Null));
         }
         Ok(())
     }

@@ -152,7 +152,7 @@ fn remains_of(death: &Death, known: Option<&Present>, last: Vec<(ColumnId, Value
             Some(at) => Some(stamper.mark(at)),
             None => known.and_then(|known| known.marks.get(column)),
         };
-        remains.set(RemainsField { column, mark, value });
+        remains.set(RemainsField::new(column, mark, value));
     }
     remains
 }
