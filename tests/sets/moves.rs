@@ -1,6 +1,7 @@
 //! Records that come into a set and leave it, with all that follows them.
 
 use super::{SALES, SCHEMA, each_has_its_own, hub, join, rest, sales};
+use crate::support::files;
 
 #[test]
 fn a_package_holds_what_the_set_does() {
@@ -233,4 +234,25 @@ fn what_is_held_of_a_remote_is_not_withdrawn_from_it_again_and_again() {
         scene.sql("hq", "SELECT name FROM contacts JOIN notes ON contact = contacts.id WHERE text = 'more of Ann'"),
         "Ann"
     );
+}
+
+#[test]
+fn a_member_that_is_deleted_at_two_places_dies_also_where_only_the_second_is_told() {
+    let scene = sales();
+    join(&scene, "anna", "sales", &["user=alice"]);
+    rest(&scene, &["hq", "alice", "anna"]);
+    scene.sql("hq", "DELETE FROM notes WHERE id = 100");
+    scene.sync("hq");
+    for lost in files(&scene.path("relay/alice/down")) {
+        std::fs::remove_file(lost).expect("it is lost");
+    }
+    std::thread::sleep(std::time::Duration::from_millis(5));
+    scene.sql("anna", "DELETE FROM notes WHERE id = 100");
+    scene.sync("anna");
+    scene.sql("hq", "UPDATE contacts SET name = 'Anne' WHERE id = 10");
+    for _ in 0..6 {
+        ["hq", "anna", "alice"].iter().for_each(|node| scene.sync(node));
+    }
+    assert_eq!(scene.sql("alice", "SELECT count(*) FROM notes"), "0");
+    each_has_its_own(&scene, &["alice", "bob"]);
 }

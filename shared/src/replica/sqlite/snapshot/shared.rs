@@ -254,10 +254,15 @@ impl SqliteSnapshot<'_> {
 /// How a record stands by itself: what it is to those who ask is told beside it.
 const SHOWN_BESIDE: Belonging = Belonging::Since(Cut(0));
 
-/// Whether what is left of a record is to be told: not of another one that has had the number since the member died.
+/// Whether what is left of a record is to be told: not of another one that has had the number since the member died. The member
+/// may have been deleted elsewhere once more; all of the other one came since.
 fn is_meant(belonging: Belonging, remains: &Remains) -> bool {
     match belonging {
-        Belonging::DiedAt(at) => remains.dead.is_none_or(|dead| dead.cut <= at),
+        Belonging::DiedAt(at) => {
+            let is_since = |cut: Cut| cut > at;
+            let mut fields = remains.fields.iter().map(|field| field.mark.map_or(Cut(0), |mark| mark.cut));
+            !remains.dead.is_some_and(|dead| is_since(dead.cut)) || remains.fields.is_empty() || !fields.all(is_since)
+        }
         Belonging::Since(_) | Belonging::LeftAt(_) => true,
     }
 }
