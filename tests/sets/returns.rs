@@ -26,6 +26,36 @@ fn a_company_that_could_not_be_withdrawn_yet_stays_if_it_comes_back() {
     assert_eq!(scene.sql("alice", "SELECT name FROM companies"), "A");
 }
 
+/// The hub drops the birth of a record that everybody has before its remotes do: it is withdrawn and comes back without one.
+#[test]
+fn a_company_stays_if_it_comes_back_when_only_the_hub_has_dropped_its_birth() {
+    let scene = sales();
+    let birth = |node: &str| scene.sql(node, "SELECT count(*) FROM _packhorse_m_companies WHERE k1 = 9");
+    scene.sql("hq", "INSERT INTO companies (id, name, manager) VALUES (9, 'young', 'alice')");
+    scene.sync("hq");
+    for turn in 0.. {
+        if birth("hq") == "0" {
+            break;
+        }
+        assert!(turn < 9, "it is not forgotten");
+        scene.sql("hq", &format!("UPDATE companies SET name = '{turn}' WHERE id IN (1, 2)"));
+        for node in ["bob", "alice", "hq"] {
+            scene.packhorse(node, &["sync"]).expect(0);
+        }
+    }
+    assert_eq!(birth("alice"), "1");
+    scene.sql("alice", "INSERT INTO contacts (company, name) VALUES (9, 'Eve')");
+    scene.sql("hq", "UPDATE companies SET manager = 'bob' WHERE id = 9");
+    scene.sync("hq");
+    scene.packhorse("alice", &["transfer"]).expect(0);
+    scene.packhorse("alice", &["apply"]).expect(0);
+    assert_eq!(scene.sql("alice", "SELECT count(*) FROM _packhorse_held"), "1");
+    scene.sql("hq", "UPDATE companies SET manager = 'alice' WHERE id = 9");
+    rest(&scene, &["hq", "bob", "alice"]);
+    each_has_its_own(&scene, &["alice", "bob"]);
+    assert_eq!(scene.sql("alice", "SELECT count(*) FROM _packhorse_held"), "0");
+}
+
 #[test]
 fn a_record_taken_back_whole_while_it_was_being_withdrawn_is_there() {
     let scene = hub(

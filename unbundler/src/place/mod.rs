@@ -153,8 +153,8 @@ pub fn place(
     let mut placer = Placer::new(transaction, arrival, now, quiet)?;
     let within = placer.within(bundle)?;
     let bundle = within.as_deref().unwrap_or(bundle);
-    placer.keep_what_comes_in(bundle)?;
     let named = placer.with_births(bundle)?;
+    placer.keep_what_comes_in(bundle)?;
     placer.changes(named.as_deref().unwrap_or(bundle))?;
     placer.hear_lost_unions(bundle)?;
     let mut placed = placer.retry_held(&|_| true)?;

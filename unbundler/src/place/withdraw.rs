@@ -146,14 +146,20 @@ impl Placer<'_> {
             return Ok(());
         }
         let coming: Vec<&TableChanges> = coming.collect();
-        let (link, all) = (self.arrival.link, self.transaction.held()?.into_iter());
+        let (link, tables, all) = (self.arrival.link, self.transaction.tables(), self.transaction.held()?.into_iter());
         for held in all.filter(|held| held.link == link && held.change.passage == Passage::Withdrawn) {
-            let comes = |record: &RecordChange| coming.iter().any(|changes| comes_in(changes, &held.change, record));
-            if held.change.records.iter().all(comes) {
+            let Some(table) = tables.iter().find(|table| table.name == held.change.table) else { continue };
+            if held.change.records.iter().all(|record| self.comes_in(&coming, table, record)) {
                 self.transaction.release(held.id)?;
             }
         }
         Ok(())
+    }
+
+    /// Whether the record of a withdrawal is among those that come in: the same one, not another under its number.
+    fn comes_in(&self, coming: &[&TableChanges], table: &TableShape, held: &RecordChange) -> bool {
+        let mut of_table = coming.iter().filter(|changes| changes.table == table.name);
+        of_table.any(|changes| changes.records.iter().any(|record| self.is_held_of(table, held, record)))
     }
 
     /// What waited of the record waits no more; what waits of another one under its number does.
@@ -163,26 +169,21 @@ impl Placer<'_> {
             return Ok(());
         }
         let (link, mut of_it) = (self.arrival.link, self.transaction.held()?);
-        let may_have_dropped = |birth: Stamp| record.birth.is_none() && self.arrival.left_out.covers(birth);
-        let is_it = |held: &RecordChange| {
-            let is_same = held.birth == record.birth || held.birth.is_some_and(may_have_dropped);
-            held.key == record.key && is_same && !self.is_named(table, held.birth, record)
-        };
         of_it.retain(|held| held.link == link && held.change.table == table.name);
-        of_it.retain(|held| held.change.records.iter().all(is_it));
+        of_it.retain(|held| held.change.records.iter().all(|held| self.is_held_of(table, held, record)));
         for held in of_it {
             self.transaction.release(held.id)?;
         }
         self.held = None;
         Ok(())
     }
-}
 
-/// Whether the record of a withdrawal is among those that come in: the same one, not another under its number.
-fn comes_in(coming: &TableChanges, held: &TableChanges, record: &RecordChange) -> bool {
-    let is_it = |comes: &RecordChange| match record.birth {
-        Some(birth) => comes.birth == Some(birth),
-        None => comes.birth.is_none() && comes.key == record.key,
-    };
-    coming.table == held.table && coming.records.iter().any(is_it)
+    /// Whether what is held is of the record that its sender speaks of now. What waits knows its birth for good; the sender may
+    /// have dropped it since.
+    fn is_held_of(&self, table: &TableShape, held: &RecordChange, now: &RecordChange) -> bool {
+        let (Some(birth), None) = (held.birth, now.birth) else {
+            return held.birth == now.birth && (held.birth.is_some() || held.key == now.key);
+        };
+        held.key == now.key && self.arrival.left_out.covers(birth) && !self.named.has(table, birth)
+    }
 }
