@@ -299,3 +299,28 @@ fn who_is_known_by_its_birth_is_not_the_old_one_that_is_kept_under_its_number() 
         assert_eq!(told, "one|of the one\nremade|of the remade", "{node}");
     }
 }
+
+/// What is left of a record that was deleted keeps the number of another which gets a new one before the first comes back.
+#[test]
+fn what_is_left_of_a_record_refers_to_whom_it_meant_under_the_number_of_today() {
+    for also_moved in [false, true] {
+        let scene = three(
+            "CREATE TABLE p (id INTEGER PRIMARY KEY, n TEXT);
+            CREATE TABLE c (id INTEGER PRIMARY KEY, p INTEGER REFERENCES p(id), n TEXT); INSERT INTO p VALUES (1, 'hub')",
+            "",
+        );
+        scene.sql("alice", "INSERT INTO p (n) VALUES ('one'), ('two')");
+        scene.sql("alice", "INSERT INTO c (p, n) SELECT id, 'child' FROM p WHERE n = 'one'");
+        sync(&scene, &["alice", "hq"]);
+        if also_moved {
+            scene.sql("alice", "UPDATE c SET p = (SELECT id FROM p WHERE n = 'two')");
+        }
+        scene.sql("alice", "DELETE FROM c");
+        assert_eq!(scene.packhorse("alice", &["bundle", "--now"]).code, 0);
+        sleep(Duration::from_millis(5));
+        scene.sql("hq", "UPDATE c SET n = 'edited later'");
+        equal(&scene, &["p", "c"]);
+        let meant = scene.sql("alice", "SELECT p.n, c.n FROM c JOIN p ON p.id = c.p");
+        assert_eq!(meant, if also_moved { "two|edited later" } else { "one|edited later" });
+    }
+}

@@ -109,7 +109,7 @@ impl Placer<'_> {
         let mut remains = known.clone().filter(|_| !outlived).unwrap_or_default();
         let column = |field: &FieldChange| column_of(table, of, field).map(Column::id);
         let comes_back = record.whole && self.arrival.authority() == Authority::Sender;
-        if comes_back && remains.withdrawn {
+        if comes_back {
             // The hub says the same in the numbers of now.
             let told: Vec<_> = record.fields.iter().map(|field| (column(field), field.stamp)).collect();
             let is_told = |field: &RemainsField| field.mark.map(|mark| (Some(field.column), mark.stamp));

@@ -171,6 +171,7 @@ impl Placer<'_> {
         }
         let values = self.transaction.values(table, &record.key)?;
         let mut remains = remains_of(table, &present.marks, values);
+        self.name_meant(table, &record.key, &mut remains)?;
         merge::gather(&mut remains, record, |field| column_of(table, of, field).map(Column::id), &self.arrival);
         remains.dead = Some(self.mark(dead));
         if let Placement::Refused(reason) = self.transaction.delete(table, &record.key)? {

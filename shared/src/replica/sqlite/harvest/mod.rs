@@ -9,6 +9,7 @@ mod coalesce;
 mod fold;
 mod late;
 mod late_keys;
+mod meant;
 mod read;
 mod reborn;
 
@@ -182,7 +183,10 @@ impl Run<'_> {
             let last = last_values(&transaction, self.catalogue, (entry, births), &work.edits)?;
             bytes += last.iter().map(|(_, value)| value.size()).sum::<u64>();
             let known = Known { present: known, is_buried, births };
-            let folded = fold(&entry.shape, known, &work.edits, last, &mut self.stamper);
+            let mut folded = fold(&entry.shape, known, &work.edits, last, &mut self.stamper);
+            if let Some((_, left)) = &mut folded.bury {
+                meant::name(&transaction, self.catalogue, entry, left, &roster)?;
+            }
             self.harvested.records += u64::from(folded.bury.is_some() || folded.marks != MarksChange::Keep);
             let is_second = had_another.is_some() || folded.bury.is_some();
             if let Some(born) = work.edits.born.filter(|_| is_second && entry.shape.key_kind == KeyKind::Assigned) {

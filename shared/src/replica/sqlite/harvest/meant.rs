@@ -1,0 +1,34 @@
+//! Whom what is left of a deleted record refers to.
+//!
+//! It is kept by birth: while it waits, a number may be given to another, or its record get another number. Leaves to the merge
+//! what number that one has when the record comes back.
+
+use rusqlite::Connection;
+
+use super::super::bearing;
+use super::super::catalogue::{Catalogue, Entry};
+use super::super::fault::Outcome;
+use crate::marks::Roster;
+use crate::replica::{Remains, RemainsField};
+use crate::value::{Key, Value};
+
+/// Names the records that what is left of one referred to when it was deleted.
+pub(super) fn name(
+    connection: &Connection,
+    catalogue: &Catalogue,
+    entry: &Entry,
+    left: &mut Remains,
+    roster: &Roster,
+) -> Outcome<()> {
+    let at = left.dead.map(|mark| mark.stamp);
+    for column in &entry.shape.columns {
+        let Some(field) = left.get(column.id).cloned() else { continue };
+        let Some(number) = entry.shape.number_in(&column.name, &field.value) else { continue };
+        let by_pair = column.pair.as_ref().and_then(|pair| pair.table(&left.get(pair.column)?.value));
+        let parent = column.refers_to.as_deref().or(by_pair).and_then(|name| catalogue.named(name));
+        let Some(parent) = parent else { continue };
+        let meant = bearing::birth_of(connection, parent, &Key(vec![Value::Integer(number)]), at, roster)?;
+        left.set(RemainsField { meant, ..field });
+    }
+    Ok(())
+}
