@@ -40,11 +40,16 @@ fn cores() -> usize {
     thread::available_parallelism().map_or(2, usize::from)
 }
 
+/// How many stories are played at a time: some of them wait for a disk.
+fn players() -> usize {
+    cores() + cores().div_ceil(2)
+}
+
 /// Plays seeds on all cores until `next` gives no more; those that failed, and why.
 fn play_all(next: impl Fn() -> Option<u64> + Sync) -> Vec<(u64, String)> {
     let failed = Mutex::new(Vec::new());
     thread::scope(|scope| {
-        for _ in 0..cores() {
+        for _ in 0..players() {
             scope.spawn(|| {
                 while let Some(seed) = next() {
                     if let Err(why) = play::outcome(seed, None) {
@@ -84,7 +89,7 @@ fn stories_that_once_failed_end_well() {
     let next = AtomicUsize::new(0);
     let failed = Mutex::new(Vec::new());
     thread::scope(|scope| {
-        for _ in 0..cores() {
+        for _ in 0..players() {
             scope.spawn(|| {
                 while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
                     if let Err(why) = play::caught(|| story::play(file)) {

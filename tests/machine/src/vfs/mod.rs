@@ -25,6 +25,9 @@ static INSTALLED: Once = Once::new();
 /// Makes this the VFS of every connection that is opened from now on in this process.
 pub(crate) fn install() {
     INSTALLED.call_once(|| {
+        // The count of memory in use is one lock for all threads. It is refused, and does no harm, where SQLite is in use already.
+        // SAFETY: the option takes one int.
+        unsafe { ffi::sqlite3_config(ffi::SQLITE_CONFIG_MEMSTATUS, 0 as c_int) };
         // SAFETY: SQLite initialises itself in `find`, which returns a VFS that is never taken away. What is registered
         // lives for ever (it is leaked) and is complete before it is registered.
         let code = unsafe {
