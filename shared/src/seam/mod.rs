@@ -64,9 +64,12 @@ impl WallClock for OsClock {
 pub struct OsRandom;
 
 impl Random for OsRandom {
+    #[allow(
+        clippy::expect_used,
+        reason = "the system's source fails only where there is none at all; ids of less than full randomness are worse than \
+                  stopping"
+    )]
     fn next_u64(&self) -> u64 {
-        // The system's source fails only where there is none at all; ids of less than full randomness would be
-        // worse than stopping.
         getrandom::u64().expect("the system has a source of randomness")
     }
 }
