@@ -64,6 +64,16 @@ pub struct Parent {
 }
 
 impl TableShape {
+    /// The one of this name among some; names compare as SQLite compares them.
+    pub fn named<'t>(tables: &'t [Self], name: &str) -> Option<&'t Self> {
+        tables.iter().find(|table| table.name.eq_ignore_ascii_case(name))
+    }
+
+    /// The one of this id among some.
+    pub fn with_id(tables: &[Self], id: TableId) -> Option<&Self> {
+        tables.iter().find(|table| table.id == id)
+    }
+
     /// The position of a column in [`Self::columns`]; names compare as SQLite compares them.
     pub fn position(&self, column: &str) -> Option<usize> {
         self.columns.iter().position(|known| known.name.eq_ignore_ascii_case(column))

@@ -51,8 +51,7 @@ impl Placer<'_> {
     fn by_birth(&mut self, of: &TableChanges, record: &RecordChange) -> Result<RecordChange> {
         let tables = self.transaction.tables();
         let mut named = record.clone();
-        let table = tables.iter().find(|table| table.name.eq_ignore_ascii_case(&of.table));
-        let Some(table) = table else { return Ok(named) };
+        let Some(table) = TableShape::named(&tables, &of.table) else { return Ok(named) };
         if table.key_kind == KeyKind::Assigned && record.birth.is_none() {
             let standing = self.transaction.find(table, &record.key)?;
             named.birth = standing.filter(|present| self.is_meant(table, present, record)).and_then(|it| it.birth);
@@ -60,7 +59,7 @@ impl Placer<'_> {
         for (field, said) in named.fields.iter_mut().zip(&record.fields).filter(|(_, said)| said.refers_to.is_none()) {
             let Some(Column::Field(at, _)) = column_of(table, of, said) else { continue };
             let parent = self.parent(table, at, &record.key, &|at| value_said(table, of, record, at))?;
-            let parent = parent.and_then(|name| tables.iter().find(|table| table.name == name));
+            let parent = parent.and_then(|name| TableShape::named(&tables, name));
             let (Some(parent), Some(number)) = (parent, number_said(table, of, said)) else { continue };
             if !self.is_another(&parent.name, number, None)? {
                 let standing = self.transaction.find(parent, &Key(vec![Value::Integer(number)]))?;

@@ -104,7 +104,7 @@ impl Placer<'_> {
         each: &mut dyn FnMut(&mut Self, &TableShape, &RecordChange, Place) -> Result<()>,
     ) -> Result<()> {
         for (at, changes) in bundle.iter().enumerate() {
-            let table = tables.iter().find(|table| table.name.eq_ignore_ascii_case(&changes.table));
+            let table = TableShape::named(tables, &changes.table);
             let Some(table) = table.filter(|table| table.key_kind == KeyKind::Assigned) else { continue };
             let records = changes.records.iter().enumerate();
             for (number, record) in records.filter(|(_, record)| union_told(table, changes, record).is_none()) {
@@ -216,8 +216,7 @@ impl Placer<'_> {
     ) -> Result<Vec<(Place, Part, i64)>> {
         let mut references = Vec::new();
         for (at, changes) in bundle.iter().enumerate() {
-            let table = tables.iter().find(|table| table.name.eq_ignore_ascii_case(&changes.table));
-            let Some(table) = table else { continue };
+            let Some(table) = TableShape::named(tables, &changes.table) else { continue };
             for (number, record) in changes.records.iter().enumerate() {
                 let ours = numbers.get(&(at, number)).map(|ours| Key(vec![Value::Integer(*ours)]));
                 let mut key = ours.unwrap_or_else(|| record.key.clone());
@@ -228,7 +227,7 @@ impl Placer<'_> {
                     };
                     let referred = self.referred(table, (changes, record, &key), change, field)?;
                     let Some((part, parent)) = referred else { continue };
-                    let Some(parent) = tables.iter().find(|table| table.name == parent) else { continue };
+                    let Some(parent) = TableShape::named(tables, parent) else { continue };
                     let Some(ours) = self.known_number(parent, theirs, birth)? else { continue };
                     // A key was put right already if the change was held; its record may have moved since.
                     let said = part.of_key(&key).unwrap_or(&change.value);
@@ -276,7 +275,7 @@ impl Placer<'_> {
         let (Some(birth), Some(number)) = (field.refers_to, number_said(table, of, field)) else { return Ok(None) };
         let tables = self.transaction.tables();
         let referred = self.referred(table, (of, record, &record.key), field, at)?;
-        let parent = referred.and_then(|(_, parent)| tables.iter().find(|table| table.name == parent));
+        let parent = referred.and_then(|(_, parent)| TableShape::named(&tables, parent));
         let Some(parent) = parent else { return Ok(None) };
         let has_come = self.coming.contains(&(parent.id, birth)) || self.is_here(parent, number, birth)?;
         if has_come || self.may_have_dropped(parent, number, birth)? {

@@ -64,7 +64,7 @@ impl Placer<'_> {
         let (child, tables) = (Child { item, present, values }, self.transaction.tables());
         let mut lets_go = Records::new();
         for foreign in &table.parents {
-            let Some(parent) = tables.iter().find(|table| table.name == foreign.table) else { continue };
+            let Some(parent) = TableShape::named(&tables, &foreign.table) else { continue };
             let Some(key) = child.referred(foreign, parent) else { return Ok(None) };
             let referred = (parent.id, key);
             if !doomed.contains(&referred) {

@@ -24,7 +24,7 @@ impl Placer<'_> {
     /// Takes off what was placed, with all that refers to it. Where the database refuses that it waits as any other does.
     pub(super) fn send_on(&mut self, missing: &Missing, undo: &Undo<'_>) -> Result<()> {
         let tables = self.transaction.tables();
-        let shape = |id: TableId| tables.iter().find(|table| table.id == id);
+        let shape = |id: TableId| TableShape::with_id(&tables, id);
         self.tell_remotes_again(missing, shape(missing.table))?;
         for (id, key) in self.with_descendants(undo.table, &undo.change.key)? {
             let Some(table) = shape(id) else { continue };
@@ -55,7 +55,7 @@ impl Placer<'_> {
         let (mut known, mut at) = (BTreeSet::from([found[0].clone()]), 0);
         while let Some((id, key)) = found.get(at).cloned() {
             at += 1;
-            let Some(table) = tables.iter().find(|table| table.id == id) else { continue };
+            let Some(table) = TableShape::with_id(&tables, id) else { continue };
             let children = self.transaction.living_children(table, &key)?;
             found.extend(children.into_iter().filter(|child| known.insert(child.clone())));
         }
@@ -73,7 +73,7 @@ impl Placer<'_> {
                 continue;
             };
             let parent = self.parent(table, at, key, &|_| None)?;
-            let Some(parent) = parent.and_then(|name| tables.iter().find(|table| table.name == name)) else { continue };
+            let Some(parent) = parent.and_then(|name| TableShape::named(&tables, name)) else { continue };
             let standing = self.transaction.find(parent, &Key(vec![Value::Integer(number)]))?;
             left.set(RemainsField { meant: standing.and_then(|present| present.birth), ..field });
         }

@@ -23,7 +23,7 @@ impl Placer<'_> {
         }
         let tables = self.transaction.tables();
         for changes in bundle {
-            let table = tables.iter().find(|table| table.name.eq_ignore_ascii_case(&changes.table));
+            let table = TableShape::named(&tables, &changes.table);
             let Some(table) = table.filter(|table| table.key_kind == KeyKind::Assigned) else { continue };
             for record in &changes.records {
                 let from = Residence { key: record.key.clone(), birth: record.birth };
@@ -52,7 +52,7 @@ impl Placer<'_> {
     /// before it lost them.
     pub(super) fn reserve_lost(&mut self, tables: &[TableShape], bundle: &[TableChanges]) {
         for changes in bundle {
-            let table = tables.iter().find(|table| table.name.eq_ignore_ascii_case(&changes.table));
+            let table = TableShape::named(tables, &changes.table);
             let Some(table) = table.filter(|table| table.key_kind == KeyKind::Assigned) else { continue };
             let unborn = changes.records.iter().filter(|record| record.birth.is_none());
             let numbers = unborn.filter_map(|record| number_of(&record.key));

@@ -35,7 +35,7 @@ impl Placer<'_> {
             let Some(parent) = self.parent(table, at, &record.key, &placed)? else { continue };
             let Some(number) = number_said(table, of, field) else { continue };
             if self.is_another(parent, number, field.refers_to)? {
-                let table = self.transaction.tables().iter().find(|table| table.name == parent).cloned();
+                let table = TableShape::named(&self.transaction.tables(), parent).cloned();
                 let meant = Meant::Born(field.refers_to);
                 self.displaced =
                     table.filter(|_| of.passage == Passage::Limbo).map(|table| Displaced { table, number, meant });
@@ -63,7 +63,7 @@ impl Placer<'_> {
 
     pub(super) fn is_another(&mut self, parent: &str, number: i64, birth: Option<Stamp>) -> Result<bool> {
         let tables = self.transaction.tables();
-        let Some(parent) = tables.iter().find(|table| table.name == parent) else { return Ok(false) };
+        let Some(parent) = TableShape::named(&tables, parent) else { return Ok(false) };
         let standing = self.transaction.find(parent, &Key(vec![Value::Integer(number)]))?;
         let is_apart = |ours: Stamp| birth.is_none() && self.named.sets_apart(parent, number, ours);
         let is_it = |present: Present| {

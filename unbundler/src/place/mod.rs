@@ -277,7 +277,7 @@ impl Placer<'_> {
         tables: &'t [TableShape],
         changes: &TableChanges,
     ) -> std::result::Result<&'t TableShape, String> {
-        let table = tables.iter().find(|table| table.name.eq_ignore_ascii_case(&changes.table));
+        let table = TableShape::named(tables, &changes.table);
         let table = table.ok_or_else(|| format!("table \"{}\" is not synced in this database", changes.table))?;
         let same =
             |a: &[String], b: &[String]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.eq_ignore_ascii_case(b));

@@ -44,7 +44,7 @@ impl Placer<'_> {
         };
         let mut sorted = Sorted { current: Vec::new(), redirected: Vec::new() };
         for changes in bundle {
-            let Some(table) = tables.iter().find(|table| table.name.eq_ignore_ascii_case(&changes.table)) else {
+            let Some(table) = TableShape::named(&tables, &changes.table) else {
                 sorted.current.push(changes.clone());
                 continue;
             };
@@ -102,7 +102,7 @@ impl Placer<'_> {
         let (mut births, mut has_moved) = (Vec::new(), false);
         for (name, parent, number, birth) in key_references(table, of, record) {
             births.push(birth);
-            let Some(parent) = tables.iter().find(|table| table.name == parent) else { continue };
+            let Some(parent) = TableShape::named(tables, parent) else { continue };
             let Some(to) = self.moved_to(parent, residence(number, birth), None)? else { continue };
             let at = table.keys.iter().position(|key| key == name);
             let part = at.and_then(|at| Some((*keys.get(at)?, moved.key.0.get_mut(at)?)));
@@ -131,7 +131,7 @@ impl Placer<'_> {
     ) -> Result<Option<(Value, Option<Stamp>)>> {
         let Some(Column::Field(at, _)) = column_of(table, of, field) else { return Ok(None) };
         let parent = self.parent(table, at, &record.key, &|at| value_said(table, of, record, at))?;
-        let Some(parent) = tables.iter().find(|table| Some(table.name.as_str()) == parent) else { return Ok(None) };
+        let Some(parent) = parent.and_then(|name| TableShape::named(tables, name)) else { return Ok(None) };
         let Some(number) = number_said(table, of, field) else { return Ok(None) };
         let Some(to) = self.moved_to(parent, residence(number, field.refers_to), None)? else { return Ok(None) };
         Ok(number_of(&to.key).map(|number| (field.value.renumbered(number), to.birth)))
@@ -208,8 +208,7 @@ impl Placer<'_> {
 fn coming(tables: &[TableShape], bundle: &[TableChanges]) -> BTreeSet<(TableId, Stamp)> {
     let mut births = BTreeSet::new();
     for changes in bundle.iter().filter(|changes| changes.passage != Passage::Withdrawn) {
-        let table = tables.iter().find(|table| table.name.eq_ignore_ascii_case(&changes.table));
-        let Some(table) = table else { continue };
+        let Some(table) = TableShape::named(tables, &changes.table) else { continue };
         let whole = changes.records.iter().filter(|record| record.whole).filter_map(|record| record.birth);
         births.extend(whole.map(|birth| (table.id, birth)));
     }

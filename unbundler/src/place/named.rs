@@ -26,8 +26,7 @@ impl Named {
     pub fn by(tables: &[TableShape], bundle: &[TableChanges]) -> Self {
         let mut named = Self::default();
         for changes in bundle {
-            let table = tables.iter().find(|table| table.name.eq_ignore_ascii_case(&changes.table));
-            let Some(table) = table else { continue };
+            let Some(table) = TableShape::named(tables, &changes.table) else { continue };
             for record in &changes.records {
                 named.births.extend(record.birth.map(|birth| (table.id, birth)));
                 let earliest = record.fields.iter().map(|field| field.stamp).chain(record.dead).min();

@@ -122,7 +122,7 @@ impl Placer<'_> {
         let tables = self.transaction.tables();
         let mut keep = false;
         for held in held.iter().filter(|held| waits(held)) {
-            let table = tables.iter().find(|table| table.name.eq_ignore_ascii_case(&held.change.table));
+            let table = TableShape::named(&tables, &held.change.table);
             match table {
                 Some(table) if self.keeps_numbers(table)? => keep = true,
                 _ => return Ok(false),
@@ -213,7 +213,7 @@ impl Placer<'_> {
         }
         let mut named = bundle.to_vec();
         for changes in &mut named {
-            let table = tables.iter().find(|table| table.name.eq_ignore_ascii_case(&changes.table));
+            let table = TableShape::named(&tables, &changes.table);
             if let Some(table) = table {
                 self.name(&tables, table, changes, &births)?;
             }
@@ -241,7 +241,7 @@ impl Placer<'_> {
             for (at, field) in record.fields.iter_mut().enumerate().filter(|(_, field)| field.refers_to.is_none()) {
                 let Some(number) = number_said(table, &before, field) else { continue };
                 let parent = self.refers(table, (&before, known), at)?;
-                let parent = tables.iter().find(|table| Some(table.name.as_str()) == parent);
+                let parent = parent.and_then(|name| TableShape::named(tables, name));
                 field.refers_to = parent.and_then(|parent| births.get(&(parent.id, number)).copied());
             }
         }
@@ -251,7 +251,7 @@ impl Placer<'_> {
 
 /// The table, number and birth of a held change of a record that is known by its birth.
 fn waits_under<'t>(tables: &'t [TableShape], held: &Held) -> Option<(&'t TableShape, i64, Stamp)> {
-    let table = tables.iter().find(|table| table.name.eq_ignore_ascii_case(&held.change.table))?;
+    let table = TableShape::named(tables, &held.change.table)?;
     let record = held.change.records.first()?;
     // One that is one with another waits for no number of its own.
     let record = Some(record).filter(|record| union_told(table, &held.change, record).is_none())?;

@@ -63,7 +63,7 @@ impl Placer<'_> {
     ) -> Result<BTreeSet<(TableId, i64)>> {
         let mut vacated = BTreeSet::new();
         for changes in bundle {
-            let table = tables.iter().find(|table| table.name.eq_ignore_ascii_case(&changes.table));
+            let table = TableShape::named(tables, &changes.table);
             let Some(table) = table.filter(|table| table.key_kind == KeyKind::Assigned) else { continue };
             let dead = changes.records.iter().filter(|record| is_dead(record));
             let dead: BTreeMap<&Key, &RecordChange> = dead.map(|record| (&record.key, record)).collect();
@@ -95,7 +95,7 @@ impl Placer<'_> {
         }
         for (at, number) in rekeyed {
             let Some(changes) = bundle.get(at) else { continue };
-            let table = tables.iter().find(|table| table.name.eq_ignore_ascii_case(&changes.table));
+            let table = TableShape::named(tables, &changes.table);
             let (Some(table), Some(record)) = (table, changes.records.get(number)) else { continue };
             if let Some(mut present) = self.transaction.find(table, &record.key)? {
                 merge::send_whole(&mut present.marks, &table.column_ids(), self.arrival.cut, self.arrival.horizon);

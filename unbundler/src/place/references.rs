@@ -156,7 +156,7 @@ impl Placer<'_> {
     /// Whether what is missing waits here itself.
     fn is_held(&mut self, missing: &Missing) -> Result<bool> {
         let tables = self.transaction.tables();
-        let Some(table) = tables.iter().find(|table| table.id == missing.table) else { return Ok(false) };
+        let Some(table) = TableShape::with_id(&tables, missing.table) else { return Ok(false) };
         Ok(self.held()?.contains_key(&(table.name.clone(), missing.key.clone())))
     }
 
@@ -209,7 +209,7 @@ impl Placer<'_> {
     /// Why a change waits for a record that was deleted here.
     pub(super) fn deleted(&self, missing: &Missing) -> String {
         let tables = self.transaction.tables();
-        let parent = tables.iter().find(|table| table.id == missing.table).map_or("", |table| table.name.as_str());
+        let parent = TableShape::with_id(&tables, missing.table).map_or("", |table| table.name.as_str());
         format!("it refers to {parent} {}, which was deleted here", missing.key)
     }
 
@@ -231,7 +231,7 @@ impl Placer<'_> {
     /// deleted unseen leaves none) another end has to.
     pub(super) fn bring_back(&mut self, parent: &Missing, child: &str) -> Result<Brought> {
         let tables = self.transaction.tables();
-        let Some(table) = tables.iter().find(|table| table.id == parent.table) else { return Ok(Brought::Unknown) };
+        let Some(table) = TableShape::with_id(&tables, parent.table) else { return Ok(Brought::Unknown) };
         if table.columns.iter().any(|column| parent.remains.get(column.id).is_none()) {
             return Ok(Brought::Unknown);
         }
@@ -272,7 +272,7 @@ impl Placer<'_> {
         let said = |at: usize| values.iter().find(|value| value.0 == at).map(|value| value.1.clone());
         for (at, value) in values {
             let parent = self.parent(table, *at, key, &said)?;
-            let parent = parent.and_then(|name| tables.iter().find(|table| table.name == name));
+            let parent = parent.and_then(|name| TableShape::named(&tables, name));
             let (Some(parent), Value::Integer(_)) = (parent, value) else { continue };
             let left = self.transaction.remains(parent, &Key(vec![value.clone()]))?;
             if left.iter().any(|left| left.remains.dead.is_some_and(|dead| dead.cut == self.arrival.cut)) {

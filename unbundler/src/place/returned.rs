@@ -91,7 +91,7 @@ impl Placer<'_> {
         for at in 0..fields.len() {
             let Some((column, value)) = fields.get(at).cloned() else { continue };
             let Some(shape) = table.columns.get(column) else { continue };
-            let parent = tables.iter().find(|table| Some(&table.name) == shape.refers_to.as_ref());
+            let parent = shape.refers_to.as_ref().and_then(|name| TableShape::named(&tables, name));
             let (Some(parent), Some(number)) = (parent, table.number_in(&shape.name, &value)) else { continue };
             let field = left.get(shape.id);
             if let Some(now) = self.number_by_birth(parent, field.and_then(|field| field.meant))? {
@@ -144,7 +144,7 @@ impl Placer<'_> {
                 references.into_iter().find(|(_, _, number, _)| number_of(&missing.key) == Some(*number))
             };
             let said = undo.change.fields.iter().find(by).map(|field| field.refers_to);
-            let Some(table) = tables.iter().find(|table| table.id == missing.table) else { continue };
+            let Some(table) = TableShape::with_id(&tables, missing.table) else { continue };
             let left = self.transaction.remains(table, &missing.key)?;
             let Some(birth) = said.or_else(|| Some(in_key()?.3)) else {
                 meant_then(missing, left, marks);
@@ -166,7 +166,7 @@ impl Placer<'_> {
     pub(super) fn meant_by_left(&mut self, mut missing: Vec<Missing>, marks: &Marks) -> Result<Vec<Missing>> {
         let tables = self.transaction.tables();
         for missing in &mut missing {
-            if let Some(table) = tables.iter().find(|table| table.id == missing.table) {
+            if let Some(table) = TableShape::with_id(&tables, missing.table) {
                 meant_then(missing, self.transaction.remains(table, &missing.key)?, marks);
             }
         }

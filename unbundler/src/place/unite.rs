@@ -23,7 +23,7 @@ impl Placer<'_> {
     /// Unites the records of a bundle with those that stand here under other births.
     pub(super) fn unite(&mut self, tables: &[TableShape], bundle: &[TableChanges]) -> Result<()> {
         for changes in bundle {
-            let table = tables.iter().find(|table| table.name.eq_ignore_ascii_case(&changes.table));
+            let table = TableShape::named(tables, &changes.table);
             let Some(table) = table.filter(|table| !table.identity.is_empty()) else { continue };
             for record in &changes.records {
                 if let Some(ours) = self.counterpart(tables, table, changes, record)? {
@@ -104,7 +104,7 @@ impl Placer<'_> {
         let Some(field) = field_of(table, of, record, column) else { return Ok(None) };
         let shape = table.columns.iter().find(|known| known.id == column);
         let parent = shape.and_then(|shape| shape.refers_to.as_deref());
-        let parent = parent.and_then(|name| tables.iter().find(|table| table.name == name));
+        let parent = parent.and_then(|name| TableShape::named(tables, name));
         let (Some(parent), Some(theirs)) = (parent, number_said(table, of, field)) else {
             return Ok(Some(field.value.clone()));
         };

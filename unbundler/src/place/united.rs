@@ -35,7 +35,7 @@ pub(super) fn union_told(table: &TableShape, of: &TableChanges, record: &RecordC
 pub(super) fn left_by_unions(tables: &[TableShape], bundle: &[TableChanges]) -> Vec<(TableId, i64)> {
     let mut numbers = Vec::new();
     for changes in bundle {
-        let table = tables.iter().find(|table| table.name.eq_ignore_ascii_case(&changes.table));
+        let table = TableShape::named(tables, &changes.table);
         let Some(table) = table.filter(|table| table.key_kind == KeyKind::Assigned) else { continue };
         let told = changes.records.iter().filter(|record| union_told(table, changes, record).is_some());
         numbers.extend(told.filter_map(|record| Some((table.id, number_of(&record.key)?))));
@@ -60,7 +60,7 @@ impl Placer<'_> {
     pub(super) fn hear_unions(&mut self, tables: &[TableShape], bundle: &[TableChanges]) -> Result<()> {
         let mut unknown = Unions::new();
         for changes in bundle.iter().filter(|changes| changes.columns.iter().any(|name| name == EXISTENCE)) {
-            let table = tables.iter().find(|table| table.name.eq_ignore_ascii_case(&changes.table));
+            let table = TableShape::named(tables, &changes.table);
             let Some(table) = table.filter(|table| table.key_kind == KeyKind::Assigned) else { continue };
             for record in &changes.records {
                 let Some(to) = union_told(table, changes, record) else { continue };
@@ -124,7 +124,7 @@ impl Placer<'_> {
                 continue;
             };
             let Some((part, parent)) = self.referred(table, (of, record, &record.key), &field, at)? else { continue };
-            let parent = tables.iter().find(|table| table.name == parent).map(|table| table.id);
+            let parent = TableShape::named(tables, parent).map(|table| table.id);
             let Some(to) = parent.zip(field.refers_to).and_then(|referred| unions.get(&referred)) else { continue };
             let number = to.key.0.first().cloned().unwrap_or(field.value);
             if let Part::Key(place) = part {

@@ -148,7 +148,7 @@ impl Placer<'_> {
         let coming: Vec<&TableChanges> = coming.collect();
         let (link, tables, all) = (self.arrival.link, self.transaction.tables(), self.transaction.held()?.into_iter());
         for held in all.filter(|held| held.link == link && held.change.passage == Passage::Withdrawn) {
-            let Some(table) = tables.iter().find(|table| table.name == held.change.table) else { continue };
+            let Some(table) = TableShape::named(&tables, &held.change.table) else { continue };
             if held.change.records.iter().all(|record| self.comes_in(&coming, table, record)) {
                 self.transaction.release(held.id)?;
             }

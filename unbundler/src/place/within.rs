@@ -30,7 +30,7 @@ impl Placer<'_> {
         }
         let (sharing, tables) = (self.sharing()?, self.transaction.tables());
         // A table that is not here is no matter of sets.
-        let here = |changes: &TableChanges| tables.iter().find(|table| table.name.eq_ignore_ascii_case(&changes.table));
+        let here = |changes: &TableChanges| TableShape::named(&tables, &changes.table);
         let is_within = |changes: &TableChanges| {
             let shared = |table: &TableShape| sharing.iter().find(|shared| shared.shape.id == table.id);
             here(changes).is_none_or(|table| shared(table).is_some_and(|shared| beyond(shared, changes).is_empty()))
@@ -109,7 +109,7 @@ impl Placer<'_> {
     pub(super) fn note_all_spoken_of(&mut self) -> Result<()> {
         let (tables, here) = (self.transaction.tables(), self.arrival.link);
         for SpokenOf { link, table, key, spoken } in std::mem::take(&mut self.spoken) {
-            let Some(table) = tables.iter().find(|shape| shape.id == table) else { continue };
+            let Some(table) = TableShape::with_id(&tables, table) else { continue };
             self.arrival.link = link;
             let noted = self.note_spoken(table, &key, spoken);
             self.arrival.link = here;
