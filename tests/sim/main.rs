@@ -120,6 +120,23 @@ fn soak() {
     assert!(unmet.is_empty() || seconds < 300, "these were never met: {unmet:?}");
 }
 
+/// Of each kind one that the first stories catch. All of them take minutes.
+#[test]
+fn a_few_saboteurs_are_caught() {
+    let few = [
+        (Saboteur::StampAnew, "last word"),
+        (Saboteur::ShareEverything, "secret"),
+        (Saboteur::ReuseSequence, "numbers"),
+        (Saboteur::IgnoreBirths, "mixed"),
+        (Saboteur::OrphanChildren, "references"),
+        (Saboteur::ForgetFolderSync, "durable"),
+    ];
+    for (saboteur, invariant) in few {
+        let caught = saboteurs::catch(saboteur, 0, 1).unwrap_or_else(|| panic!("{saboteur} is not caught"));
+        assert_eq!(caught.invariant, invariant, "{saboteur}: {}", caught.why);
+    }
+}
+
 /// Prints the table of `tests/README.md`: every saboteur, and the invariant that caught it.
 #[test]
 #[ignore = "up to a minute for each saboteur"]

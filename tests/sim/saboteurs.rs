@@ -38,7 +38,8 @@ pub fn catch(saboteur: Saboteur, first: u64, cores: usize) -> Option<Caught> {
                         let line = why.lines().next().unwrap_or_default().to_owned();
                         let invariant = line.split(':').next().unwrap_or_default().to_owned();
                         let found = Caught { invariant, seed, after: began.elapsed(), why: line };
-                        caught.lock().expect("nobody panics with it").get_or_insert(found);
+                        let mut caught = caught.lock().expect("nobody panics with it");
+                        *caught = caught.take().or(Some(found).filter(|found| found.after <= LIMIT));
                     }
                 }
             });

@@ -16,6 +16,12 @@ use crate::world::{Setting, World};
 const COMMANDS: [&str; 4] = ["sync", "transfer", "apply", "bundle --now"];
 /// Between a command and the durable step at which it is killed.
 const KILLED: &str = ", killed at step ";
+/// Between a command and how it ended; without it, it ended well.
+const ENDED: &str = " -> ";
+/// After what the application wrote in vain.
+const REFUSED: &str = " (refused)";
+/// Before how far a clock is off.
+const CLOCK: &str = "the clock of ";
 
 /// The files of all of them.
 pub fn files() -> Vec<PathBuf> {
@@ -32,7 +38,8 @@ pub fn play(file: &Path) {
     let mut lines = text.lines().filter(|line| !line.starts_with('#'));
     let cast = lines.next().and_then(|line| line.strip_prefix("cast ")?.parse().ok());
     let setting = Setting { cast: cast.expect("the number of a cast"), small_bundles: false, keeps_journal: false };
-    let mut world = World::with(0, setting, Climate::CALM);
+    let climate = Climate { clocks: text.contains(CLOCK), ..Climate::CALM };
+    let mut world = World::with(0, setting, climate);
     lines.for_each(|line| happen(&mut world, line));
     verdict::judge(&mut world, 0);
 }
@@ -49,7 +56,7 @@ fn said(world: &mut World, line: &str) -> Option<()> {
         world.relay.lose(rest);
     } else if line.starts_with("Terms ") {
         happen::change_terms(world);
-    } else if let Some(rest) = line.strip_prefix("the clock of ") {
+    } else if let Some(rest) = line.strip_prefix(CLOCK) {
         let (name, offset) = rest.strip_suffix(" ms")?.split_once(" is off by ")?;
         let at = node(world, name)?;
         world.nodes[at.0].offset = offset.parse().ok()?;
@@ -78,18 +85,20 @@ fn node(world: &World, name: &str) -> Option<At> {
 
 /// Writes, or runs a command: at the time at which it was told.
 fn did(world: &mut World, at: At, time: u64, what: &str) {
-    let (what, killed_at) = what.split_once(KILLED).unwrap_or((what, ""));
-    let command = COMMANDS.into_iter().find(|command| *command == what);
+    let (words, killed_at) = what.split_once(KILLED).unwrap_or((what, ""));
+    let (words, end) = words.split_once(ENDED).unwrap_or((words, ""));
+    let command = COMMANDS.into_iter().find(|command| *command == words);
     let takes = if command.is_some() { World::RUN } else { 0 };
     world.pass(time.saturating_sub(world.told_time() + takes));
-    match command {
-        None => world.write(at, what),
-        Some(command) => {
-            let words: Vec<&str> = command.split(' ').collect();
-            match killed_at.parse() {
-                Ok(steps) => crash::killed(world, at, &words, steps),
-                Err(_) => happen::run(world, at, &words, &[0, 3]),
-            }
-        }
+    let Some(command) = command else {
+        let (sql, is_refused) = what.strip_suffix(REFUSED).map_or((what, false), |sql| (sql, true));
+        assert_eq!(world.write(at, sql), !is_refused, "whether it could write this: {sql}");
+        return;
+    };
+    let words: Vec<&str> = command.split(' ').collect();
+    match (killed_at.parse(), end.parse()) {
+        (Ok(steps), _) => crash::killed(world, at, &words, steps),
+        (Err(_), Ok(end)) => happen::run(world, at, &words, &[end]),
+        (Err(_), Err(_)) => happen::run(world, at, &words, &[0, 3]),
     }
 }

@@ -207,8 +207,8 @@ impl World {
         self.write(at, &sql);
     }
 
-    /// An application writes this.
-    pub fn write(&mut self, At(at): At, sql: &str) {
+    /// An application writes this; false if its database refused it.
+    pub fn write(&mut self, At(at): At, sql: &str) -> bool {
         let node = &self.nodes[at];
         simulated_machine::clock::set(node.time(self.now).0);
         let connection = node.open();
@@ -219,6 +219,7 @@ impl World {
         let outcome = if done.is_ok() { "" } else { " (refused)" };
         self.tell(format!("{} at {}: {sql}{outcome}", self.nodes[at].name, self.told_time()));
         self.wrote(At(at), &before, &after);
+        done.is_ok()
     }
 
     /// The application of a node wrote.

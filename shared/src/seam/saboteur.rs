@@ -109,10 +109,10 @@ impl fmt::Display for Saboteur {
 #[cfg(debug_assertions)]
 std::thread_local!(static AT_WORK: std::cell::Cell<Option<Saboteur>> = const { std::cell::Cell::new(None) });
 
-/// Sets a saboteur to work on this thread, or none.
+/// Sets a saboteur to work on this thread, or none; tells which was.
 #[cfg(debug_assertions)]
-pub fn set_to_work(saboteur: Option<Saboteur>) {
-    AT_WORK.set(saboteur);
+pub fn set_to_work(saboteur: Option<Saboteur>) -> Option<Saboteur> {
+    AT_WORK.replace(saboteur)
 }
 
 /// Whether a saboteur is at work on this thread.

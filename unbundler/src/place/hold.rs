@@ -39,7 +39,10 @@ impl Placer<'_> {
             return Ok(());
         }
         let at = (of.table.clone(), record.key.clone());
-        if self.held()?.get(&at).is_none_or(|held| !held.iter().any(|held| held.change == alone)) {
+        // What is tried again is held as it was named then, whoever has come to stand since.
+        let as_it_is = TableShape::alone(of, record.clone());
+        let is_known = |held: &Waits| held.change == alone || held.change == as_it_is;
+        if self.held()?.get(&at).is_none_or(|held| !held.iter().any(is_known)) {
             self.transaction.hold(self.arrival.link, &alone, reason, self.now)?;
             self.held()?.entry(at).or_default().push(Waits { change: alone, reason: reason.to_owned() });
         }

@@ -158,7 +158,7 @@ impl Placer<'_> {
 
     /// Whether the record of a withdrawal is among those that come in: the same one, not another under its number.
     fn comes_in(&self, coming: &[&TableChanges], table: &TableShape, held: &RecordChange) -> bool {
-        let mut of_table = coming.iter().filter(|changes| changes.table == table.name);
+        let mut of_table = coming.iter().filter(|changes| changes.table.eq_ignore_ascii_case(&table.name));
         of_table.any(|changes| changes.records.iter().any(|record| self.is_held_of(table, held, record)))
     }
 
@@ -169,7 +169,7 @@ impl Placer<'_> {
             return Ok(());
         }
         let (link, mut of_it) = (self.arrival.link, self.transaction.held()?);
-        of_it.retain(|held| held.link == link && held.change.table == table.name);
+        of_it.retain(|held| held.link == link && held.change.table.eq_ignore_ascii_case(&table.name));
         of_it.retain(|held| held.change.records.iter().all(|held| self.is_held_of(table, held, record)));
         for held in of_it {
             self.transaction.release(held.id)?;
