@@ -40,12 +40,8 @@ impl Selector<'_> {
         named: &dyn Fn(usize) -> Result<Option<Value>>,
     ) -> Result<Option<Stamp>> {
         let Some(column) = self.table.shape.columns.get(at) else { return Ok(None) };
-        let Some(pair) = &column.pair else {
-            return self.birth_in(column.refers_to.as_deref(), &column.name, value, at_time);
-        };
-        let by = self.table.shape.columns.iter().position(|column| column.id == pair.column);
-        let kind = by.map(named).transpose()?.flatten();
-        self.birth_in(kind.as_ref().and_then(|kind| pair.table(kind)), &column.name, value, at_time)
+        let kind = self.table.shape.names_parent(at).map(named).transpose()?.flatten();
+        self.birth_in(column.parent(|_| kind), &column.name, value, at_time)
     }
 
     /// The birth of the record of a table that a column's value refers to, or referred to at a time.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::Pair;
 use crate::id::{ColumnId, TableId};
-use crate::value::Key;
+use crate::value::{Key, Value};
 
 /// What a table's key means (DESIGN section 6, identity).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +54,16 @@ pub struct ColumnShape {
     pub pair: Option<Pair>,
 }
 
+impl ColumnShape {
+    /// The table whose number its value is: always the same, or the one that another column's value names, which is asked for.
+    pub fn parent(&self, named: impl FnOnce(ColumnId) -> Option<Value>) -> Option<&str> {
+        match &self.pair {
+            None => self.refers_to.as_deref(),
+            Some(pair) => pair.table(&named(pair.column)?),
+        }
+    }
+}
+
 /// A declared foreign key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parent {
@@ -77,6 +87,12 @@ impl TableShape {
     /// The position of a column in [`Self::columns`]; names compare as SQLite compares them.
     pub fn position(&self, column: &str) -> Option<usize> {
         self.columns.iter().position(|known| known.name.eq_ignore_ascii_case(column))
+    }
+
+    /// The position of the column that names the table whose number another one holds, by that one's; None if none does.
+    pub fn names_parent(&self, of: usize) -> Option<usize> {
+        let by = self.columns.get(of)?.pair.as_ref()?.column;
+        self.columns.iter().position(|column| column.id == by)
     }
 
     /// Whether its keys bear numbers of other tables' records: then a key is another record's once such a number is.

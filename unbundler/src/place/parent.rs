@@ -21,13 +21,11 @@ impl Placer<'_> {
         said: &dyn Fn(usize) -> Option<Value>,
     ) -> Result<Option<&'t str>> {
         let Some(column) = table.columns.get(at) else { return Ok(None) };
-        let Some(pair) = &column.pair else { return Ok(column.refers_to.as_deref()) };
-        let Some(by) = table.columns.iter().position(|column| column.id == pair.column) else { return Ok(None) };
-        let named = match said(by) {
-            Some(named) => Some(named),
-            None => self.value_here(table, key, by)?,
+        let named = match table.names_parent(at) {
+            Some(by) => said(by).map_or_else(|| self.value_here(table, key, by), |named| Ok(Some(named)))?,
+            None => None,
         };
-        Ok(named.and_then(|named| pair.table(&named)))
+        Ok(column.parent(|_| named))
     }
 
     fn value_here(&mut self, table: &TableShape, key: &Key, at: usize) -> Result<Option<Value>> {

@@ -64,8 +64,7 @@ impl Placer<'_> {
             let foreign = table.parents.iter().map(|parent| &parent.columns);
             let with = foreign.filter(|parts| parts.iter().any(|(here, _)| here.eq_ignore_ascii_case(&column.name)));
             along.extend(with.flatten().filter_map(|(here, _)| table.position(here)));
-            let by = column.pair.as_ref().map(|pair| pair.column);
-            along.extend(table.columns.iter().position(|column| Some(column.id) == by));
+            along.extend(table.names_parent(*at));
         }
         Ok(&waiting | &along)
     }

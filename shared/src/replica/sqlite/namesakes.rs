@@ -62,12 +62,11 @@ fn referred<'c>(
     let name = change.columns.get(field.column)?;
     let column = table.shape.columns.get(table.shape.position(name)?)?;
     let number = table.shape.number_in(&column.name, &field.value)?;
-    let parent = match &column.pair {
-        None => column.refers_to.as_deref()?,
-        Some(pair) => {
-            let is_type = |said: &&FieldChange| change.columns.get(said.column) == Some(&pair.name);
-            pair.table(&record.fields.iter().find(is_type)?.value)?
-        }
+    let said = |by| {
+        let id = |said: &FieldChange| table.shape.columns.get(table.shape.position(change.columns.get(said.column)?)?);
+        let is_it = |said: &&FieldChange| id(said).is_some_and(|column| column.id == by);
+        record.fields.iter().find(is_it).map(|said| said.value.clone())
     };
+    let parent = column.parent(said)?;
     Some((catalogue.named(parent)?, Key(vec![Value::Integer(number)])))
 }

@@ -24,9 +24,8 @@ pub(super) fn name(
     for column in &entry.shape.columns {
         let Some(field) = left.get(column.id).cloned() else { continue };
         let Some(number) = entry.shape.number_in(&column.name, &field.value) else { continue };
-        let by_pair = column.pair.as_ref().and_then(|pair| pair.table(&left.get(pair.column)?.value));
-        let parent = column.refers_to.as_deref().or(by_pair).and_then(|name| catalogue.named(name));
-        let Some(parent) = parent else { continue };
+        let parent = column.parent(|by| left.get(by).map(|field| field.value.clone()));
+        let Some(parent) = parent.and_then(|name| catalogue.named(name)) else { continue };
         let meant = bearing::birth_of(connection, parent, &Key(vec![Value::Integer(number)]), at, roster)?;
         left.set(RemainsField { meant, ..field });
     }
