@@ -1,7 +1,7 @@
 //! A node with a set that is a hub itself: what those below it add to what was withdrawn from it is for the root to judge.
 
 use super::{each_has_its_own, rest, sales};
-use crate::support::{Scene, text};
+use crate::support::{Scene, files, text};
 
 /// What everybody is, the root first.
 const NODES: [&str; 4] = ["hq", "alice", "mona", "bob"];
@@ -129,4 +129,25 @@ fn what_refers_to_one_whose_number_another_was_given_meanwhile_brings_that_one_b
     let refers_to = "SELECT name FROM contacts WHERE id = (SELECT contact FROM notes WHERE id = 100)";
     assert_eq!(["hq", "alice", "mona"].map(|node| scene.sql(node, refers_to)), ["Dan"; 3]);
     assert_eq!(scene.sql("bob", "SELECT name FROM contacts WHERE id = 40"), "Eve");
+}
+
+/// The remote acknowledges that a company is gone with a bundle that builds on a lost one, in which a contact was made for it.
+#[test]
+fn what_was_withdrawn_is_known_until_all_has_come_that_was_said_before_that_was_heard() {
+    let scene = scene();
+    scene.sql("mona", NEW);
+    scene.sync("mona");
+    let sent = files(&scene.path("relay/alice/mona/up"));
+    assert_eq!(sent.len(), 1, "{sent:?}");
+    std::fs::remove_file(&sent[0]).unwrap();
+    scene.sql("hq", "UPDATE companies SET manager = 'bob' WHERE id = 1");
+    for round in 0..6 {
+        scene.sql("hq", "UPDATE products SET price = price + 1");
+        for node in ["hq", "alice", "mona"] {
+            scene.packhorse(node, &["sync"]);
+            assert_eq!(scene.sql(node, "PRAGMA foreign_key_check"), "", "{node} in round {round}");
+        }
+    }
+    all_is_well(&scene);
+    assert_eq!(scene.sql("bob", "SELECT count(*) FROM notes WHERE text = 'of Eve'"), "1");
 }

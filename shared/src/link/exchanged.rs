@@ -25,7 +25,7 @@ impl Forgettable {
     /// Nothing without any link: nobody has anything.
     pub fn of<'a>(links: impl IntoIterator<Item = &'a Link>, held: Option<Reading>) -> Self {
         let open = links.into_iter().filter(|link| link.standing != Standing::Expired);
-        let bounds = open.map(|link| (link.exchanged_to(), link.acked().min(link.incoming.seen)));
+        let bounds = open.map(|link| (link.exchanged_to(), link.answered()));
         let lowest = if is_at_work(Saboteur::ForgetEarly) {
             bounds.max()
         } else {
@@ -93,6 +93,12 @@ impl Link {
     /// Everything made up to here on the peer's side has come.
     pub fn complete_to(&self) -> Reading {
         self.incoming.complete_to
+    }
+
+    /// The peer has applied all changes of ours up to here, and all that it said before it had is here: an acknowledgement may
+    /// run ahead of that, in a bundle that cannot be accepted yet.
+    pub fn answered(&self) -> Cut {
+        self.acked().min(self.incoming.seen)
     }
 
     /// Whether we come from a backup, and what we told the peer since is still to come back from it.

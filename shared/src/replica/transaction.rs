@@ -93,7 +93,8 @@ pub trait MergeTransaction {
     /// Whether this node is a hub: what is taken off here goes from its remotes too.
     fn has_remotes(&mut self) -> Result<bool>;
 
-    /// Forgets what is left of withdrawn records whose edits lie up to this cut: the hub has them, and every remote was told.
+    /// Forgets what is left of withdrawn records whose edits lie up to this cut: the hub has them. What a remote was not told yet,
+    /// or may still refer to in what is on its way, stays.
     fn forget_withdrawn(&mut self, upto: Cut) -> Result<()>;
 
     /// What a link shares.

@@ -44,7 +44,7 @@ impl SqliteMerge<'_> {
     }
 
     pub(super) fn try_forget_withdrawn(&self, upto: Cut) -> Outcome<()> {
-        let upto = self.remotes()?.iter().map(|link| link.state.acked()).fold(upto, Ord::min);
+        let upto = self.remotes()?.iter().map(|link| link.state.answered()).fold(upto, Ord::min);
         self.catalogue.entries().iter().try_for_each(|entry| entry.metadata.forget_withdrawn(self.writer, upto))
     }
 
@@ -53,7 +53,7 @@ impl SqliteMerge<'_> {
         let link = links.iter().find(|known| known.id == link);
         let Some(link) = link else { return Ok(Vec::new()) };
         let mut shared = membership::sharing(self.writer, self.catalogue, link.id, link.state.role())?;
-        if let Some(before) = terms::still_held_by(self.writer, link.id, link.state.acked())? {
+        if let Some(before) = terms::still_held_by(self.writer, link.id, link.state.answered())? {
             self.add_what_is_held(&mut shared, &before);
         }
         Ok(shared)
