@@ -196,10 +196,14 @@ fn is_nothing_echoed(world: &mut World) {
         let Some(hub) = world.nodes[at.0].hub else { continue };
         let picture = look(&world.nodes[at.0]);
         let Some((uid, _)) = picture.iter().find(|(_, record)| record.table == "companies") else { continue };
-        say(world, at, uid, "name");
+        let said = say(world, at, uid, "name");
         sync(world, at);
         for words in ["transfer", "apply"] {
             world.run(hub, &[words]);
+        }
+        // Where somebody whose clock is ahead has said something else meanwhile, that is what there is to tell.
+        if look(&world.nodes[hub.0]).get(uid).and_then(|record| record.cells["name"].as_ref()) != Some(&said) {
+            continue;
         }
         say(world, hub, uid, "phone");
         sync(world, hub);
@@ -231,9 +235,11 @@ fn is_last_word_missed(world: &mut World) {
     are_equal(world, &pictures);
 }
 
-fn say(world: &mut World, at: At, uid: &Uid, column: &str) {
+/// An application gives a field of a company a value that was never written.
+fn say(world: &mut World, at: At, uid: &Uid, column: &str) -> String {
     let value = world.value();
     world.write(at, &format!("UPDATE companies SET {column} = '{value}' WHERE uid = '{uid}'"));
+    value
 }
 
 fn name(file: &Path) -> String {
