@@ -74,6 +74,26 @@ pub enum Kind {
     Sets,
 }
 
+impl Kind {
+    /// Every one.
+    pub const ALL: [Self; 14] = [
+        Self::Edit,
+        Self::Clash,
+        Self::Run,
+        Self::Crash,
+        Self::TwoAtOnce,
+        Self::Relay,
+        Self::Time,
+        Self::Clock,
+        Self::Keep,
+        Self::PutBack,
+        Self::PackAgain,
+        Self::Clone,
+        Self::Ledger,
+        Self::Sets,
+    ];
+}
+
 /// An event: its kind and its own dice.
 #[derive(Clone, Debug)]
 pub struct Event {

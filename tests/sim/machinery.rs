@@ -33,13 +33,18 @@ pub fn machine() -> Machine {
 
 /// Forgets what a story that failed has left.
 pub fn clear() {
-    line(None);
+    line_holds();
     nothing_between();
 }
 
-/// Lets the line break in the next runs; None lets it hold.
-pub fn line(fault: Option<Fault>) {
-    LINE.set(fault.map(Plan::new));
+/// Lets the line break in the next runs.
+pub fn line(fault: Fault) {
+    LINE.set(Some(Plan::new(fault)));
+}
+
+/// The line holds again; whether it has broken.
+pub fn line_holds() -> bool {
+    LINE.take().is_some_and(|plan| plan.has_struck())
 }
 
 /// Does something at the n-th durable step from now.

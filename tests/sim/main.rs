@@ -3,6 +3,7 @@
 
 mod application;
 mod cast;
+mod copies;
 mod crash;
 #[path = "../mirror/dice.rs"]
 mod dice;
@@ -11,8 +12,10 @@ mod happen;
 mod ids;
 mod judge;
 mod machinery;
+mod meanwhile;
 mod node;
 mod oracle;
+mod packages;
 mod play;
 mod relay;
 mod saboteurs;

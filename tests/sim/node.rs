@@ -90,6 +90,9 @@ pub enum Part {
 }
 
 impl Part {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::Database, Self::Home, Self::Both];
+
     /// Puts a part of a copy in the place of what is there. No connection is open.
     pub fn put_back(self, copy: &Path, node: &Node) {
         if self != Self::Home {

@@ -35,7 +35,7 @@ pub enum Mishap {
 
 impl Mishap {
     /// Every one, the frequent ones more than once.
-    const ALL: [Self; 9] = [
+    pub const ALL: [Self; 9] = [
         Self::Lost,
         Self::Lost,
         Self::Late,

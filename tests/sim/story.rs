@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::copies;
 use crate::crash;
 use crate::event::Climate;
 use crate::happen;
@@ -55,10 +56,10 @@ fn said(world: &mut World, line: &str) -> Option<()> {
         world.nodes[at.0].offset = offset.parse().ok()?;
     } else if let Some(name) = line.strip_prefix("a copy of ") {
         let at = node(world, name.strip_suffix(" is kept")?)?;
-        happen::keep(world, at);
+        copies::keep(world, at);
     } else if let Some((name, part)) = line.split_once(" is put back: ") {
         let at = node(world, name)?;
-        happen::put_back(
+        copies::put_back(
             world,
             at,
             [Part::Database, Part::Home, Part::Both].into_iter().find(|it| format!("{it:?}") == part)?,
@@ -83,7 +84,9 @@ fn did(world: &mut World, at: At, time: u64, what: &str) {
     let takes = if command.is_some() { World::RUN } else { 0 };
     world.pass(time.saturating_sub(world.told_time() + takes));
     match command {
-        None => world.write(at, what),
+        None => {
+            world.write(at, what);
+        }
         Some(command) => {
             let words: Vec<&str> = command.split(' ').collect();
             match killed_at.parse() {

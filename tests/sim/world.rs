@@ -10,6 +10,7 @@ use crate::application::{self, Pen, Picture};
 use crate::cast::{self, BEGIN, look};
 use crate::dice::Dice;
 use crate::event::Climate;
+use crate::happen::LINE_FAILS;
 use crate::ids::{At, Millis, Uid};
 use crate::judge::Judge;
 use crate::machinery::{self, machine};
@@ -118,6 +119,11 @@ impl World {
         self.root.path()
     }
 
+    /// How a run may end that nothing befalls but that the relay may be away.
+    pub fn ends(&self) -> &'static [u8] {
+        if self.relay.is_there() { &[0, 3] } else { LINE_FAILS }
+    }
+
     /// Every node.
     pub fn all(&self) -> impl Iterator<Item = At> + use<> {
         (0..self.nodes.len()).map(At)
@@ -199,16 +205,16 @@ impl World {
         Pen { picture: &Picture::new(), dice: &mut Dice::new(0, 0), serial: &mut self.serial }.value()
     }
 
-    /// An application writes something.
-    pub fn edit(&mut self, at: At, dice: &mut Dice) {
+    /// An application writes something; whether that changed anything.
+    pub fn edit(&mut self, at: At, dice: &mut Dice) -> bool {
         self.pass(1_000 + dice.below(300_000));
         let before = look(&self.nodes[at.0]);
         let sql = Pen { picture: &before, dice, serial: &mut self.serial }.transaction();
-        self.write(at, &sql);
+        self.write(at, &sql)
     }
 
-    /// An application writes this.
-    pub fn write(&mut self, At(at): At, sql: &str) {
+    /// An application writes this; whether that changed anything.
+    pub fn write(&mut self, At(at): At, sql: &str) -> bool {
         let node = &self.nodes[at];
         simulated_machine::clock::set(node.time(self.now).0);
         let connection = node.open();
@@ -219,6 +225,7 @@ impl World {
         let outcome = if done.is_ok() { "" } else { " (refused)" };
         self.tell(format!("{} at {}: {sql}{outcome}", self.nodes[at].name, self.told_time()));
         self.wrote(At(at), &before, &after);
+        before != after
     }
 
     /// The application of a node wrote.

@@ -15,6 +15,23 @@ use packhorse_shared::seam::{Step, Steps};
 /// The number of EIO on every system that has it.
 const EIO: i32 = 5;
 
+/// The calls of the disk and of SQLite's files that can fail.
+pub const CALLS: [&str; 13] = [
+    "disk-create",
+    "disk-create-folder",
+    "disk-write",
+    "disk-rename",
+    "disk-remove",
+    "disk-sync",
+    "disk-sync-folder",
+    "db-open",
+    "db-write",
+    "db-truncate",
+    "db-sync",
+    "db-sync-folder",
+    "db-delete",
+];
+
 /// The calls for which a full disk has no room.
 const NEED_ROOM: [&str; 5] = ["disk-create", "disk-create-folder", "disk-write", "db-open", "db-write"];
 
@@ -88,6 +105,7 @@ struct Run {
     planned: Option<Fate>,
     fate: Option<Fate>,
     calls: u64,
+    refused: u64,
     standing: Standing,
 }
 
@@ -157,6 +175,11 @@ pub fn calls() -> u64 {
     RUN.with_borrow(|run| run.calls)
 }
 
+/// Whether anything has befallen the run under way, or the last one.
+pub fn has_struck() -> bool {
+    RUN.with_borrow(|run| run.refused > 0)
+}
+
 /// Asks whether a call may be made. On a thread without a simulation, and outside of a run, it always may.
 pub fn meet(point: &'static str) -> Result<(), Refusal> {
     if !crate::is_armed() {
@@ -167,6 +190,7 @@ pub fn meet(point: &'static str) -> Result<(), Refusal> {
         Standing::Dead => Some(Err(Refusal::Dead)),
         Standing::UnderWay => {
             let answer = run.meet(point);
+            run.refused += u64::from(answer.is_err());
             note(point, answer);
             Some(answer)
         }
