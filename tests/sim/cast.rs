@@ -52,6 +52,7 @@ pub fn nodes(cast: usize, root: &Path) -> Vec<Node> {
         share: *share,
         folder: root.join(name),
         offset: 0,
+        rate: 0,
         calls: 0,
         died: false,
     };

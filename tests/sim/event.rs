@@ -12,7 +12,7 @@ pub struct Climate {
     pub crashes: bool,
     /// The relay loses, doubles, delays and damages files.
     pub relay: bool,
-    /// Clocks jump and drift.
+    /// Clocks jump.
     pub clocks: bool,
     /// Databases and homes are put back from older copies; packages are made anew.
     pub backups: bool,
@@ -20,12 +20,14 @@ pub struct Climate {
     pub sets: bool,
     /// Laptops are away for months.
     pub absence: bool,
+    /// Clocks are too fast or too slow.
+    pub drift: bool,
 }
 
 impl Climate {
     /// Nothing happens but what is told.
     pub const CALM: Self =
-        Self { crashes: false, relay: false, clocks: false, backups: false, sets: false, absence: false };
+        Self { crashes: false, relay: false, clocks: false, backups: false, sets: false, absence: false, drift: false };
 
     /// That of a seed.
     pub fn of(seed: u64) -> Self {
@@ -37,6 +39,7 @@ impl Climate {
             backups: dice.percent(30),
             sets: dice.percent(40),
             absence: dice.percent(40),
+            drift: dice.percent(40),
         }
     }
 }

@@ -136,11 +136,11 @@ fn clock(world: &mut World, at: At, dice: &mut Dice) -> bool {
 }
 
 fn set_clock(world: &mut World, at: At, offset: i64) -> bool {
-    let before = world.nodes[at.0].offset;
-    world.nodes[at.0].offset = offset;
+    let (before, now) = (world.nodes[at.0].time(world.now), world.now);
+    world.nodes[at.0].set_clock(offset, now);
     world.tell(format!("the clock of {} is off by {offset} ms", world.nodes[at.0].name));
     world.pass(0);
-    before != offset
+    before != world.nodes[at.0].time(now)
 }
 
 fn rename(world: &mut World, at: At, uid: &Uid) -> bool {

@@ -8,6 +8,7 @@ use rusqlite::Connection;
 use simulated_machine::{clock, fate};
 
 use crate::application;
+use crate::cast::BEGIN;
 use crate::ids::{At, Millis};
 use crate::machinery;
 use crate::shares::Share;
@@ -23,8 +24,10 @@ pub struct Node {
     pub share: Share,
     /// Where it is.
     pub folder: PathBuf,
-    /// How far its clock is off, in milliseconds.
+    /// How far its clock was off when the story began, or has been set by since, in milliseconds.
     pub offset: i64,
+    /// How much its clock gains, in millionths; negative, how much it loses.
+    pub rate: i64,
     /// How many calls that can fail its last run made.
     pub calls: u64,
     /// Whether its last run was killed.
@@ -44,7 +47,18 @@ impl Node {
 
     /// What its clock shows.
     pub fn time(&self, now: Millis) -> Millis {
-        Millis(now.0.saturating_add_signed(self.offset))
+        Millis(now.0.saturating_add_signed(self.offset + self.drift(now)))
+    }
+
+    /// What its clock has gained since the story began.
+    fn drift(&self, now: Millis) -> i64 {
+        let since = i64::try_from(now.0.saturating_sub(BEGIN.0)).expect("no story is so long");
+        since * self.rate / 1_000_000
+    }
+
+    /// Its clock is set, so that it is off by so much now. It stays as fast as it is.
+    pub fn set_clock(&mut self, off: i64, now: Millis) {
+        self.offset = off - self.drift(now);
     }
 
     /// Opens its database as the application does.

@@ -53,7 +53,7 @@ fn said(world: &mut World, line: &str) -> Option<()> {
     } else if let Some(rest) = line.strip_prefix("the clock of ") {
         let (name, offset) = rest.strip_suffix(" ms")?.split_once(" is off by ")?;
         let at = node(world, name)?;
-        world.nodes[at.0].offset = offset.parse().ok()?;
+        world.nodes[at.0].set_clock(offset.parse().ok()?, world.now);
     } else if let Some(name) = line.strip_prefix("a copy of ") {
         let at = node(world, name.strip_suffix(" is kept")?)?;
         copies::keep(world, at);

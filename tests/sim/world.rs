@@ -48,6 +48,9 @@ pub struct World {
     shown: BTreeSet<String>,
 }
 
+/// How much clocks gain, in millionths: quartz that is cold or old, and up to five minutes a day.
+const RATES: [i64; 9] = [0, 0, 20, -200, 300, -700, 1_500, -3_500, 3_500];
+
 /// What a story begins with.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting {
@@ -83,7 +86,11 @@ impl World {
         cast::set_up(cast, root.path());
         let machine = simulated_machine::arm(seed, BEGIN.0);
         machinery::clear();
-        let nodes = cast::nodes(cast, root.path());
+        let mut nodes = cast::nodes(cast, root.path());
+        if climate.drift {
+            let mut dice = Dice::new(seed, 15);
+            nodes.iter_mut().for_each(|node| node.rate = dice.pick(&RATES).expect("rates"));
+        }
         simulated_machine::elsewhere(&cast::relay(root.path()));
         if small_bundles {
             for node in &nodes {
@@ -109,6 +116,10 @@ impl World {
             told: vec![format!("seed {seed}: {setting:?}, {climate:?}")],
             shown: BTreeSet::new(),
         };
+        for at in world.all().filter(|at| world.nodes[at.0].rate != 0) {
+            let node = &world.nodes[at.0];
+            world.told.push(format!("the clock of {} gains {} ppm", node.name, node.rate));
+        }
         world.pass(60_000);
         (0..world.nodes.len()).for_each(|at| world.see(At(at)));
         world
