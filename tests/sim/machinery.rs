@@ -13,6 +13,8 @@ use packhorse_transport::{Carrier, Dial, FolderCarrier, Location, Stopwatch, Tra
 use simulated_machine::fate::{self, End};
 use simulated_machine::{SimClock, SimDisk, SimRandom, SimSteps};
 
+use crate::hiding::{self, Hiding};
+
 type Work = Box<dyn FnOnce()>;
 
 thread_local! {
@@ -34,6 +36,7 @@ pub fn machine() -> Machine {
 /// Forgets what a story that failed has left.
 pub fn clear() {
     line_holds();
+    hiding::show_all();
     nothing_between();
 }
 
@@ -90,12 +93,12 @@ impl Steps for Interrupted {
     }
 }
 
-/// Dials folders, over a line that breaks where it was told to.
+/// Dials folders whose listings are late, over a line that breaks where it was told to.
 struct BreakingLine;
 
 impl Dial for BreakingLine {
     fn dial<'a>(&'a self, location: &Location) -> Result<Box<dyn Carrier + 'a>, TransportError> {
-        let carrier = FolderCarrier::open(location.folder()?, &SimDisk)?.with_steps(&Interrupted);
+        let carrier = Hiding(FolderCarrier::open(location.folder()?, &SimDisk)?.with_steps(&Interrupted));
         Ok(match LINE.with_borrow(Option::clone) {
             Some(plan) => Box::new(Faulty::new(carrier, plan)),
             None => Box::new(carrier),

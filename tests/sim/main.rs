@@ -9,6 +9,7 @@ mod crash;
 mod dice;
 mod event;
 mod happen;
+mod hiding;
 mod ids;
 mod judge;
 mod machinery;
