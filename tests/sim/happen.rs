@@ -6,6 +6,7 @@ use std::fs;
 use packhorse::Ran;
 use packhorse_transport::faulty::Fault;
 
+use crate::absence;
 use crate::cast;
 use crate::copies;
 use crate::crash::crash;
@@ -29,7 +30,8 @@ pub const LINE_FAILS: &[u8] = &[0, 1, 3, 4];
 /// Lets an event happen. It is counted only if it had an effect.
 pub fn happen(world: &mut World, event: &Event) {
     let mut dice = event.dice.clone();
-    let at = dice.pick(&world.all().collect::<Vec<_>>()).expect("nodes");
+    absence::before(world, event.number, &mut dice.clone());
+    let at = dice.pick(&world.present()).expect("nodes");
     let happened = match event.kind {
         Kind::Edit => world.edit(at, &mut dice),
         Kind::Clash => clash(world, &mut dice),
@@ -60,7 +62,7 @@ fn clash(world: &mut World, dice: &mut Dice) -> bool {
     let of_table = pictures.iter().flatten().filter(|(_, record)| record.table == table).map(|(uid, _)| uid);
     let common: BTreeSet<&Uid> = of_table.filter(is_common).collect();
     let Some(uid) = dice.pick(&common.into_iter().collect::<Vec<_>>()) else { return false };
-    for at in world.all().filter(|at| pictures[at.0].contains_key(uid)) {
+    for at in world.present().into_iter().filter(|at| pictures[at.0].contains_key(uid)) {
         let value = world.value();
         world.write(at, &format!("UPDATE {table} SET name = '{value}' WHERE uid = '{uid}'"));
     }

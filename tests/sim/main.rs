@@ -1,6 +1,7 @@
 //! The simulator: whole stories of nodes on a virtual clock, through the real commands, with everything that DESIGN section
 //! 10 says must be survived. One process, a story for each thread at a time; a seed tells all of a story.
 
+mod absence;
 mod application;
 mod cast;
 mod copies;

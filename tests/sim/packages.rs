@@ -39,7 +39,7 @@ fn made(world: &mut World, dice: &mut Dice, mut give: impl FnMut(&mut World) -> 
 
 /// A remote gets a new package, and is set up with it.
 pub fn pack_again(world: &mut World, at: At, dice: &mut Dice) -> bool {
-    let Some(hub) = world.nodes[at.0].hub else { return false };
+    let Some(hub) = world.nodes[at.0].hub.filter(|hub| world.is_present(*hub)) else { return false };
     if world.is_hub(at) {
         return false;
     }
@@ -87,7 +87,7 @@ fn take_up_anew(world: &mut World, (hub, at): (At, At), dice: &mut Dice) {
 /// A package is restored a second time, and that installation writes and speaks. It is refused, and nothing that it wrote is
 /// ever seen anywhere.
 pub fn clone(world: &mut World, at: At, dice: &mut Dice) -> bool {
-    let Some(hub) = world.nodes[at.0].hub else { return false };
+    let Some(hub) = world.nodes[at.0].hub.filter(|hub| world.is_present(*hub)) else { return false };
     let (name, folder) = (world.nodes[at.0].name, world.root().join("clone"));
     let package = world.nodes[at.0].folder.join("package.rdb");
     // Of two that have not spoken yet the first is the right one.

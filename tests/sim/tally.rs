@@ -29,8 +29,10 @@ static MET: LazyLock<Mutex<BTreeMap<String, u64>>> = LazyLock::new(|| {
 
 /// The power went.
 pub const POWER_CUT: &str = "power cut";
+/// Somebody was away for weeks while the others went on, and is back.
+pub const LONG_ABSENCE: &str = "away for weeks, and back";
 /// What has no kinds.
-const OTHERS: [&str; 1] = [POWER_CUT];
+const OTHERS: [&str; 2] = [POWER_CUT, LONG_ABSENCE];
 
 fn event(kind: Kind) -> String {
     format!("event: {kind:?}")

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use crate::absence;
 use crate::application::{Picture, Record, TAKE_BADGES_BACK, field};
 use crate::cast::{look, text};
 use crate::dice::Dice;
@@ -19,6 +20,7 @@ const ROUND: u64 = 11 * 60_000;
 
 /// Ends a story: the faults end, everybody speaks until nobody has anything to say, and then all must be as it should be.
 pub fn judge(world: &mut World, seed: u64) {
+    absence::back(world);
     world.tell("the faults end".to_owned());
     let loses = world.climate.relay;
     world.relay.calm_down(&mut Dice::new(seed, 14), loses);

@@ -6,6 +6,7 @@ use packhorse::Ran;
 use simulated_machine::Armed;
 use tempfile::TempDir;
 
+use crate::absence::Absence;
 use crate::application::{self, Pen, Picture};
 use crate::cast::{self, BEGIN, look};
 use crate::dice::Dice;
@@ -32,6 +33,10 @@ pub struct World {
     pub climate: Climate,
     /// What `sales` means at each hub.
     pub terms: Terms,
+    /// Who is to be away.
+    pub absence: Option<Absence>,
+    /// Who is away, and since when.
+    pub away: Option<(At, Millis)>,
     /// The true time.
     pub now: Millis,
     /// The latest time that any clock has shown.
@@ -106,6 +111,8 @@ impl World {
             relay: Relay::new(cast::relay(root.path())),
             root,
             judge: Judge::new(nodes.len()),
+            absence: Absence::of(seed, &climate, nodes.len()),
+            away: None,
             nodes,
             climate,
             terms: Terms::default(),
@@ -138,6 +145,16 @@ impl World {
     /// Every node.
     pub fn all(&self) -> impl Iterator<Item = At> + use<> {
         (0..self.nodes.len()).map(At)
+    }
+
+    /// Whether a node is not away.
+    pub fn is_present(&self, at: At) -> bool {
+        self.away.is_none_or(|(away, _)| away != at)
+    }
+
+    /// Every node that is not away.
+    pub fn present(&self) -> Vec<At> {
+        self.all().filter(|at| self.is_present(*at)).collect()
     }
 
     /// Time passes.
