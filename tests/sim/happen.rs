@@ -41,7 +41,10 @@ pub fn happen(world: &mut World, event: &Event) {
         Kind::Relay => relay(world, &mut dice),
         Kind::Time => time(world, &mut dice),
         Kind::Clock => clock(world, at, &mut dice),
-        Kind::Keep => copies::keep(world, at),
+        Kind::Keep => {
+            copies::keep_some(world, at, &mut dice);
+            true
+        }
         Kind::PutBack => copies::put_some_back(world, at, &mut dice),
         Kind::PackAgain => packages::pack_again(world, at, &mut dice),
         Kind::Clone => packages::clone(world, at, &mut dice),

@@ -6,7 +6,7 @@ use packhorse::Ran;
 
 use crate::application;
 use crate::cast;
-use crate::copies::kept;
+use crate::copies::{kept, kept_together};
 use crate::crash::some_end;
 use crate::dice::Dice;
 use crate::happen::end;
@@ -45,8 +45,9 @@ pub fn pack_again(world: &mut World, at: At, dice: &mut Dice) -> bool {
     }
     let name = world.nodes[at.0].name;
     world.tell(format!("{name} gets a new package"));
-    world.lose(at);
+    world.lose(&[at]);
     let _ = fs::remove_dir_all(kept(world, at));
+    let _ = fs::remove_dir_all(kept_together(world));
     let small = fs::read_to_string(world.nodes[at.0].home().join("packhorse.toml")).expect("a configuration");
     let file = world.nodes[at.0].folder.join("package.rdb");
     if world.relay.is_there() && dice.percent(40) {

@@ -31,8 +31,10 @@ static MET: LazyLock<Mutex<BTreeMap<String, u64>>> = LazyLock::new(|| {
 pub const POWER_CUT: &str = "power cut";
 /// Somebody was away for weeks while the others went on, and is back.
 pub const LONG_ABSENCE: &str = "away for weeks, and back";
+/// A hub and a remote were put back to copies of one moment.
+pub const PUT_BACK_TOGETHER: &str = "put back: hub and remote together";
 /// What has no kinds.
-const OTHERS: [&str; 2] = [POWER_CUT, LONG_ABSENCE];
+const OTHERS: [&str; 3] = [POWER_CUT, LONG_ABSENCE, PUT_BACK_TOGETHER];
 
 fn event(kind: Kind) -> String {
     format!("event: {kind:?}")

@@ -270,12 +270,12 @@ impl World {
         }
     }
 
-    /// The database of a node is put back: what nobody else has may be lost.
-    pub fn lose(&mut self, at: At) {
+    /// The databases of nodes are put back at once: what nobody else has may be lost.
+    pub fn lose(&mut self, these: &[At]) {
         let others: Vec<Picture> =
-            self.all().filter(|other| *other != at).map(|other| look(&self.nodes[other.0])).collect();
+            self.all().filter(|other| !these.contains(other)).map(|other| look(&self.nodes[other.0])).collect();
         self.oracle.put_back(&others);
-        self.judge.put_back(at);
+        these.iter().for_each(|at| self.judge.put_back(*at));
     }
 
     /// The remotes of a hub.
