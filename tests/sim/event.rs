@@ -71,6 +71,8 @@ pub enum Kind {
     PackAgain,
     /// A package is restored a second time elsewhere, and that installation speaks.
     Clone,
+    /// A disk is copied, and both copies go on.
+    CopiedDisk,
     /// A ledger is deleted or damaged.
     Ledger,
     /// Sets or parameters change.
@@ -79,7 +81,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every one.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Edit,
         Self::Clash,
         Self::Run,
@@ -92,6 +94,7 @@ impl Kind {
         Self::PutBack,
         Self::PackAgain,
         Self::Clone,
+        Self::CopiedDisk,
         Self::Ledger,
         Self::Sets,
     ];
@@ -131,6 +134,7 @@ fn event(seed: u64, number: usize, climate: &Climate) -> Event {
         94 if climate.backups => Kind::PackAgain,
         95 if climate.crashes => Kind::Ledger,
         98 if climate.backups => Kind::Clone,
+        99 if climate.backups => Kind::CopiedDisk,
         96 | 97 if climate.sets => Kind::Sets,
         _ => Kind::Edit,
     };

@@ -19,6 +19,7 @@ use crate::node::files;
 use crate::packages;
 use crate::shares::Share;
 use crate::tally;
+use crate::twins;
 use crate::world::World;
 
 /// What is run, the frequent one more than once.
@@ -48,6 +49,7 @@ pub fn happen(world: &mut World, event: &Event) {
         Kind::PutBack => copies::put_some_back(world, at, &mut dice),
         Kind::PackAgain => packages::pack_again(world, at, &mut dice),
         Kind::Clone => packages::clone(world, at, &mut dice),
+        Kind::CopiedDisk => twins::copied_disk(world, at, &mut dice),
         Kind::Ledger => ledger(world, at, &mut dice),
         Kind::Sets => sets(world, &mut dice),
     };

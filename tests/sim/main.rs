@@ -24,6 +24,7 @@ mod saboteurs;
 mod shares;
 mod story;
 mod tally;
+mod twins;
 mod verdict;
 mod world;
 

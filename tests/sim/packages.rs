@@ -85,16 +85,19 @@ fn take_up_anew(world: &mut World, (hub, at): (At, At), dice: &mut Dice) {
     made(world, dice, |world| world.run(hub, &[&["remote", "add", name], &share[..]].concat()));
 }
 
+/// Whether a hub has met a remote. Of two that have not spoken yet the first is the right one.
+pub fn has_met(world: &World, hub: At, at: At) -> bool {
+    let met = "SELECT count(*) > 0 FROM _packhorse_links WHERE peer = ?1 AND node IS NOT NULL";
+    world.nodes[hub.0].open().query_row(met, [world.nodes[at.0].name], |row| row.get(0)).expect("links")
+}
+
 /// A package is restored a second time, and that installation writes and speaks. It is refused, and nothing that it wrote is
 /// ever seen anywhere.
 pub fn clone(world: &mut World, at: At, dice: &mut Dice) -> bool {
     let Some(hub) = world.nodes[at.0].hub.filter(|hub| world.is_present(*hub)) else { return false };
     let (name, folder) = (world.nodes[at.0].name, world.root().join("clone"));
     let package = world.nodes[at.0].folder.join("package.rdb");
-    // Of two that have not spoken yet the first is the right one.
-    let met = "SELECT count(*) FROM _packhorse_links WHERE peer = ?1 AND node IS NOT NULL";
-    let met: i64 = world.nodes[hub.0].open().query_row(met, [name], |row| row.get(0)).expect("links");
-    if met == 0 || folder.exists() {
+    if !has_met(world, hub, at) || folder.exists() {
         return false;
     }
     world.tell(format!("the package of {name} is restored once more, elsewhere"));

@@ -33,8 +33,12 @@ pub const POWER_CUT: &str = "power cut";
 pub const LONG_ABSENCE: &str = "away for weeks, and back";
 /// A hub and a remote were put back to copies of one moment.
 pub const PUT_BACK_TOGETHER: &str = "put back: hub and remote together";
+/// Of a node and a copy of its disk the node was refused.
+pub const ORIGINAL_REFUSED: &str = "copied disk: the original is refused";
+/// The copy was.
+pub const TWIN_REFUSED: &str = "copied disk: the copy is refused";
 /// What has no kinds.
-const OTHERS: [&str; 3] = [POWER_CUT, LONG_ABSENCE, PUT_BACK_TOGETHER];
+const OTHERS: [&str; 5] = [POWER_CUT, LONG_ABSENCE, PUT_BACK_TOGETHER, ORIGINAL_REFUSED, TWIN_REFUSED];
 
 fn event(kind: Kind) -> String {
     format!("event: {kind:?}")

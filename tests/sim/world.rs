@@ -258,15 +258,20 @@ impl World {
 
     /// The application of a node wrote.
     pub fn wrote(&mut self, at: At, before: &Picture, after: &Picture) {
+        self.wrote_somewhere(at, before, after);
+        self.judge.note(at, after);
+        if self.is_hub(at) {
+            self.admit(at, after);
+        }
+    }
+
+    /// The application of a node wrote, or that of a copy of it.
+    pub fn wrote_somewhere(&mut self, at: At, before: &Picture, after: &Picture) {
         let time = self.nodes[at.0].time(self.now);
         self.oracle.wrote(at, time, before, after);
         // What a remote makes its hub has, and the hub's hub.
         for above in std::iter::successors(Some(at), |at| self.nodes[at.0].hub).collect::<Vec<_>>() {
             self.judge.wrote(above, before, after);
-        }
-        self.judge.note(at, after);
-        if self.is_hub(at) {
-            self.admit(at, after);
         }
     }
 
