@@ -74,14 +74,19 @@ impl Node {
     /// Runs a command.
     pub fn run(&mut self, words: &[&str], now: Millis) -> Ran {
         clock::set(self.time(now).0);
-        let home = self.home();
-        let mut typed = vec!["--home".to_owned(), home.to_string_lossy().into_owned()];
-        typed.extend(words.iter().map(|word| (*word).to_owned()));
         fate::begin();
-        let ran = packhorse::run(&typed, machinery::machine());
+        let ran = self.run_within(words);
         (self.calls, self.died) = (fate::calls(), fate::is_dead());
         fate::end();
         ran
+    }
+
+    /// Runs a command in the middle of another run, at the time that it is there, as a part of what befalls that one.
+    pub fn run_within(&self, words: &[&str]) -> Ran {
+        let home = self.home();
+        let mut typed = vec!["--home".to_owned(), home.to_string_lossy().into_owned()];
+        typed.extend(words.iter().map(|word| (*word).to_owned()));
+        packhorse::run(&typed, machinery::machine())
     }
 
     /// Changes the text of its configuration, as a person does with an editor.
