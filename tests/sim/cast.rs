@@ -54,6 +54,7 @@ pub fn nodes(cast: usize, root: &Path) -> Vec<Node> {
         offset: 0,
         rate: 0,
         calls: 0,
+        readings: 0,
         died: false,
     };
     CASTS[cast].iter().map(node).collect()

@@ -35,6 +35,7 @@ pub fn some_end(dice: &mut Dice) -> End {
         End::Once(fate::Fault::Broken),
         End::FromThenOn(fate::Fault::Full),
         End::FromThenOn(fate::Fault::Broken),
+        End::Reading,
     ];
     dice.pick(&ends).expect("ends")
 }
@@ -42,7 +43,6 @@ pub fn some_end(dice: &mut Dice) -> End {
 /// A run that is killed, or whose disk fails; or the power goes.
 pub fn crash(world: &mut World, at: At, dice: &mut Dice) -> bool {
     let words = dice.pick(&COMMANDS).expect("commands");
-    let most = world.nodes[at.0].calls.max(40) + 20;
     let end_of = some_end(dice);
     if dice.percent(50) {
         // Of all calls few are durable steps, and these are where a rule of ours is between two of the system's.
@@ -50,6 +50,8 @@ pub fn crash(world: &mut World, at: At, dice: &mut Dice) -> bool {
         machinery::befall(steps, end_of);
         world.tell(format!("  {end_of:?} at step {steps}"));
     } else {
+        let node = &world.nodes[at.0];
+        let most = if end_of == End::Reading { node.readings } else { node.calls }.max(40) + 20;
         let planned = Fate { at: 1 + dice.below(most), end: end_of };
         fate::plan(Some(planned));
         world.tell(format!("  {planned:?}"));

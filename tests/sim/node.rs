@@ -30,6 +30,8 @@ pub struct Node {
     pub rate: i64,
     /// How many calls that can fail its last run made.
     pub calls: u64,
+    /// How many calls that only read it made.
+    pub readings: u64,
     /// Whether its last run was killed.
     pub died: bool,
 }
@@ -76,7 +78,7 @@ impl Node {
         clock::set(self.time(now).0);
         fate::begin();
         let ran = self.run_within(words);
-        (self.calls, self.died) = (fate::calls(), fate::is_dead());
+        (self.calls, self.readings, self.died) = (fate::calls(), fate::readings(), fate::is_dead());
         fate::end();
         ran
     }
