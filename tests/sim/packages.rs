@@ -13,7 +13,7 @@ use crate::happen::end;
 use crate::ids::At;
 use crate::judge::mailbox;
 use crate::machinery;
-use crate::node::{Node, files};
+use crate::node::Node;
 use crate::world::World;
 
 /// What a command says that had done all but the last when it was stopped.
@@ -78,9 +78,8 @@ pub fn pack_again(world: &mut World, at: At, dice: &mut Dice) -> bool {
 fn take_up_anew(world: &mut World, (hub, at): (At, At), dice: &mut Dice) {
     let (name, share) = (world.nodes[at.0].name, world.nodes[at.0].share.words());
     made(world, dice, |world| world.run(hub, &["remote", "remove", name]));
-    for file in files(&mailbox(world, at)) {
-        fs::remove_file(file).expect("what lies on the relay goes");
-    }
+    let mailbox = mailbox(world, at);
+    world.relay.empty(&mailbox);
     let share: Vec<&str> = share.iter().map(String::as_str).collect();
     made(world, dice, |world| world.run(hub, &[&["remote", "add", name], &share[..]].concat()));
 }

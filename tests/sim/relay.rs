@@ -83,6 +83,14 @@ impl Relay {
         fs::remove_file(lost.expect("a bundle of that name")).expect("it goes");
     }
 
+    /// A person removes all that lies in a mailbox, or would come into it late: nobody else knows of it any more.
+    pub fn empty(&mut self, mailbox: &Path) {
+        self.aside.retain(|(path, _)| !path.starts_with(mailbox));
+        for file in files(mailbox) {
+            fs::remove_file(file).expect("what lies on the relay goes");
+        }
+    }
+
     fn other_name(&self) -> PathBuf {
         self.folder.with_extension("away")
     }

@@ -37,13 +37,10 @@ pub const PUT_BACK_TOGETHER: &str = "put back: hub and remote together";
 pub const ORIGINAL_REFUSED: &str = "copied disk: the original is refused";
 /// The copy was.
 pub const TWIN_REFUSED: &str = "copied disk: the copy is refused";
-/// A second run came in the middle of another, and ran.
-pub const SECOND_RUN: &str = "second run: in the middle of another";
-/// It was turned away.
+/// A second run came in the middle of another, and was turned away.
 pub const TURNED_AWAY: &str = "second run: turned away";
 /// What has no kinds.
-const OTHERS: [&str; 7] =
-    [POWER_CUT, LONG_ABSENCE, PUT_BACK_TOGETHER, ORIGINAL_REFUSED, TWIN_REFUSED, SECOND_RUN, TURNED_AWAY];
+const OTHERS: [&str; 6] = [POWER_CUT, LONG_ABSENCE, PUT_BACK_TOGETHER, ORIGINAL_REFUSED, TWIN_REFUSED, TURNED_AWAY];
 
 fn event(kind: Kind) -> String {
     format!("event: {kind:?}")
