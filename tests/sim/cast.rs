@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use packhorse_shared::seam::set_to_work;
+use simulated_machine::fate::{End, Fault};
 use tempfile::TempDir;
 
 use crate::application::{self, SCHEMA};
 use crate::ids::{At, Millis};
+use crate::machinery;
 use crate::node::{Node, copy_folder};
 use crate::shares::{Share, Terms};
 
@@ -40,6 +42,9 @@ pub const CASTS: [&[Member]; 7] = [
     &[("hq", None, Share::Everything), ("alice", Some(0), ALICE), ("mona", Some(1), Share::Everything)],
 ];
 
+/// How the making of a cast's hub is stopped.
+const ENDS: [End; 3] = [End::Kill, End::Once(Fault::Full), End::Once(Fault::Broken)];
+
 /// The nodes of a cast below a folder.
 pub fn nodes(cast: usize, root: &Path) -> Vec<Node> {
     let node = |(name, hub, share): &Member| Node {
@@ -48,7 +53,9 @@ pub fn nodes(cast: usize, root: &Path) -> Vec<Node> {
         share: *share,
         folder: root.join(name),
         offset: 0,
+        rate: 0,
         calls: 0,
+        readings: 0,
         died: false,
     };
     CASTS[cast].iter().map(node).collect()
@@ -90,7 +97,12 @@ fn make(cast: usize, root: &Path) {
     connection.execute_batch(SCHEMA).expect("the schema");
     drop(connection);
     let (database, relay) = (text(&nodes[0].database()), text(&relay(root)));
-    ok(&mut nodes[0], &["init", "--database", &database, "--name", "hq", "--relay", &relay]);
+    let init = ["init", "--database", &database, "--name", "hq", "--relay", &relay];
+    // It has two durable steps, and may stop at each in three ways. Given again it completes what was stopped.
+    machinery::befall(1 + cast as u64 % 2, ENDS[cast / 2 % ENDS.len()]);
+    nodes[0].run(&init, BEGIN);
+    machinery::nothing_between();
+    ok(&mut nodes[0], &init);
     make_movable(&nodes[0], root);
     for at in 1..nodes.len() {
         join(&mut nodes, at);

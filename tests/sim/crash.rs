@@ -25,10 +25,8 @@ pub fn killed(world: &mut World, at: At, words: &[&str], steps: u64) {
     end(world, at, words, &ran, &[0, 3]);
 }
 
-/// A run that is killed, or whose disk fails; or the power goes.
-pub fn crash(world: &mut World, at: At, dice: &mut Dice) {
-    let words = dice.pick(&COMMANDS).expect("commands");
-    let most = world.nodes[at.0].calls.max(40) + 20;
+/// How a run is stopped.
+pub fn some_end(dice: &mut Dice) -> End {
     let ends = [
         End::Kill,
         End::Kill,
@@ -37,24 +35,35 @@ pub fn crash(world: &mut World, at: At, dice: &mut Dice) {
         End::Once(fate::Fault::Broken),
         End::FromThenOn(fate::Fault::Full),
         End::FromThenOn(fate::Fault::Broken),
+        End::Reading,
     ];
-    let end_of = dice.pick(&ends).expect("ends");
+    dice.pick(&ends).expect("ends")
+}
+
+/// A run that is killed, or whose disk fails; or the power goes.
+pub fn crash(world: &mut World, at: At, dice: &mut Dice) -> bool {
+    let words = dice.pick(&COMMANDS).expect("commands");
+    let end_of = some_end(dice);
     if dice.percent(50) {
         // Of all calls few are durable steps, and these are where a rule of ours is between two of the system's.
         let steps = 1 + dice.below(25);
         machinery::befall(steps, end_of);
         world.tell(format!("  {end_of:?} at step {steps}"));
     } else {
+        let node = &world.nodes[at.0];
+        let most = if end_of == End::Reading { node.readings } else { node.calls }.max(40) + 20;
         let planned = Fate { at: 1 + dice.below(most), end: end_of };
         fate::plan(Some(planned));
         world.tell(format!("  {planned:?}"));
     }
     let ran = world.run(at, words);
     machinery::nothing_between();
+    let struck = fate::has_struck();
     let dead = world.nodes[at.0].died;
     let is_done = !dead && [0, 3].contains(&ran.exit);
     let kept = if is_done { promised(&world.nodes[at.0]) } else { BTreeMap::new() };
-    if dice.percent(if dead { 60 } else { 40 }) {
+    let goes_out = dice.percent(if dead { 60 } else { 40 });
+    if goes_out {
         power_cut(world, at, dice);
     }
     let after = promised(&world.nodes[at.0]);
@@ -62,10 +71,11 @@ pub fn crash(world: &mut World, at: At, dice: &mut Dice) {
         world.fail("durable", &format!("{words:?} was over, and yet the power took {}", lost.display()));
     }
     if dead {
-        return world.see(at);
+        world.see(at);
+    } else {
+        end(world, at, words, &ran, if struck { &[0, 1, 2, 3, 4] } else { world.ends() });
     }
-    let ends: &[u8] = &[0, 1, 2, 3, 4];
-    end(world, at, words, &ran, ends);
+    struck || goes_out
 }
 
 /// What is in a node's files that it keeps for others, or cannot do without.
@@ -79,6 +89,6 @@ fn promised(node: &Node) -> BTreeMap<PathBuf, Vec<u8>> {
 fn power_cut(world: &mut World, at: At, dice: &mut Dice) {
     let folder = world.nodes[at.0].folder.clone();
     let lost = simulated_machine::power_cut(&[&folder], dice.throw());
-    tally::power_cut();
+    tally::met(tally::POWER_CUT);
     world.tell(format!("  the power goes: {lost:?}"));
 }

@@ -12,7 +12,7 @@ pub struct Climate {
     pub crashes: bool,
     /// The relay loses, doubles, delays and damages files.
     pub relay: bool,
-    /// Clocks jump and drift.
+    /// Clocks jump.
     pub clocks: bool,
     /// Databases and homes are put back from older copies; packages are made anew.
     pub backups: bool,
@@ -20,12 +20,14 @@ pub struct Climate {
     pub sets: bool,
     /// Laptops are away for months.
     pub absence: bool,
+    /// Clocks are too fast or too slow.
+    pub drift: bool,
 }
 
 impl Climate {
     /// Nothing happens but what is told.
     pub const CALM: Self =
-        Self { crashes: false, relay: false, clocks: false, backups: false, sets: false, absence: false };
+        Self { crashes: false, relay: false, clocks: false, backups: false, sets: false, absence: false, drift: false };
 
     /// That of a seed.
     pub fn of(seed: u64) -> Self {
@@ -37,6 +39,7 @@ impl Climate {
             backups: dice.percent(30),
             sets: dice.percent(40),
             absence: dice.percent(40),
+            drift: dice.percent(40),
         }
     }
 }
@@ -68,10 +71,33 @@ pub enum Kind {
     PackAgain,
     /// A package is restored a second time elsewhere, and that installation speaks.
     Clone,
+    /// A disk is copied, and both copies go on.
+    CopiedDisk,
     /// A ledger is deleted or damaged.
     Ledger,
     /// Sets or parameters change.
     Sets,
+}
+
+impl Kind {
+    /// Every one.
+    pub const ALL: [Self; 15] = [
+        Self::Edit,
+        Self::Clash,
+        Self::Run,
+        Self::Crash,
+        Self::TwoAtOnce,
+        Self::Relay,
+        Self::Time,
+        Self::Clock,
+        Self::Keep,
+        Self::PutBack,
+        Self::PackAgain,
+        Self::Clone,
+        Self::CopiedDisk,
+        Self::Ledger,
+        Self::Sets,
+    ];
 }
 
 /// An event: its kind and its own dice.
@@ -108,6 +134,7 @@ fn event(seed: u64, number: usize, climate: &Climate) -> Event {
         94 if climate.backups => Kind::PackAgain,
         95 if climate.crashes => Kind::Ledger,
         98 if climate.backups => Kind::Clone,
+        99 if climate.backups => Kind::CopiedDisk,
         96 | 97 if climate.sets => Kind::Sets,
         _ => Kind::Edit,
     };

@@ -183,7 +183,7 @@ fn are_bundles_decent(world: &mut World, at: At) -> Result<(), Complaint> {
 }
 
 /// A remote's folder on the relay: in that of its hub, unless that is the hub of all.
-fn mailbox(world: &World, remote: At) -> PathBuf {
+pub fn mailbox(world: &World, remote: At) -> PathBuf {
     let above = world.nodes[remote.0].hub.filter(|hub| world.nodes[hub.0].hub.is_some());
     let above = above.map_or_else(|| world.relay.folder().to_owned(), |hub| mailbox(world, hub));
     above.join(world.nodes[remote.0].name)

@@ -13,6 +13,8 @@ use packhorse_transport::{Carrier, Dial, FolderCarrier, Location, Stopwatch, Tra
 use simulated_machine::fate::{self, End};
 use simulated_machine::{SimClock, SimDisk, SimRandom, SimSteps};
 
+use crate::hiding::{self, Hiding};
+
 type Work = Box<dyn FnOnce()>;
 
 thread_local! {
@@ -33,13 +35,19 @@ pub fn machine() -> Machine {
 
 /// Forgets what a story that failed has left.
 pub fn clear() {
-    line(None);
+    line_holds();
+    hiding::show_all();
     nothing_between();
 }
 
-/// Lets the line break in the next runs; None lets it hold.
-pub fn line(fault: Option<Fault>) {
-    LINE.set(fault.map(Plan::new));
+/// Lets the line break in the next runs.
+pub fn line(fault: Fault) {
+    LINE.set(Some(Plan::new(fault)));
+}
+
+/// The line holds again; whether it has broken.
+pub fn line_holds() -> bool {
+    LINE.take().is_some_and(|plan| plan.has_struck())
 }
 
 /// Does something at the n-th durable step from now.
@@ -85,12 +93,12 @@ impl Steps for Interrupted {
     }
 }
 
-/// Dials folders, over a line that breaks where it was told to.
+/// Dials folders whose listings are late, over a line that breaks where it was told to.
 struct BreakingLine;
 
 impl Dial for BreakingLine {
     fn dial<'a>(&'a self, location: &Location) -> Result<Box<dyn Carrier + 'a>, TransportError> {
-        let carrier = FolderCarrier::open(location.folder()?, &SimDisk)?.with_steps(&Interrupted);
+        let carrier = Hiding(FolderCarrier::open(location.folder()?, &SimDisk)?.with_steps(&Interrupted));
         Ok(match LINE.with_borrow(Option::clone) {
             Some(plan) => Box::new(Faulty::new(carrier, plan)),
             None => Box::new(carrier),

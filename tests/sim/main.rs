@@ -1,24 +1,30 @@
 //! The simulator: whole stories of nodes on a virtual clock, through the real commands, with everything that DESIGN section
 //! 10 says must be survived. One process, a story for each thread at a time; a seed tells all of a story.
 
+mod absence;
 mod application;
 mod cast;
+mod copies;
 mod crash;
 #[path = "../mirror/dice.rs"]
 mod dice;
 mod event;
 mod happen;
+mod hiding;
 mod ids;
 mod judge;
 mod machinery;
+mod meanwhile;
 mod node;
 mod oracle;
+mod packages;
 mod play;
 mod relay;
 mod saboteurs;
 mod shares;
 mod story;
 mod tally;
+mod twins;
 mod verdict;
 mod world;
 

@@ -8,6 +8,7 @@ use rusqlite::Connection;
 use simulated_machine::{clock, fate};
 
 use crate::application;
+use crate::cast::BEGIN;
 use crate::ids::{At, Millis};
 use crate::machinery;
 use crate::shares::Share;
@@ -23,10 +24,14 @@ pub struct Node {
     pub share: Share,
     /// Where it is.
     pub folder: PathBuf,
-    /// How far its clock is off, in milliseconds.
+    /// How far its clock was off when the story began, or has been set by since, in milliseconds.
     pub offset: i64,
+    /// How much its clock gains, in millionths; negative, how much it loses.
+    pub rate: i64,
     /// How many calls that can fail its last run made.
     pub calls: u64,
+    /// How many calls that only read it made.
+    pub readings: u64,
     /// Whether its last run was killed.
     pub died: bool,
 }
@@ -44,7 +49,18 @@ impl Node {
 
     /// What its clock shows.
     pub fn time(&self, now: Millis) -> Millis {
-        Millis(now.0.saturating_add_signed(self.offset))
+        Millis(now.0.saturating_add_signed(self.offset + self.drift(now)))
+    }
+
+    /// What its clock has gained since the story began.
+    fn drift(&self, now: Millis) -> i64 {
+        let since = i64::try_from(now.0.saturating_sub(BEGIN.0)).expect("no story is so long");
+        since * self.rate / 1_000_000
+    }
+
+    /// Its clock is set, so that it is off by so much now. It stays as fast as it is.
+    pub fn set_clock(&mut self, off: i64, now: Millis) {
+        self.offset = off - self.drift(now);
     }
 
     /// Opens its database as the application does.
@@ -60,14 +76,19 @@ impl Node {
     /// Runs a command.
     pub fn run(&mut self, words: &[&str], now: Millis) -> Ran {
         clock::set(self.time(now).0);
+        fate::begin();
+        let ran = self.run_within(words);
+        (self.calls, self.readings, self.died) = (fate::calls(), fate::readings(), fate::is_dead());
+        fate::end();
+        ran
+    }
+
+    /// Runs a command in the middle of another run, at the time that it is there, as a part of what befalls that one.
+    pub fn run_within(&self, words: &[&str]) -> Ran {
         let home = self.home();
         let mut typed = vec!["--home".to_owned(), home.to_string_lossy().into_owned()];
         typed.extend(words.iter().map(|word| (*word).to_owned()));
-        fate::begin();
-        let ran = packhorse::run(&typed, machinery::machine());
-        (self.calls, self.died) = (fate::calls(), fate::is_dead());
-        fate::end();
-        ran
+        packhorse::run(&typed, machinery::machine())
     }
 
     /// Changes the text of its configuration, as a person does with an editor.
@@ -90,6 +111,9 @@ pub enum Part {
 }
 
 impl Part {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::Database, Self::Home, Self::Both];
+
     /// Puts a part of a copy in the place of what is there. No connection is open.
     pub fn put_back(self, copy: &Path, node: &Node) {
         if self != Self::Home {

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::dice::Dice;
+use crate::hiding;
 use crate::node::files;
 
 /// What is kept aside of it.
@@ -19,7 +20,7 @@ pub struct Relay {
 pub enum Mishap {
     /// It is gone.
     Lost,
-    /// It is not there, and comes later: late, out of order, or hidden from the list for a while.
+    /// It is not there, and comes later: late, or out of order.
     Late,
     /// It is there, and comes once more later.
     Doubled,
@@ -27,6 +28,10 @@ pub enum Mishap {
     Cut,
     /// One bit of it is another.
     Flipped,
+    /// It is there, and the relay does not list it for a while.
+    Hidden,
+    /// What was hidden is listed.
+    Listed,
     /// What was aside comes.
     Comes,
     /// The whole relay is away, or there again.
@@ -35,16 +40,23 @@ pub enum Mishap {
 
 impl Mishap {
     /// Every one, the frequent ones more than once.
-    const ALL: [Self; 9] = [
+    pub const ALL: [Self; 16] = [
         Self::Lost,
         Self::Lost,
         Self::Late,
         Self::Late,
         Self::Doubled,
+        Self::Doubled,
         Self::Cut,
         Self::Flipped,
+        Self::Hidden,
+        Self::Hidden,
+        Self::Hidden,
+        Self::Listed,
+        Self::Listed,
         Self::Comes,
         Self::Away,
+        Self::Comes,
     ];
 }
 
@@ -71,6 +83,14 @@ impl Relay {
         fs::remove_file(lost.expect("a bundle of that name")).expect("it goes");
     }
 
+    /// A person removes all that lies in a mailbox, or would come into it late: nobody else knows of it any more.
+    pub fn empty(&mut self, mailbox: &Path) {
+        self.aside.retain(|(path, _)| !path.starts_with(mailbox));
+        for file in files(mailbox) {
+            fs::remove_file(file).expect("what lies on the relay goes");
+        }
+    }
+
     fn other_name(&self) -> PathBuf {
         self.folder.with_extension("away")
     }
@@ -91,6 +111,9 @@ impl Relay {
                 (mishap, name(&path))
             });
         }
+        if mishap == Mishap::Listed {
+            return (hiding::show_all() > 0).then(|| (mishap, "all".to_owned()));
+        }
         let path = dice.pick(&self.bundles())?;
         self.befalls(&path, mishap, dice);
         Some((mishap, name(&path)))
@@ -102,6 +125,9 @@ impl Relay {
     }
 
     fn befalls(&mut self, path: &Path, mishap: Mishap, dice: &mut Dice) {
+        if mishap == Mishap::Hidden {
+            return hiding::hide(name(path));
+        }
         let mut content = fs::read(path).expect("a bundle");
         if matches!(mishap, Mishap::Late | Mishap::Doubled) {
             self.aside.push((path.to_owned(), content.clone()));
@@ -118,12 +144,13 @@ impl Relay {
         fs::write(path, content).expect("a bundle");
     }
 
-    /// The faults end: the relay is there, and what was late comes, or never does. Where it loses anything, the last that was
+    /// The faults end: the relay is there and lists all, and what was late comes, or never does. Where it loses anything, the last that was
     /// sent may be among that.
     pub fn calm_down(&mut self, dice: &mut Dice, loses: bool) {
         if !self.is_there() {
             fs::rename(self.other_name(), &self.folder).expect("the relay comes back");
         }
+        hiding::show_all();
         let bundles = self.bundles().into_iter().filter(|_| loses && dice.percent(30));
         bundles.for_each(|path| fs::remove_file(path).expect("a bundle"));
         for (path, content) in std::mem::take(&mut self.aside) {

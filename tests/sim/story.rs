@@ -5,13 +5,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::copies;
 use crate::crash;
 use crate::event::Climate;
 use crate::happen;
 use crate::ids::At;
 use crate::node::Part;
 use crate::verdict;
-use crate::world::{Setting, World};
+use crate::world::{Setting, World, Wrote};
 
 const COMMANDS: [&str; 4] = ["sync", "transfer", "apply", "bundle --now"];
 /// Between a command and the durable step at which it is killed.
@@ -59,13 +60,13 @@ fn said(world: &mut World, line: &str) -> Option<()> {
     } else if let Some(rest) = line.strip_prefix(CLOCK) {
         let (name, offset) = rest.strip_suffix(" ms")?.split_once(" is off by ")?;
         let at = node(world, name)?;
-        world.nodes[at.0].offset = offset.parse().ok()?;
+        world.nodes[at.0].set_clock(offset.parse().ok()?, world.now);
     } else if let Some(name) = line.strip_prefix("a copy of ") {
         let at = node(world, name.strip_suffix(" is kept")?)?;
-        happen::keep(world, at);
+        copies::keep(world, at);
     } else if let Some((name, part)) = line.split_once(" is put back: ") {
         let at = node(world, name)?;
-        happen::put_back(
+        copies::put_back(
             world,
             at,
             [Part::Database, Part::Home, Part::Both].into_iter().find(|it| format!("{it:?}") == part)?,
@@ -92,7 +93,7 @@ fn did(world: &mut World, at: At, time: u64, what: &str) {
     world.pass(time.saturating_sub(world.told_time() + takes));
     let Some(command) = command else {
         let (sql, is_refused) = what.strip_suffix(REFUSED).map_or((what, false), |sql| (sql, true));
-        assert_eq!(world.write(at, sql), !is_refused, "whether it could write this: {sql}");
+        assert_eq!(world.write(at, sql) == Wrote::Refused, is_refused, "whether this was refused: {sql}");
         return;
     };
     let words: Vec<&str> = command.split(' ').collect();

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use crate::absence;
 use crate::application::{Picture, Record, TAKE_BADGES_BACK, field};
 use crate::cast::{look, text};
 use crate::dice::Dice;
@@ -19,6 +20,7 @@ const ROUND: u64 = 11 * 60_000;
 
 /// Ends a story: the faults end, everybody speaks until nobody has anything to say, and then all must be as it should be.
 pub fn judge(world: &mut World, seed: u64) {
+    absence::back(world);
     world.tell("the faults end".to_owned());
     let loses = world.climate.relay;
     world.relay.calm_down(&mut Dice::new(seed, 14), loses);
@@ -196,10 +198,14 @@ fn is_nothing_echoed(world: &mut World) {
         let Some(hub) = world.nodes[at.0].hub else { continue };
         let picture = look(&world.nodes[at.0]);
         let Some((uid, _)) = picture.iter().find(|(_, record)| record.table == "companies") else { continue };
-        say(world, at, uid, "name");
+        let said = say(world, at, uid, "name");
         sync(world, at);
         for words in ["transfer", "apply"] {
             world.run(hub, &[words]);
+        }
+        // Where somebody whose clock is ahead has said something else meanwhile, that is what there is to tell.
+        if look(&world.nodes[hub.0]).get(uid).and_then(|record| record.cells["name"].as_ref()) != Some(&said) {
+            continue;
         }
         say(world, hub, uid, "phone");
         sync(world, hub);
@@ -231,9 +237,11 @@ fn is_last_word_missed(world: &mut World) {
     are_equal(world, &pictures);
 }
 
-fn say(world: &mut World, at: At, uid: &Uid, column: &str) {
+/// An application gives a field of a company a value that was never written.
+fn say(world: &mut World, at: At, uid: &Uid, column: &str) -> String {
     let value = world.value();
     world.write(at, &format!("UPDATE companies SET {column} = '{value}' WHERE uid = '{uid}'"));
+    value
 }
 
 fn name(file: &Path) -> String {

@@ -6,10 +6,12 @@ use packhorse::Ran;
 use simulated_machine::Armed;
 use tempfile::TempDir;
 
+use crate::absence::Absence;
 use crate::application::{self, Pen, Picture};
 use crate::cast::{self, BEGIN, look};
 use crate::dice::Dice;
 use crate::event::Climate;
+use crate::happen::LINE_FAILS;
 use crate::ids::{At, Millis, Uid};
 use crate::judge::Judge;
 use crate::machinery::{self, machine};
@@ -17,6 +19,17 @@ use crate::node::{Node, copy_folder, files};
 use crate::oracle::Oracle;
 use crate::relay::Relay;
 use crate::shares::Terms;
+
+/// What came of what an application wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wrote {
+    /// A record is another than before.
+    Changed,
+    /// It did nothing.
+    Nothing,
+    /// Its database refused it.
+    Refused,
+}
 
 /// A story under way.
 pub struct World {
@@ -31,6 +44,10 @@ pub struct World {
     pub climate: Climate,
     /// What `sales` means at each hub.
     pub terms: Terms,
+    /// Who is to be away.
+    pub absence: Option<Absence>,
+    /// Who is away, and since when.
+    pub away: Option<(At, Millis)>,
     /// The true time.
     pub now: Millis,
     /// The latest time that any clock has shown.
@@ -46,6 +63,9 @@ pub struct World {
     /// The bundles that were shown.
     shown: BTreeSet<String>,
 }
+
+/// How much clocks gain, in millionths: quartz that is cold or old, and up to five minutes a day.
+const RATES: [i64; 9] = [0, 0, 20, -200, 300, -700, 1_500, -3_500, 3_500];
 
 /// What a story begins with.
 #[derive(Clone, Copy, Debug)]
@@ -82,7 +102,11 @@ impl World {
         cast::set_up(cast, root.path());
         let machine = simulated_machine::arm(seed, BEGIN.0);
         machinery::clear();
-        let nodes = cast::nodes(cast, root.path());
+        let mut nodes = cast::nodes(cast, root.path());
+        if climate.drift {
+            let mut dice = Dice::new(seed, 15);
+            nodes.iter_mut().for_each(|node| node.rate = dice.pick(&RATES).expect("rates"));
+        }
         simulated_machine::elsewhere(&cast::relay(root.path()));
         if small_bundles {
             for node in &nodes {
@@ -98,6 +122,8 @@ impl World {
             relay: Relay::new(cast::relay(root.path())),
             root,
             judge: Judge::new(nodes.len()),
+            absence: Absence::of(seed, &climate, nodes.len()),
+            away: None,
             nodes,
             climate,
             terms: Terms::default(),
@@ -108,6 +134,10 @@ impl World {
             told: vec![format!("seed {seed}: {setting:?}, {climate:?}")],
             shown: BTreeSet::new(),
         };
+        for at in world.all().filter(|at| world.nodes[at.0].rate != 0) {
+            let node = &world.nodes[at.0];
+            world.told.push(format!("the clock of {} gains {} ppm", node.name, node.rate));
+        }
         world.pass(60_000);
         (0..world.nodes.len()).for_each(|at| world.see(At(at)));
         world
@@ -118,9 +148,24 @@ impl World {
         self.root.path()
     }
 
+    /// How a run may end that nothing befalls but that the relay may be away.
+    pub fn ends(&self) -> &'static [u8] {
+        if self.relay.is_there() { &[0, 3] } else { LINE_FAILS }
+    }
+
     /// Every node.
     pub fn all(&self) -> impl Iterator<Item = At> + use<> {
         (0..self.nodes.len()).map(At)
+    }
+
+    /// Whether a node is not away.
+    pub fn is_present(&self, at: At) -> bool {
+        self.away.is_none_or(|(away, _)| away != at)
+    }
+
+    /// Every node that is not away.
+    pub fn present(&self) -> Vec<At> {
+        self.all().filter(|at| self.is_present(*at)).collect()
     }
 
     /// Time passes.
@@ -199,16 +244,16 @@ impl World {
         Pen { picture: &Picture::new(), dice: &mut Dice::new(0, 0), serial: &mut self.serial }.value()
     }
 
-    /// An application writes something.
-    pub fn edit(&mut self, at: At, dice: &mut Dice) {
+    /// An application writes something; whether that changed anything.
+    pub fn edit(&mut self, at: At, dice: &mut Dice) -> bool {
         self.pass(1_000 + dice.below(300_000));
         let before = look(&self.nodes[at.0]);
         let sql = Pen { picture: &before, dice, serial: &mut self.serial }.transaction();
-        self.write(at, &sql);
+        self.write(at, &sql) == Wrote::Changed
     }
 
-    /// An application writes this; false if its database refused it.
-    pub fn write(&mut self, At(at): At, sql: &str) -> bool {
+    /// An application writes this; tells what came of it.
+    pub fn write(&mut self, At(at): At, sql: &str) -> Wrote {
         let node = &self.nodes[at];
         simulated_machine::clock::set(node.time(self.now).0);
         let connection = node.open();
@@ -219,29 +264,38 @@ impl World {
         let outcome = if done.is_ok() { "" } else { " (refused)" };
         self.tell(format!("{} at {}: {sql}{outcome}", self.nodes[at].name, self.told_time()));
         self.wrote(At(at), &before, &after);
-        done.is_ok()
+        match done {
+            Err(_) => Wrote::Refused,
+            Ok(_) if before == after => Wrote::Nothing,
+            Ok(_) => Wrote::Changed,
+        }
     }
 
     /// The application of a node wrote.
     pub fn wrote(&mut self, at: At, before: &Picture, after: &Picture) {
-        let time = self.nodes[at.0].time(self.now);
-        self.oracle.wrote(at, time, before, after);
-        // What a remote makes its hub has, and the hub's hub.
-        for above in std::iter::successors(Some(at), |at| self.nodes[at.0].hub).collect::<Vec<_>>() {
-            self.judge.wrote(above, before, after);
-        }
+        self.wrote_somewhere(at, before, after);
         self.judge.note(at, after);
         if self.is_hub(at) {
             self.admit(at, after);
         }
     }
 
-    /// The database of a node is put back: what nobody else has may be lost.
-    pub fn lose(&mut self, at: At) {
+    /// The application of a node wrote, or that of a copy of it.
+    pub fn wrote_somewhere(&mut self, at: At, before: &Picture, after: &Picture) {
+        let time = self.nodes[at.0].time(self.now);
+        self.oracle.wrote(at, time, before, after);
+        // What a remote makes its hub has, and the hub's hub.
+        for above in std::iter::successors(Some(at), |at| self.nodes[at.0].hub).collect::<Vec<_>>() {
+            self.judge.wrote(above, before, after);
+        }
+    }
+
+    /// The databases of nodes are put back at once: what nobody else has may be lost.
+    pub fn lose(&mut self, these: &[At]) {
         let others: Vec<Picture> =
-            self.all().filter(|other| *other != at).map(|other| look(&self.nodes[other.0])).collect();
+            self.all().filter(|other| !these.contains(other)).map(|other| look(&self.nodes[other.0])).collect();
         self.oracle.put_back(&others);
-        self.judge.put_back(at);
+        these.iter().for_each(|at| self.judge.put_back(*at));
     }
 
     /// The remotes of a hub.

@@ -6,7 +6,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use packhorse_shared::id::NodeName;
 
@@ -36,12 +36,23 @@ pub struct Plan {
     fault: Fault,
     calls: AtomicU64,
     transfers: AtomicU64,
+    struck: AtomicBool,
 }
 
 impl Plan {
     /// A plan with one fault.
     pub fn new(fault: Fault) -> Arc<Self> {
-        Arc::new(Self { fault, calls: AtomicU64::new(0), transfers: AtomicU64::new(0) })
+        let (calls, transfers) = (AtomicU64::new(0), AtomicU64::new(0));
+        Arc::new(Self { fault, calls, transfers, struck: AtomicBool::new(false) })
+    }
+
+    /// Whether anything has failed by it.
+    pub fn has_struck(&self) -> bool {
+        self.struck.load(Ordering::Relaxed)
+    }
+
+    fn strikes(&self) {
+        self.struck.store(true, Ordering::Relaxed);
     }
 
     /// Calls so far.
@@ -52,10 +63,14 @@ impl Plan {
     /// Runs one step that may fail, of a carrier or of anything else that a test counts along.
     pub fn step<T, E>(&self, failure: impl Fn() -> E, act: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
         let call = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
+        let strikes = || {
+            self.strikes();
+            Err(failure())
+        };
         match self.fault {
-            Fault::Before(n) if n == call => Err(failure()),
-            Fault::DeadFrom(n) if n <= call => Err(failure()),
-            Fault::After(n) if n == call => act().and_then(|_| Err(failure())),
+            Fault::Before(n) if n == call => strikes(),
+            Fault::DeadFrom(n) if n <= call => strikes(),
+            Fault::After(n) if n == call => act().and_then(|_| strikes()),
             _ => act(),
         }
     }
@@ -98,6 +113,7 @@ pub fn broken() -> TransportError {
 struct CutSource<'a> {
     inner: &'a mut dyn Source,
     end: u64,
+    plan: &'a Plan,
 }
 
 impl Source for CutSource<'_> {
@@ -107,6 +123,7 @@ impl Source for CutSource<'_> {
     fn read_at(&mut self, offset: u64, into: &mut [u8]) -> Result<usize, TransportError> {
         let left = self.end.saturating_sub(offset);
         if left == 0 && offset < self.size() {
+            self.plan.strikes();
             return Err(broken());
         }
         let most = into.len().min(usize::try_from(left).unwrap_or(usize::MAX));
@@ -117,6 +134,7 @@ impl Source for CutSource<'_> {
 struct CutSink<'a> {
     inner: &'a mut dyn Sink,
     left: u64,
+    plan: &'a Plan,
 }
 
 impl Sink for CutSink<'_> {
@@ -124,7 +142,11 @@ impl Sink for CutSink<'_> {
         let allowed = bytes.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
         self.left -= allowed as u64;
         self.inner.take(bytes.get(..allowed).unwrap_or_default())?;
-        if allowed < bytes.len() { Err(broken()) } else { Ok(()) }
+        if allowed < bytes.len() {
+            self.plan.strikes();
+            return Err(broken());
+        }
+        Ok(())
     }
 }
 
@@ -138,7 +160,8 @@ impl<C: Carrier> Carrier for Faulty<C> {
     }
 
     fn put(&mut self, mailbox: &Mailbox, name: &FileName, source: &mut dyn Source) -> Result<Put, TransportError> {
-        let mut source = CutSource { inner: source, end: self.plan.allowance() };
+        let plan = Arc::clone(&self.plan);
+        let mut source = CutSource { inner: source, end: plan.allowance(), plan: &plan };
         self.step(|inner| inner.put(mailbox, name, &mut source))
     }
 
@@ -149,7 +172,8 @@ impl<C: Carrier> Carrier for Faulty<C> {
         from: u64,
         sink: &mut dyn Sink,
     ) -> Result<Get, TransportError> {
-        let mut sink = CutSink { inner: sink, left: self.plan.allowance() };
+        let plan = Arc::clone(&self.plan);
+        let mut sink = CutSink { inner: sink, left: plan.allowance(), plan: &plan };
         self.step(|inner| inner.get(mailbox, name, from, &mut sink))
     }
 

@@ -15,8 +15,36 @@ use packhorse_shared::seam::{Step, Steps};
 /// The number of EIO on every system that has it.
 const EIO: i32 = 5;
 
+/// The calls of the disk and of SQLite's files that can fail; but for `db-truncate`, to which no program of ours comes.
+pub const CALLS: [&str; 14] = [
+    "disk-create",
+    "disk-create-folder",
+    "disk-write",
+    "disk-rename",
+    "disk-remove",
+    "disk-sync",
+    "disk-sync-folder",
+    "db-open",
+    "db-write",
+    "db-sync",
+    "db-sync-folder",
+    "db-delete",
+    DB_READ,
+    DB_OPEN_OLD,
+];
+
+/// A read of a file of SQLite's.
+pub(crate) const DB_READ: &str = "db-read";
+/// The opening of a file of SQLite's that is there.
+pub(crate) const DB_OPEN_OLD: &str = "db-open-old";
+
 /// The calls for which a full disk has no room.
 const NEED_ROOM: [&str; 5] = ["disk-create", "disk-create-folder", "disk-write", "db-open", "db-write"];
+
+/// Whether a point only reads: there is no room that it needs, and a run is not killed there.
+pub fn only_reads(point: &str) -> bool {
+    [DB_READ, DB_OPEN_OLD].contains(&point)
+}
 
 /// How a disk fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,8 +60,10 @@ pub enum Fault {
 pub enum End {
     /// The call fails; those after it work.
     Once(Fault),
-    /// From the call on all fail that the fault concerns: those that need room, or all of a disk.
+    /// From the call on all fail that the fault concerns: those that need room, or all of a disk, reading too.
     FromThenOn(Fault),
+    /// The reading fails that has this number among the readings; those after it, and all that changes anything, work.
+    Reading,
     /// The run is killed before the call does anything.
     Kill,
 }
@@ -41,7 +71,7 @@ pub enum End {
 /// What befalls a run, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fate {
-    /// The number of the call, from 1.
+    /// The number of the call, from 1; those that only read are counted by themselves.
     pub at: u64,
     /// What happens there.
     pub end: End,
@@ -88,6 +118,8 @@ struct Run {
     planned: Option<Fate>,
     fate: Option<Fate>,
     calls: u64,
+    readings: u64,
+    refused: u64,
     standing: Standing,
 }
 
@@ -104,6 +136,7 @@ impl Run {
         self.calls += 1;
         let Some(fate) = self.fate.filter(|fate| self.calls >= fate.at) else { return Ok(()) };
         match fate.end {
+            End::Reading => Ok(()),
             End::Once(fault) => {
                 self.fate = None;
                 Err(Refusal::Failed(fault))
@@ -115,6 +148,25 @@ impl Run {
                 Err(Refusal::Dead)
             }
         }
+    }
+}
+
+impl Run {
+    /// A call that only reads. It is never refused to one that has been killed, who must let go of what it holds.
+    fn meet_reading(&mut self) -> Result<(), Refusal> {
+        self.readings += 1;
+        let fails = self.fate.is_some_and(|Fate { at, end }| match end {
+            End::Reading => self.readings == at,
+            End::FromThenOn(Fault::Broken) => self.calls >= at,
+            _ => false,
+        });
+        if fails { Err(Refusal::Failed(Fault::Broken)) } else { Ok(()) }
+    }
+
+    fn answered(&mut self, point: &'static str, answer: Result<(), Refusal>) -> Result<(), Refusal> {
+        self.refused += u64::from(answer.is_err());
+        note(point, answer);
+        answer
     }
 }
 
@@ -130,9 +182,12 @@ pub fn plan(fate: Option<Fate>) {
     RUN.with_borrow_mut(|run| run.planned = fate);
 }
 
-/// The next call of the run under way meets this.
+/// The next call of the run under way, or the next that reads, meets this.
 pub fn befall(end: End) {
-    RUN.with_borrow_mut(|run| run.fate = Some(Fate { at: run.calls + 1, end }));
+    RUN.with_borrow_mut(|run| {
+        let made = if end == End::Reading { run.readings } else { run.calls };
+        run.fate = Some(Fate { at: made + 1, end });
+    });
 }
 
 /// Begins a run under the plan, which is used up by it. Calls are counted from 1.
@@ -157,21 +212,43 @@ pub fn calls() -> u64 {
     RUN.with_borrow(|run| run.calls)
 }
 
+/// How many calls that only read the run has made, or the last one if none is under way.
+pub fn readings() -> u64 {
+    RUN.with_borrow(|run| run.readings)
+}
+
+/// Whether anything has befallen the run under way, or the last one.
+pub fn has_struck() -> bool {
+    RUN.with_borrow(|run| run.refused > 0)
+}
+
 /// Asks whether a call may be made. On a thread without a simulation, and outside of a run, it always may.
 pub fn meet(point: &'static str) -> Result<(), Refusal> {
     if !crate::is_armed() {
         return Ok(());
     }
-    let asked = RUN.with_borrow_mut(|run| match run.standing {
-        Standing::None => None,
-        Standing::Dead => Some(Err(Refusal::Dead)),
+    RUN.with_borrow_mut(|run| match run.standing {
+        Standing::None => Ok(()),
+        Standing::Dead => Err(Refusal::Dead),
         Standing::UnderWay => {
             let answer = run.meet(point);
-            note(point, answer);
-            Some(answer)
+            run.answered(point, answer)
         }
-    });
-    asked.unwrap_or(Ok(()))
+    })
+}
+
+/// Asks whether a call may be made that only reads.
+pub fn meet_reading(point: &'static str) -> Result<(), Refusal> {
+    if !crate::is_armed() {
+        return Ok(());
+    }
+    RUN.with_borrow_mut(|run| match run.standing {
+        Standing::None | Standing::Dead => Ok(()),
+        Standing::UnderWay => {
+            let answer = run.meet_reading();
+            run.answered(point, answer)
+        }
+    })
 }
 
 fn note(point: &'static str, answer: Result<(), Refusal>) {

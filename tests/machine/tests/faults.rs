@@ -106,6 +106,24 @@ fn the_disk_tells_what_is_wrong_and_a_failing_write_may_write_half() {
 }
 
 #[test]
+fn a_reading_fails_by_itself_and_not_in_a_run_that_has_been_killed() {
+    let scene = Scene::new(1);
+    let database = scene.path("crm.db");
+    make(&database, KEEPINGS[0]);
+    let reading = || {
+        let connection = open(&database, KEEPINGS[0])?;
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))
+    };
+    let codes: Vec<_> =
+        (1..4).map(|at| run(Some(Fate { at, end: End::Reading }), || code(reading().map(|_| ()))).0).collect();
+    assert!(codes.contains(&Some(ErrorCode::CannotOpen)), "{codes:?}");
+    assert!(codes.contains(&Some(ErrorCode::SystemIoFailure)), "{codes:?}");
+    let (_, calls) = run(Some(Fate { at: 1, end: End::Reading }), || SimDisk.create_new(&scene.path("a")).map(drop));
+    assert_eq!((calls, fate::has_struck()), (1, false), "only readings fail");
+    reading().expect("what fails once works again");
+}
+
+#[test]
 fn steps_can_fail_and_are_counted_by_their_names() {
     let _scene = Scene::new(1);
     let before = fate::tally().get("bundle-numbered").copied().unwrap_or_default();

@@ -1,8 +1,8 @@
 //! An open file of SQLite's: the system's own file behind a header of ours.
 //!
 //! Owns the calls about it. Invariants: on a thread without a simulation every call is the system's file's; a refused
-//! call changes nothing, but for a write that may have written half; locks and reads are never refused, so that a run
-//! that has been killed lets go of what it holds.
+//! call changes nothing, but for a write that may have written half; locks are never refused, nor reads to a run that has
+//! been killed, so that it lets go of what it holds.
 #![allow(unsafe_code, reason = "SQLite calls these functions, and is called, by C pointers")]
 
 use std::ffi::{c_int, c_void};
@@ -146,7 +146,18 @@ unsafe extern "C" fn close(file: *mut ffi::sqlite3_file) -> c_int {
 }
 
 unsafe extern "C" fn read(file: *mut ffi::sqlite3_file, into: *mut c_void, count: c_int, offset: i64) -> c_int {
+    if fate::meet_reading(fate::DB_READ).is_err() {
+        return ffi::SQLITE_IOERR_READ;
+    }
     // SAFETY: as above.
+    unsafe { read_system(file, into, count, offset) }
+}
+
+/// # Safety
+///
+/// As for `read`.
+unsafe fn read_system(file: *mut ffi::sqlite3_file, into: *mut c_void, count: c_int, offset: i64) -> c_int {
+    // SAFETY: the caller's promise.
     unsafe { system!(file.xRead(into, count, offset) else ffi::SQLITE_IOERR_READ) }
 }
 
@@ -160,7 +171,7 @@ unsafe fn read_old(file: *mut ffi::sqlite3_file, at: u64, into: &mut [u8]) -> io
         return Err(io::ErrorKind::InvalidInput.into());
     };
     // SAFETY: the caller's promise; the buffer is as long as told.
-    match unsafe { read(file, into.as_mut_ptr().cast(), count, at) } {
+    match unsafe { read_system(file, into.as_mut_ptr().cast(), count, at) } {
         ffi::SQLITE_OK | ffi::SQLITE_IOERR_SHORT_READ => Ok(()),
         code => Err(io::Error::other(format!("SQLite's code {code}"))),
     }

@@ -124,6 +124,9 @@ unsafe extern "C" fn open(
         if flags & ffi::SQLITE_OPEN_CREATE != 0 && is_new && fate::meet("db-open").is_err() {
             return ffi::SQLITE_CANTOPEN;
         }
+        if !is_new && fate::meet_reading(fate::DB_OPEN_OLD).is_err() {
+            return ffi::SQLITE_CANTOPEN;
+        }
         let code = system!(vfs.xOpen(name, file::system_file(file), flags, out_flags) else ffi::SQLITE_ERROR);
         if code != ffi::SQLITE_OK {
             file::close_system(file);
