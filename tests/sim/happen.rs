@@ -209,10 +209,10 @@ pub fn put_back(world: &mut World, at: At, part: Part) {
     let copy = kept(world, at);
     world.tell(format!("{} is put back: {part:?}", world.nodes[at.0].name));
     tally::put_back(part);
+    part.put_back(&copy, &world.nodes[at.0]);
     if part != Part::Home {
         world.lose(at);
     }
-    part.put_back(&copy, &world.nodes[at.0]);
     simulated_machine::settle(&[&world.nodes[at.0].folder]);
     world.see(at);
 }
@@ -224,7 +224,6 @@ fn pack_again(world: &mut World, at: At) {
     }
     let name = world.nodes[at.0].name;
     world.tell(format!("{name} gets a new package"));
-    world.lose(at);
     let _ = fs::remove_dir_all(kept(world, at));
     let small = fs::read_to_string(world.nodes[at.0].home().join("packhorse.toml")).expect("a configuration");
     let file = world.nodes[at.0].folder.join("package.rdb");
@@ -244,6 +243,7 @@ fn pack_again(world: &mut World, at: At) {
     if restored.exit != 0 {
         world.fail("exit", &format!("restore ended with {}: {}", restored.exit, restored.err));
     }
+    world.lose(at);
     cast::make_movable(&world.nodes[at.0], world.root());
     if small.contains("\nbundle_max") {
         world.nodes[at.0].edit_config(|words| words.replace("# bundle_max = \"256 KiB\"", "bundle_max = \"1 KiB\""));

@@ -19,7 +19,7 @@ struct Write {
     latest: Option<Millis>,
     /// The write whose value the application saw and replaced.
     replaced: Option<usize>,
-    /// Nobody else may have had it when its database was put back.
+    /// Nobody may have had it any more once its database was put back.
     lost: bool,
 }
 
@@ -95,10 +95,10 @@ impl Oracle {
         }
     }
 
-    /// A node's database is put back: what none of these others has, and nothing later of it, may be lost.
-    pub fn put_back(&mut self, others: &[Picture]) {
+    /// A node's database was put back: what is in none of the pictures that are left, and nothing later of it, may be lost.
+    pub fn put_back(&mut self, left: &[Picture]) {
         for (field, writes) in &mut self.fields {
-            let seen: BTreeSet<usize> = others
+            let seen: BTreeSet<usize> = left
                 .iter()
                 .filter_map(|picture| picture.get(&field.uid)?.cells.get(field.column))
                 .filter_map(|value| writes.iter().rposition(|write| write.value == *value))
@@ -107,7 +107,7 @@ impl Oracle {
             writes.iter_mut().enumerate().filter(|(at, _)| !kept.contains(at)).for_each(|(_, write)| write.lost = true);
         }
         for (uid, life) in &mut self.lives {
-            life.lost |= !others.iter().any(|picture| picture.contains_key(uid));
+            life.lost |= !left.iter().any(|picture| picture.contains_key(uid));
         }
     }
 

@@ -235,11 +235,10 @@ impl World {
         }
     }
 
-    /// The database of a node is put back: what nobody else has may be lost.
+    /// The database of a node was put back: what nobody has any more, not even in what was put back, may be lost.
     pub fn lose(&mut self, at: At) {
-        let others: Vec<Picture> =
-            self.all().filter(|other| *other != at).map(|other| look(&self.nodes[other.0])).collect();
-        self.oracle.put_back(&others);
+        let left: Vec<Picture> = self.nodes.iter().map(look).collect();
+        self.oracle.put_back(&left);
         self.judge.put_back(at);
     }
 
