@@ -83,6 +83,7 @@ pub fn look(connection: &Connection) -> rusqlite::Result<Picture> {
             let key: rusqlite::types::Value = row.get(1)?;
             let key = match key {
                 rusqlite::types::Value::Integer(number) => number.to_string(),
+                rusqlite::types::Value::Text(code) => format!("'{code}'"),
                 other => format!("{other:?}"),
             };
             let mut cells = BTreeMap::new();

@@ -145,7 +145,7 @@ fn hear_of_refusals(world: &mut World, pictures: &[Picture]) {
             notices.lines().filter_map(|line| line.split_once(" a change of ")?.1.split_once(" was refused:"));
         let refused = refused.filter_map(|(what, _)| what.split_once(' '));
         for (table, key) in refused {
-            let is_it = |record: &&Record| record.table == table && record.key.contains(key.trim_matches('\''));
+            let is_it = |record: &&Record| record.table == table && record.key == key;
             let uids = picture.iter().filter(|(_, record)| is_it(record)).map(|(uid, _)| uid);
             uids.for_each(|uid| world.oracle.refused(uid));
         }
