@@ -93,10 +93,10 @@ impl Judge {
     }
 }
 
-/// The database is whole, and no reference dangles.
+/// The database is whole, its indexes agree with its tables, and no reference dangles.
 fn is_sound(world: &World, at: At) -> Result<(), Complaint> {
     let connection = world.nodes[at.0].open();
-    let sql = "SELECT group_concat(quick_check) FROM pragma_quick_check";
+    let sql = "SELECT group_concat(integrity_check) FROM pragma_integrity_check";
     let found: String = connection.query_row(sql, [], |row| row.get(0)).expect("a check");
     let name = world.nodes[at.0].name;
     if found != "ok" {
