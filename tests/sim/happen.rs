@@ -212,6 +212,7 @@ pub fn put_back(world: &mut World, at: At, part: Part) {
     part.put_back(&copy, &world.nodes[at.0]);
     if part != Part::Home {
         world.lose(at);
+        world.judge.may_repeat(world.nodes[at.0].name);
     }
     simulated_machine::settle(&[&world.nodes[at.0].folder]);
     world.see(at);

@@ -33,8 +33,8 @@ pub struct Judge {
     sent: BTreeMap<(At, At), BTreeSet<String>>,
     /// Something was held, or in conflict.
     was_disturbed: bool,
-    /// Nodes that were put back to a copy.
-    put_back: BTreeSet<At>,
+    /// Epochs with their sender and receiver that a node may be in a second time, as it was put back.
+    repeated: BTreeSet<String>,
 }
 
 impl Judge {
@@ -63,7 +63,14 @@ impl Judge {
     pub fn put_back(&mut self, at: At) {
         self.shown[at.0].clear();
         self.clocks[at.0] = 0;
-        self.put_back.insert(at);
+    }
+
+    /// The numbers that a node has used so far may come once more: it was put back, and finds out by this. Then it begins a
+    /// later epoch, whose numbers are new.
+    pub fn may_repeat(&mut self, node: &str) {
+        let epochs = self.numbers.keys().filter_map(|number| Some(number.rsplit_once('.')?.0));
+        let its = epochs.filter(|epoch| epoch.split('.').next() == Some(node)).map(str::to_owned);
+        self.repeated.extend(its);
     }
 
     /// What a node shows now.
@@ -241,9 +248,7 @@ fn are_numbers_new(world: &mut World) -> Result<(), Complaint> {
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let parts: Vec<&str> = name.split('.').collect();
         let [from, to, epoch, sequence, digest, "bundle"] = parts[..] else { continue };
-        let sender = world.nodes.iter().position(|node| node.name == from).map(At);
-        // A node that was put back finds out by this.
-        if sender.is_some_and(|sender| world.judge.put_back.contains(&sender)) {
+        if world.judge.repeated.contains(&format!("{from}.{to}.{epoch}")) {
             continue;
         }
         let number = format!("{from}.{to}.{epoch}.{sequence}");
