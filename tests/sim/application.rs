@@ -164,6 +164,15 @@ impl Pen<'_> {
         }
     }
 
+    /// Something of the table `secrets`, which only those share who share everything.
+    pub fn secret(&mut self) -> String {
+        let (uid, value) = (self.uid(), self.value());
+        match self.dice.below(4) {
+            0 => format!("INSERT INTO secrets (uid, text) VALUES ('{uid}', '{value}')"),
+            _ => format!("UPDATE secrets SET text = '{value}' WHERE id = {}", self.some("secrets")),
+        }
+    }
+
     fn new_company(&mut self) -> String {
         let (uid, user, name) = (self.uid(), self.user(), self.value());
         format!("INSERT INTO companies (uid, manager, name) VALUES ('{uid}', {user}, '{name}')")

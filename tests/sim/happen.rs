@@ -209,6 +209,7 @@ pub fn put_back(world: &mut World, at: At, part: Part) {
     let copy = kept(world, at);
     world.tell(format!("{} is put back: {part:?}", world.nodes[at.0].name));
     tally::put_back(part);
+    world.search(at);
     part.put_back(&copy, &world.nodes[at.0]);
     if part != Part::Home {
         world.lose(at);
@@ -235,6 +236,7 @@ fn pack_again(world: &mut World, at: At) {
     }
     world.harvested(hub);
     world.see(hub);
+    world.search(at);
     fs::remove_dir_all(world.nodes[at.0].home()).expect("the home goes");
     for ending in ["", "-wal", "-shm"] {
         let _ = fs::remove_file(world.nodes[at.0].folder.join(format!("app.db{ending}")));

@@ -16,6 +16,7 @@ mod oracle;
 mod play;
 mod relay;
 mod saboteurs;
+mod secret;
 mod shares;
 mod story;
 mod tally;

@@ -37,6 +37,8 @@ struct Life {
 pub struct Oracle {
     fields: BTreeMap<Field, Vec<Write>>,
     lives: BTreeMap<Uid, Life>,
+    /// Whose field each text was written for.
+    owners: BTreeMap<String, Uid>,
     /// Whether no clock is ever wrong, so that a later write has a later stamp.
     pub clocks_agree: bool,
 }
@@ -83,6 +85,9 @@ impl Oracle {
     }
 
     fn write(&mut self, field: Field, value: Option<String>, replaced: Option<usize>, node: At, now: Millis) {
+        if let Some(text) = value.clone().filter(|_| SINGULAR.contains(&field.column)) {
+            self.owners.insert(text, field.uid.clone());
+        }
         let write = Write { value, node, earliest: now, latest: None, replaced, lost: false };
         self.fields.entry(field).or_default().push(write);
     }
@@ -114,6 +119,11 @@ impl Oracle {
     /// A hub told that it refused a change of a record.
     pub fn refused(&mut self, uid: &Uid) {
         self.lives.entry(uid.clone()).or_default().refused = true;
+    }
+
+    /// Whose a word is: the record's that it names, or that it was written for. None of what nobody ever wrote.
+    pub fn whose(&self, word: &str) -> Option<&Uid> {
+        self.owners.get(word).or_else(|| Some(self.lives.get_key_value(&Uid(word.to_owned()))?.0))
     }
 
     /// Whether anybody ever gave this field this value.

@@ -16,6 +16,7 @@ use crate::machinery::{self, machine};
 use crate::node::{Node, copy_folder, files};
 use crate::oracle::Oracle;
 use crate::relay::Relay;
+use crate::secret;
 use crate::shares::Terms;
 
 /// A story under way.
@@ -194,6 +195,13 @@ impl World {
         }
     }
 
+    /// Nowhere in a node's folder is anything that is none of its business.
+    pub fn search(&mut self, at: At) {
+        if let Err((invariant, why)) = secret::is_kept_for_good(self, at) {
+            self.fail(invariant, &why);
+        }
+    }
+
     /// A text that was never written.
     pub fn value(&mut self) -> String {
         Pen { picture: &Picture::new(), dice: &mut Dice::new(0, 0), serial: &mut self.serial }.value()
@@ -203,7 +211,12 @@ impl World {
     pub fn edit(&mut self, at: At, dice: &mut Dice) {
         self.pass(1_000 + dice.below(300_000));
         let before = look(&self.nodes[at.0]);
-        let sql = Pen { picture: &before, dice, serial: &mut self.serial }.transaction();
+        let mut pen = Pen { picture: &before, dice, serial: &mut self.serial };
+        let mut sql = pen.transaction();
+        // Whoever shares not everything could not keep what it writes there.
+        if self.nodes[at.0].hub.is_none() && pen.dice.percent(30) {
+            sql = format!("{sql}; {}", pen.secret());
+        }
         self.write(at, &sql);
     }
 
