@@ -153,10 +153,13 @@ fn hear_of_refusals(world: &mut World, pictures: &[Picture]) {
     }
 }
 
-/// Nothing is gone that nobody decided to delete.
+/// Nothing is gone that nobody decided to delete, or that was edited later; and nothing stands that was deleted last.
 fn is_nobody_gone(world: &World, hub: &Picture) {
     if let Some(uid) = world.oracle.must_live().find(|uid| !hub.contains_key(*uid)) {
-        world.fail("vanished", &format!("{uid} is gone, and nobody deleted it"));
+        world.fail("vanished", &format!("{uid} is gone, but was not deleted last: {}", world.oracle.story_of(uid)));
+    }
+    if let Some(uid) = world.oracle.must_be_gone().find(|uid| hub.contains_key(*uid)) {
+        world.fail("undead", &format!("{uid} stands, but was deleted last: {}", world.oracle.story_of(uid)));
     }
 }
 

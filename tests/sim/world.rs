@@ -251,7 +251,7 @@ impl World {
     /// The database of a node was put back: what nobody has any more, not even in what was put back, may be lost.
     pub fn lose(&mut self, at: At) {
         let left: Vec<Picture> = self.nodes.iter().map(look).collect();
-        self.oracle.put_back(&left);
+        self.oracle.put_back(at, &left);
         self.judge.put_back(at);
     }
 
