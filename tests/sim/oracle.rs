@@ -211,8 +211,9 @@ impl Oracle {
         format!("{:#?}, {writes:#?}", self.lives.get(uid))
     }
 
-    /// Nobody deleted it, or somebody edited it later than everybody who did; and that was not lost with a database. Where one
-    /// was put back since, a hub may withdraw the record once more, in whose place there is none.
+    /// Nobody deleted it, or somebody edited it later than everybody who did; and that was not lost with a database. An edit
+    /// from before one was put back does not count: what the hub had acknowledged before may be let go of when the one that
+    /// was put back withdraws it (tests/README.md, "What is not mended").
     fn surely_stands(&self, uid: &Uid) -> bool {
         let Some(life) = self.lives.get(uid).filter(|life| !life.refused) else { return false };
         if life.deletions.is_empty() {
@@ -268,6 +269,22 @@ impl Oracle {
         let by_clock = self.clocks_agree && than.latest.is_some_and(|latest| this.earliest > latest);
         let at_one_node = this.node == than.node && this.place > than.place && !self.put_back.contains(&this.node);
         by_clock || at_one_node
+    }
+
+    /// The texts of a field that ended without anybody replacing them in view of them, where this is the value that stands: each
+    /// lost to one that was written without knowing of it. What was put back may have taken the list of them along, and of what
+    /// was deleted or refused something else is told.
+    pub fn losers(&self, field: &Field, value: &Option<String>) -> Vec<&str> {
+        let told_otherwise = self.lives.get(&field.uid).is_some_and(|life| life.refused || !life.deletions.is_empty());
+        if told_otherwise || !self.put_back.is_empty() || !SINGULAR.contains(&field.column) {
+            return Vec::new();
+        }
+        let writes = self.fields.get(field).map(Vec::as_slice).unwrap_or_default();
+        let stands = writes.iter().rposition(|write| write.value == *value);
+        let mut followed: BTreeSet<usize> = writes.iter().filter_map(|write| write.replaced).collect();
+        followed.extend(stands);
+        let ends = writes.iter().enumerate().filter(|(at, _)| !followed.contains(at));
+        ends.filter_map(|(_, write)| write.value.as_deref()).collect()
     }
 
     /// Whether a field may have this value once everything has been exchanged: in words, if it may not.
