@@ -83,6 +83,7 @@ pub fn look(connection: &Connection) -> rusqlite::Result<Picture> {
             let key: rusqlite::types::Value = row.get(1)?;
             let key = match key {
                 rusqlite::types::Value::Integer(number) => number.to_string(),
+                rusqlite::types::Value::Text(code) => format!("'{code}'"),
                 other => format!("{other:?}"),
             };
             let mut cells = BTreeMap::new();
@@ -160,6 +161,15 @@ impl Pen<'_> {
             22 => self.delete(),
             23 | 24 => self.product(),
             _ => self.again(),
+        }
+    }
+
+    /// Something of the table `secrets`, which only those share who share everything.
+    pub fn secret(&mut self) -> String {
+        let (uid, value) = (self.uid(), self.value());
+        match self.dice.below(4) {
+            0 => format!("INSERT INTO secrets (uid, text) VALUES ('{uid}', '{value}')"),
+            _ => format!("UPDATE secrets SET text = '{value}' WHERE id = {}", self.some("secrets")),
         }
     }
 

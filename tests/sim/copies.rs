@@ -63,12 +63,14 @@ fn put_back_together(world: &mut World) -> bool {
     if both.iter().any(|at| !world.is_present(*at)) {
         return false;
     }
-    world.lose(&both);
     for at in &both {
+        world.search(*at);
         let node = &world.nodes[at.0];
         Part::Both.put_back(&copies.join(node.name), node);
+        world.judge.may_repeat(node.name);
         simulated_machine::settle(&[&node.folder]);
     }
+    world.lose(&both);
     let names: Vec<_> = both.iter().map(|at| world.nodes[at.0].name).collect();
     world.tell(format!("{} are put back together", names.join(" and ")));
     tally::met(tally::PUT_BACK_TOGETHER);
@@ -81,10 +83,12 @@ pub fn put_back(world: &mut World, at: At, part: Part) {
     let copy = kept(world, at);
     world.tell(format!("{} is put back: {part:?}", world.nodes[at.0].name));
     tally::put_back(part);
+    world.search(at);
+    part.put_back(&copy, &world.nodes[at.0]);
     if part != Part::Home {
         world.lose(&[at]);
+        world.judge.may_repeat(world.nodes[at.0].name);
     }
-    part.put_back(&copy, &world.nodes[at.0]);
     simulated_machine::settle(&[&world.nodes[at.0].folder]);
     world.see(at);
 }

@@ -3,13 +3,13 @@
 //! Each invariant has a name, by which a failure is told.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::application::{Picture, field};
 use crate::ids::{At, Field, Uid};
 use crate::node::files;
 use crate::oracle::SINGULAR;
+use crate::secret::{self, Looked, unpacked, words_in};
 use crate::shares::Share;
 use crate::world::{Members, World};
 
@@ -24,17 +24,21 @@ pub struct Judge {
     /// The clock of each node's database.
     clocks: Vec<i64>,
     /// The records that each node may have that does not share everything.
-    members: Members,
+    pub members: Members,
+    /// Records that stood at a hub when they were not, or not any more, in the set of a remote that had them.
+    pub left: BTreeSet<Uid>,
     /// Bundles by their number: sender, receiver, epoch, sequence.
     numbers: BTreeMap<String, String>,
+    /// The files of remotes that were looked at.
+    pub looked: Looked,
     /// Bundles whose content was looked at.
     read: BTreeSet<String>,
     /// The texts that one node has sent to another.
     sent: BTreeMap<(At, At), BTreeSet<String>>,
     /// Something was held, or in conflict.
     was_disturbed: bool,
-    /// Nodes that were put back to a copy.
-    put_back: BTreeSet<At>,
+    /// Epochs with their sender and receiver that a node may be in a second time, as it was put back.
+    repeated: BTreeSet<String>,
 }
 
 impl Judge {
@@ -54,16 +58,25 @@ impl Judge {
         self.was_disturbed = true;
     }
 
-    /// A remote may have these records.
-    pub fn may_have(&mut self, at: At, members: BTreeSet<Uid>) {
-        self.members.entry(at).or_default().extend(members);
+    /// A remote may have these records of what stands at its hub.
+    pub fn may_have(&mut self, at: At, members: BTreeSet<Uid>, hub: &Picture) {
+        let known = self.members.entry(at).or_default();
+        self.left.extend(known.iter().filter(|uid| hub.contains_key(uid) && !members.contains(*uid)).cloned());
+        known.extend(members);
     }
 
     /// A node is put back to a copy: it may see again what it saw before.
     pub fn put_back(&mut self, at: At) {
         self.shown[at.0].clear();
         self.clocks[at.0] = 0;
-        self.put_back.insert(at);
+    }
+
+    /// The numbers that a node has used so far may come once more: it was put back, and finds out by this. Then it begins a
+    /// later epoch, whose numbers are new.
+    pub fn may_repeat(&mut self, node: &str) {
+        let epochs = self.numbers.keys().filter_map(|number| Some(number.rsplit_once('.')?.0));
+        let its = epochs.filter(|epoch| epoch.split('.').next() == Some(node)).map(str::to_owned);
+        self.repeated.extend(its);
     }
 
     /// What a node shows now.
@@ -85,7 +98,7 @@ impl Judge {
         if world.is_hub(at) {
             world.admit(at, picture);
         }
-        is_own(world, at, picture)?;
+        secret::is_kept(world, at, picture)?;
         are_bundles_decent(world, at)?;
         are_numbers_new(world)?;
         world.judge.note(at, picture);
@@ -93,10 +106,10 @@ impl Judge {
     }
 }
 
-/// The database is whole, and no reference dangles.
+/// The database is whole, its indexes agree with its tables, and no reference dangles.
 fn is_sound(world: &World, at: At) -> Result<(), Complaint> {
     let connection = world.nodes[at.0].open();
-    let sql = "SELECT group_concat(quick_check) FROM pragma_quick_check";
+    let sql = "SELECT group_concat(integrity_check) FROM pragma_integrity_check";
     let found: String = connection.query_row(sql, [], |row| row.get(0)).expect("a check");
     let name = world.nodes[at.0].name;
     if found != "ok" {
@@ -145,29 +158,6 @@ fn has_time_passed(world: &mut World, at: At, picture: &Picture) -> Result<(), C
     Ok(())
 }
 
-static NOBODY: BTreeSet<Uid> = BTreeSet::new();
-
-/// What a node may have; None for everything. Who shares everything with its hub may have all that this may have: also what
-/// was made and deleted between two looks at the hub, since edits travel even if their record has since been deleted.
-fn own(world: &World, at: At) -> Option<&BTreeSet<Uid>> {
-    let node = &world.nodes[at.0];
-    let hub = node.hub?;
-    match node.share {
-        Share::Everything => own(world, hub),
-        Share::Sales(_) => Some(world.judge.members.get(&at).unwrap_or(&NOBODY)),
-    }
-}
-
-/// A remote has no record that was never its own: neither in its tables nor in a file that is for it.
-fn is_own(world: &mut World, at: At, picture: &Picture) -> Result<(), Complaint> {
-    if let Some(own) = own(world, at)
-        && let Some(uid) = picture.keys().find(|uid| !own.contains(*uid))
-    {
-        return Err(("secret", format!("{} has {uid}, which was never in its set", world.nodes[at.0].name)));
-    }
-    Ok(())
-}
-
 /// What a node has sent holds nothing that it should not, wherever it lies now.
 fn are_bundles_decent(world: &mut World, at: At) -> Result<(), Complaint> {
     let peers: Vec<At> = world.remotes_of(at).into_iter().chain(world.nodes[at.0].hub).collect();
@@ -191,18 +181,13 @@ pub fn mailbox(world: &World, remote: At) -> PathBuf {
 
 fn is_decent(world: &mut World, (from, to): (At, At), file: &Path) -> Result<(), Complaint> {
     let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    if !name.ends_with(".bundle") || !world.judge.read.insert(name.clone()) {
+    if !name.ends_with(".bundle") || world.judge.read.contains(&name) {
         return Ok(());
     }
-    let mut content = Vec::new();
-    let opened = std::fs::File::open(file).and_then(zstd::Decoder::new);
-    // A damaged one may end anywhere.
-    let _ = opened.and_then(|mut opened| opened.read_to_end(&mut content));
-    if world.nodes[to.0].hub == Some(from)
-        && let Some(own) = own(world, to)
-        && let Some(uid) = words_in(b'u', &content).map(Uid).find(|uid| !own.contains(uid))
-    {
-        return Err(("secret", format!("{name} holds {uid}, which was never in the receiver's set")));
+    let Some(content) = unpacked(&std::fs::read(file).expect("a bundle")) else { return Ok(()) };
+    world.judge.read.insert(name.clone());
+    if world.nodes[to.0].hub == Some(from) {
+        secret::is_own(world, to, &name, &content)?;
     }
     let texts: BTreeSet<String> = words_in(b'v', &content).collect();
     if let Some(text) = texts.iter().find(|text| is_echo(world, (from, to), text)) {
@@ -223,15 +208,6 @@ fn is_echo(world: &World, (from, to): (At, At), text: &str) -> bool {
     !goes_whole && !world.judge.was_disturbed && came() && !world.oracle.was_any_deleted()
 }
 
-/// The words of a kind in some bytes, wherever they stand: a letter, five digits and a semicolon.
-fn words_in(kind: u8, bytes: &[u8]) -> impl Iterator<Item = String> + '_ {
-    let is_word = move |part: &&[u8]| match part {
-        [letter, digits @ .., b';'] => *letter == kind && digits.iter().all(u8::is_ascii_digit),
-        _ => false,
-    };
-    bytes.windows(7).filter(is_word).map(|part| String::from_utf8_lossy(part).into_owned())
-}
-
 /// No number of a bundle is used twice for different content.
 fn are_numbers_new(world: &mut World) -> Result<(), Complaint> {
     let folders: Vec<_> = world.nodes.iter().map(|node| node.home().join("outbox")).collect();
@@ -241,9 +217,7 @@ fn are_numbers_new(world: &mut World) -> Result<(), Complaint> {
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let parts: Vec<&str> = name.split('.').collect();
         let [from, to, epoch, sequence, digest, "bundle"] = parts[..] else { continue };
-        let sender = world.nodes.iter().position(|node| node.name == from).map(At);
-        // A node that was put back finds out by this.
-        if sender.is_some_and(|sender| world.judge.put_back.contains(&sender)) {
+        if world.judge.repeated.contains(&format!("{from}.{to}.{epoch}")) {
             continue;
         }
         let number = format!("{from}.{to}.{epoch}.{sequence}");

@@ -8,25 +8,43 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::application::{Picture, Record, field};
 use crate::ids::{At, Column, Field, Millis, Uid};
 
-/// A value that an application gave a field.
-#[derive(Clone, Debug)]
-struct Write {
-    value: Option<String>,
+/// Where and when an application wrote something.
+#[derive(Clone, Copy, Debug)]
+struct Made {
     node: At,
+    /// Its place among all that was written anywhere.
+    place: usize,
     /// Its stamp is not earlier.
     earliest: Millis,
     /// Its stamp is not later, once the node has harvested it.
     latest: Option<Millis>,
+}
+
+/// A value that an application gave a field.
+#[derive(Clone, Debug)]
+struct Write {
+    value: Option<String>,
+    made: Made,
     /// The write whose value the application saw and replaced.
     replaced: Option<usize>,
-    /// Nobody else may have had it when its database was put back.
+    /// Nobody may have had it any more once its database was put back.
+    lost: bool,
+}
+
+/// A deletion by an application.
+#[derive(Clone, Debug)]
+struct Deletion {
+    made: Made,
+    /// The write of each field whose value the application saw.
+    seen: BTreeMap<Column, usize>,
+    /// It may have gone with a database in whose place an older one was put.
     lost: bool,
 }
 
 /// What is known of a record.
 #[derive(Clone, Debug, Default)]
 struct Life {
-    deleted: bool,
+    deletions: Vec<Deletion>,
     lost: bool,
     /// A hub told that it refused a change of it, because its sender does not share it.
     refused: bool,
@@ -37,6 +55,14 @@ struct Life {
 pub struct Oracle {
     fields: BTreeMap<Field, Vec<Write>>,
     lives: BTreeMap<Uid, Life>,
+    /// Whose field each text was written for.
+    owners: BTreeMap<String, Uid>,
+    /// How much was written.
+    places: usize,
+    /// Nodes whose database was put back: their clock may have gone back with it.
+    put_back: BTreeSet<At>,
+    /// How much was written when a database was last put back.
+    shaken: usize,
     /// Whether no clock is ever wrong, so that a later write has a later stamp.
     pub clocks_agree: bool,
 }
@@ -45,60 +71,78 @@ impl Oracle {
     /// Begins with what is there before anything is captured.
     pub fn new(genesis: &Picture, clocks_agree: bool) -> Self {
         let mut oracle = Self { clocks_agree, ..Self::default() };
-        genesis.iter().for_each(|(uid, record)| oracle.born(uid, record, At(0), Millis(0)));
+        oracle.wrote(At(0), Millis(0), &Picture::new(), genesis);
         oracle.harvested(At(0), Millis(0));
         oracle
     }
 
     /// An application's transaction turned one picture into another.
     pub fn wrote(&mut self, node: At, now: Millis, before: &Picture, after: &Picture) {
+        self.places += 1;
+        let made = Made { node, place: self.places, earliest: now, latest: None };
         for (uid, record) in after {
             match before.get(uid) {
-                None => self.born(uid, record, node, now),
-                Some(old) => self.edited(uid, (old, record), node, now),
+                None => self.born(uid, record, made),
+                Some(old) => self.edited(uid, (old, record), made),
             }
         }
-        for uid in before.keys().filter(|uid| !after.contains_key(*uid)) {
-            self.lives.entry(uid.clone()).or_default().deleted = true;
+        for (uid, record) in before.iter().filter(|(uid, _)| !after.contains_key(*uid)) {
+            self.deleted(uid, record, made);
         }
     }
 
-    fn born(&mut self, uid: &Uid, record: &Record, node: At, now: Millis) {
+    fn born(&mut self, uid: &Uid, record: &Record, made: Made) {
         self.lives.entry(uid.clone()).or_default();
         for (column, value) in &record.cells {
-            self.write(field(uid, column), value.clone(), None, node, now);
+            self.write(field(uid, column), value.clone(), None, made);
         }
     }
 
-    fn edited(&mut self, uid: &Uid, (old, new): (&Record, &Record), node: At, now: Millis) {
+    fn edited(&mut self, uid: &Uid, (old, new): (&Record, &Record), made: Made) {
         for (column, value) in &new.cells {
             let seen = old.cells.get(column).cloned().flatten();
             if *value != seen {
                 let field = field(uid, column);
                 let known = self.fields.get(&field).map(Vec::as_slice).unwrap_or_default();
                 let replaced = known.iter().rposition(|write| write.value == seen);
-                self.write(field, value.clone(), replaced, node, now);
+                self.write(field, value.clone(), replaced, made);
             }
         }
     }
 
-    fn write(&mut self, field: Field, value: Option<String>, replaced: Option<usize>, node: At, now: Millis) {
-        let write = Write { value, node, earliest: now, latest: None, replaced, lost: false };
+    fn deleted(&mut self, uid: &Uid, record: &Record, made: Made) {
+        let seen = record.cells.iter().filter_map(|(column, value)| {
+            let writes = self.fields.get(&field(uid, column))?;
+            Some((*column, writes.iter().rposition(|write| write.value == *value)?))
+        });
+        let deletion = Deletion { made, seen: seen.collect(), lost: false };
+        self.lives.entry(uid.clone()).or_default().deletions.push(deletion);
+    }
+
+    fn write(&mut self, field: Field, value: Option<String>, replaced: Option<usize>, made: Made) {
+        if let Some(text) = value.clone().filter(|_| SINGULAR.contains(&field.column)) {
+            self.owners.insert(text, field.uid.clone());
+        }
+        let write = Write { value, made, replaced, lost: false };
         self.fields.entry(field).or_default().push(write);
     }
 
     /// A node harvested what its application wrote; no clock has shown a later time so far.
     pub fn harvested(&mut self, node: At, latest: Millis) {
-        let writes = self.fields.values_mut().flatten();
-        for write in writes.filter(|write| write.node == node && write.latest.is_none()) {
-            write.latest = Some(latest);
+        let writes = self.fields.values_mut().flatten().map(|write| &mut write.made);
+        let deletions = self.lives.values_mut().flat_map(|life| &mut life.deletions).map(|deletion| &mut deletion.made);
+        for made in writes.chain(deletions).filter(|made| made.node == node && made.latest.is_none()) {
+            made.latest = Some(latest);
         }
     }
 
-    /// A node's database is put back: what none of these others has, and nothing later of it, may be lost.
-    pub fn put_back(&mut self, others: &[Picture]) {
+    /// The databases of these nodes were put back: what is in none of the pictures that are left, and nothing later of it, may be lost.
+    pub fn put_back(&mut self, nodes: &[At], left: &[Picture]) {
+        self.put_back.extend(nodes);
+        self.shaken = self.places;
+
         for (field, writes) in &mut self.fields {
-            let seen: BTreeSet<usize> = others
+            let seen: BTreeSet<usize> = left
                 .iter()
                 .filter_map(|picture| picture.get(&field.uid)?.cells.get(field.column))
                 .filter_map(|value| writes.iter().rposition(|write| write.value == *value))
@@ -107,13 +151,20 @@ impl Oracle {
             writes.iter_mut().enumerate().filter(|(at, _)| !kept.contains(at)).for_each(|(_, write)| write.lost = true);
         }
         for (uid, life) in &mut self.lives {
-            life.lost |= !others.iter().any(|picture| picture.contains_key(uid));
+            life.lost |= !left.iter().any(|picture| picture.contains_key(uid));
+            // That nobody has the record any more does not tell by which deletion.
+            life.deletions.iter_mut().filter(|it| nodes.contains(&it.made.node)).for_each(|it| it.lost = true);
         }
     }
 
     /// A hub told that it refused a change of a record.
     pub fn refused(&mut self, uid: &Uid) {
         self.lives.entry(uid.clone()).or_default().refused = true;
+    }
+
+    /// Whose a word is: the record's that it names, or that it was written for. None of what nobody ever wrote.
+    pub fn whose(&self, word: &str) -> Option<&Uid> {
+        self.owners.get(word).or_else(|| Some(self.lives.get_key_value(&Uid(word.to_owned()))?.0))
     }
 
     /// Whether anybody ever gave this field this value.
@@ -136,17 +187,104 @@ impl Oracle {
 
     /// Whether a record was ever deleted by anybody.
     pub fn was_deleted(&self, uid: &Uid) -> bool {
-        self.lives.get(uid).is_some_and(|life| life.deleted)
+        self.lives.get(uid).is_some_and(|life| !life.deletions.is_empty())
     }
 
     /// Whether anybody has deleted anything.
     pub fn was_any_deleted(&self) -> bool {
-        self.lives.values().any(|life| life.deleted)
+        self.lives.values().any(|life| !life.deletions.is_empty())
     }
 
-    /// The records that must be there in the end: nobody deleted them, and they were not lost with a database.
+    /// The records that must be there in the end.
     pub fn must_live(&self) -> impl Iterator<Item = &Uid> {
-        self.lives.iter().filter(|(_, life)| !life.deleted && !life.lost).map(|(uid, _)| uid)
+        self.lives.keys().filter(|uid| self.surely_stands(uid))
+    }
+
+    /// The records that must be gone in the end.
+    pub fn must_be_gone(&self) -> impl Iterator<Item = &Uid> {
+        self.lives.keys().filter(|uid| self.is_surely_gone(uid))
+    }
+
+    /// What is known of a record's life and death, in words.
+    pub fn story_of(&self, uid: &Uid) -> String {
+        let writes: Vec<String> = self.writes_of(uid).map(|(field, write)| format!("{field}: {write:?}")).collect();
+        format!("{:#?}, {writes:#?}", self.lives.get(uid))
+    }
+
+    /// Nobody deleted it, or somebody edited it later than everybody who did; and that was not lost with a database. An edit
+    /// from before one was put back does not count: what the hub had acknowledged before may be let go of when the one that
+    /// was put back withdraws it (tests/README.md, "What is not mended").
+    fn surely_stands(&self, uid: &Uid) -> bool {
+        let Some(life) = self.lives.get(uid).filter(|life| !life.refused) else { return false };
+        if life.deletions.is_empty() {
+            return !life.lost;
+        }
+        let outlives = |write: &Write| life.deletions.iter().all(|it| self.is_later(write.made, it.made));
+        self.writes_of(uid).any(|(_, write)| write.made.place > self.shaken && outlives(write))
+    }
+
+    /// Somebody deleted it later than everything that was ever written of it; and everybody who deleted it had deleted who
+    /// referred to it as well, since whoever did not would find it brought back by a child for as long as that lived.
+    fn is_surely_gone(&self, uid: &Uid) -> bool {
+        let Some(life) = self.lives.get(uid).filter(|life| !life.refused) else { return false };
+        let took_all = |it: &Deletion| self.children(uid).all(|child| self.was_taken_along(child, it.made));
+        life.deletions.iter().any(|it| self.is_final(uid, it)) && life.deletions.iter().all(took_all)
+    }
+
+    /// Whether a node that deleted a record had deleted this one by then, with who refers to it, later than all its edits.
+    fn was_taken_along(&self, uid: &Uid, by: Made) -> bool {
+        let before = |it: &&Deletion| it.made.node == by.node && it.made.place <= by.place;
+        let mut deletions = self.lives.get(uid).into_iter().flat_map(|life| &life.deletions).filter(before);
+        deletions.any(|it| self.is_final(uid, it)) && self.children(uid).all(|child| self.was_taken_along(child, by))
+    }
+
+    /// Whether a deletion was not lost, and is surely later than everything that was ever written of its record.
+    fn is_final(&self, uid: &Uid, deletion: &Deletion) -> bool {
+        !deletion.lost && self.writes_of(uid).all(|(field, write)| self.ends(deletion, field, write))
+    }
+
+    /// Whether a deletion is surely later than a write of the record: its application saw it, or what came of it.
+    fn ends(&self, deletion: &Deletion, field: &Field, write: &Write) -> bool {
+        let writes = &self.fields[field];
+        let saw = deletion.seen.get(field.column).into_iter().flat_map(|seen| ancestry(writes, *seen));
+        self.is_later(deletion.made, write.made) || saw.map(|at| &writes[at]).any(|seen| std::ptr::eq(seen, write))
+    }
+
+    fn writes_of(&self, uid: &Uid) -> impl Iterator<Item = (&Field, &Write)> {
+        let its = self.fields.range(field(uid, "")..).take_while(move |(field, _)| field.uid == *uid);
+        its.flat_map(|(field, writes)| writes.iter().map(move |write| (field, write)))
+    }
+
+    /// Who was ever given a reference to a record.
+    fn children(&self, uid: &Uid) -> impl Iterator<Item = &Uid> {
+        let refers = |field: &Field| ["company", "contact"].contains(&field.column);
+        let means = move |write: &Write| write.value.as_ref() == Some(&uid.0);
+        let theirs = self.fields.iter().filter(move |(field, writes)| refers(field) && writes.iter().any(means));
+        theirs.map(|(field, _)| &field.uid)
+    }
+
+    /// Whether something has surely a later stamp than another: by true clocks, or as one node made both, whose own clock
+    /// never went back with its database.
+    fn is_later(&self, this: Made, than: Made) -> bool {
+        let by_clock = self.clocks_agree && than.latest.is_some_and(|latest| this.earliest > latest);
+        let at_one_node = this.node == than.node && this.place > than.place && !self.put_back.contains(&this.node);
+        by_clock || at_one_node
+    }
+
+    /// The texts of a field that ended without anybody replacing them in view of them, where this is the value that stands: each
+    /// lost to one that was written without knowing of it. What was put back may have taken the list of them along, and of what
+    /// was deleted or refused something else is told.
+    pub fn losers(&self, field: &Field, value: &Option<String>) -> Vec<&str> {
+        let told_otherwise = self.lives.get(&field.uid).is_some_and(|life| life.refused || !life.deletions.is_empty());
+        if told_otherwise || !self.put_back.is_empty() || !SINGULAR.contains(&field.column) {
+            return Vec::new();
+        }
+        let writes = self.fields.get(field).map(Vec::as_slice).unwrap_or_default();
+        let stands = writes.iter().rposition(|write| write.value == *value);
+        let mut followed: BTreeSet<usize> = writes.iter().filter_map(|write| write.replaced).collect();
+        followed.extend(stands);
+        let ends = writes.iter().enumerate().filter(|(at, _)| !followed.contains(at));
+        ends.filter_map(|(_, write)| write.value.as_deref()).collect()
     }
 
     /// Whether a field may have this value once everything has been exchanged: in words, if it may not.
@@ -173,8 +311,7 @@ impl Oracle {
         if by == at || winner.lost || winner.value == loser.value {
             return false;
         }
-        let is_later = self.clocks_agree && loser.latest.is_some_and(|latest| winner.earliest > latest);
-        is_later || ancestry(writes, by).any(|older| older == at)
+        self.is_later(winner.made, loser.made) || ancestry(writes, by).any(|older| older == at)
     }
 }
 

@@ -45,7 +45,6 @@ pub fn pack_again(world: &mut World, at: At, dice: &mut Dice) -> bool {
     }
     let name = world.nodes[at.0].name;
     world.tell(format!("{name} gets a new package"));
-    world.lose(&[at]);
     let _ = fs::remove_dir_all(kept(world, at));
     let _ = fs::remove_dir_all(kept_together(world));
     let small = fs::read_to_string(world.nodes[at.0].home().join("packhorse.toml")).expect("a configuration");
@@ -59,12 +58,14 @@ pub fn pack_again(world: &mut World, at: At, dice: &mut Dice) -> bool {
     });
     world.harvested(hub);
     world.see(hub);
+    world.search(at);
     fs::remove_dir_all(world.nodes[at.0].home()).expect("the home goes");
     for ending in ["", "-wal", "-shm"] {
         let _ = fs::remove_file(world.nodes[at.0].folder.join(format!("app.db{ending}")));
     }
     let database = cast::text(&world.nodes[at.0].database());
     made(world, dice, |world| world.run(at, &["restore", &cast::text(&file), "--database", &database]));
+    world.lose(&[at]);
     cast::make_movable(&world.nodes[at.0], world.root());
     if small.contains("\nbundle_max") {
         world.nodes[at.0].edit_config(|words| words.replace("# bundle_max = \"256 KiB\"", "bundle_max = \"1 KiB\""));

@@ -33,10 +33,11 @@ pub fn copied_disk(world: &mut World, at: At, dice: &mut Dice) -> bool {
     world.tell(format!("the disk of {} is copied, and both go on", world.nodes[at.0].name));
     copy_folder(&world.nodes[at.0].folder, &folder);
     let mut twin = Node { folder, ..world.nodes[at.0].clone() };
+    world.judge.may_repeat(world.nodes[at.0].name);
     world.judge.put_back(at);
     let refused = until_noticed(world, (hub, at), &mut twin);
     is_told(world, (hub, at), &mut twin, refused);
-    world.lose(&[]);
+    world.lose(&[at]);
     fs::remove_dir_all(&twin.folder).expect("the copy goes");
     if refused == Who::Original {
         packages::pack_again(world, at, dice);

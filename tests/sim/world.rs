@@ -18,6 +18,7 @@ use crate::machinery::{self, machine};
 use crate::node::{Node, copy_folder, files};
 use crate::oracle::Oracle;
 use crate::relay::Relay;
+use crate::secret;
 use crate::shares::Terms;
 
 /// What came of what an application wrote.
@@ -239,6 +240,13 @@ impl World {
         }
     }
 
+    /// Nowhere in a node's folder is anything that is none of its business.
+    pub fn search(&mut self, at: At) {
+        if let Err((invariant, why)) = secret::is_kept_for_good(self, at) {
+            self.fail(invariant, &why);
+        }
+    }
+
     /// A text that was never written.
     pub fn value(&mut self) -> String {
         Pen { picture: &Picture::new(), dice: &mut Dice::new(0, 0), serial: &mut self.serial }.value()
@@ -248,7 +256,12 @@ impl World {
     pub fn edit(&mut self, at: At, dice: &mut Dice) -> bool {
         self.pass(1_000 + dice.below(300_000));
         let before = look(&self.nodes[at.0]);
-        let sql = Pen { picture: &before, dice, serial: &mut self.serial }.transaction();
+        let mut pen = Pen { picture: &before, dice, serial: &mut self.serial };
+        let mut sql = pen.transaction();
+        // Whoever shares not everything could not keep what it writes there.
+        if self.nodes[at.0].hub.is_none() && pen.dice.percent(30) {
+            sql = format!("{sql}; {}", pen.secret());
+        }
         self.write(at, &sql) == Wrote::Changed
     }
 
@@ -290,11 +303,10 @@ impl World {
         }
     }
 
-    /// The databases of nodes are put back at once: what nobody else has may be lost.
+    /// The databases of nodes were put back at once: what nobody has any more, not even in what was put back, may be lost.
     pub fn lose(&mut self, these: &[At]) {
-        let others: Vec<Picture> =
-            self.all().filter(|other| !these.contains(other)).map(|other| look(&self.nodes[other.0])).collect();
-        self.oracle.put_back(&others);
+        let left: Vec<Picture> = self.nodes.iter().map(look).collect();
+        self.oracle.put_back(these, &left);
         these.iter().for_each(|at| self.judge.put_back(*at));
     }
 
@@ -312,7 +324,7 @@ impl World {
     pub fn admit(&mut self, hub: At, picture: &Picture) {
         for at in self.remotes_of(hub) {
             let members = self.nodes[at.0].share.of(picture, self.terms);
-            self.judge.may_have(at, members);
+            self.judge.may_have(at, members, picture);
         }
     }
 }
