@@ -94,7 +94,6 @@ impl Link {
         if sequence > out.acked && out.history.contains_key(&sequence) {
             out.acked = sequence;
             out.quiet_runs = 0;
-            out.history = out.history.split_off(&sequence);
         }
         if !nack {
             return;

@@ -67,8 +67,18 @@ impl Link {
         self.acknowledged(header, now);
         self.learn_complete(header);
         self.incoming.seen = self.seen_by(header);
+        self.drop_history(header);
         self.reopen(now);
         self.heard((self.outgoing.epoch, self.outgoing.acked) != known);
+    }
+
+    /// Forgets the bundles before the one that an accepted one acknowledges. One that waits may acknowledge more, but what is
+    /// accepted before that was said without view of it.
+    fn drop_history(&mut self, header: &Header) {
+        let out = &mut self.outgoing;
+        if let Some(ack) = header.ack.filter(|ack| ack.epoch == out.epoch && ack.sequence <= out.acked) {
+            out.history = out.history.split_off(&ack.sequence);
+        }
     }
 
     /// Whatever becomes of a bundle: before anything is answered to it, it must be known what its sender has forgotten.

@@ -297,6 +297,24 @@ fn what_a_sender_had_seen_is_told_by_its_acknowledgement() {
     assert_eq!(hub.link.seen_by(&seeing), hub.cut);
 }
 
+/// What waits tells that the peer has seen more by now, and not what it had seen when it said what is accepted after that.
+#[test]
+fn what_is_accepted_after_a_later_word_was_overheard_was_said_without_view_of_that() {
+    let (mut hub, mut remote) = End::pair();
+    let first = remote.content();
+    hub.receive(&first, true);
+    let before = hub.content();
+    let second = remote.content();
+    hub.receive(&second, true);
+    let after = hub.content();
+    let seen = remote.cut;
+    remote.content();
+    // The one that was said first is late: what builds on it waits.
+    assert_eq!(remote.receive(&after, true), Verdict::Wait);
+    assert_eq!(remote.link.acked(), seen);
+    assert!(remote.link.seen_by(&before) < seen, "{:?}", remote.link.seen_by(&before));
+}
+
 #[test]
 fn while_parts_are_under_way_the_floor_stays_where_the_first_began() {
     let (mut hub, mut remote) = End::pair();
