@@ -178,17 +178,23 @@ impl Placer<'_> {
         }
     }
 
+    /// Holds what refers to a record that was deleted here; where it has to stay, that one is brought back.
     pub(super) fn wait_for(&mut self, missing: &Missing, undo: &Undo<'_>) -> Result<()> {
-        self.hold_after_all(undo, &self.deleted(missing))
+        if self.hold_after_all(undo, &self.deleted(missing))? == Taken::NotBack {
+            let child = format!("{} {}", undo.table.name, undo.change.key);
+            self.bring_all_back(missing, &child)?;
+        }
+        Ok(())
     }
 
-    fn hold_after_all(&mut self, undo: &Undo<'_>, reason: &str) -> Result<()> {
-        if self.take_back(undo)? == Taken::NotBack {
-            return Ok(());
+    fn hold_after_all(&mut self, undo: &Undo<'_>, reason: &str) -> Result<Taken> {
+        let taken = self.take_back(undo)?;
+        if taken == Taken::Back {
+            self.has_not_spoken_of(undo.table, &undo.change.key);
+            self.placed.records = self.placed.records.saturating_sub(1);
+            self.hold(undo.of, undo.change, reason)?;
         }
-        self.has_not_spoken_of(undo.table, &undo.change.key);
-        self.placed.records = self.placed.records.saturating_sub(1);
-        self.hold(undo.of, undo.change, reason)
+        Ok(taken)
     }
 
     /// Why a change that was placed refers to another record than at its origin after all: whom it means was gone when it was
@@ -330,7 +336,6 @@ pub(super) enum Brought {
 #[derive(PartialEq, Eq)]
 enum Taken {
     Back,
-    /// The database refused it, or what it referred to before is gone: it stays, and what it refers to comes back from its own
-    /// end.
+    /// The database refused it, or what it referred to before is gone: it stays.
     NotBack,
 }
