@@ -120,8 +120,15 @@ impl Placer<'_> {
         if let Some(at) = missing.iter().position(|missing| self.is_for_hub(missing)) {
             return Ok(Some(missing.swap_remove(at)));
         }
-        let judged = missing.into_iter().map(|missing| (self.will(&missing, undo, &marks), missing));
-        let mut judged: Vec<_> = judged.filter(|(will, _)| *will != Will::Knowing).collect();
+        let mut judged = Vec::new();
+        for missing in missing {
+            match self.will(&missing, undo, &marks) {
+                // By what it knows its record stands, and what would bring that back waits here.
+                Will::Knowing if self.is_held(&missing)? => return Ok(Some(missing)),
+                Will::Knowing => {}
+                will => judged.push((will, missing)),
+            }
+        }
         if let Some(at) = judged.iter().position(|(will, _)| *will == Will::Unknowing) {
             return Ok(Some(judged.swap_remove(at).1));
         }
