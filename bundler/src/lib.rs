@@ -3,17 +3,6 @@
 //! In the order in which a change goes through: [`select`] chooses from a snapshot what a link is owed, [`pack`] makes
 //! members and a manifest of it, [`seal`] makes a file of them and puts it into the outbox, in place of older ones that
 //! nobody fetched. [`package`] makes the file from which a new remote starts.
-#![cfg_attr(
-    not(test),
-    warn(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic,
-        clippy::print_stdout,
-        clippy::print_stderr,
-        clippy::exit
-    )
-)]
 
 mod error;
 pub mod pack;

@@ -9,17 +9,6 @@
 //! * the database as a participant: [`replica`].
 //!
 //! This crate never prints, exits or reads the environment, and nothing that comes from outside can panic it.
-#![cfg_attr(
-    not(test),
-    warn(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic,
-        clippy::print_stdout,
-        clippy::print_stderr,
-        clippy::exit
-    )
-)]
 
 pub mod bundle;
 pub mod change;

@@ -324,3 +324,22 @@ fn what_is_left_of_a_record_refers_to_whom_it_meant_under_the_number_of_today() 
         assert_eq!(meant, if also_moved { "two|edited later" } else { "one|edited later" });
     }
 }
+
+/// The same where a column names the table, and nothing is declared.
+#[test]
+fn what_is_left_of_a_record_refers_to_whom_it_meant_also_by_a_type() {
+    let scene = three(
+        "CREATE TABLE p (id INTEGER PRIMARY KEY, n TEXT);
+        CREATE TABLE c (id INTEGER PRIMARY KEY, kind TEXT, about INTEGER, n TEXT); INSERT INTO p VALUES (1, 'hub')",
+        "\n[table.c]\nreferences = { about = { type = \"kind\", tables = { p = \"p\" } } }\n",
+    );
+    scene.sql("alice", "INSERT INTO p (n) VALUES ('one')");
+    scene.sql("alice", "INSERT INTO c (kind, about, n) SELECT 'p', id, 'child' FROM p WHERE n = 'one'");
+    sync(&scene, &["alice", "hq"]);
+    scene.sql("alice", "DELETE FROM c");
+    assert_eq!(scene.packhorse("alice", &["bundle", "--now"]).code, 0);
+    sleep(Duration::from_millis(5));
+    scene.sql("hq", "UPDATE c SET n = 'edited later'");
+    equal(&scene, &["p", "c"]);
+    assert_eq!(scene.sql("alice", "SELECT p.n, c.n FROM c JOIN p ON p.id = c.about"), "one|edited later");
+}

@@ -69,23 +69,24 @@ fn play_all(next: impl Fn() -> Option<u64> + Sync) -> Vec<(u64, String)> {
     failed.into_inner().expect("nobody panics with it")
 }
 
+/// The seeds that failed, a line each, and how to play the first again.
+fn told(failed: &[(u64, String)]) -> String {
+    let line = |(seed, why): &(u64, String)| format!("seed {seed}: {}\n", why.lines().next().unwrap_or_default());
+    let lines: String = failed.iter().map(line).collect();
+    let again = failed.first().map_or(0, |failed| failed.0);
+    format!(
+        "{lines}One again, and its shortest story: PACKHORSE_SIM_SEED={again} cargo test --test simulator -- --ignored \
+         one_story --nocapture"
+    )
+}
+
 #[test]
 fn some_hundred_stories_end_well() {
     let first = number("PACKHORSE_SIM_FIRST").unwrap_or(0);
     let end = first + number("PACKHORSE_SIM_SEEDS").unwrap_or(SEEDS);
     let next = AtomicU64::new(first);
     let failed = play_all(|| Some(next.fetch_add(1, Ordering::Relaxed)).filter(|seed| *seed < end));
-    let lines: Vec<String> =
-        failed.iter().map(|(seed, why)| format!("seed {seed}: {}", why.lines().next().unwrap_or_default())).collect();
-    assert!(
-        failed.is_empty(),
-        "{} of {} seeds fail:\n{}\nOne again, and its shortest story: PACKHORSE_SIM_SEED={} cargo test --test simulator -- \
-         --ignored one_story --nocapture",
-        failed.len(),
-        end - first,
-        lines.join("\n"),
-        failed[0].0
-    );
+    assert!(failed.is_empty(), "{} of {} seeds fail:\n{}", failed.len(), end - first, told(&failed));
 }
 
 #[test]
@@ -120,10 +121,7 @@ fn soak() {
     let failed = play_all(|| (began.elapsed().as_secs() < seconds).then(|| next.fetch_add(1, Ordering::Relaxed)));
     println!("{} seeds, {first} and later, in {} s", next.into_inner() - first, began.elapsed().as_secs());
     let unmet = tally::report();
-    for (seed, why) in &failed {
-        println!("seed {seed} fails: {}", why.lines().next().unwrap_or_default());
-    }
-    assert!(failed.is_empty(), "{} seeds fail", failed.len());
+    assert!(failed.is_empty(), "{} seeds fail:\n{}", failed.len(), told(&failed));
     assert!(unmet.is_empty() || seconds < 300, "these were never met: {unmet:?}");
 }
 

@@ -15,21 +15,9 @@
 //!
 //! The crate knows nothing of what is in a file: [`LocalSpool`] and [`Inspect`] are the caller's. It never prints,
 //! reads the environment or exits.
-#![cfg_attr(
-    not(test),
-    warn(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic,
-        clippy::print_stdout,
-        clippy::print_stderr,
-        clippy::exit
-    )
-)]
 
 mod carrier;
 #[cfg(any(test, feature = "testing"))]
-#[allow(clippy::expect_used, reason = "a carrier that does not conform fails its test")]
 pub mod conformance;
 mod error;
 mod exchange;

@@ -5,17 +5,6 @@
 //! the link's state is stored in the same transaction, which is what makes applying it twice harmless. What everybody has is
 //! then forgotten ([`forget`]). What could not be placed is tried again with every bundle, or when asked for ([`retry`]).
 //! That something has come can be noticed at once ([`watch`]).
-#![cfg_attr(
-    not(test),
-    warn(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic,
-        clippy::print_stdout,
-        clippy::print_stderr,
-        clippy::exit
-    )
-)]
 
 mod error;
 pub mod forget;

@@ -185,9 +185,9 @@ impl Placer<'_> {
         }
     }
 
-    /// Holds what refers to a record that was deleted here; where it has to stay, that one is brought back.
+    /// Holds what refers to a record that does not stand here; where it has to stay, one that was deleted is brought back.
     pub(super) fn wait_for(&mut self, missing: &Missing, undo: &Undo<'_>) -> Result<()> {
-        if self.hold_after_all(undo, &self.deleted(missing))? == Taken::NotBack {
+        if self.hold_after_all(undo, &self.deleted(missing))? == Taken::NotBack && missing.remains.dead.is_some() {
             let child = format!("{} {}", undo.table.name, undo.change.key);
             self.bring_all_back(missing, &child)?;
         }

@@ -91,7 +91,8 @@ impl Placer<'_> {
         for at in 0..fields.len() {
             let Some((column, value)) = fields.get(at).cloned() else { continue };
             let Some(shape) = table.columns.get(column) else { continue };
-            let parent = shape.refers_to.as_ref().and_then(|name| TableShape::named(&tables, name));
+            let parent = shape.parent(|by| left.get(by).map(|field| field.value.clone()));
+            let parent = parent.and_then(|name| TableShape::named(&tables, name));
             let (Some(parent), Some(number)) = (parent, table.number_in(&shape.name, &value)) else { continue };
             let field = left.get(shape.id);
             if let Some(now) = self.number_by_birth(parent, field.and_then(|field| field.meant))? {

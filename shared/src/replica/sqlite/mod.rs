@@ -353,7 +353,7 @@ impl Replica for SqliteReplica {
     }
 
     fn bury_vanished(&mut self, table: &str) -> Result<()> {
-        let shape = self.catalogue.shapes().iter().find(|shape| shape.name == table);
+        let shape = TableShape::named(self.catalogue.shapes(), table);
         let keys = shape.map(|shape| shape.keys.as_slice()).unwrap_or_default();
         repair::log_vanished(&self.writer, table, keys).map_err(self.fault("be written"))
     }

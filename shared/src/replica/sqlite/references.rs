@@ -133,7 +133,7 @@ pub(super) fn check(tables: &[TableShape], references: &[Reference]) -> Result<(
 /// Why a reference cannot be followed, if it cannot.
 fn misfit(tables: &[TableShape], reference: &Reference) -> Option<String> {
     let Reference { table, column, to } = reference;
-    let Some(shape) = named(tables, table) else { return Some(format!("no table \"{table}\" is synced")) };
+    let Some(shape) = TableShape::named(tables, table) else { return Some(format!("no table \"{table}\" is synced")) };
     let is_key = |column: &str| shape.keys.iter().any(|key| key.eq_ignore_ascii_case(column));
     let is_there = |column: &str| is_key(column) || shape.position(column).is_some();
     if !is_there(column) {
@@ -162,12 +162,10 @@ fn misfit(tables: &[TableShape], reference: &Reference) -> Option<String> {
 
 /// Why nothing can refer to a table by numbers, if nothing can.
 fn without_numbers(tables: &[TableShape], parent: &str) -> Option<String> {
-    let Some(shape) = named(tables, parent) else { return Some(format!("no table \"{parent}\" is synced")) };
+    let Some(shape) = TableShape::named(tables, parent) else {
+        return Some(format!("no table \"{parent}\" is synced"));
+    };
     let is_numbered = shape.key_kind == KeyKind::Assigned || matches!(shape.key_refers_to.as_slice(), [Some(_)]);
     (!is_numbered)
         .then(|| format!("the records of table \"{parent}\" are not known by one number that is given to them"))
-}
-
-fn named<'t>(tables: &'t [TableShape], name: &str) -> Option<&'t TableShape> {
-    tables.iter().find(|table| table.name.eq_ignore_ascii_case(name))
 }

@@ -32,7 +32,7 @@ use super::terms;
 use crate::clock::Reading;
 use crate::id::{Cut, LinkId};
 use crate::link::Role;
-use crate::replica::{MembershipId, SharedRows, SharedTable, StoredLink, Terms};
+use crate::replica::{MembershipId, SharedRows, SharedTable, StoredLink, TableShape, Terms};
 use crate::set::{BoundSet, Rows, Scope};
 use evaluate::{Evaluation, Records};
 use first::FirstLook;
@@ -124,7 +124,7 @@ fn shared_tables(set: &BoundSet, catalogue: &Catalogue, membership: MembershipId
         return catalogue.shapes().iter().cloned().map(SharedTable::all).collect();
     };
     let shared = tables.iter().filter_map(|table| {
-        let shape = catalogue.shapes().iter().find(|shape| shape.name.eq_ignore_ascii_case(&table.name))?.clone();
+        let shape = TableShape::named(catalogue.shapes(), &table.name)?.clone();
         let rows = if table.rows == Rows::All { SharedRows::All } else { SharedRows::Members(membership) };
         let all = SharedTable::all(shape);
         let Some(named) = &table.columns else { return Some(SharedTable { rows, ..all }) };

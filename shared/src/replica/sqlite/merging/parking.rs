@@ -47,7 +47,7 @@ impl SqliteMerge<'_> {
         let parked: Vec<(TableId, Key)> = self.part.parked.keys().cloned().collect();
         let tables = self.tables();
         for (table, key) in parked {
-            let Some(table) = tables.iter().find(|shape| shape.id == table) else { continue };
+            let Some(table) = TableShape::with_id(&tables, table) else { continue };
             if let Placement::Refused(reason) = self.put_back(table, &key, &[])? {
                 return Ok(Placement::Refused(reason));
             }
