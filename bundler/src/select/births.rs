@@ -1,13 +1,25 @@
-//! Births in references: which record a number means, wherever it stands in a change.
+//! Births: of a record that is told, and in references, which record a number means, wherever it stands in a change.
 
 use packhorse_shared::change::FieldChange;
 use packhorse_shared::clock::Stamp;
-use packhorse_shared::replica::Result;
+use packhorse_shared::link::{Extent, Role};
+use packhorse_shared::replica::{ChangedRecord, KeyKind, Result};
 use packhorse_shared::value::{Key, Value};
 
 use super::selector::Selector;
 
 impl Selector<'_> {
+    /// The birth of a record that stands. To a remote that asks for everything that of one which was given its number here is
+    /// told even if it was dropped: the remote may come from a time when it knew the record by its birth alone.
+    pub(super) fn birth_told(&self, record: &dyn ChangedRecord) -> Result<Option<Stamp>> {
+        let is_asked = self.owed.extent == Extent::Everything && self.owed.peer == Role::Remote;
+        let is_numbered = self.table.shape.key_kind == KeyKind::Assigned;
+        match record.birth() {
+            None if is_asked && is_numbered => self.snapshot.given_birth(&self.table.shape, record.key()),
+            known => Ok(known),
+        }
+    }
+
     /// The births of the records whose numbers are in a key, as fields under the names of the key's columns; `left`: of what
     /// is left of a record with this birth, which is that of the youngest.
     pub(super) fn key_references(&self, key: &Key, left: Option<Option<Stamp>>) -> Result<Vec<FieldChange>> {

@@ -104,7 +104,7 @@ impl<'a> Selector<'a> {
         let whole = fields.len() == self.table.columns.len();
         fields.extend(confirms);
         fields.extend(self.key_references(record.key(), None)?);
-        Ok(Some(RecordChange { key: record.key().clone(), birth: record.birth(), dead: None, whole, fields }))
+        Ok(Some(RecordChange { key: record.key().clone(), birth: self.birth_told(record)?, dead: None, whole, fields }))
     }
 
     /// The word that the number of a record stands, if that is owed.
@@ -150,7 +150,7 @@ impl<'a> Selector<'a> {
         }
         fields.extend(confirms);
         fields.extend(self.key_references(record.key(), None)?);
-        Ok(RecordChange { key: record.key().clone(), birth: record.birth(), dead: None, whole: true, fields })
+        Ok(RecordChange { key: record.key().clone(), birth: self.birth_told(record)?, dead: None, whole: true, fields })
     }
 
     /// A record that has only a key travels as the stamp of its making.
@@ -159,7 +159,13 @@ impl<'a> Selector<'a> {
         let Some(mark) = mark else { return Ok(None) };
         let mut fields = vec![self.existence_of(mark.stamp)];
         fields.extend(self.key_references(record.key(), None)?);
-        Ok(Some(RecordChange { key: record.key().clone(), birth: record.birth(), dead: None, whole: true, fields }))
+        Ok(Some(RecordChange {
+            key: record.key().clone(),
+            birth: self.birth_told(record)?,
+            dead: None,
+            whole: true,
+            fields,
+        }))
     }
 
     /// The field that says that the record is, under its number: all that one without fields has to say, and the word by

@@ -232,6 +232,12 @@ impl Snapshot for SqliteSnapshot<'_> {
         birth.map_err(|fault| fault.at(&self.path, "be read"))
     }
 
+    fn given_birth(&self, table: &TableShape, key: &Key) -> Result<Option<Stamp>> {
+        let [Value::Integer(number)] = key.0.as_slice() else { return Ok(None) };
+        let birth = moves::born(self.reader, table.id, *number, &self.roster);
+        birth.map_err(|fault| fault.at(&self.path, "be read"))
+    }
+
     fn stands(&self, table: &TableShape, key: &Key) -> Result<bool> {
         let stands = self.catalogue.entry(table).map_or(Ok(false), |entry| self.is_standing(entry, key));
         stands.map_err(|fault| fault.at(&self.path, "be read"))
