@@ -188,15 +188,17 @@ pub(super) fn was_given_to_another(
     Ok(any(connection)? && connection.prepare_cached(sql)?.exists(params![table.0, number, birth])?)
 }
 
-/// The birth of the record that was given a number here, if it was only one: the one that stands under it without a birth, since
-/// whoever comes to stand there after it keeps its own (see `forget`).
-pub(super) fn born(connection: &Connection, table: TableId, number: i64, roster: &Roster) -> Outcome<Option<Stamp>> {
-    if !any(connection)? {
+/// The birth of the record that was given a number here, if it was only one, and stands under it without: whoever comes to stand
+/// there after it keeps its own (see `forget`).
+pub(super) fn born(connection: &Connection, of: &Entry, key: &Key, roster: &Roster) -> Outcome<Option<Stamp>> {
+    let [Value::Integer(number)] = key.0.as_slice() else { return Ok(None) };
+    let stands = || Outcome::Ok(connection.prepare_cached(&of.sql.exists)?.exists([number])?);
+    if !any(connection)? || of.metadata.birth(connection, key, roster)?.is_some() || !stands()? {
         return Ok(None);
     }
     let sql = "SELECT DISTINCT new_birth FROM _packhorse_moved WHERE tbl = ?1 AND new = ?2 LIMIT 2";
     let mut statement = connection.prepare_cached(sql)?;
-    let births = statement.query_map(params![table.0, number], |row| row.get::<_, Vec<u8>>(0))?;
+    let births = statement.query_map(params![of.shape.id.0, number], |row| row.get::<_, Vec<u8>>(0))?;
     match births.collect::<rusqlite::Result<Vec<_>>>()?.as_slice() {
         [birth] => Ok(unpack_birth(Some(birth), roster)?),
         _ => Ok(None),
