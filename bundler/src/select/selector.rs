@@ -8,7 +8,7 @@ use packhorse_shared::id::{ColumnId, Cut};
 use packhorse_shared::link::{Extent, Role};
 use packhorse_shared::marks::Marks;
 use packhorse_shared::replica::{
-    Belonging, ChangedRecord, ColumnShape, Life, Remains, Result, SharedRows, SharedTable, Snapshot,
+    Belonging, ChangedRecord, ColumnShape, Life, Remains, Result, SharedRows, SharedTable, Snapshot, Whom,
 };
 use packhorse_shared::seam::{Saboteur, is_at_work};
 use packhorse_shared::value::Value;
@@ -205,7 +205,10 @@ impl<'a> Selector<'a> {
             let by_time = self.referred_birth(column, &field.value, at_time, &|named| {
                 Ok(left(named).map(|left| left.value.clone()))
             })?;
-            let refers_to = field.meant.or(by_time);
+            let refers_to = match field.meant {
+                Whom::Unknown => by_time,
+                known => known.birth(),
+            };
             fields.push(FieldChange { column, value: field.value.clone(), stamp: mark.stamp, refers_to });
         }
         fields.sort_by_key(|field| field.column);
