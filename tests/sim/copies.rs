@@ -45,7 +45,7 @@ fn keep_together(world: &mut World, hub: At, at: At) {
 
 /// A part of the copy of a node is put back, or both copies of one moment are, if there are any.
 pub fn put_some_back(world: &mut World, at: At, dice: &mut Dice) -> bool {
-    let part = dice.pick(&[Part::Database, Part::Database, Part::Home, Part::Both]).expect("parts");
+    let part = dice.pick(&Part::ALL).expect("parts");
     if dice.percent(50) && kept_together(world).exists() {
         return put_back_together(world);
     }

@@ -5,11 +5,12 @@ use std::fs;
 
 use packhorse::Ran;
 use packhorse_transport::faulty::Fault;
+use simulated_machine::fate;
 
 use crate::absence;
 use crate::cast;
 use crate::copies;
-use crate::crash::crash;
+use crate::crash::{self, crash};
 use crate::dice::Dice;
 use crate::event::{Event, Kind};
 use crate::ids::{At, Uid};
@@ -17,7 +18,7 @@ use crate::machinery;
 use crate::meanwhile;
 use crate::node::files;
 use crate::packages;
-use crate::shares::Share;
+use crate::shares::{Share, Terms};
 use crate::tally;
 use crate::twins;
 use crate::world::{World, Wrote};
@@ -84,6 +85,16 @@ fn some_run(world: &mut World, at: At, dice: &mut Dice) -> bool {
         dice.pick(&faults).expect("faults")
     });
     fault.into_iter().for_each(machinery::line);
+    if fault.is_none() && !world.aims.is_empty() {
+        fate::aim(world.aims.clone());
+        let ran = world.run(at, words);
+        if let Some(hit) = fate::hit() {
+            world.aims.retain(|aim| *aim != hit);
+            return crash::befell(world, at, words, &ran, dice);
+        }
+        end(world, at, words, &ran, world.ends());
+        return true;
+    }
     let ran = world.run(at, words);
     let broke = fault.filter(|_| machinery::line_holds());
     broke.into_iter().for_each(tally::line);
@@ -155,8 +166,17 @@ fn rename(world: &mut World, at: At, uid: &Uid) -> bool {
     world.write(at, &format!("UPDATE companies SET name = '{value}' WHERE uid = '{uid}'")) == Wrote::Changed
 }
 
-/// The ledger is deleted, or a file of it is cut or has other bytes.
+/// The ledger is deleted, or a file of it is cut or has other bytes; or a bundle that has arrived has one other bit.
 fn ledger(world: &mut World, at: At, dice: &mut Dice) -> bool {
+    if let Some(bundle) = dice.pick(&files(&world.nodes[at.0].home().join("inbox"))) {
+        world.tell(format!("a bundle in the inbox of {} rots", world.nodes[at.0].name));
+        let mut content = fs::read(&bundle).expect("a bundle");
+        let bit = dice.below(8 * content.len() as u64);
+        content[(bit / 8) as usize] ^= 1 << (bit % 8);
+        fs::write(bundle, content).expect("a bundle");
+        tally::met(tally::ROTTEN);
+        return true;
+    }
     let folder = world.nodes[at.0].home().join("ledger");
     let Some(file) = dice.pick(&files(&folder)) else { return false };
     world.tell(format!("the ledger of {} is damaged", world.nodes[at.0].name));
@@ -175,11 +195,12 @@ fn ledger(world: &mut World, at: At, dice: &mut Dice) -> bool {
     true
 }
 
-/// `sales` comes to mean those of nobody too, or not any more.
-pub fn change_terms(world: &mut World) {
-    let before = world.terms;
-    world.terms.free = !before.free;
-    let after = world.terms;
+/// `sales` comes to mean something else.
+pub fn change_terms(world: &mut World, after: Terms) {
+    let before = std::mem::replace(&mut world.terms, after);
+    if before.bare != after.bare {
+        world.change_columns();
+    }
     for node in &world.nodes {
         node.edit_config(|words| words.replace(&before.text(), &after.text()));
     }
@@ -195,13 +216,15 @@ fn admit_all(world: &mut World) {
     }
 }
 
-/// Somebody else's companies, or those of nobody too, or not any more.
+/// Somebody else's companies; or those of nobody too, or not any more; or a column less, or more again.
 fn sets(world: &mut World, dice: &mut Dice) -> bool {
     let with_sales: Vec<At> =
         world.all().filter(|at| matches!(world.nodes[at.0].share, Share::Sales(_)) && !world.is_hub(*at)).collect();
     let Some(at) = dice.pick(&with_sales) else { return false };
     if dice.percent(50) {
-        change_terms(world);
+        let Terms { free, bare } = world.terms;
+        let after = if dice.percent(50) { Terms { free, bare: !bare } } else { Terms { free: !free, bare } };
+        change_terms(world, after);
     } else {
         let hub = world.nodes[at.0].hub.expect("a hub");
         let (old, name) = (world.nodes[at.0].share, world.nodes[at.0].name);

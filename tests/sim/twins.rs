@@ -35,7 +35,8 @@ pub fn copied_disk(world: &mut World, at: At, dice: &mut Dice) -> bool {
     let mut twin = Node { folder, ..world.nodes[at.0].clone() };
     world.judge.may_repeat(world.nodes[at.0].name);
     world.judge.put_back(at);
-    let refused = until_noticed(world, (hub, at), &mut twin);
+    let first = dice.pick(&[Who::Original, Who::Twin]).expect("two");
+    let refused = until_noticed(world, (hub, at), &mut twin, first);
     is_told(world, (hub, at), &mut twin, refused);
     world.lose(&[at]);
     fs::remove_dir_all(&twin.folder).expect("the copy goes");
@@ -47,9 +48,9 @@ pub fn copied_disk(world: &mut World, at: At, dice: &mut Dice) -> bool {
 }
 
 /// Both edit and speak in turn, and so does the hub: whom it refuses in the end.
-fn until_noticed(world: &mut World, (hub, at): (At, At), twin: &mut Node) -> Who {
+fn until_noticed(world: &mut World, (hub, at): (At, At), twin: &mut Node, first: Who) -> Who {
     for _ in 0..TURNS_MAX {
-        for who in [Who::Original, Who::Twin] {
+        for who in [first, if first == Who::Twin { Who::Original } else { Who::Twin }] {
             speak(world, at, twin, who);
             if hub_notices(world, (hub, at)) {
                 return who;
