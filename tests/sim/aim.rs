@@ -1,7 +1,8 @@
 //! Faults that are aimed at a point by its name, and fall the first time that a run comes there, however rarely that is.
 //!
 //! Invariants: what a story is given to aim at follows from its seed; each of it falls once at most, on a run that nothing
-//! else befalls. What few runs come to is aimed at in every story, in one way each; the others take turns.
+//! else befalls. What few runs come to is aimed at in every story, in each way: the run after one
+//! that was stopped often comes there again. The others take turns.
 
 use packhorse_shared::seam::Step;
 use simulated_machine::fate::{self, Aim, End, Fault};
@@ -10,23 +11,18 @@ use crate::dice::Dice;
 use crate::event::Climate;
 
 /// What few runs come to.
-const RARE: [&str; 13] = [
-    "log-cleared",
-    "horizon-raised",
-    "stamps-forgotten",
+const RARE: [&str; 8] = [
     "leftover-published",
     "leftover-removed",
-    "link-skipped",
     "fetched-quarantined",
     "terms-taken-over",
-    "old-noted",
-    "waiting-noted",
     "sender-asked",
     "reason-written",
+    "bundle-quarantined",
     "db-delete",
 ];
 /// How many of the others a story is given.
-const OTHERS: usize = 4;
+const OTHERS: usize = 6;
 
 /// How a run can end at a point that does more than read, in a story's words.
 const ENDS: [(&str, End); 3] =
@@ -50,21 +46,20 @@ pub fn of(seed: u64, climate: &Climate) -> Vec<Aim> {
     }
     let mut dice = Dice::new(seed, 17);
     let (rare, others): (Vec<_>, Vec<_>) = points().partition(|point| RARE.contains(point));
-    let some = |point: &'static str, dice: &mut Dice| {
-        let (_, end) = dice.pick(ends(point)).expect("ends");
-        Aim { point, end }
-    };
-    let mut aims: Vec<Aim> = rare.into_iter().map(|point| some(point, &mut dice)).collect();
-    let turns = others.iter().flat_map(|point| ends(point).iter().map(|(_, end)| Aim { point, end: *end }));
-    let turns: Vec<Aim> = turns.collect();
-    let first = (seed as usize).wrapping_mul(OTHERS * 7);
-    aims.extend((0..OTHERS).map(|at| turns[(first + at * 7) % turns.len()]));
+    let mut aims: Vec<Aim> = rare.into_iter().flat_map(|point| each_way(point, &mut dice)).collect();
+    let each = |point: &&'static str| ends(point).iter().map(|(_, end)| Aim { point, end: *end }).collect::<Vec<_>>();
+    let turns: Vec<Aim> = others.iter().flat_map(each).collect();
+    let first = (seed as usize).wrapping_mul(OTHERS);
+    aims.extend((0..OTHERS).map(|at| turns[first.wrapping_add(at) % turns.len()]));
     aims
 }
 
-/// A step, in each of the ways in which a run can end there.
-pub fn each_way(step: Step) -> impl Iterator<Item = Aim> {
-    ENDS.iter().map(move |(_, end)| Aim { point: step.name(), end: *end })
+/// A point, in each of the ways in which a run can end there, in any order.
+pub fn each_way(point: &'static str, dice: &mut Dice) -> Vec<Aim> {
+    let mut aims: Vec<Aim> = ends(point).iter().map(|(_, end)| Aim { point, end: *end }).collect();
+    let first = dice.below(aims.len() as u64) as usize;
+    aims.rotate_left(first);
+    aims
 }
 
 /// As a story tells it.

@@ -49,11 +49,12 @@ pub fn put_some_back(world: &mut World, at: At, dice: &mut Dice) -> bool {
     if dice.percent(50) && kept_together(world).exists() {
         return put_back_together(world);
     }
-    let is_kept = kept(world, at).exists();
-    if is_kept {
-        put_back(world, at, part);
-    }
-    is_kept
+    let with_copies: Vec<At> = world.present().into_iter().filter(|at| kept(world, *at).exists()).collect();
+    let Some(at) = Some(at).filter(|at| with_copies.contains(at)).or_else(|| dice.pick(&with_copies)) else {
+        return false;
+    };
+    put_back(world, at, part);
+    true
 }
 
 /// A hub and a remote are put back to copies of one moment, with all that they have.

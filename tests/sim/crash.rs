@@ -47,6 +47,9 @@ fn some_end(dice: &mut Dice) -> End {
 /// A run that is killed, or whose disk fails; or the power goes.
 pub fn crash(world: &mut World, at: At, dice: &mut Dice) -> bool {
     let words = dice.pick(&COMMANDS).expect("commands");
+    if !world.aims.is_empty() && dice.percent(40) {
+        return aimed(world, at, words, dice);
+    }
     let end_of = some_end(dice);
     if dice.percent(50) {
         // Of all calls few are durable steps, and these are where a rule of ours is between two of the system's.
@@ -62,6 +65,18 @@ pub fn crash(world: &mut World, at: At, dice: &mut Dice) -> bool {
     }
     let ran = world.run(at, words);
     machinery::nothing_between();
+    befell(world, at, words, &ran, dice)
+}
+
+/// A run that is stopped where it comes first of all that the story aims at; whether it does.
+pub fn aimed(world: &mut World, at: At, words: &[&str], dice: &mut Dice) -> bool {
+    fate::aim(world.aims.clone());
+    let ran = world.run(at, words);
+    let Some(hit) = fate::hit() else {
+        end(world, at, words, &ran, world.ends());
+        return false;
+    };
+    world.aims.retain(|aim| *aim != hit);
     befell(world, at, words, &ran, dice)
 }
 

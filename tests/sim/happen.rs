@@ -86,13 +86,7 @@ fn some_run(world: &mut World, at: At, dice: &mut Dice) -> bool {
     });
     fault.into_iter().for_each(machinery::line);
     if fault.is_none() && !world.aims.is_empty() {
-        fate::aim(world.aims.clone());
-        let ran = world.run(at, words);
-        if let Some(hit) = fate::hit() {
-            world.aims.retain(|aim| *aim != hit);
-            return crash::befell(world, at, words, &ran, dice);
-        }
-        end(world, at, words, &ran, world.ends());
+        crash::aimed(world, at, words, dice);
         return true;
     }
     let ran = world.run(at, words);
@@ -221,9 +215,9 @@ fn sets(world: &mut World, dice: &mut Dice) -> bool {
     let with_sales: Vec<At> =
         world.all().filter(|at| matches!(world.nodes[at.0].share, Share::Sales(_)) && !world.is_hub(*at)).collect();
     let Some(at) = dice.pick(&with_sales) else { return false };
-    if dice.percent(50) {
+    if dice.percent(65) {
         let Terms { free, bare } = world.terms;
-        let after = if dice.percent(50) { Terms { free, bare: !bare } } else { Terms { free: !free, bare } };
+        let after = if dice.percent(65) { Terms { free, bare: !bare } } else { Terms { free: !free, bare } };
         change_terms(world, after);
     } else {
         let hub = world.nodes[at.0].hub.expect("a hub");

@@ -30,8 +30,8 @@ const DONE_BEFORE: [&str; 3] = ["is there already", "takes part in a Packhorse n
 /// each in some ways: then it is given again, and completes what was stopped.
 fn made(world: &mut World, steps: &[Step], dice: &mut Dice, mut give: impl FnMut(&mut World) -> Ran) {
     let stopped = world.climate.crashes && dice.percent(70);
-    let aims = steps.iter().flat_map(|step| aim::each_way(*step));
-    for aim in aims.filter(|_| stopped && dice.percent(50)) {
+    let aims = steps.iter().flat_map(|step| aim::each_way(step.name(), dice)).collect::<Vec<_>>();
+    for aim in aims.into_iter().filter(|_| stopped && dice.percent(50)) {
         world.tell(format!("  {}", aim::words(aim)));
         fate::aim(vec![aim]);
         give(world);
@@ -55,8 +55,9 @@ pub fn pack_again(world: &mut World, at: At, dice: &mut Dice) -> bool {
     let _ = fs::remove_dir_all(kept_together(world));
     let small = fs::read_to_string(world.nodes[at.0].home().join("packhorse.toml")).expect("a configuration");
     let file = world.nodes[at.0].folder.join("package.rdb");
-    if world.relay.is_there() && dice.percent(40) {
-        take_up_anew(world, (hub, at), dice);
+    if world.relay.is_there() && dice.percent(70) {
+        // Once, or as often as it takes somebody to make up their mind.
+        (0..2 + dice.below(4)).for_each(|_| take_up_anew(world, (hub, at), dice));
     }
     made(world, &PACK, dice, |world| {
         let _ = fs::remove_file(&file);

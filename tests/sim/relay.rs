@@ -48,14 +48,14 @@ impl Mishap {
         Self::Lost,
         Self::Lost,
         Self::Late,
-        Self::Late,
+        Self::Cut,
         Self::Doubled,
         Self::Doubled,
         Self::Cut,
         Self::Flipped,
         Self::Hidden,
         Self::Hidden,
-        Self::Hidden,
+        Self::PowerCut,
         Self::Listed,
         Self::Listed,
         Self::Comes,
@@ -78,6 +78,11 @@ impl Relay {
     /// Whether it is there.
     pub fn is_there(&self) -> bool {
         self.folder.exists()
+    }
+
+    /// Whether there is a bundle whose name begins so.
+    pub fn carries(&self, beginning: &str) -> bool {
+        self.bundles().iter().any(|path| name(path).starts_with(beginning))
     }
 
     /// The bundle whose name begins so is lost.
