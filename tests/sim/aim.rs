@@ -11,15 +11,20 @@ use crate::dice::Dice;
 use crate::event::Climate;
 
 /// What few runs come to.
-const RARE: [&str; 8] = [
+const RARE: [&str; 13] = [
+    "horizon-raised",
+    "stamps-forgotten",
     "leftover-published",
     "leftover-removed",
     "fetched-quarantined",
     "terms-taken-over",
+    "waiting-noted",
+    "waiting-counted",
     "sender-asked",
     "reason-written",
     "bundle-quarantined",
     "db-delete",
+    "db-sync-folder",
 ];
 /// How many of the others a story is given.
 const OTHERS: usize = 6;

@@ -5,7 +5,6 @@ use std::fs;
 
 use packhorse::Ran;
 use packhorse_transport::faulty::Fault;
-use simulated_machine::fate;
 
 use crate::absence;
 use crate::cast;
@@ -18,6 +17,7 @@ use crate::machinery;
 use crate::meanwhile;
 use crate::node::files;
 use crate::packages;
+use crate::relay::Mishap;
 use crate::shares::{Share, Terms};
 use crate::tally;
 use crate::twins;
@@ -118,11 +118,21 @@ pub fn waits_for_receiver(ran: &Ran) -> bool {
     ran.exit == 1 && ran.err.contains("hint: wait: the receiver clears it away")
 }
 
+/// Whatever is damaged then is met by runs that are stopped, wherever any are.
 fn relay(world: &mut World, dice: &mut Dice) -> bool {
     let Some((mishap, what)) = world.relay.mishap(dice) else { return false };
     tally::mishap(mishap);
     world.tell(format!("relay: {mishap:?} {what}"));
+    if matches!(mishap, Mishap::Cut | Mishap::Flipped) {
+        world.present().into_iter().for_each(|at| met_by_stopped(world, at, dice));
+    }
     true
+}
+
+fn met_by_stopped(world: &mut World, at: At, dice: &mut Dice) {
+    for _ in 0..if world.aims.is_empty() { 0 } else { 3 } {
+        crash::aimed(world, at, &["sync"], dice);
+    }
 }
 
 fn time(world: &mut World, dice: &mut Dice) -> bool {
@@ -169,6 +179,7 @@ fn ledger(world: &mut World, at: At, dice: &mut Dice) -> bool {
         content[(bit / 8) as usize] ^= 1 << (bit % 8);
         fs::write(bundle, content).expect("a bundle");
         tally::met(tally::ROTTEN);
+        met_by_stopped(world, at, dice);
         return true;
     }
     let folder = world.nodes[at.0].home().join("ledger");
