@@ -5,7 +5,6 @@
 //! short between the last two is completed by the next one ([`Sealer::finish_interrupted`]), one that was cut short
 //! before them leaves nothing but a file to remove. A number is never used twice.
 
-use std::fs::File;
 use std::io::{BufReader, BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -15,7 +14,7 @@ use packhorse_shared::clock::{Reading, WallTime};
 use packhorse_shared::id::{BundleId, NodeName};
 use packhorse_shared::link::{Beyond, Contents, Due, Header, Outlook, Reach, Role, Standing, Sweep};
 use packhorse_shared::replica::{Replica, ReplicaError, SharedTable, StoredLink};
-use packhorse_shared::seam::{Saboteur, Step, World, is_at_work, publish};
+use packhorse_shared::seam::{Disk, Saboteur, Step, World, is_at_work, publish};
 use packhorse_shared::spool::Spool;
 
 use crate::error::BundlerError;
@@ -256,7 +255,7 @@ impl Sealer<'_> {
             let ours = leftover.name.parse::<BundleName>().ok().filter(|name| name.from == *self.node);
             let link = ours.as_ref().and_then(|name| links.iter().find(|link| link.peer == name.to));
             let numbered = match (&ours, link) {
-                (Some(name), Some(link)) => is_numbered(&leftover.path, name, link),
+                (Some(name), Some(link)) => is_numbered(self.world.disk, &leftover.path, name, link),
                 _ => false,
             };
             if let (true, Some(link)) = (numbered, link) {
@@ -314,8 +313,8 @@ pub(crate) fn is_due(selection: &Selection, urgency: Urgency, now: WallTime) -> 
     }
 }
 
-fn is_numbered(path: &Path, name: &BundleName, link: &StoredLink) -> bool {
-    let Ok(file) = File::open(path) else { return false };
+fn is_numbered(disk: &dyn Disk, path: &Path, name: &BundleName, link: &StoredLink) -> bool {
+    let Ok(file) = disk.open(path) else { return false };
     let Ok((manifest, _)) = BundleReader::open(BufReader::new(file), Limits::BUNDLE) else { return false };
     manifest.header.is_some_and(|header| link.state.has_sealed(name.epoch, name.sequence, header.id))
 }

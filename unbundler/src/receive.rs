@@ -194,7 +194,7 @@ impl Receiver<'_> {
         pass: &mut Pass<'_>,
     ) -> Result<(), UnbundlerError> {
         let here = replica.identity();
-        let (manifest, header) = match intake::examine(bundle, self.node, here, link) {
+        let (manifest, header) = match intake::examine(self.world.disk, bundle, self.node, here, link) {
             Ok(examined) => examined,
             Err(unfit) => return self.set_aside(replica, link, bundle, unfit, pass.received),
         };
@@ -239,7 +239,7 @@ impl Receiver<'_> {
         header: &Header,
         pass: &mut Pass<'_>,
     ) -> Result<(), UnbundlerError> {
-        let Said { changes, terms } = match intake::read(&bundle.path, link.state.role()) {
+        let Said { changes, terms } = match intake::read(self.world.disk, &bundle.path, link.state.role()) {
             Ok(said) => said,
             Err(unfit) => return self.set_aside(replica, link, bundle, unfit, pass.received),
         };
