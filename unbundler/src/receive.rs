@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use packhorse_shared::bundle::BundleName;
-use packhorse_shared::change::TableChanges;
+use packhorse_shared::change::{Passage, TableChanges};
 use packhorse_shared::config::Span;
 use packhorse_shared::id::{LinkId, NodeId, NodeName};
 use packhorse_shared::link::{Extent, Header, Role, Standing, Verdict};
@@ -285,10 +285,14 @@ impl Receiver<'_> {
             owed,
         };
         let placed = place(&mut *transaction, &changes, arrival, now, self.renumber_quiet)?;
-        if pass.hub == Some(link.id) {
-            transaction.forget_withdrawn(seen)?;
+        let withdraws = changes.iter().any(|changes| changes.passage == Passage::Withdrawn);
+        if pass.hub == Some(link.id) && (withdraws || placed.withdrawn > 0) {
+            accepted.state.took_off();
         }
         transaction.save_link(&accepted)?;
+        if pass.hub.is_some() {
+            transaction.forget_withdrawn()?;
+        }
         self.reached(Step::ApplyUncommitted, &bundle.file)?;
         transaction.commit()?;
         *link = accepted;

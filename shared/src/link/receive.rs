@@ -72,6 +72,11 @@ impl Link {
         self.heard((self.outgoing.epoch, self.outgoing.acked) != known);
     }
 
+    /// Takes account of records that were taken off by the peer's word: it is to tell that it has heard of that.
+    pub fn took_off(&mut self) {
+        self.incoming.took_off = true;
+    }
+
     /// Forgets the bundles before the one that an accepted one acknowledges. One that waits may acknowledge more, but what is
     /// accepted before that was said without view of it.
     fn drop_history(&mut self, header: &Header) {
