@@ -208,11 +208,7 @@ impl Receiver<'_> {
         match link.state.judge(&header) {
             Verdict::Old => {
                 link.state.dropped_old(&header, self.world.clock.now());
-                replica.save_link(link)?;
-                self.reached(Step::OldNoted, &bundle.file)?;
-                self.spool.remove_from_inbox(&bundle.file)?;
-                self.reached(Step::InboxCleared, &bundle.file)?;
-                pass.received.old.push(bundle.file.clone());
+                self.drop_old(replica, link, bundle, pass.received)?;
             }
             Verdict::Wait => {
                 // What it says may open a later epoch of ours, by which it could not be known any more.
@@ -304,6 +300,21 @@ impl Receiver<'_> {
         Ok(())
     }
 
+    fn drop_old(
+        &self,
+        replica: &mut dyn Replica,
+        link: &StoredLink,
+        bundle: &Arrived,
+        received: &mut Received,
+    ) -> Result<(), UnbundlerError> {
+        replica.save_link(link)?;
+        self.reached(Step::OldNoted, &bundle.file)?;
+        self.spool.remove_from_inbox(&bundle.file)?;
+        self.reached(Step::InboxCleared, &bundle.file)?;
+        received.old.push(bundle.file.clone());
+        Ok(())
+    }
+
     fn reached(&self, step: Step, what: &str) -> Result<(), UnbundlerError> {
         let stopped = |source| UnbundlerError::File { doing: "go on applying", path: what.into(), source };
         self.world.steps.reached(step).map_err(stopped)
@@ -319,6 +330,10 @@ impl Receiver<'_> {
     ) -> Result<(), UnbundlerError> {
         match unfit {
             Unfit::LeaveAlone(why) => received.left_alone.push((bundle.file.clone(), why)),
+            Unfit::Outlived => {
+                link.state.dropped_predecessors();
+                self.drop_old(replica, link, bundle, received)?;
+            }
             // As long as it cannot, it counts as one that has not come: what builds on it waits, and its sender is asked.
             Unfit::Unreadable(source) => {
                 let why = format!("it cannot be read now ({source}); the next run tries again");
