@@ -12,8 +12,8 @@ use std::sync::Arc;
 use packhorse_shared::bundle::{Addressee, BundleName, BundleReader, BundleWriter, Limits, Manifest};
 use packhorse_shared::clock::{Reading, WallTime};
 use packhorse_shared::id::{BundleId, NodeName};
-use packhorse_shared::link::{Beyond, Contents, Due, Header, Outlook, Reach, Role, Standing, Sweep};
-use packhorse_shared::replica::{Replica, ReplicaError, SharedTable, StoredLink};
+use packhorse_shared::link::{Beyond, Contents, Due, Header, Holds, Outlook, Reach, Role, Standing, Sweep};
+use packhorse_shared::replica::{Replica, ReplicaError, SharedRows, SharedTable, StoredLink};
 use packhorse_shared::seam::{Disk, Saboteur, Step, World, is_at_work, publish};
 use packhorse_shared::spool::Spool;
 
@@ -180,11 +180,18 @@ impl Sealer<'_> {
         let clock = latest.max(Reading::at(now));
         let (hub_to, heard_to) = (self.beyond.hub_to(), self.beyond.heard_to());
         let outlook = Outlook { clock, complete_to, hub_to, heard_to, horizon: snapshot.births() };
-        let (selection, sweep) = match share.link.state.sweep(horizon) {
+        let (selection, sweep) = match share.link.state.sweep(horizon, self.held_by(share)) {
             Sweep::Done => (select(&*snapshot, &share.tables, share.owed(), portion)?, Sweep::Done),
             from => sweep(&*snapshot, &share.tables, share.owed(), &from, portion)?,
         };
         Ok(Chosen { selection, sweep, outlook })
+    }
+
+    /// A remote takes off what leaves its set, and what is withdrawn from its hub.
+    fn held_by(&self, share: &Share) -> Holds {
+        let by_rows = share.tables.iter().any(|table| matches!(table.rows, SharedRows::Members(_)));
+        let is_remote = share.link.state.role() == Role::Remote;
+        if is_remote && (by_rows || self.beyond.has_hub()) { Holds::Part } else { Holds::All }
     }
 
     fn write(

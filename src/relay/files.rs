@@ -90,10 +90,10 @@ impl<'a> BundleFiles<'a> {
         let (Ok((manifest, _)), Some(link)) = (opened, self.links.iter().find(|link| link.peer == name.from)) else {
             return Ok(true);
         };
-        if intake::is_for(manifest.addressee, self.installation, link) {
+        // Older ones were for whoever was here before our package was made, and are cleared away.
+        if intake::is_for(manifest.addressee, self.installation, link) || link.state.is_for_predecessor(name.epoch) {
             return Ok(true);
         }
-        // Older ones were for whoever was here before our package was made.
         if link.state.package().is_some_and(|package| name.epoch >= package) {
             self.replaced_at.borrow_mut().insert(link.peer.clone());
         }

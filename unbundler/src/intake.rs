@@ -36,6 +36,8 @@ pub enum Unfit {
     Quarantine(String),
     /// It comes from an installation that has no say any more: it goes into quarantine, and nobody is asked.
     Refuse(String),
+    /// It was for an installation that this one has replaced: it is dropped, and its sender hears of this one.
+    Outlived,
     /// It cannot be read now.
     Unreadable(std::io::Error),
 }
@@ -79,7 +81,11 @@ pub fn examine(
     if told != (&name.from, node, name.epoch, name.sequence) {
         return wrong("its manifest does not say what its name says");
     }
-    if !is_for(manifest.addressee, here.node, link) {
+    let is_ours = is_for(manifest.addressee, here.node, link);
+    if !is_ours && link.state.is_for_predecessor(header.epoch) {
+        return Err(Unfit::Outlived);
+    }
+    if !is_ours {
         return Err(Unfit::LeaveAlone(format!("it is for another installation of \"{node}\" than this one")));
     }
     refuse_other_installations(&manifest, &header, link)?;
