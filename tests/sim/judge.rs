@@ -25,8 +25,6 @@ pub struct Judge {
     clocks: Vec<i64>,
     /// The records that each node may have that does not share everything.
     pub members: Members,
-    /// Records that stood at a hub when they were not, or not any more, in the set of a remote that had them.
-    pub left: BTreeSet<Uid>,
     /// Bundles by their number: sender, receiver, epoch, sequence.
     numbers: BTreeMap<String, String>,
     /// The files of remotes that were looked at.
@@ -59,10 +57,8 @@ impl Judge {
     }
 
     /// A remote may have these records of what stands at its hub.
-    pub fn may_have(&mut self, at: At, members: BTreeSet<Uid>, hub: &Picture) {
-        let known = self.members.entry(at).or_default();
-        self.left.extend(known.iter().filter(|uid| hub.contains_key(uid) && !members.contains(*uid)).cloned());
-        known.extend(members);
+    pub fn may_have(&mut self, at: At, members: BTreeSet<Uid>) {
+        self.members.entry(at).or_default().extend(members);
     }
 
     /// A node is put back to a copy: it may see again what it saw before.
