@@ -11,6 +11,7 @@ use crate::node::files;
 use crate::oracle::SINGULAR;
 use crate::secret::{self, Looked, unpacked, words_in};
 use crate::shares::Share;
+use crate::twice::{self, Merged};
 use crate::world::{Members, World};
 
 /// Which invariant is broken, and how.
@@ -21,6 +22,8 @@ pub type Complaint = (&'static str, String);
 pub struct Judge {
     /// What each node showed last of each field that is never given a value twice.
     shown: Vec<BTreeMap<Field, Option<String>>>,
+    /// What each node has merged.
+    pub merged: Vec<Merged>,
     /// The clock of each node's database.
     clocks: Vec<i64>,
     /// The records that each node may have that does not share everything.
@@ -42,7 +45,8 @@ pub struct Judge {
 impl Judge {
     /// For so many nodes.
     pub fn new(nodes: usize) -> Self {
-        Self { shown: vec![BTreeMap::new(); nodes], clocks: vec![0; nodes], ..Self::default() }
+        let (shown, merged) = (vec![BTreeMap::new(); nodes], vec![Merged::new(); nodes]);
+        Self { shown, merged, clocks: vec![0; nodes], ..Self::default() }
     }
 
     /// An application made records that this node may have.
@@ -64,6 +68,7 @@ impl Judge {
     /// A node is put back to a copy: it may see again what it saw before.
     pub fn put_back(&mut self, at: At) {
         self.shown[at.0].clear();
+        self.merged[at.0].clear();
         self.clocks[at.0] = 0;
     }
 
@@ -91,6 +96,7 @@ impl Judge {
         is_sound(world, at)?;
         is_nobody_mixed(world, at, picture)?;
         has_time_passed(world, at, picture)?;
+        twice::is_nothing_merged_again(world, at, picture)?;
         if world.is_hub(at) {
             world.admit(at, picture);
         }
@@ -133,7 +139,7 @@ fn is_nobody_mixed(world: &World, at: At, picture: &Picture) -> Result<(), Compl
 /// Neither a field nor the clock goes back to what it was before.
 fn has_time_passed(world: &mut World, at: At, picture: &Picture) -> Result<(), Complaint> {
     let name = world.nodes[at.0].name;
-    for (uid, record) in picture.iter().filter(|(uid, _)| !world.oracle.was_deleted(uid)) {
+    for (uid, record) in picture {
         for column in SINGULAR {
             let field = field(uid, column);
             let (Some(now), Some(before)) = (record.cells.get(column), world.judge.shown[at.0].get(&field)) else {

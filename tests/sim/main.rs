@@ -25,6 +25,7 @@ mod secret;
 mod shares;
 mod story;
 mod tally;
+mod twice;
 mod twins;
 mod verdict;
 mod world;

@@ -6,7 +6,7 @@
 //! Nor where it has been away meanwhile, out of the set or held with whom it refers to: it is placed again whole. And a node that is
 //! put back merges again what it has lost.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use packhorse_shared::clock::Stamp;
 use packhorse_shared::id::{ColumnId, Cut, NodeId};
@@ -14,7 +14,7 @@ use packhorse_shared::marks::{Marks, Roster};
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::application::{Picture, field};
-use crate::ids::{At, Column, Field};
+use crate::ids::{At, Field};
 use crate::judge::Complaint;
 use crate::oracle::SINGULAR;
 use crate::shares::Share;
@@ -65,14 +65,12 @@ fn merged(connection: &Connection, picture: &Picture) -> Merged {
         let Ok(mut statement) = connection.prepare_cached(&sql) else { continue };
         let packed: Option<Vec<u8>> = statement.query_row([], |row| row.get(0)).optional().expect("marks");
         let Some(packed) = packed else { continue };
-        let mut marks = Marks::unpack(&packed, &roster).expect("marks");
-        let mut cuts = BTreeSet::new();
-        marks.for_each(|mark| cuts.extend([mark.cut]));
-        let all_since = cuts.first().copied().unwrap_or_default();
+        let marks = Marks::unpack(&packed, &roster).expect("marks");
+        let columns = columns(connection, record.table);
+        let all_since = columns.values().filter_map(|id| marks.get(*id)).map(|mark| mark.cut).min().unwrap_or_default();
         for column in SINGULAR.into_iter().filter(|column| record.cells.contains_key(column)) {
-            if let Some(mark) = column_id(connection, record.table, column).and_then(|column| marks.get(column)) {
-                let last = Last { stamp: mark.stamp, since: mark.cut, all_since };
-                merged.insert(field(uid, column), last);
+            if let Some(mark) = columns.get(column).and_then(|id| marks.get(*id)) {
+                merged.insert(field(uid, column), Last { stamp: mark.stamp, since: mark.cut, all_since });
             }
         }
     }
@@ -85,8 +83,11 @@ fn roster(connection: &Connection) -> Roster {
     Roster::new(nodes.collect::<Result<_, _>>().expect("nodes"))
 }
 
-fn column_id(connection: &Connection, table: &str, column: Column) -> Option<ColumnId> {
-    let sql = "SELECT c.id FROM _packhorse_columns c JOIN _packhorse_tables t ON t.id = c.tbl WHERE t.name = ?1 AND c.name = ?2";
+/// The columns of a table, by name.
+fn columns(connection: &Connection, table: &str) -> BTreeMap<String, ColumnId> {
+    let sql =
+        "SELECT c.name, c.id FROM _packhorse_columns c JOIN _packhorse_tables t ON t.id = c.tbl WHERE t.name = ?1";
     let mut statement = connection.prepare_cached(sql).expect("columns");
-    statement.query_row([table, column], |row| row.get(0)).optional().expect("columns").map(ColumnId)
+    let columns = statement.query_map([table], |row| Ok((row.get(0)?, ColumnId(row.get(1)?)))).expect("columns");
+    columns.collect::<Result<_, _>>().expect("columns")
 }
