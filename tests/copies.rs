@@ -2,6 +2,7 @@
 
 mod backups;
 mod disks;
+mod lost_packages;
 mod packages;
 
 use std::fs;

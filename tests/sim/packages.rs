@@ -43,8 +43,15 @@ fn made(world: &mut World, steps: &[Step], dice: &mut Dice, mut give: impl FnMut
     }
 }
 
-/// A remote gets a new package, and is set up with it.
+/// A remote gets a new package, and is set up with it; its hub may have taken it up anew before.
 pub fn pack_again(world: &mut World, at: At, dice: &mut Dice) -> bool {
+    // Once, or as often as it takes somebody to make up their mind.
+    let anew = |dice: &mut Dice| if dice.percent(70) { 2 + dice.below(4) } else { 0 };
+    pack_again_after(world, at, &anew, dice)
+}
+
+/// The same, after its hub has taken it up anew so often, if the relay is there.
+pub fn pack_again_after(world: &mut World, at: At, anew: &dyn Fn(&mut Dice) -> u64, dice: &mut Dice) -> bool {
     let Some(hub) = world.nodes[at.0].hub.filter(|hub| world.is_present(*hub)) else { return false };
     if world.is_hub(at) {
         return false;
@@ -55,9 +62,8 @@ pub fn pack_again(world: &mut World, at: At, dice: &mut Dice) -> bool {
     let _ = fs::remove_dir_all(kept_together(world));
     let small = fs::read_to_string(world.nodes[at.0].home().join("packhorse.toml")).expect("a configuration");
     let file = world.nodes[at.0].folder.join("package.rdb");
-    if world.relay.is_there() && dice.percent(70) {
-        // Once, or as often as it takes somebody to make up their mind.
-        (0..2 + dice.below(4)).for_each(|_| take_up_anew(world, (hub, at), dice));
+    if world.relay.is_there() {
+        (0..anew(dice)).for_each(|_| take_up_anew(world, (hub, at), dice));
     }
     made(world, &PACK, dice, |world| {
         let _ = fs::remove_file(&file);

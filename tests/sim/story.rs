@@ -8,10 +8,12 @@ use std::path::{Path, PathBuf};
 use crate::aim;
 use crate::copies;
 use crate::crash;
+use crate::dice::Dice;
 use crate::event::Climate;
 use crate::happen;
 use crate::ids::At;
 use crate::node::Part;
+use crate::packages;
 use crate::shares::Terms;
 use crate::verdict;
 use crate::world::{Setting, World, Wrote};
@@ -69,6 +71,9 @@ fn said(world: &mut World, line: &str) -> Option<()> {
     } else if let Some(name) = line.strip_prefix("a copy of ") {
         let at = node(world, name.strip_suffix(" is kept")?)?;
         copies::keep(world, at);
+    } else if let Some(name) = line.strip_suffix(" gets a new package") {
+        let at = node(world, name)?;
+        packages::pack_again_after(world, at, &|_| 0, &mut Dice::new(0, 0)).then_some(())?;
     } else if let Some((name, part)) = line.split_once(" is put back: ") {
         let at = node(world, name)?;
         copies::put_back(

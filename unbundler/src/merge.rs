@@ -55,6 +55,9 @@ pub enum Past {
     Known,
     /// It comes from a backup, and the peer has not told it everything yet.
     Lost,
+    /// It does, and the peer, its hub, comes from a backup of before it made its package: whom the hub deleted before that it
+    /// has again.
+    LostThere,
 }
 
 /// Who decides which numbers the records of a bundle have.

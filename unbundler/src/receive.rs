@@ -198,7 +198,7 @@ impl Receiver<'_> {
             Ok(examined) => examined,
             Err(unfit) => return self.set_aside(replica, link, bundle, unfit, pass.received),
         };
-        if link.node.is_some_and(|met| met != manifest.node) {
+        if link.node != Some(manifest.node) && link.state.is_of_lost_package(&header) {
             link.state.find_lost_package(&header);
             link.node = Some(manifest.node);
         }
@@ -261,7 +261,11 @@ impl Receiver<'_> {
         let (horizon, births) = (transaction.horizon()?, transaction.births(header.horizon)?);
         let (cut, via, hub) = (transaction.cut(), link.id, pass.hub);
         let is_lost = link.state.recovers() || accepted.state.recovers();
-        let past = if is_lost { Past::Lost } else { Past::Known };
+        let past = match (hub == Some(via) && header.before_package, is_lost) {
+            (true, _) => Past::LostThere,
+            (false, true) => Past::Lost,
+            (false, false) => Past::Known,
+        };
         let owed = if hub == Some(via) { accepted.state.extent() } else { pass.owed };
         let arrival = Arrival {
             link: via,

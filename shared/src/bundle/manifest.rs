@@ -154,6 +154,8 @@ struct OnWire {
     lives: Vec<BundleId>,
     #[serde(default, skip_serializing_if = "is_default")]
     refused: Vec<BundleId>,
+    #[serde(default, rename = "before", skip_serializing_if = "is_default")]
+    before_package: bool,
     #[serde(default, skip_serializing_if = "is_default")]
     nack: bool,
     #[serde(default, skip_serializing_if = "is_default")]
@@ -261,6 +263,7 @@ impl Manifest {
             horizon: header.map_or(0, |header| header.horizon.seconds()),
             lives: header.map(|header| header.lives.clone()).unwrap_or_default(),
             refused: header.map(|header| header.refused.clone()).unwrap_or_default(),
+            before_package: header.is_some_and(|header| header.before_package),
             nack: header.is_some_and(|header| header.nack),
             ask: header.map_or(0, |header| header.ask),
             probe: header.is_some_and(|header| header.probe),
@@ -318,7 +321,13 @@ impl OnWire {
 
     fn says_of_a_link(&self) -> bool {
         let lists = self.lives.len() + self.refused.len();
-        self.nack || self.probe || self.ask > 0 || self.complete.is_some() || self.horizon > 0 || lists > 0
+        self.nack
+            || self.probe
+            || self.before_package
+            || self.ask > 0
+            || self.complete.is_some()
+            || self.horizon > 0
+            || lists > 0
     }
 
     fn bundle_header(&self, link: &LinkOnWire) -> Result<Header, BundleError> {
@@ -342,6 +351,7 @@ impl OnWire {
             horizon: reading(self.horizon)?,
             lives: self.lives.clone(),
             refused: self.refused.clone(),
+            before_package: self.before_package,
         };
         check_ranges(&header).ok_or_else(out_of_range)?;
         Ok(header)

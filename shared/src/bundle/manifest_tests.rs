@@ -20,6 +20,7 @@ fn a_manifest_comes_back_in_every_shape() {
     header.complete_to = Reading(Reading::at(WallTime(1_795_253_000_999)).0 + 3);
     header.horizon = Horizon::before(Reading::at(WallTime(1_795_252_000_000)));
     (header.lives, header.refused) = (vec![BundleId(1), BundleId(u64::MAX)], vec![BundleId(7)]);
+    header.before_package = true;
     told.addressee = Addressee::Installation(NodeId(u64::MAX));
     let unmet = Manifest { addressee: Addressee::PackageOf(Epoch(5)), ..manifest() };
     for manifest in [full, plain, told, unmet, Manifest { kind: Kind::Package, header: None, ..manifest() }] {

@@ -29,6 +29,7 @@ pub(super) fn manifest() -> Manifest {
         horizon: Horizon::NONE,
         lives: Vec::new(),
         refused: Vec::new(),
+        before_package: false,
     };
     Manifest {
         format: FORMAT,

@@ -76,8 +76,8 @@ impl Link {
         self.standing = Standing::Open;
     }
 
-    /// Whether a bundle of another installation than the one that was met comes of a later package than any that we know
-    /// of: we come from a backup of the time before that was made.
+    /// Whether a bundle of an installation that was not met comes of a later package than any that we know of: we come from a
+    /// backup of the time before that was made.
     pub fn is_of_lost_package(&self, header: &Header) -> bool {
         let out = &self.outgoing;
         let latest = self.package.unwrap_or(out.epoch);
@@ -86,9 +86,11 @@ impl Link {
         self.role == Role::Remote && header.ack.is_some_and(|ack| !is_known(ack.epoch))
     }
 
-    /// Takes account of such a package, by the first that comes of it.
+    /// Takes account of such a package, by the first that comes of it. What came with it is lost here, and what was deleted
+    /// before it was made is not there.
     pub fn find_lost_package(&mut self, header: &Header) {
         self.package = header.ack.map(|ack| ack.epoch);
-        self.incoming = Incoming { complete_to: self.incoming.complete_to, ..Incoming::default() };
+        let complete_to = self.incoming.complete_to;
+        self.incoming = Incoming { complete_to, before_package: true, ..Incoming::default() };
     }
 }

@@ -127,6 +127,8 @@ impl Link {
         if header.complete_to > self.incoming.complete_to {
             self.incoming.complete_to = header.complete_to;
             self.incoming.settled = self.incoming.settled.max(settled);
+            // Of the answer it is the end: a part of it tells nothing of that.
+            self.incoming.before_package &= self.role == Role::Hub;
         }
     }
 

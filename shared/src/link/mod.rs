@@ -110,6 +110,8 @@ pub struct Header {
     pub lives: Vec<BundleId>,
     /// The lives of the receiver's that the sender refuses: those of a copy that speaks in turn with it.
     pub refused: Vec<BundleId>,
+    /// The sender comes from a backup of before it made the receiver's package, and has not heard everything since.
+    pub before_package: bool,
 }
 
 /// Which end of the link the peer is.
@@ -215,6 +217,10 @@ struct Incoming {
     /// The request whose answer brings back what we lost with a return to a backup; 0 if we never made one.
     #[serde(default)]
     recovers_by: u64,
+    /// The hub, be it the peer or we, comes from a backup of before the remote's package was made, and has not heard everything
+    /// since.
+    #[serde(default, skip_serializing_if = "is_false")]
+    before_package: bool,
 }
 
 /// The state of a link stays small where this says nothing.

@@ -62,6 +62,8 @@ impl Link {
         incoming.nack = false;
         incoming.owe_ack |= content || header.probe;
         self.learn_horizon(header);
+        // It has everything once it says no more that it has not.
+        self.incoming.before_package &= self.role == Role::Remote || header.before_package;
         self.last_accepted = Some(now);
         let known = (self.outgoing.epoch, self.outgoing.acked);
         self.acknowledged(header, now);
@@ -97,9 +99,10 @@ impl Link {
         }
     }
 
-    /// Whatever becomes of a bundle: before anything is answered to it, it must be known what its sender has forgotten.
+    /// Whatever becomes of a bundle: before anything is answered to it, it must be known what its sender has forgotten, or lost.
     fn learn_horizon(&mut self, header: &Header) {
         self.incoming.horizon = self.incoming.horizon.max(header.horizon);
+        self.incoming.before_package |= self.role == Role::Hub && header.before_package;
     }
 
     /// Takes account of an old bundle: its sender has not heard of our progress, so it is told again. One that is not

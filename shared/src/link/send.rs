@@ -155,6 +155,7 @@ impl Link {
             horizon: outlook.horizon,
             lives: if begins { out.lives.had().to_vec() } else { Vec::new() },
             refused: self.refused_lives(),
+            before_package: self.role == Role::Remote && self.incoming.before_package,
         }
     }
 

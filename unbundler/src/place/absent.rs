@@ -10,7 +10,7 @@ use packhorse_shared::value::Value;
 use super::column::{Column, column_of};
 use super::references::{Before, Undo};
 use super::{Placer, Step};
-use crate::merge::{self, Authority};
+use crate::merge::{self, Authority, Past};
 
 /// What is known of a record that does not stand.
 pub(super) struct Gathered {
@@ -142,7 +142,8 @@ impl Placer<'_> {
 
     /// Everything said of the record had come before, and what became of it was forgotten here: it was deleted. A whole
     /// one stands at its sender (a bundle that was late, or a node that comes from an old backup), who is told again, as
-    /// of the horizon at least.
+    /// of the horizon at least. A hub may have deleted it after everything up to there had come to it, and has lost that since:
+    /// it dies now.
     fn stay_deleted(
         &mut self,
         table: &TableShape,
@@ -154,7 +155,11 @@ impl Placer<'_> {
             return Ok(Step::Nothing);
         }
         let mut remains = known.unwrap_or_default();
-        let stamp = remains.dead.map(|dead| dead.stamp).max(Some(self.arrival.horizon.stamp()));
+        let known_to = match self.arrival.past {
+            Past::LostThere => self.transaction.tick(),
+            Past::Known | Past::Lost => self.arrival.horizon.stamp(),
+        };
+        let stamp = remains.dead.map(|dead| dead.stamp).max(Some(known_to));
         remains.dead = stamp.map(|stamp| Mark { stamp, cut: self.arrival.cut, via: LinkId::LOCAL });
         self.transaction.bury(table, &record.key, birth, &remains)?;
         Ok(Step::Done)
