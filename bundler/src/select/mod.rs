@@ -9,6 +9,8 @@
 
 mod births;
 mod selector;
+#[cfg(test)]
+mod sweep_tests;
 mod waiting;
 #[cfg(test)]
 mod waiting_tests;
