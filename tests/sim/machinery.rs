@@ -9,7 +9,7 @@ use std::time::Duration;
 use packhorse::Machine;
 use packhorse_shared::seam::{Step, Steps, World};
 use packhorse_transport::faulty::{Fault, Faulty, Plan};
-use packhorse_transport::{Carrier, Dial, FolderCarrier, Location, Stopwatch, TransportError};
+use packhorse_transport::{Approach, Carrier, Dial, FolderCarrier, Location, Stopwatch, TransportError};
 use simulated_machine::fate::{self, End};
 use simulated_machine::{SimClock, SimDisk, SimRandom, SimSteps};
 
@@ -97,8 +97,8 @@ impl Steps for Interrupted {
 struct BreakingLine;
 
 impl Dial for BreakingLine {
-    fn dial<'a>(&'a self, location: &Location) -> Result<Box<dyn Carrier + 'a>, TransportError> {
-        let carrier = Hiding(FolderCarrier::open(location.folder()?, &SimDisk)?.with_steps(&Interrupted));
+    fn dial<'a>(&'a self, location: &Location, _approach: &Approach<'_>) -> Result<Box<dyn Carrier + 'a>, TransportError> {
+        let carrier = Hiding(FolderCarrier::open(location.folder().expect("a story's relays are folders"), &SimDisk)?.with_steps(&Interrupted));
         Ok(match LINE.with_borrow(Option::clone) {
             Some(plan) => Box::new(Faulty::new(carrier, plan)),
             None => Box::new(carrier),

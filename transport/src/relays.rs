@@ -9,35 +9,29 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use packhorse_shared::id::{NetworkId, NodeName};
-use packhorse_shared::seam::{Disk, Steps};
 
+use crate::access::Keyring;
 use crate::carrier::{Carrier, Get, Listing, Put, Sink, Source};
+use crate::ending::Ending;
 use crate::error::TransportError;
-use crate::folder::FolderCarrier;
 use crate::location::Location;
 use crate::mailbox::Mailbox;
 use crate::marker::{self, Admission};
 use crate::name::FileName;
 
+/// How a run comes to relays.
+#[derive(Clone)]
+pub struct Approach<'a> {
+    /// Until when.
+    pub ending: Ending,
+    /// How servers are logged in to.
+    pub keyring: &'a dyn Keyring,
+}
+
 /// Makes a connection to a relay. Several threads may do so at once.
 pub trait Dial: Sync {
     /// Connects. Fails with [`TransportError::Unreachable`] if nobody answers there.
-    fn dial<'a>(&'a self, location: &Location) -> Result<Box<dyn Carrier + 'a>, TransportError>;
-}
-
-/// Dials what this version carries over: folders.
-#[derive(Clone, Copy)]
-pub struct FolderDial<'d> {
-    /// Durable files.
-    pub disk: &'d dyn Disk,
-    /// Who is told of durable steps.
-    pub steps: &'d dyn Steps,
-}
-
-impl Dial for FolderDial<'_> {
-    fn dial<'a>(&'a self, location: &Location) -> Result<Box<dyn Carrier + 'a>, TransportError> {
-        Ok(Box::new(FolderCarrier::open(location.folder()?, self.disk)?.with_steps(self.steps)))
-    }
+    fn dial<'a>(&'a self, location: &Location, approach: &Approach<'_>) -> Result<Box<dyn Carrier + 'a>, TransportError>;
 }
 
 enum Relay<'a> {
@@ -49,15 +43,16 @@ enum Relay<'a> {
 pub(crate) struct Relays<'a> {
     dial: &'a dyn Dial,
     network: NetworkId,
+    approach: Approach<'a>,
     dialled: HashMap<Location, Relay<'a>>,
     admitted: HashMap<Location, Admission>,
     calls: Rc<Cell<u64>>,
 }
 
 impl<'a> Relays<'a> {
-    pub(crate) fn new(dial: &'a dyn Dial, network: NetworkId) -> Self {
+    pub(crate) fn new(dial: &'a dyn Dial, network: NetworkId, approach: Approach<'a>) -> Self {
         let calls = Rc::default();
-        Self { dial, network, dialled: HashMap::new(), admitted: HashMap::new(), calls }
+        Self { dial, network, approach, dialled: HashMap::new(), admitted: HashMap::new(), calls }
     }
 
     /// Calls made so far, over all relays; a dial counts as one.
@@ -111,7 +106,7 @@ impl<'a> Relays<'a> {
         evidence: &dyn Fn() -> Vec<[Mailbox; 2]>,
     ) -> Result<Box<dyn Carrier + 'a>, TransportError> {
         self.calls.set(self.calls.get() + 1);
-        let mut carrier = Counted { inner: self.dial.dial(location)?, calls: self.calls.clone() };
+        let mut carrier = Counted { inner: self.dial.dial(location, &self.approach)?, calls: self.calls.clone() };
         let admission = marker::admit(&mut carrier, self.network, &evidence())?;
         // A marker restored earlier in this run stays reported after dialling anew.
         let restored = self.admission(location) == Some(Admission::Restored);

@@ -9,15 +9,17 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use packhorse_shared::id::{NetworkId, NodeName};
-use packhorse_shared::seam::{Disk, Steps};
+use packhorse_shared::seam::{Disk, Steps, Stop};
 
+use crate::access::Keyring;
+use crate::ending::Ending;
 use crate::error::{Kind, TransportError};
 use crate::exchange::Exchange;
 use crate::location::Location;
 use crate::mailbox::{Mailbox, Role};
 use crate::marker::Admission;
 use crate::name::FileName;
-use crate::relays::{Dial, Relays};
+use crate::relays::{Approach, Dial, Relays};
 use crate::report::{LinkReport, Report};
 use crate::stopwatch::{Deadline, Stopwatch};
 
@@ -110,13 +112,18 @@ pub struct Run<'a> {
     pub network: NetworkId,
     /// How long the run may last.
     pub budget: Option<Duration>,
+    /// Whether it has been asked to end.
+    pub stop: &'a Stop,
+    /// How servers are logged in to.
+    pub keyring: &'a dyn Keyring,
 }
 
 impl Run<'_> {
     /// Sends what lies in the outbox and fetches what lies in the incoming mailbox, for each link.
     pub fn transfer(&self, links: &[Link]) -> Report {
         let deadline = Deadline::after(self.stopwatch, self.budget);
-        let relays = Relays::new(self.dial, self.network);
+        let approach = Approach { ending: Ending::of(self.budget, self.stop.clone()), keyring: self.keyring };
+        let relays = Relays::new(self.dial, self.network, approach);
         let mut turn = Turn { run: self, links, deadline, relays };
         let done = links.iter().map(|link| turn.serve(link)).collect();
         Report { links: done, calls: turn.relays.calls() }

@@ -10,13 +10,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use packhorse_shared::id::{Digest, NetworkId, NodeName};
-use packhorse_shared::seam::Uninterrupted;
+use packhorse_shared::seam::{Stop, Uninterrupted};
 
 use crate::faulty::{Fault, Faulty, Plan};
 use crate::folder_tests::FailingDisk;
 use crate::memory::MemoryRelay;
 use crate::{
-    Carrier, Dial, FileName, Inspect, Link, LocalSpool, Location, Marker, Outgoing, Report, Role, Run, Stopwatch,
+    Approach, Carrier, Dial, FileName, Inspect, Link, LocalSpool, Location, Marker, NoKeys, Outgoing, Report, Role, Run, Stopwatch,
     TransportError, Verdict,
 };
 
@@ -124,8 +124,8 @@ pub(crate) struct MemoryDial {
 }
 
 impl Dial for MemoryDial {
-    fn dial<'a>(&'a self, location: &Location) -> Result<Box<dyn Carrier + 'a>, TransportError> {
-        let number: usize = location.folder()?.file_name().unwrap().to_str().unwrap().parse().unwrap();
+    fn dial<'a>(&'a self, location: &Location, _approach: &Approach<'_>) -> Result<Box<dyn Carrier + 'a>, TransportError> {
+        let number: usize = location.folder().unwrap().file_name().unwrap().to_str().unwrap().parse().unwrap();
         Ok(Box::new(Faulty::new(self.relays[number].connect()?, self.plan.clone())))
     }
 }
@@ -184,6 +184,8 @@ impl Scene {
             stopwatch: &self.clock,
             network: NETWORK,
             budget,
+            stop: &Stop::default(),
+            keyring: &NoKeys,
         };
         (run.transfer(std::slice::from_ref(&self.link)), plan)
     }
