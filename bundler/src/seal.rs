@@ -5,7 +5,6 @@
 //! short between the last two is completed by the next one ([`Sealer::finish_interrupted`]), one that was cut short
 //! before them leaves nothing but a file to remove. A number is never used twice.
 
-use std::fs::File;
 use std::io::{BufReader, BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -13,9 +12,9 @@ use std::sync::Arc;
 use packhorse_shared::bundle::{Addressee, BundleName, BundleReader, BundleWriter, Limits, Manifest};
 use packhorse_shared::clock::{Reading, WallTime};
 use packhorse_shared::id::{BundleId, NodeName};
-use packhorse_shared::link::{Beyond, Contents, Due, Header, Outlook, Reach, Role, Standing, Sweep};
-use packhorse_shared::replica::{Replica, ReplicaError, SharedTable, StoredLink};
-use packhorse_shared::seam::{Saboteur, Step, World, is_at_work, publish};
+use packhorse_shared::link::{Beyond, Contents, Due, Header, Holds, Outlook, Reach, Role, Standing, Sweep};
+use packhorse_shared::replica::{Replica, ReplicaError, SharedRows, SharedTable, StoredLink};
+use packhorse_shared::seam::{Disk, Saboteur, Step, World, is_at_work, publish};
 use packhorse_shared::spool::Spool;
 
 use crate::error::BundlerError;
@@ -181,11 +180,18 @@ impl Sealer<'_> {
         let clock = latest.max(Reading::at(now));
         let (hub_to, heard_to) = (self.beyond.hub_to(), self.beyond.heard_to());
         let outlook = Outlook { clock, complete_to, hub_to, heard_to, horizon: snapshot.births() };
-        let (selection, sweep) = match share.link.state.sweep(horizon) {
+        let (selection, sweep) = match share.link.state.sweep(horizon, self.held_by(share)) {
             Sweep::Done => (select(&*snapshot, &share.tables, share.owed(), portion)?, Sweep::Done),
             from => sweep(&*snapshot, &share.tables, share.owed(), &from, portion)?,
         };
         Ok(Chosen { selection, sweep, outlook })
+    }
+
+    /// A remote takes off what leaves its set, and what is withdrawn from its hub.
+    fn held_by(&self, share: &Share) -> Holds {
+        let by_rows = share.tables.iter().any(|table| matches!(table.rows, SharedRows::Members(_)));
+        let is_remote = share.link.state.role() == Role::Remote;
+        if is_remote && (by_rows || self.beyond.has_hub()) { Holds::Part } else { Holds::All }
     }
 
     fn write(
@@ -256,7 +262,7 @@ impl Sealer<'_> {
             let ours = leftover.name.parse::<BundleName>().ok().filter(|name| name.from == *self.node);
             let link = ours.as_ref().and_then(|name| links.iter().find(|link| link.peer == name.to));
             let numbered = match (&ours, link) {
-                (Some(name), Some(link)) => is_numbered(&leftover.path, name, link),
+                (Some(name), Some(link)) => is_numbered(self.world.disk, &leftover.path, name, link),
                 _ => false,
             };
             if let (true, Some(link)) = (numbered, link) {
@@ -314,8 +320,8 @@ pub(crate) fn is_due(selection: &Selection, urgency: Urgency, now: WallTime) -> 
     }
 }
 
-fn is_numbered(path: &Path, name: &BundleName, link: &StoredLink) -> bool {
-    let Ok(file) = File::open(path) else { return false };
+fn is_numbered(disk: &dyn Disk, path: &Path, name: &BundleName, link: &StoredLink) -> bool {
+    let Ok(file) = disk.open(path) else { return false };
     let Ok((manifest, _)) = BundleReader::open(BufReader::new(file), Limits::BUNDLE) else { return false };
     manifest.header.is_some_and(|header| link.state.has_sealed(name.epoch, name.sequence, header.id))
 }

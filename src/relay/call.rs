@@ -72,7 +72,7 @@ impl Call {
 
     /// Moves what lies ready, until the time is over or the run is to stop.
     pub fn make(self, budget: Option<Duration>, stop: &Stop) -> Made {
-        let inspect = BundleFiles::new(&self.node, self.installation, &self.states);
+        let inspect = BundleFiles::new(self.world.disk, &self.node, self.installation, &self.states);
         let run = Run {
             dial: self.dial,
             spool: &NodeSpool { spool: &self.spool, folder_of_tmp: self.folder_of_tmp, clock: self.world.clock },

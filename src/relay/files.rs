@@ -4,14 +4,13 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use packhorse_shared::bundle::{BundleName, BundleReader, Limits, ShortDigest};
 use packhorse_shared::id::{NodeId, NodeName};
 use packhorse_shared::replica::StoredLink;
-use packhorse_shared::seam::WallClock;
+use packhorse_shared::seam::{Disk, WallClock};
 use packhorse_shared::spool::Spool;
 use packhorse_transport::{FileName, Inspect, LocalSpool, Outgoing, Verdict};
 use packhorse_unbundler::intake;
@@ -66,6 +65,7 @@ impl LocalSpool for NodeSpool<'_> {
 
 /// Judges bundle files by their names and content, and those of ours by the state of the links.
 pub struct BundleFiles<'a> {
+    disk: &'a dyn Disk,
     node: &'a NodeName,
     installation: NodeId,
     links: &'a [StoredLink],
@@ -74,8 +74,8 @@ pub struct BundleFiles<'a> {
 
 impl<'a> BundleFiles<'a> {
     /// By the links of this installation of a node.
-    pub fn new(node: &'a NodeName, installation: NodeId, links: &'a [StoredLink]) -> Self {
-        Self { node, installation, links, replaced_at: RefCell::default() }
+    pub fn new(disk: &'a dyn Disk, node: &'a NodeName, installation: NodeId, links: &'a [StoredLink]) -> Self {
+        Self { disk, node, installation, links, replaced_at: RefCell::default() }
     }
 
     /// The peers that were found to send to another installation under this node's name.
@@ -86,14 +86,14 @@ impl<'a> BundleFiles<'a> {
     /// Whether a whole bundle is for this installation. One for another stays on the relay, or we would take it away from
     /// the node that it is for. (What cannot be read here is for `apply` to judge.)
     fn is_for_us(&self, name: &BundleName, path: &Path) -> io::Result<bool> {
-        let opened = BundleReader::open(io::BufReader::new(File::open(path)?), Limits::BUNDLE);
+        let opened = BundleReader::open(io::BufReader::new(self.disk.open(path)?), Limits::BUNDLE);
         let (Ok((manifest, _)), Some(link)) = (opened, self.links.iter().find(|link| link.peer == name.from)) else {
             return Ok(true);
         };
-        if intake::is_for(manifest.addressee, self.installation, link) {
+        // Older ones were for whoever was here before our package was made, and are cleared away.
+        if intake::is_for(manifest.addressee, self.installation, link) || link.state.is_for_predecessor(name.epoch) {
             return Ok(true);
         }
-        // Older ones were for whoever was here before our package was made.
         if link.state.package().is_some_and(|package| name.epoch >= package) {
             self.replaced_at.borrow_mut().insert(link.peer.clone());
         }
@@ -114,7 +114,7 @@ impl Inspect for BundleFiles<'_> {
 
     fn inspect(&self, name: &FileName, path: &Path) -> io::Result<Verdict> {
         let Ok(name) = name.as_str().parse::<BundleName>() else { return Ok(Verdict::NotOurs) };
-        let digest = ShortDigest::of(io::BufReader::new(File::open(path)?))?;
+        let digest = ShortDigest::of(io::BufReader::new(self.disk.open(path)?))?;
         if digest != name.digest {
             return Ok(Verdict::Damaged("its content does not have the digest in its name".to_owned()));
         }

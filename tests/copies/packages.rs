@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::{Part, copy};
 use crate::support::crm::{self, call, come_to_rest, link};
 use crate::support::{Scene, files, text};
 
@@ -174,4 +175,27 @@ fn what_lies_on_the_relay_for_the_old_installation_is_cleared_away_when_a_new_pa
     assert!(!first.err.contains("left on the relay"), "{first:#?}");
     come_to_rest(&scene, "anna");
     assert_eq!(scene.sql("anna", "SELECT name FROM firms WHERE id = 2"), "before");
+}
+
+/// The hub is put back to before it made the package, and to what it had sent before that.
+#[test]
+fn what_lies_on_the_relay_for_the_old_installation_is_cleared_away_by_the_new_one_if_the_hub_has_forgotten_it() {
+    let scene = crm::pair();
+    scene.sql("hq", "PRAGMA wal_checkpoint(TRUNCATE)");
+    copy(&scene, "hq", "kept", Part::Both);
+    scene.sql("hq", "UPDATE firms SET name = 'before' WHERE id = 1");
+    scene.sync("hq");
+    let down = scene.path("relay/alice/down");
+    let lying = files(&down).pop().expect("a bundle");
+    let bytes = std::fs::read(&lying).unwrap();
+    pack(&scene, "new.rdb");
+    restore(&scene, "new.rdb", "anna");
+    scene.sync("hq");
+    copy(&scene, "kept", "hq", Part::Both);
+    std::fs::write(&lying, bytes).unwrap();
+    let first = scene.packhorse("anna", &["sync"]).expect(0);
+    assert!(!first.err.contains("left on the relay"), "{first:#?}");
+    assert_eq!(files(&down), Vec::<PathBuf>::new());
+    come_to_rest(&scene, "anna");
+    assert_eq!(scene.sql("hq", "SELECT name FROM firms WHERE id = 1"), "before", "anna has told what the hub had lost");
 }

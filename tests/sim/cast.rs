@@ -6,8 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use packhorse_shared::seam::set_to_work;
-use simulated_machine::fate::{End, Fault};
+use packhorse_shared::seam::{Step, set_to_work};
+use simulated_machine::fate::{self, Aim, End, Fault};
 use tempfile::TempDir;
 
 use crate::application::{self, SCHEMA};
@@ -120,7 +120,10 @@ fn join(nodes: &mut [Node], at: usize) {
     }
     let words: Vec<String> =
         ["remote".to_owned(), "add".to_owned(), name.to_owned()].into_iter().chain(share.words()).collect();
-    ok(&mut nodes[hub], &words.iter().map(String::as_str).collect::<Vec<_>>());
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    fate::aim(vec![Aim { point: Step::RemoteFolderMade.name(), end: ENDS[at % ENDS.len()] }]);
+    nodes[hub].run(&words, BEGIN);
+    ok(&mut nodes[hub], &words);
     fs::create_dir_all(&nodes[at].folder).expect("a folder");
     pack(nodes, at, &nodes[at].folder.join("package.rdb"));
     restore(&mut nodes[at]);

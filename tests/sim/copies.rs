@@ -45,15 +45,16 @@ fn keep_together(world: &mut World, hub: At, at: At) {
 
 /// A part of the copy of a node is put back, or both copies of one moment are, if there are any.
 pub fn put_some_back(world: &mut World, at: At, dice: &mut Dice) -> bool {
-    let part = dice.pick(&[Part::Database, Part::Database, Part::Home, Part::Both]).expect("parts");
+    let part = dice.pick(&Part::ALL).expect("parts");
     if dice.percent(50) && kept_together(world).exists() {
         return put_back_together(world);
     }
-    let is_kept = kept(world, at).exists();
-    if is_kept {
-        put_back(world, at, part);
-    }
-    is_kept
+    let with_copies: Vec<At> = world.present().into_iter().filter(|at| kept(world, *at).exists()).collect();
+    let Some(at) = Some(at).filter(|at| with_copies.contains(at)).or_else(|| dice.pick(&with_copies)) else {
+        return false;
+    };
+    put_back(world, at, part);
+    true
 }
 
 /// A hub and a remote are put back to copies of one moment, with all that they have.

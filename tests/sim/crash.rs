@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use simulated_machine::fate::{self, End, Fate};
+use packhorse::Ran;
+use simulated_machine::fate::{self, Aim, End, Fate};
 
 use crate::dice::Dice;
 use crate::happen::{COMMANDS, end};
@@ -13,6 +14,9 @@ use crate::machinery;
 use crate::node::{Node, files};
 use crate::tally;
 use crate::world::World;
+
+/// How a run may end that something befalls.
+const ANY: [u8; 5] = [0, 1, 2, 3, 4];
 
 /// A run that is killed at the n-th durable step, if it has so many.
 pub fn killed(world: &mut World, at: At, words: &[&str], steps: u64) {
@@ -26,7 +30,7 @@ pub fn killed(world: &mut World, at: At, words: &[&str], steps: u64) {
 }
 
 /// How a run is stopped.
-pub fn some_end(dice: &mut Dice) -> End {
+fn some_end(dice: &mut Dice) -> End {
     let ends = [
         End::Kill,
         End::Kill,
@@ -43,6 +47,9 @@ pub fn some_end(dice: &mut Dice) -> End {
 /// A run that is killed, or whose disk fails; or the power goes.
 pub fn crash(world: &mut World, at: At, dice: &mut Dice) -> bool {
     let words = dice.pick(&COMMANDS).expect("commands");
+    if !world.aims.is_empty() && dice.percent(40) {
+        return aimed(world, at, words, dice);
+    }
     let end_of = some_end(dice);
     if dice.percent(50) {
         // Of all calls few are durable steps, and these are where a rule of ours is between two of the system's.
@@ -58,6 +65,33 @@ pub fn crash(world: &mut World, at: At, dice: &mut Dice) -> bool {
     }
     let ran = world.run(at, words);
     machinery::nothing_between();
+    befell(world, at, words, &ran, dice)
+}
+
+/// A run that is stopped where it comes first of all that the story aims at; whether it does.
+pub fn aimed(world: &mut World, at: At, words: &[&str], dice: &mut Dice) -> bool {
+    fate::aim(world.aims.clone());
+    let ran = world.run(at, words);
+    let Some(hit) = fate::hit() else {
+        end(world, at, words, &ran, world.ends());
+        return false;
+    };
+    world.aims.retain(|aim| *aim != hit);
+    befell(world, at, words, &ran, dice)
+}
+
+/// A run that is stopped when it comes to a point, if it does.
+pub fn stopped_at(world: &mut World, at: At, words: &[&str], aim: Aim) {
+    fate::aim(vec![aim]);
+    let ran = world.run(at, words);
+    if world.nodes[at.0].died {
+        return world.see(at);
+    }
+    end(world, at, words, &ran, if fate::hit().is_some() { &ANY } else { &[0, 3] });
+}
+
+/// What must be so after a run that something may have befallen, and after which the power may go; whether any of it did.
+pub fn befell(world: &mut World, at: At, words: &[&str], ran: &Ran, dice: &mut Dice) -> bool {
     let struck = fate::has_struck();
     let dead = world.nodes[at.0].died;
     let is_done = !dead && [0, 3].contains(&ran.exit);
@@ -73,7 +107,7 @@ pub fn crash(world: &mut World, at: At, dice: &mut Dice) -> bool {
     if dead {
         world.see(at);
     } else {
-        end(world, at, words, &ran, if struck { &[0, 1, 2, 3, 4] } else { world.ends() });
+        end(world, at, words, ran, if struck { &ANY } else { world.ends() });
     }
     struck || goes_out
 }

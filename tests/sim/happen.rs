@@ -9,7 +9,7 @@ use packhorse_transport::faulty::Fault;
 use crate::absence;
 use crate::cast;
 use crate::copies;
-use crate::crash::crash;
+use crate::crash::{self, crash};
 use crate::dice::Dice;
 use crate::event::{Event, Kind};
 use crate::ids::{At, Uid};
@@ -17,7 +17,8 @@ use crate::machinery;
 use crate::meanwhile;
 use crate::node::files;
 use crate::packages;
-use crate::shares::Share;
+use crate::relay::Mishap;
+use crate::shares::{Share, Terms};
 use crate::tally;
 use crate::twins;
 use crate::world::{World, Wrote};
@@ -84,6 +85,10 @@ fn some_run(world: &mut World, at: At, dice: &mut Dice) -> bool {
         dice.pick(&faults).expect("faults")
     });
     fault.into_iter().for_each(machinery::line);
+    if fault.is_none() && !world.aims.is_empty() {
+        crash::aimed(world, at, words, dice);
+        return true;
+    }
     let ran = world.run(at, words);
     let broke = fault.filter(|_| machinery::line_holds());
     broke.into_iter().for_each(tally::line);
@@ -113,11 +118,21 @@ pub fn waits_for_receiver(ran: &Ran) -> bool {
     ran.exit == 1 && ran.err.contains("hint: wait: the receiver clears it away")
 }
 
+/// Whatever is damaged then is met by runs that are stopped, wherever any are.
 fn relay(world: &mut World, dice: &mut Dice) -> bool {
     let Some((mishap, what)) = world.relay.mishap(dice) else { return false };
     tally::mishap(mishap);
     world.tell(format!("relay: {mishap:?} {what}"));
+    if matches!(mishap, Mishap::Cut | Mishap::Flipped) {
+        world.present().into_iter().for_each(|at| met_by_stopped(world, at, dice));
+    }
     true
+}
+
+fn met_by_stopped(world: &mut World, at: At, dice: &mut Dice) {
+    for _ in 0..if world.aims.is_empty() { 0 } else { 3 } {
+        crash::aimed(world, at, &["sync"], dice);
+    }
 }
 
 fn time(world: &mut World, dice: &mut Dice) -> bool {
@@ -155,8 +170,18 @@ fn rename(world: &mut World, at: At, uid: &Uid) -> bool {
     world.write(at, &format!("UPDATE companies SET name = '{value}' WHERE uid = '{uid}'")) == Wrote::Changed
 }
 
-/// The ledger is deleted, or a file of it is cut or has other bytes.
+/// The ledger is deleted, or a file of it is cut or has other bytes; or a bundle that has arrived has one other bit.
 fn ledger(world: &mut World, at: At, dice: &mut Dice) -> bool {
+    if let Some(bundle) = dice.pick(&files(&world.nodes[at.0].home().join("inbox"))) {
+        world.tell(format!("a bundle in the inbox of {} rots", world.nodes[at.0].name));
+        let mut content = fs::read(&bundle).expect("a bundle");
+        let bit = dice.below(8 * content.len() as u64);
+        content[(bit / 8) as usize] ^= 1 << (bit % 8);
+        fs::write(bundle, content).expect("a bundle");
+        tally::met(tally::ROTTEN);
+        met_by_stopped(world, at, dice);
+        return true;
+    }
     let folder = world.nodes[at.0].home().join("ledger");
     let Some(file) = dice.pick(&files(&folder)) else { return false };
     world.tell(format!("the ledger of {} is damaged", world.nodes[at.0].name));
@@ -175,11 +200,12 @@ fn ledger(world: &mut World, at: At, dice: &mut Dice) -> bool {
     true
 }
 
-/// `sales` comes to mean those of nobody too, or not any more.
-pub fn change_terms(world: &mut World) {
-    let before = world.terms;
-    world.terms.free = !before.free;
-    let after = world.terms;
+/// `sales` comes to mean something else.
+pub fn change_terms(world: &mut World, after: Terms) {
+    let before = std::mem::replace(&mut world.terms, after);
+    if before.bare != after.bare {
+        world.change_columns();
+    }
     for node in &world.nodes {
         node.edit_config(|words| words.replace(&before.text(), &after.text()));
     }
@@ -195,13 +221,15 @@ fn admit_all(world: &mut World) {
     }
 }
 
-/// Somebody else's companies, or those of nobody too, or not any more.
+/// Somebody else's companies; or those of nobody too, or not any more; or a column less, or more again.
 fn sets(world: &mut World, dice: &mut Dice) -> bool {
     let with_sales: Vec<At> =
         world.all().filter(|at| matches!(world.nodes[at.0].share, Share::Sales(_)) && !world.is_hub(*at)).collect();
     let Some(at) = dice.pick(&with_sales) else { return false };
-    if dice.percent(50) {
-        change_terms(world);
+    if dice.percent(65) {
+        let Terms { free, bare } = world.terms;
+        let after = if dice.percent(65) { Terms { free, bare: !bare } } else { Terms { free: !free, bare } };
+        change_terms(world, after);
     } else {
         let hub = world.nodes[at.0].hub.expect("a hub");
         let (old, name) = (world.nodes[at.0].share, world.nodes[at.0].name);

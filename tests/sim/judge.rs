@@ -10,7 +10,7 @@ use crate::ids::{At, Field, Uid};
 use crate::node::files;
 use crate::oracle::SINGULAR;
 use crate::secret::{self, Looked, unpacked, words_in};
-use crate::shares::Share;
+use crate::shares::LEFT_OUT;
 use crate::world::{Members, World};
 
 /// Which invariant is broken, and how.
@@ -35,10 +35,21 @@ pub struct Judge {
     read: BTreeSet<String>,
     /// The texts that one node has sent to another.
     sent: BTreeMap<(At, At), BTreeSet<String>>,
+    /// What there is to know of the column that is left out of sets.
+    pub bare: Bare,
     /// Something was held, or in conflict.
     was_disturbed: bool,
     /// Epochs with their sender and receiver that a node may be in a second time, as it was put back.
     repeated: BTreeSet<String>,
+}
+
+/// A column that goes out of the sets that hold a part, and comes back.
+#[derive(Clone, Debug, Default)]
+pub struct Bare {
+    /// Whether it ever did.
+    pub ever: bool,
+    /// What was written there since it went, by those who share everything: nobody else may have it until it comes back.
+    pub hidden: BTreeSet<String>,
 }
 
 impl Judge {
@@ -137,8 +148,9 @@ fn is_nobody_mixed(world: &World, at: At, picture: &Picture) -> Result<(), Compl
 /// Neither a field nor the clock goes back to what it was before.
 fn has_time_passed(world: &mut World, at: At, picture: &Picture) -> Result<(), Complaint> {
     let name = world.nodes[at.0].name;
+    let may_be_lost = world.judge.bare.ever && world.shares_in_part(at);
     for (uid, record) in picture.iter().filter(|(uid, _)| !world.oracle.was_deleted(uid)) {
-        for column in SINGULAR {
+        for column in SINGULAR.into_iter().filter(|column| !may_be_lost || (record.table, *column) != LEFT_OUT) {
             let field = field(uid, column);
             let (Some(now), Some(before)) = (record.cells.get(column), world.judge.shown[at.0].get(&field)) else {
                 continue;
@@ -201,8 +213,7 @@ fn is_decent(world: &mut World, (from, to): (At, At), file: &Path) -> Result<(),
 /// where one was held or brought back, that is right.
 fn is_echo(world: &World, (from, to): (At, At), text: &str) -> bool {
     let climate = &world.climate;
-    let mut above = std::iter::successors(Some(from.max(to)), |at| world.nodes[at.0].hub);
-    let in_part = above.any(|at| world.nodes[at.0].share != Share::Everything);
+    let in_part = world.shares_in_part(from.max(to));
     let goes_whole = climate.backups || climate.sets || climate.absence || in_part;
     let came = || world.judge.sent.get(&(to, from)).is_some_and(|sent| sent.contains(text));
     !goes_whole && !world.judge.was_disturbed && came() && !world.oracle.was_any_deleted()

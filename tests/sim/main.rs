@@ -2,6 +2,7 @@
 //! 10 says must be survived. One process, a story for each thread at a time; a seed tells all of a story.
 
 mod absence;
+mod aim;
 mod application;
 mod cast;
 mod copies;

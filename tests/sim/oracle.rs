@@ -55,6 +55,8 @@ struct Life {
 pub struct Oracle {
     fields: BTreeMap<Field, Vec<Write>>,
     lives: BTreeMap<Uid, Life>,
+    /// The table of each record.
+    tables: BTreeMap<Uid, &'static str>,
     /// Whose field each text was written for.
     owners: BTreeMap<String, Uid>,
     /// How much was written.
@@ -63,6 +65,8 @@ pub struct Oracle {
     put_back: BTreeSet<At>,
     /// How much was written when a database was last put back.
     shaken: usize,
+    /// A column of a table that went out of the sets of some nodes: what those wrote there, and write, may be lost.
+    left_out: Option<((&'static str, Column), BTreeSet<At>)>,
     /// Whether no clock is ever wrong, so that a later write has a later stamp.
     pub clocks_agree: bool,
 }
@@ -93,6 +97,7 @@ impl Oracle {
 
     fn born(&mut self, uid: &Uid, record: &Record, made: Made) {
         self.lives.entry(uid.clone()).or_default();
+        self.tables.insert(uid.clone(), record.table);
         for (column, value) in &record.cells {
             self.write(field(uid, column), value.clone(), None, made);
         }
@@ -123,7 +128,8 @@ impl Oracle {
         if let Some(text) = value.clone().filter(|_| SINGULAR.contains(&field.column)) {
             self.owners.insert(text, field.uid.clone());
         }
-        let write = Write { value, made, replaced, lost: false };
+        let lost = self.is_left_out(&field, made.node);
+        let write = Write { value, made, replaced, lost };
         self.fields.entry(field).or_default().push(write);
     }
 
@@ -155,6 +161,22 @@ impl Oracle {
             // That nobody has the record any more does not tell by which deletion.
             life.deletions.iter_mut().filter(|it| nodes.contains(&it.made.node)).for_each(|it| it.lost = true);
         }
+    }
+
+    /// A column of a table goes out of the sets of these nodes, or comes back.
+    pub fn lose_column(&mut self, what: (&'static str, Column), nodes: BTreeSet<At>) {
+        for (field, writes) in &mut self.fields {
+            let is_it = (self.tables.get(&field.uid).copied(), field.column) == (Some(what.0), what.1);
+            writes.iter_mut().filter(|write| is_it && nodes.contains(&write.made.node)).for_each(|it| it.lost = true);
+        }
+        self.left_out = Some((what, nodes));
+    }
+
+    /// Whether what a node writes in a field may be lost from the beginning.
+    fn is_left_out(&self, field: &Field, node: At) -> bool {
+        self.left_out.as_ref().is_some_and(|((table, column), nodes)| {
+            nodes.contains(&node) && field.column == *column && self.tables.get(&field.uid) == Some(table)
+        })
     }
 
     /// A hub told that it refused a change of a record.
@@ -220,7 +242,7 @@ impl Oracle {
             return !life.lost;
         }
         let outlives = |write: &Write| life.deletions.iter().all(|it| self.is_later(write.made, it.made));
-        self.writes_of(uid).any(|(_, write)| write.made.place > self.shaken && outlives(write))
+        self.writes_of(uid).any(|(_, write)| !write.lost && write.made.place > self.shaken && outlives(write))
     }
 
     /// Somebody deleted it later than everything that was ever written of it; and everybody who deleted it had deleted who
@@ -283,7 +305,7 @@ impl Oracle {
         let stands = writes.iter().rposition(|write| write.value == *value);
         let mut followed: BTreeSet<usize> = writes.iter().filter_map(|write| write.replaced).collect();
         followed.extend(stands);
-        let ends = writes.iter().enumerate().filter(|(at, _)| !followed.contains(at));
+        let ends = writes.iter().enumerate().filter(|(at, write)| !followed.contains(at) && !write.lost);
         ends.filter_map(|(_, write)| write.value.as_deref()).collect()
     }
 

@@ -3,32 +3,38 @@
 use std::fs;
 
 use packhorse::Ran;
+use packhorse_shared::seam::Step;
+use simulated_machine::fate;
 
+use crate::aim;
 use crate::application;
 use crate::cast;
 use crate::copies::{kept, kept_together};
-use crate::crash::some_end;
 use crate::dice::Dice;
 use crate::happen::end;
 use crate::ids::At;
 use crate::judge::mailbox;
-use crate::machinery;
 use crate::node::Node;
 use crate::world::World;
+
+/// The durable steps of making a package.
+const PACK: [Step; 4] =
+    [Step::PackageDatabaseMade, Step::PackageDrafted, Step::PackageLinkOpened, Step::PackagePublished];
+/// Those of setting a node up with it.
+const RESTORE: [Step; 4] = [Step::RestoreUnpacked, Step::RestoreHomeMade, Step::RestoreAdopted, Step::RestorePublished];
 
 /// What a command says that had done all but the last when it was stopped.
 const DONE_BEFORE: [&str; 3] = ["is there already", "takes part in a Packhorse network already", "there is "];
 
-/// Gives a command that makes or removes something. Where runs are befallen by anything so is this one: then it is given
-/// again, and completes what was stopped.
-fn made(world: &mut World, dice: &mut Dice, mut give: impl FnMut(&mut World) -> Ran) {
+/// Gives a command that makes or removes something. Where runs are befallen by anything so is this one, at some of its steps,
+/// each in some ways: then it is given again, and completes what was stopped.
+fn made(world: &mut World, steps: &[Step], dice: &mut Dice, mut give: impl FnMut(&mut World) -> Ran) {
     let stopped = world.climate.crashes && dice.percent(70);
-    if stopped {
-        let (steps, end) = (1 + dice.below(10), some_end(dice));
-        world.tell(format!("  {end:?} at step {steps}"));
-        machinery::befall(steps, end);
+    let aims = steps.iter().flat_map(|step| aim::each_way(step.name(), dice)).collect::<Vec<_>>();
+    for aim in aims.into_iter().filter(|_| stopped && dice.percent(50)) {
+        world.tell(format!("  {}", aim::words(aim)));
+        fate::aim(vec![aim]);
         give(world);
-        machinery::nothing_between();
     }
     let ran = give(world);
     let done_before = stopped && ran.exit == 2 && DONE_BEFORE.iter().any(|words| ran.err.contains(words));
@@ -49,10 +55,11 @@ pub fn pack_again(world: &mut World, at: At, dice: &mut Dice) -> bool {
     let _ = fs::remove_dir_all(kept_together(world));
     let small = fs::read_to_string(world.nodes[at.0].home().join("packhorse.toml")).expect("a configuration");
     let file = world.nodes[at.0].folder.join("package.rdb");
-    if world.relay.is_there() && dice.percent(40) {
-        take_up_anew(world, (hub, at), dice);
+    if world.relay.is_there() && dice.percent(70) {
+        // Once, or as often as it takes somebody to make up their mind.
+        (0..2 + dice.below(4)).for_each(|_| take_up_anew(world, (hub, at), dice));
     }
-    made(world, dice, |world| {
+    made(world, &PACK, dice, |world| {
         let _ = fs::remove_file(&file);
         world.run(hub, &["remote", "pack", name, "-o", &cast::text(&file), "--no-passphrase"])
     });
@@ -64,7 +71,7 @@ pub fn pack_again(world: &mut World, at: At, dice: &mut Dice) -> bool {
         let _ = fs::remove_file(world.nodes[at.0].folder.join(format!("app.db{ending}")));
     }
     let database = cast::text(&world.nodes[at.0].database());
-    made(world, dice, |world| world.run(at, &["restore", &cast::text(&file), "--database", &database]));
+    made(world, &RESTORE, dice, |world| world.run(at, &["restore", &cast::text(&file), "--database", &database]));
     world.lose(&[at]);
     cast::make_movable(&world.nodes[at.0], world.root());
     if small.contains("\nbundle_max") {
@@ -78,11 +85,13 @@ pub fn pack_again(world: &mut World, at: At, dice: &mut Dice) -> bool {
 /// The hub forgets a remote and takes it up again under its name. What lies on the relay is the person's to remove.
 fn take_up_anew(world: &mut World, (hub, at): (At, At), dice: &mut Dice) {
     let (name, share) = (world.nodes[at.0].name, world.nodes[at.0].share.words());
-    made(world, dice, |world| world.run(hub, &["remote", "remove", name]));
+    made(world, &[Step::RemoteLinkForgotten], dice, |world| world.run(hub, &["remote", "remove", name]));
     let mailbox = mailbox(world, at);
     world.relay.empty(&mailbox);
     let share: Vec<&str> = share.iter().map(String::as_str).collect();
-    made(world, dice, |world| world.run(hub, &[&["remote", "add", name], &share[..]].concat()));
+    made(world, &[Step::RemoteFolderMade], dice, |world| {
+        world.run(hub, &[&["remote", "add", name], &share[..]].concat())
+    });
 }
 
 /// Whether a hub has met a remote. Of two that have not spoken yet the first is the right one.
@@ -104,7 +113,9 @@ pub fn clone(world: &mut World, at: At, dice: &mut Dice) -> bool {
     fs::create_dir(&folder).expect("a folder");
     let mut second = Node { folder: folder.clone(), ..world.nodes[at.0].clone() };
     let database = cast::text(&second.database());
-    made(world, dice, |world| second.run(&["restore", &cast::text(&package), "--database", &database], world.now));
+    made(world, &RESTORE, dice, |world| {
+        second.run(&["restore", &cast::text(&package), "--database", &database], world.now)
+    });
     // The package names the relay that was there when it was made, which may be that of another story.
     fs::copy(world.nodes[at.0].home().join("packhorse.toml"), second.home().join("packhorse.toml")).expect("copied");
     application::write(&second.open(), "UPDATE companies SET name = 'of a clone'").expect("a clone writes");

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use simulated_machine::PowerCut;
+
 use crate::dice::Dice;
 use crate::hiding;
 use crate::node::files;
@@ -36,6 +38,8 @@ pub enum Mishap {
     Comes,
     /// The whole relay is away, or there again.
     Away,
+    /// Its power goes: what was not synced there is lost or cut.
+    PowerCut,
 }
 
 impl Mishap {
@@ -44,19 +48,19 @@ impl Mishap {
         Self::Lost,
         Self::Lost,
         Self::Late,
-        Self::Late,
+        Self::Cut,
         Self::Doubled,
         Self::Doubled,
         Self::Cut,
         Self::Flipped,
         Self::Hidden,
         Self::Hidden,
-        Self::Hidden,
+        Self::PowerCut,
         Self::Listed,
         Self::Listed,
         Self::Comes,
         Self::Away,
-        Self::Comes,
+        Self::PowerCut,
     ];
 }
 
@@ -76,11 +80,17 @@ impl Relay {
         self.folder.exists()
     }
 
+    /// Whether there is a bundle whose name begins so.
+    pub fn carries(&self, beginning: &str) -> bool {
+        self.bundles().iter().any(|path| name(path).starts_with(beginning))
+    }
+
     /// The bundle whose name begins so is lost.
     pub fn lose(&mut self, name: &str) {
         let is_it = |file: &PathBuf| file.file_name().is_some_and(|its| its.to_string_lossy().starts_with(name));
         let lost = files(&self.folder).into_iter().find(is_it);
         fs::remove_file(lost.expect("a bundle of that name")).expect("it goes");
+        self.settle();
     }
 
     /// A person removes all that lies in a mailbox, or would come into it late: nobody else knows of it any more.
@@ -89,6 +99,7 @@ impl Relay {
         for file in files(mailbox) {
             fs::remove_file(file).expect("what lies on the relay goes");
         }
+        self.settle();
     }
 
     fn other_name(&self) -> PathBuf {
@@ -98,6 +109,21 @@ impl Relay {
     /// Something happens to a file: what, and to which.
     pub fn mishap(&mut self, dice: &mut Dice) -> Option<(Mishap, String)> {
         let mishap = dice.pick(&Mishap::ALL).expect("mishaps");
+        if mishap == Mishap::PowerCut && self.is_there() {
+            let lost = simulated_machine::power_cut(&[&self.folder], dice.throw());
+            return (lost != PowerCut::default()).then(|| (mishap, format!("{lost:?}")));
+        }
+        let befell = self.befallen_by(mishap, dice);
+        self.settle();
+        befell
+    }
+
+    /// All that lies there is on its disk for certain.
+    fn settle(&self) {
+        simulated_machine::settle(&[&self.folder]);
+    }
+
+    fn befallen_by(&mut self, mishap: Mishap, dice: &mut Dice) -> Option<(Mishap, String)> {
         if mishap == Mishap::Away || !self.is_there() {
             let (from, to) = (self.folder.clone(), self.other_name());
             let (from, to) = if self.is_there() { (from, to) } else { (to, from) };
@@ -158,6 +184,7 @@ impl Relay {
                 come(&path, &content);
             }
         }
+        self.settle();
     }
 }
 

@@ -83,7 +83,11 @@ pub fn unpacked(frames: &[u8]) -> Option<Vec<u8>> {
 /// Some bytes that a node has or gets hold nothing that was never its own.
 pub fn is_own(world: &World, at: At, name: &str, content: &[u8]) -> Result<(), Complaint> {
     let Some(own) = own(world, at) else { return Ok(()) };
-    let words = [b'u', b'v'].into_iter().flat_map(|kind| words_in(kind, content));
+    let words: Vec<String> = [b'u', b'v'].into_iter().flat_map(|kind| words_in(kind, content)).collect();
+    if let Some(word) = words.iter().find(|word| world.judge.bare.hidden.contains(*word)) {
+        let node = world.nodes[at.0].name;
+        return Err(("secret", format!("{name} holds {word}, of a column that is out of the set of {node}")));
+    }
     let strange = |word: &String| world.oracle.whose(word).is_some_and(|uid| !own.contains(uid));
     words.into_iter().find(strange).map_or(Ok(()), |word| {
         let (uid, node) = (world.oracle.whose(&word), world.nodes[at.0].name);

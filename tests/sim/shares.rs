@@ -20,7 +20,12 @@ pub enum Share {
 pub struct Terms {
     /// Whether companies that nobody manages are everybody's.
     pub free: bool,
+    /// Whether the phones of contacts are left out.
+    pub bare: bool,
 }
+
+/// The table and the column that bare terms leave out.
+pub const LEFT_OUT: (&str, &str) = ("contacts", "phone");
 
 impl Terms {
     fn condition(self) -> &'static str {
@@ -29,9 +34,10 @@ impl Terms {
 
     /// The set as a configuration has it.
     pub fn text(self) -> String {
+        let columns = if self.bare { "columns = [\"uid\", \"company\", \"badge\", \"name\"]\n" } else { "" };
         format!(
             "[[set.sales.table]]\nname = \"companies\"\nwhere = \"{}\"\n\
-             [[set.sales.table]]\nname = \"contacts\"\nfollow = \"company\"\n\
+             [[set.sales.table]]\nname = \"contacts\"\nfollow = \"company\"\n{columns}\
              [[set.sales.table]]\nname = \"notes\"\nfollow = \"contact\"\n\
              [[set.sales.table]]\nname = \"products\"\nwhere = \"owner = :user OR owner IS NULL\"\n",
             self.condition()

@@ -5,18 +5,22 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::aim;
 use crate::copies;
 use crate::crash;
 use crate::event::Climate;
 use crate::happen;
 use crate::ids::At;
 use crate::node::Part;
+use crate::shares::Terms;
 use crate::verdict;
 use crate::world::{Setting, World, Wrote};
 
 const COMMANDS: [&str; 4] = ["sync", "transfer", "apply", "bundle --now"];
-/// Between a command and the durable step at which it is killed.
-const KILLED: &str = ", killed at step ";
+/// Between a command and what stops it.
+const STOPPED: &str = ", ";
+/// Before the number of the durable step at which it is killed.
+const KILLED: &str = "killed at step ";
 /// Between a command and how it ended; without it, it ended well.
 const ENDED: &str = " -> ";
 /// After what the application wrote in vain.
@@ -56,7 +60,8 @@ fn said(world: &mut World, line: &str) -> Option<()> {
     } else if let Some(rest) = line.strip_prefix("relay: Lost ") {
         world.relay.lose(rest);
     } else if line.starts_with("Terms ") {
-        happen::change_terms(world);
+        let says = |what: &str| line.contains(&format!("{what}: true"));
+        happen::change_terms(world, Terms { free: says("free"), bare: says("bare") });
     } else if let Some(rest) = line.strip_prefix(CLOCK) {
         let (name, offset) = rest.strip_suffix(" ms")?.split_once(" is off by ")?;
         let at = node(world, name)?;
@@ -86,8 +91,8 @@ fn node(world: &World, name: &str) -> Option<At> {
 
 /// Writes, or runs a command: at the time at which it was told.
 fn did(world: &mut World, at: At, time: u64, what: &str) {
-    let (words, killed_at) = what.split_once(KILLED).unwrap_or((what, ""));
-    let (words, end) = words.split_once(ENDED).unwrap_or((words, ""));
+    let (words, end) = what.split_once(ENDED).unwrap_or((what, ""));
+    let (words, stopped) = words.split_once(STOPPED).unwrap_or((words, ""));
     let command = COMMANDS.into_iter().find(|command| *command == words);
     let takes = if command.is_some() { World::RUN } else { 0 };
     world.pass(time.saturating_sub(world.told_time() + takes));
@@ -97,9 +102,12 @@ fn did(world: &mut World, at: At, time: u64, what: &str) {
         return;
     };
     let words: Vec<&str> = command.split(' ').collect();
-    match (killed_at.parse(), end.parse()) {
-        (Ok(steps), _) => crash::killed(world, at, &words, steps),
-        (Err(_), Ok(end)) => happen::run(world, at, &words, &[end]),
-        (Err(_), Err(_)) => happen::run(world, at, &words, &[0, 3]),
+    if let Some(steps) = stopped.strip_prefix(KILLED).and_then(|steps| steps.parse().ok()) {
+        crash::killed(world, at, &words, steps);
+    } else if let Some(aim) = aim::read(stopped) {
+        crash::stopped_at(world, at, &words, aim);
+    } else {
+        let end = end.parse().map(|end| vec![end]);
+        happen::run(world, at, &words, &end.unwrap_or_else(|_| vec![0, 3]));
     }
 }

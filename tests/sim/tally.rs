@@ -39,8 +39,13 @@ pub const ORIGINAL_REFUSED: &str = "copied disk: the original is refused";
 pub const TWIN_REFUSED: &str = "copied disk: the copy is refused";
 /// A second run came in the middle of another, and was turned away.
 pub const TURNED_AWAY: &str = "second run: turned away";
+/// A bundle that had arrived was damaged where it lay.
+pub const ROTTEN: &str = "a bundle in an inbox rots";
+/// A column went out of a set, or came back.
+pub const COLUMNS: &str = "the columns of a set change";
 /// What has no kinds.
-const OTHERS: [&str; 6] = [POWER_CUT, LONG_ABSENCE, PUT_BACK_TOGETHER, ORIGINAL_REFUSED, TWIN_REFUSED, TURNED_AWAY];
+const OTHERS: [&str; 8] =
+    [POWER_CUT, LONG_ABSENCE, PUT_BACK_TOGETHER, ORIGINAL_REFUSED, TWIN_REFUSED, TURNED_AWAY, ROTTEN, COLUMNS];
 
 fn event(kind: Kind) -> String {
     format!("event: {kind:?}")

@@ -23,11 +23,20 @@ enum Who {
     Twin,
 }
 
+impl Who {
+    fn other(self) -> Self {
+        if self == Self::Twin { Self::Original } else { Self::Twin }
+    }
+}
+
 /// A disk is copied, and both go on until the hub notices and refuses one. That one gets a new package, or ends.
 pub fn copied_disk(world: &mut World, at: At, dice: &mut Dice) -> bool {
     let Some(hub) = world.nodes[at.0].hub.filter(|hub| world.is_present(*hub)) else { return false };
     let folder = world.root().join("twin");
-    if world.is_hub(at) || !world.relay.is_there() || !has_met(world, hub, at) {
+    // What is under way from before the node was put back would be of a third line.
+    let ways = format!("{}.{}.", world.nodes[at.0].name, world.nodes[hub.0].name);
+    let is_under_way = world.relay.carries(&ways);
+    if world.is_hub(at) || !world.relay.is_there() || is_under_way || !has_met(world, hub, at) {
         return false;
     }
     world.tell(format!("the disk of {} is copied, and both go on", world.nodes[at.0].name));
@@ -35,7 +44,8 @@ pub fn copied_disk(world: &mut World, at: At, dice: &mut Dice) -> bool {
     let mut twin = Node { folder, ..world.nodes[at.0].clone() };
     world.judge.may_repeat(world.nodes[at.0].name);
     world.judge.put_back(at);
-    let refused = until_noticed(world, (hub, at), &mut twin);
+    let first = dice.pick(&[Who::Original, Who::Twin]).expect("two");
+    let refused = until_noticed(world, (hub, at), &mut twin, first);
     is_told(world, (hub, at), &mut twin, refused);
     world.lose(&[at]);
     fs::remove_dir_all(&twin.folder).expect("the copy goes");
@@ -47,9 +57,9 @@ pub fn copied_disk(world: &mut World, at: At, dice: &mut Dice) -> bool {
 }
 
 /// Both edit and speak in turn, and so does the hub: whom it refuses in the end.
-fn until_noticed(world: &mut World, (hub, at): (At, At), twin: &mut Node) -> Who {
+fn until_noticed(world: &mut World, (hub, at): (At, At), twin: &mut Node, first: Who) -> Who {
     for _ in 0..TURNS_MAX {
-        for who in [Who::Original, Who::Twin] {
+        for who in [first, first.other()] {
             speak(world, at, twin, who);
             if hub_notices(world, (hub, at)) {
                 return who;

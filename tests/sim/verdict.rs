@@ -11,6 +11,7 @@ use crate::happen::waits_for_receiver;
 use crate::ids::{At, Uid};
 use crate::machinery::machine;
 use crate::node::{Node, files};
+use crate::shares::LEFT_OUT;
 use crate::world::World;
 
 /// More than any story needs: who has not come to rest by then never does.
@@ -128,9 +129,13 @@ fn are_equal(world: &World, pictures: &[Picture]) {
     for at in world.all() {
         let Some(hub) = world.nodes[at.0].hub else { continue };
         let members = world.nodes[at.0].share.of(&pictures[hub.0], world.terms);
-        let want: BTreeMap<_, _> = pictures[hub.0].iter().filter(|(uid, _)| members.contains(*uid)).collect();
-        let have: BTreeMap<_, _> = pictures[at.0].iter().collect();
-        let uids: BTreeSet<&Uid> = want.keys().chain(have.keys()).copied().collect();
+        let is_bare = world.terms.bare && world.shares_in_part(at);
+        let shared =
+            |(uid, record): (&Uid, &Record)| (uid.clone(), if is_bare { bare(record) } else { record.clone() });
+        let want: BTreeMap<Uid, Record> =
+            pictures[hub.0].iter().filter(|(uid, _)| members.contains(*uid)).map(shared).collect();
+        let have: BTreeMap<Uid, Record> = pictures[at.0].iter().map(shared).collect();
+        let uids: BTreeSet<&Uid> = want.keys().chain(have.keys()).collect();
         let differs = uids.into_iter().find(|uid| want.get(uid) != have.get(uid));
         if let Some(uid) = differs {
             let (name, hub) = (world.nodes[at.0].name, world.nodes[hub.0].name);
@@ -138,6 +143,15 @@ fn are_equal(world: &World, pictures: &[Picture]) {
             world.fail("equal", &format!("{uid} is {want:?} by its set at {hub}, but {have:?} at {name}"));
         }
     }
+}
+
+/// A record without what is left out of the set.
+fn bare(record: &Record) -> Record {
+    let mut record = record.clone();
+    if record.table == LEFT_OUT.0 {
+        record.cells.remove(LEFT_OUT.1);
+    }
+    record
 }
 
 /// What a hub refused because its sender does not share it is told in a notice, and is no word on anything.

@@ -4,22 +4,25 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use packhorse::Ran;
 use simulated_machine::Armed;
+use simulated_machine::fate::{self, Aim};
 use tempfile::TempDir;
 
 use crate::absence::Absence;
+use crate::aim;
 use crate::application::{self, Pen, Picture};
 use crate::cast::{self, BEGIN, look};
 use crate::dice::Dice;
 use crate::event::Climate;
 use crate::happen::LINE_FAILS;
 use crate::ids::{At, Millis, Uid};
-use crate::judge::Judge;
+use crate::judge::{Bare, Judge};
 use crate::machinery::{self, machine};
 use crate::node::{Node, copy_folder, files};
 use crate::oracle::Oracle;
 use crate::relay::Relay;
 use crate::secret;
-use crate::shares::Terms;
+use crate::shares::{LEFT_OUT, Share, Terms};
+use crate::tally;
 
 /// What came of what an application wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +48,8 @@ pub struct World {
     pub climate: Climate,
     /// What `sales` means at each hub.
     pub terms: Terms,
+    /// The faults that have yet to fall where they are aimed at.
+    pub aims: Vec<Aim>,
     /// Who is to be away.
     pub absence: Option<Absence>,
     /// Who is away, and since when.
@@ -108,7 +113,6 @@ impl World {
             let mut dice = Dice::new(seed, 15);
             nodes.iter_mut().for_each(|node| node.rate = dice.pick(&RATES).expect("rates"));
         }
-        simulated_machine::elsewhere(&cast::relay(root.path()));
         if small_bundles {
             for node in &nodes {
                 node.edit_config(|words| words.replace("# bundle_max = \"256 KiB\"", "bundle_max = \"1 KiB\""));
@@ -123,6 +127,7 @@ impl World {
             relay: Relay::new(cast::relay(root.path())),
             root,
             judge: Judge::new(nodes.len()),
+            aims: aim::of(seed, &climate),
             absence: Absence::of(seed, &climate, nodes.len()),
             away: None,
             nodes,
@@ -205,7 +210,9 @@ impl World {
         if ran.exit == 3 {
             self.judge.disturbed();
         }
-        self.tell(format!("{} at {}: {} -> {}", self.nodes[at].name, self.told_time(), words.join(" "), ran.exit));
+        let stopped = fate::hit().map(|hit| format!(", {}", aim::words(hit))).unwrap_or_default();
+        let (name, words) = (self.nodes[at].name, words.join(" "));
+        self.tell(format!("{name} at {}: {words}{stopped} -> {}", self.told_time(), ran.exit));
         if is_loud() {
             self.show(&ran);
         }
@@ -297,10 +304,39 @@ impl World {
     pub fn wrote_somewhere(&mut self, at: At, before: &Picture, after: &Picture) {
         let time = self.nodes[at.0].time(self.now);
         self.oracle.wrote(at, time, before, after);
+        if self.judge.bare.ever {
+            self.wrote_beside(at, before, after);
+        }
         // What a remote makes its hub has, and the hub's hub.
         for above in std::iter::successors(Some(at), |at| self.nodes[at.0].hub).collect::<Vec<_>>() {
             self.judge.wrote(above, before, after);
         }
+    }
+
+    /// A column goes out of the set, or comes back. What remotes write there may be lost from now on.
+    pub fn change_columns(&mut self) {
+        tally::met(tally::COLUMNS);
+        self.judge.bare = Bare { ever: true, hidden: BTreeSet::new() };
+        let in_part = self.all().filter(|at| self.shares_in_part(*at)).collect();
+        self.oracle.lose_column(LEFT_OUT, in_part);
+    }
+
+    /// Something may have been written in the column that was out of the set once, or is.
+    fn wrote_beside(&mut self, at: At, before: &Picture, after: &Picture) {
+        if self.shares_in_part(at) || !self.terms.bare {
+            return;
+        }
+        let cell = |picture: &Picture, uid: &Uid| {
+            picture.get(uid).filter(|it| it.table == LEFT_OUT.0)?.cells[LEFT_OUT.1].clone()
+        };
+        let written = after.keys().filter_map(|uid| cell(after, uid).filter(|_| cell(before, uid) != cell(after, uid)));
+        self.judge.bare.hidden.extend(written);
+    }
+
+    /// Whether a node has not all that the hub of all has: its own set, or that of a hub above it, holds a part.
+    pub fn shares_in_part(&self, at: At) -> bool {
+        let mut above = std::iter::successors(Some(at), |at| self.nodes[at.0].hub);
+        above.any(|at| self.nodes[at.0].share != Share::Everything)
     }
 
     /// The databases of nodes were put back at once: what nobody has any more, not even in what was put back, may be lost.

@@ -206,7 +206,7 @@ impl<'a> Exchange<'a> {
     }
 
     fn send(&self, carrier: &mut dyn Carrier, file: &Outgoing, report: &mut LinkReport) -> Result<(), TransportError> {
-        let Some(mut source) = OutgoingFile::open(&file.path, self.deadline)? else { return Ok(()) };
+        let Some(mut source) = OutgoingFile::open(self.run.disk, &file.path, self.deadline)? else { return Ok(()) };
         match carrier.put(&self.outgoing, &file.name, &mut source) {
             Ok(Put::Placed { moved }) => {
                 report.sent.files += 1;

@@ -105,7 +105,7 @@ impl Carrier for FolderCarrier<'_> {
     }
 
     fn list(&mut self, mailbox: &Mailbox) -> Result<Listing, TransportError> {
-        let entries = match fs::read_dir(self.folder(mailbox)) {
+        let entries = match self.disk.list(&self.folder(mailbox)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return self.require_root().map(|()| Listing::default());
             }
@@ -113,7 +113,7 @@ impl Carrier for FolderCarrier<'_> {
         };
         let mut listing = Listing { present: true, ..Listing::default() };
         for entry in entries {
-            note(&mut listing, &entry.map_err(self.failed("list", mailbox))?);
+            note(&mut listing, &entry);
         }
         Ok(listing)
     }
@@ -140,14 +140,14 @@ impl Carrier for FolderCarrier<'_> {
     ) -> Result<Get, TransportError> {
         let path = self.folder(mailbox).join(name.as_str());
         let file = format!("{mailbox}/{name}");
-        let mut opened = match File::open(path) {
+        let mut opened = match self.disk.open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return self.require_root().map(|()| Get::Absent),
             other => other.map_err(self.failed("read", &file))?,
         };
         let mut at = from;
         let mut chunk = vec![0; CHUNK];
         loop {
-            let count = read_fully(&mut opened, at, &mut chunk).map_err(self.failed("read", &file))?;
+            let count = read_fully(&mut *opened, at, &mut chunk).map_err(self.failed("read", &file))?;
             match chunk.get(..count).filter(|bytes| !bytes.is_empty()) {
                 Some(bytes) => sink.take(bytes)?,
                 None => return Ok(Get::Ended),
@@ -175,7 +175,7 @@ impl Carrier for FolderCarrier<'_> {
     }
 
     fn read_marker(&mut self, remote: Option<&NodeName>) -> Result<Option<Vec<u8>>, TransportError> {
-        let opened = match File::open(self.of_remote(remote).join(MARKER)) {
+        let opened = match self.disk.open(&self.of_remote(remote).join(MARKER)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             other => other.map_err(self.failed("read", &marker_of(remote)))?,
         };
@@ -260,11 +260,11 @@ impl Placing<'_, '_> {
     }
 
     fn begins_alike(&self, path: &Path, size: u64, source: &mut dyn Source) -> Result<bool, TransportError> {
-        let mut file = File::open(path).map_err(|error| self.failed(error))?;
+        let mut file = self.carrier.disk.open(path).map_err(|error| self.failed(error))?;
         let (mut theirs, mut ours) = (vec![0; CHUNK], vec![0; CHUNK]);
         let mut at = 0;
         while at < size {
-            let count = read_fully(&mut file, at, &mut theirs).map_err(|error| self.failed(error))?;
+            let count = read_fully(&mut *file, at, &mut theirs).map_err(|error| self.failed(error))?;
             let other = fill(source, at, &mut ours)?;
             let common = count.min(other).min(usize::try_from(size - at).unwrap_or(usize::MAX));
             if common == 0 || theirs.get(..common) != ours.get(..common) {

@@ -3,11 +3,11 @@
 //! Owns the stop between chunks when the time budget is over, and the resuming of a `tmp` file at its size.
 //! Invariant: after [`TmpFile::finish`] every byte taken is on the disk. Leaves checking and publishing to the run.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::fs::OpenOptions;
+use std::io::{self, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use packhorse_shared::seam::{Disk, DurableFile, Saboteur, is_at_work};
+use packhorse_shared::seam::{Disk, DurableFile, ReadableFile, Saboteur, is_at_work};
 
 use crate::carrier::{Sink, Source};
 use crate::error::TransportError;
@@ -41,15 +41,19 @@ impl Sink for Vec<u8> {
 /// A local file that is being put.
 pub(crate) struct OutgoingFile<'a> {
     path: &'a Path,
-    file: File,
+    file: Box<dyn ReadableFile>,
     size: u64,
     deadline: Deadline<'a>,
 }
 
 impl<'a> OutgoingFile<'a> {
     /// Opens it; None if it is gone, as when a newer bundle has superseded it meanwhile.
-    pub(crate) fn open(path: &'a Path, deadline: Deadline<'a>) -> Result<Option<Self>, TransportError> {
-        let opened = File::open(path).and_then(|file| file.metadata().map(|found| (file, found.len())));
+    pub(crate) fn open(
+        disk: &dyn Disk,
+        path: &'a Path,
+        deadline: Deadline<'a>,
+    ) -> Result<Option<Self>, TransportError> {
+        let opened = disk.open(path).and_then(|mut file| file.seek(SeekFrom::End(0)).map(|size| (file, size)));
         match opened {
             Ok((file, size)) => Ok(Some(Self { path, file, size, deadline })),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -67,12 +71,12 @@ impl Source for OutgoingFile<'_> {
         if self.deadline.is_over() {
             return Err(TransportError::BudgetOver);
         }
-        read_fully(&mut self.file, offset, into).map_err(|error| TransportError::local("read", self.path, error))
+        read_fully(&mut *self.file, offset, into).map_err(|error| TransportError::local("read", self.path, error))
     }
 }
 
 /// Reads from a place on until the buffer is full or the file ends.
-pub(crate) fn read_fully(file: &mut File, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+pub(crate) fn read_fully(file: &mut dyn ReadableFile, offset: u64, into: &mut [u8]) -> io::Result<usize> {
     file.seek(SeekFrom::Start(offset))?;
     let mut filled = 0;
     while let Some(rest) = into.get_mut(filled..).filter(|rest| !rest.is_empty()) {

@@ -3,7 +3,6 @@
 //! Nothing inside a file is believed before the file's digest agrees with its name, and nothing is merged before all of
 //! it was read and checked.
 
-use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +13,7 @@ use packhorse_shared::change::{Passage, TableChanges};
 use packhorse_shared::id::{NodeId, NodeName};
 use packhorse_shared::link::{Header, Role};
 use packhorse_shared::replica::{Identity, StoredLink, Terms};
+use packhorse_shared::seam::{Disk, ReadableFile};
 use packhorse_shared::spool::SpoolFile;
 
 /// A file in the inbox.
@@ -36,6 +36,8 @@ pub enum Unfit {
     Quarantine(String),
     /// It comes from an installation that has no say any more: it goes into quarantine, and nobody is asked.
     Refuse(String),
+    /// It was for an installation that this one has replaced: it is dropped, and its sender hears of this one.
+    Outlived,
     /// It cannot be read now.
     Unreadable(std::io::Error),
 }
@@ -56,16 +58,17 @@ pub fn in_order(files: Vec<SpoolFile>) -> (Vec<Arrived>, Vec<String>) {
 
 /// Checks a file against its name and its manifest against the link. Reads no member. `here`: who this node is.
 pub fn examine(
+    disk: &dyn Disk,
     arrived: &Arrived,
     node: &NodeName,
     here: Identity,
     link: &StoredLink,
 ) -> Result<(Manifest, Header), Unfit> {
-    let digest = ShortDigest::of(open(&arrived.path)?).map_err(Unfit::Unreadable)?;
+    let digest = ShortDigest::of(open(disk, &arrived.path)?).map_err(Unfit::Unreadable)?;
     if digest != arrived.name.digest {
         return Err(Unfit::Quarantine("its content does not have the digest in its name".to_owned()));
     }
-    let (manifest, _) = BundleReader::open(open(&arrived.path)?, Limits::BUNDLE).map_err(unfit)?;
+    let (manifest, _) = BundleReader::open(open(disk, &arrived.path)?, Limits::BUNDLE).map_err(unfit)?;
     let wrong = |what: &str| Err(Unfit::Quarantine(what.to_owned()));
     let (name, header) = (&arrived.name, manifest.header.clone());
     let Some(header) = header.filter(|_| manifest.kind == Kind::Bundle) else {
@@ -78,7 +81,11 @@ pub fn examine(
     if told != (&name.from, node, name.epoch, name.sequence) {
         return wrong("its manifest does not say what its name says");
     }
-    if !is_for(manifest.addressee, here.node, link) {
+    let is_ours = is_for(manifest.addressee, here.node, link);
+    if !is_ours && link.state.is_for_predecessor(header.epoch) {
+        return Err(Unfit::Outlived);
+    }
+    if !is_ours {
         return Err(Unfit::LeaveAlone(format!("it is for another installation of \"{node}\" than this one")));
     }
     refuse_other_installations(&manifest, &header, link)?;
@@ -140,8 +147,8 @@ pub struct Said {
 }
 
 /// Reads and checks all of a bundle. `from`: which end its sender is; only a hub says what is shared.
-pub fn read(path: &Path, from: Role) -> Result<Said, Unfit> {
-    let (manifest, members) = BundleReader::read_all(open(path)?, Limits::BUNDLE, is_known).map_err(unfit)?;
+pub fn read(disk: &dyn Disk, path: &Path, from: Role) -> Result<Said, Unfit> {
+    let (manifest, members) = BundleReader::read_all(open(disk, path)?, Limits::BUNDLE, is_known).map_err(unfit)?;
     let mut said = Said { changes: Vec::with_capacity(members.len()), terms: None };
     let wrong = |what: String| Err(Unfit::Quarantine(what));
     for (name, bytes) in members {
@@ -179,8 +186,8 @@ fn is_known(name: &str) -> bool {
     columns::passage_of(name).is_some() || name == CONFIG
 }
 
-fn open(path: &Path) -> Result<BufReader<File>, Unfit> {
-    File::open(path).map(BufReader::new).map_err(Unfit::Unreadable)
+fn open(disk: &dyn Disk, path: &Path) -> Result<BufReader<Box<dyn ReadableFile>>, Unfit> {
+    disk.open(path).map(BufReader::new).map_err(Unfit::Unreadable)
 }
 
 fn unfit(error: BundleError) -> Unfit {

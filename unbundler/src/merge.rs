@@ -10,7 +10,7 @@ use packhorse_shared::horizon::Horizon;
 use packhorse_shared::id::{ColumnId, Cut, LinkId, NodeId};
 use packhorse_shared::link::Extent;
 use packhorse_shared::marks::{Mark, Marks};
-use packhorse_shared::replica::{Buried, Present, Remains, RemainsField};
+use packhorse_shared::replica::{Buried, Present, Remains, RemainsField, Whom};
 use packhorse_shared::seam::{Saboteur, is_at_work};
 
 use crate::told::Told;
@@ -264,7 +264,12 @@ pub fn gather(
         };
         if later {
             let mark = Some(arrival.mark(field.stamp));
-            remains.set(RemainsField { column: id, mark, value: field.value.clone(), meant: field.refers_to });
+            remains.set(RemainsField {
+                column: id,
+                mark,
+                value: field.value.clone(),
+                meant: Whom::of_birth(field.refers_to),
+            });
         }
     }
     if change.dead > remains.dead.map(|mark| mark.stamp) {

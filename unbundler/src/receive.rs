@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use packhorse_shared::bundle::BundleName;
-use packhorse_shared::change::TableChanges;
+use packhorse_shared::change::{Passage, TableChanges};
 use packhorse_shared::config::Span;
 use packhorse_shared::id::{LinkId, NodeId, NodeName};
 use packhorse_shared::link::{Extent, Header, Role, Standing, Verdict};
@@ -194,7 +194,7 @@ impl Receiver<'_> {
         pass: &mut Pass<'_>,
     ) -> Result<(), UnbundlerError> {
         let here = replica.identity();
-        let (manifest, header) = match intake::examine(bundle, self.node, here, link) {
+        let (manifest, header) = match intake::examine(self.world.disk, bundle, self.node, here, link) {
             Ok(examined) => examined,
             Err(unfit) => return self.set_aside(replica, link, bundle, unfit, pass.received),
         };
@@ -208,11 +208,7 @@ impl Receiver<'_> {
         match link.state.judge(&header) {
             Verdict::Old => {
                 link.state.dropped_old(&header, self.world.clock.now());
-                replica.save_link(link)?;
-                self.reached(Step::OldNoted, &bundle.file)?;
-                self.spool.remove_from_inbox(&bundle.file)?;
-                self.reached(Step::InboxCleared, &bundle.file)?;
-                pass.received.old.push(bundle.file.clone());
+                self.drop_old(replica, link, bundle, pass.received)?;
             }
             Verdict::Wait => {
                 // What it says may open a later epoch of ours, by which it could not be known any more.
@@ -239,7 +235,7 @@ impl Receiver<'_> {
         header: &Header,
         pass: &mut Pass<'_>,
     ) -> Result<(), UnbundlerError> {
-        let Said { changes, terms } = match intake::read(&bundle.path, link.state.role()) {
+        let Said { changes, terms } = match intake::read(self.world.disk, &bundle.path, link.state.role()) {
             Ok(said) => said,
             Err(unfit) => return self.set_aside(replica, link, bundle, unfit, pass.received),
         };
@@ -285,10 +281,14 @@ impl Receiver<'_> {
             owed,
         };
         let placed = place(&mut *transaction, &changes, arrival, now, self.renumber_quiet)?;
-        if pass.hub == Some(link.id) {
-            transaction.forget_withdrawn(seen)?;
+        let withdraws = changes.iter().any(|changes| changes.passage == Passage::Withdrawn);
+        if pass.hub == Some(link.id) && (withdraws || placed.withdrawn > 0) {
+            accepted.state.took_off();
         }
         transaction.save_link(&accepted)?;
+        if pass.hub.is_some() {
+            transaction.forget_withdrawn()?;
+        }
         self.reached(Step::ApplyUncommitted, &bundle.file)?;
         transaction.commit()?;
         *link = accepted;
@@ -297,6 +297,21 @@ impl Receiver<'_> {
         self.spool.remove_from_inbox(&bundle.file)?;
         self.reached(Step::InboxCleared, &bundle.file)?;
         pass.received.applied.push((bundle.file.clone(), placed));
+        Ok(())
+    }
+
+    fn drop_old(
+        &self,
+        replica: &mut dyn Replica,
+        link: &StoredLink,
+        bundle: &Arrived,
+        received: &mut Received,
+    ) -> Result<(), UnbundlerError> {
+        replica.save_link(link)?;
+        self.reached(Step::OldNoted, &bundle.file)?;
+        self.spool.remove_from_inbox(&bundle.file)?;
+        self.reached(Step::InboxCleared, &bundle.file)?;
+        received.old.push(bundle.file.clone());
         Ok(())
     }
 
@@ -315,6 +330,10 @@ impl Receiver<'_> {
     ) -> Result<(), UnbundlerError> {
         match unfit {
             Unfit::LeaveAlone(why) => received.left_alone.push((bundle.file.clone(), why)),
+            Unfit::Outlived => {
+                link.state.dropped_predecessors();
+                self.drop_old(replica, link, bundle, received)?;
+            }
             // As long as it cannot, it counts as one that has not come: what builds on it waits, and its sender is asked.
             Unfit::Unreadable(source) => {
                 let why = format!("it cannot be read now ({source}); the next run tries again");

@@ -1,13 +1,42 @@
-//! Births in references: which record a number means, wherever it stands in a change.
+//! Births: of a record that is told, and in references, which record a number means, wherever it stands in a change.
 
 use packhorse_shared::change::FieldChange;
 use packhorse_shared::clock::Stamp;
-use packhorse_shared::replica::Result;
+use packhorse_shared::link::{Extent, Role};
+use packhorse_shared::replica::{ChangedRecord, KeyKind, Result};
 use packhorse_shared::value::{Key, Value};
 
 use super::selector::Selector;
 
 impl Selector<'_> {
+    /// The birth of a record that stands, and if need be that of the youngest whose number it bears.
+    pub(super) fn birth_told(&self, record: &dyn ChangedRecord) -> Result<Option<Stamp>> {
+        let (known, shape, key) = (record.birth(), &self.table.shape, record.key());
+        if !self.is_asked_by_remote() {
+            return Ok(known);
+        }
+        let given = match shape.key_kind == KeyKind::Assigned {
+            true => self.given_birth(&shape.name, key, None)?,
+            false => self.key_references(key, None)?.into_iter().filter_map(|field| field.refers_to).max(),
+        };
+        Ok(known.max(given))
+    }
+
+    /// A remote that asks for everything may come from a time when it knew a record by its birth alone, which was dropped here
+    /// since: it is told the births of those that were given their numbers here, wherever these stand, lest one be taken for
+    /// another where it has none. `at`: of one that was born by then.
+    fn given_birth(&self, table: &str, key: &Key, at: Option<Stamp>) -> Result<Option<Stamp>> {
+        if !self.is_asked_by_remote() {
+            return Ok(None);
+        }
+        let given = self.snapshot.given_birth(table, key)?;
+        Ok(given.filter(|birth| at.is_none_or(|at| *birth <= at)))
+    }
+
+    fn is_asked_by_remote(&self) -> bool {
+        self.owed.extent == Extent::Everything && self.owed.peer == Role::Remote
+    }
+
     /// The births of the records whose numbers are in a key, as fields under the names of the key's columns; `left`: of what
     /// is left of a record with this birth, which is that of the youngest.
     pub(super) fn key_references(&self, key: &Key, left: Option<Option<Stamp>>) -> Result<Vec<FieldChange>> {
@@ -53,7 +82,11 @@ impl Selector<'_> {
         at_time: Option<Stamp>,
     ) -> Result<Option<Stamp>> {
         match (parent, self.table.shape.number_in(column, value)) {
-            (Some(parent), Some(number)) => self.snapshot.birth_of(parent, &Key(vec![Value::Integer(number)]), at_time),
+            (Some(parent), Some(number)) => {
+                let key = Key(vec![Value::Integer(number)]);
+                let known = self.snapshot.birth_of(parent, &key, at_time)?;
+                if known.is_some() { Ok(known) } else { self.given_birth(parent, &key, at_time) }
+            }
             _ => Ok(None),
         }
     }

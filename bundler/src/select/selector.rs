@@ -8,7 +8,7 @@ use packhorse_shared::id::{ColumnId, Cut};
 use packhorse_shared::link::{Extent, Role};
 use packhorse_shared::marks::Marks;
 use packhorse_shared::replica::{
-    Belonging, ChangedRecord, ColumnShape, Life, Remains, Result, SharedRows, SharedTable, Snapshot,
+    Belonging, ChangedRecord, ColumnShape, Life, Remains, Result, SharedRows, SharedTable, Snapshot, Whom,
 };
 use packhorse_shared::seam::{Saboteur, is_at_work};
 use packhorse_shared::value::Value;
@@ -104,7 +104,7 @@ impl<'a> Selector<'a> {
         let whole = fields.len() == self.table.columns.len();
         fields.extend(confirms);
         fields.extend(self.key_references(record.key(), None)?);
-        Ok(Some(RecordChange { key: record.key().clone(), birth: record.birth(), dead: None, whole, fields }))
+        Ok(Some(RecordChange { key: record.key().clone(), birth: self.birth_told(record)?, dead: None, whole, fields }))
     }
 
     /// The word that the number of a record stands, if that is owed.
@@ -150,7 +150,7 @@ impl<'a> Selector<'a> {
         }
         fields.extend(confirms);
         fields.extend(self.key_references(record.key(), None)?);
-        Ok(RecordChange { key: record.key().clone(), birth: record.birth(), dead: None, whole: true, fields })
+        Ok(RecordChange { key: record.key().clone(), birth: self.birth_told(record)?, dead: None, whole: true, fields })
     }
 
     /// A record that has only a key travels as the stamp of its making.
@@ -159,7 +159,13 @@ impl<'a> Selector<'a> {
         let Some(mark) = mark else { return Ok(None) };
         let mut fields = vec![self.existence_of(mark.stamp)];
         fields.extend(self.key_references(record.key(), None)?);
-        Ok(Some(RecordChange { key: record.key().clone(), birth: record.birth(), dead: None, whole: true, fields }))
+        Ok(Some(RecordChange {
+            key: record.key().clone(),
+            birth: self.birth_told(record)?,
+            dead: None,
+            whole: true,
+            fields,
+        }))
     }
 
     /// The field that says that the record is, under its number: all that one without fields has to say, and the word by
@@ -199,7 +205,10 @@ impl<'a> Selector<'a> {
             let by_time = self.referred_birth(column, &field.value, at_time, &|named| {
                 Ok(left(named).map(|left| left.value.clone()))
             })?;
-            let refers_to = field.meant.or(by_time);
+            let refers_to = match field.meant {
+                Whom::Unknown => by_time,
+                known => known.birth(),
+            };
             fields.push(FieldChange { column, value: field.value.clone(), stamp: mark.stamp, refers_to });
         }
         fields.sort_by_key(|field| field.column);

@@ -91,6 +91,9 @@ impl Snapshot for View {
     fn birth_of(&self, _table: &str, _key: &Key, _at: Option<Stamp>) -> Result<Option<Stamp>> {
         Ok(None)
     }
+    fn given_birth(&self, _table: &str, _key: &Key) -> Result<Option<Stamp>> {
+        Ok(None)
+    }
     fn left_under(&self, _table: &TableShape, _key: &Key) -> Result<usize> {
         unreachable!("nobody asks")
     }

@@ -62,6 +62,11 @@ impl Beyond {
         Self { lowest: readings.first().copied(), second, held, hub }
     }
 
+    /// Whether this node has a hub, which may withdraw from it what it has.
+    pub fn has_hub(&self) -> bool {
+        self.hub.is_some()
+    }
+
     /// Up to where everything made on the hub's side is in the database; nothing if there is no hub.
     pub fn hub_to(&self) -> Reading {
         self.hub.unwrap_or_default().0

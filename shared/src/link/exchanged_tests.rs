@@ -164,17 +164,18 @@ fn everything_begins_with_the_records_without_stamps_where_anybody_has_dropped_s
     let mut request = remote.quiet_run_with(Due::Acknowledgement);
     request.horizon = Horizon::before(reading(5_000));
     hub.receive(&request, false);
-    assert_eq!(hub.link.sweep(Horizon::NONE), Sweep::Begin, "the peer has dropped some");
+    assert_eq!(hub.link.sweep(Horizon::NONE, Holds::All), Sweep::Begin, "the peer has dropped some");
     let half = Sweep::After(SweepPlace(vec![1]));
     hub.swept(half.clone());
-    assert_eq!((hub.link.sweep(Horizon::NONE), hub.link.acked()), (half, Cut(0)));
+    assert_eq!((hub.link.sweep(Horizon::NONE, Holds::All), hub.link.acked()), (half, Cut(0)));
     hub.link.resend();
-    assert_eq!(hub.link.sweep(Horizon::NONE), Sweep::Begin, "nothing of it was acknowledged");
+    assert_eq!(hub.link.sweep(Horizon::NONE, Holds::All), Sweep::Begin, "nothing of it was acknowledged");
     let (mut plain, mut other) = End::pair();
     other.link.ask = 5;
     let request = other.quiet_run_with(Due::Acknowledgement);
     plain.receive(&request, false);
-    assert_eq!(plain.link.sweep(Horizon::NONE), Sweep::Done, "both ends hold the same of them");
+    assert_eq!(plain.link.sweep(Horizon::NONE, Holds::All), Sweep::Done, "both ends hold the same of them");
+    assert_eq!(plain.link.sweep(Horizon::NONE, Holds::Part), Sweep::Begin, "the peer may have taken some off");
 }
 
 #[test]
@@ -182,14 +183,14 @@ fn what_a_peer_has_forgotten_is_learned_from_bundles_that_are_old_or_have_to_wai
     for waits in [false, true] {
         let (mut hub, mut remote) = End::pair();
         hub.link.outgoing.begin_sweep();
-        assert_eq!(hub.link.sweep(Horizon::NONE), Sweep::Done, "nobody has dropped anything");
+        assert_eq!(hub.link.sweep(Horizon::NONE, Holds::All), Sweep::Done, "nobody has dropped anything");
         let mut bundle = remote.content();
         bundle.horizon = Horizon::before(reading(5_000));
         match waits {
             true => hub.link.overheard(&bundle, hub.now),
             false => hub.link.dropped_old(&bundle, hub.now),
         }
-        assert_eq!(hub.link.sweep(Horizon::NONE), Sweep::Begin);
+        assert_eq!(hub.link.sweep(Horizon::NONE, Holds::All), Sweep::Begin);
     }
 }
 

@@ -45,7 +45,7 @@ pub use sealed::Sealed;
 pub use send::{Contents, Due, Outlook};
 use supersede::Sight;
 pub use supersede::Unfetched;
-pub use sweep::{Sweep, SweepPlace};
+pub use sweep::{Holds, Sweep, SweepPlace};
 
 /// How many runs a bundle with an unknown base waits before its sender is asked again, and how many quiet runs an
 /// unacknowledged sender waits before it sends an empty bundle. Counted in runs, since a line may be down for weeks.
@@ -94,7 +94,8 @@ pub struct Header {
     pub nack: bool,
     /// The sender's latest request for everything; 0 if it never made one.
     pub ask: u64,
-    /// Sent only to make a lost predecessor show: an acknowledgement is wanted although nothing is in it.
+    /// An acknowledgement is wanted although nothing is in it: it makes a lost predecessor show, or it tells that what was
+    /// withdrawn has been taken off.
     pub probe: bool,
     /// The sender's clock when it sealed.
     pub clock: Reading,
@@ -186,6 +187,9 @@ struct Incoming {
     waiting_runs: u32,
     nack: bool,
     owe_ack: bool,
+    /// What was taken off by the peer's word is kept until the peer is known to have heard of that, which it is to tell.
+    #[serde(default, skip_serializing_if = "is_false")]
+    took_off: bool,
     /// The cut of ours up to which the peer had seen our changes when it sealed the latest bundle that was accepted.
     #[serde(default)]
     seen: Cut,
@@ -207,6 +211,11 @@ struct Incoming {
     /// The request whose answer brings back what we lost with a return to a backup; 0 if we never made one.
     #[serde(default)]
     recovers_by: u64,
+}
+
+/// The state of a link stays small where this says nothing.
+fn is_false(said: &bool) -> bool {
+    !said
 }
 
 /// How a link stands apart from its bundles.

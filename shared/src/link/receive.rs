@@ -1,9 +1,9 @@
 //! The receiving side: whether a bundle is new, old or must wait for the one that it builds on.
 
-use super::{APPLIED_MAX, Ack, Base, Header, Link, PATIENCE_RUNS};
+use super::{APPLIED_MAX, Ack, Base, Header, Link, PATIENCE_RUNS, Role};
 use crate::bundle::BundleName;
 use crate::clock::WallTime;
-use crate::id::Cut;
+use crate::id::{Cut, Epoch};
 use crate::seam::{Saboteur, is_at_work};
 
 /// What is to be done with a bundle.
@@ -70,6 +70,22 @@ impl Link {
         self.drop_history(header);
         self.reopen(now);
         self.heard((self.outgoing.epoch, self.outgoing.acked) != known);
+    }
+
+    /// Takes account of records that were taken off by the peer's word: it is to tell that it has heard of that.
+    pub fn took_off(&mut self) {
+        self.incoming.took_off = true;
+    }
+
+    /// Whether what the hub sealed in this epoch was for an installation that ours has replaced: nobody waits for that.
+    pub fn is_for_predecessor(&self, epoch: Epoch) -> bool {
+        self.role == Role::Hub && self.package.is_some_and(|package| epoch < package)
+    }
+
+    /// Takes account of such a bundle: a hub that sends it may come from a backup of the time before our package was made, and
+    /// knows nothing of us before it hears from us.
+    pub fn dropped_predecessors(&mut self) {
+        self.incoming.owe_ack = true;
     }
 
     /// Forgets the bundles before the one that an accepted one acknowledges. One that waits may acknowledge more, but what is

@@ -123,6 +123,7 @@ impl Link {
         self.tell(complete_to);
         self.incoming.nack = false;
         self.incoming.owe_ack = false;
+        self.incoming.took_off = false;
         self.last_sealed = Some(now);
         header
     }
@@ -143,7 +144,7 @@ impl Link {
             ack: self.incoming.last,
             nack: self.incoming.nack,
             ask: self.ask,
-            probe: due == Due::Probe,
+            probe: due == Due::Probe || self.incoming.took_off,
             clock: outlook.clock,
             complete_to,
             horizon: outlook.horizon,

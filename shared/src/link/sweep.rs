@@ -1,8 +1,9 @@
 //! Going through the records that lie before every cut, for a peer that asked for everything.
 //!
 //! They came with the package, or have not changed since capture began, or their stamps lie below the horizon and were
-//! dropped. Where nobody has dropped any, both ends hold the same of these. Otherwise a peer that comes from an old backup
-//! may not: such records are sent whole, stamped at the horizon where they have no stamp, before the rest of everything.
+//! dropped. Where nobody has dropped any, and the remote has taken nothing off, both ends hold the same of these. Otherwise a
+//! peer that comes from an old backup may not, nor a remote that took off by its hub's word what the hub, put back since, takes
+//! for shared: such records are sent whole, stamped at the horizon where they have no stamp, before the rest of everything.
 //! Owns how far that has come. Invariant: until the sweep is done the link's cut stays where the epoch began, so that
 //! nothing is forgotten meanwhile.
 
@@ -28,10 +29,21 @@ pub enum Sweep {
 #[serde(transparent)]
 pub struct SweepPlace(#[serde(with = "serde_bytes")] pub Vec<u8>);
 
+/// How much a peer has of what it was ever given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holds {
+    /// All: nothing is ever withdrawn from it.
+    All,
+    /// What has not been withdrawn.
+    Part,
+}
+
 impl Link {
-    /// How far the sweep for the peer has come. Where neither end has ever dropped a stamp there is none.
-    pub fn sweep(&self, ours: Horizon) -> Sweep {
-        if ours.is_none() && self.incoming.horizon.is_none() { Sweep::Done } else { self.outgoing.sweep.clone() }
+    /// How far the sweep for the peer has come. Where neither end has ever dropped a stamp there is none, unless the peer may
+    /// have taken records off.
+    pub fn sweep(&self, ours: Horizon, peer: Holds) -> Sweep {
+        let holds_all = peer == Holds::All && ours.is_none() && self.incoming.horizon.is_none();
+        if holds_all { Sweep::Done } else { self.outgoing.sweep.clone() }
     }
 
     /// Notes how far the sweep has come without a bundle, since nothing that was gone through concerns the peer.

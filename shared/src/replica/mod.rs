@@ -44,7 +44,7 @@ pub use moved::{Moves, Residence};
 pub use notice::Notice;
 pub use numbering::{NoRange, RemoteCopy, WhyNoRange};
 pub use reference::{Pair, Reference, Refers};
-pub use remains::{Remains, RemainsField};
+pub use remains::{Remains, RemainsField, Whom};
 pub use shape::{ColumnShape, KeyKind, LeftOut, Parent, TableShape, WhyLeftOut};
 pub use sharing::{Belonging, MembershipId, SharedRows, SharedTable, Spoken, Trial, Volume};
 pub use snapshot::{ChangedRecord, Life, Show, ShowSwept, ShowToMany, Snapshot};

@@ -19,15 +19,47 @@ pub struct RemainsField {
     pub mark: Option<Mark>,
     /// Its value.
     pub value: Value,
-    /// The birth of the record that its value refers to, where that was known when this was kept: the number may be another's by
-    /// now, or by the time at which it was written.
-    pub meant: Option<Stamp>,
+    /// The record that its value refers to, where that was known when this was kept: the number may be another's by now, or by
+    /// the time at which it was written.
+    pub meant: Whom,
+}
+
+/// Whom a field refers to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Whom {
+    /// It has to be told by the time at which it was written, or refers to nobody.
+    #[default]
+    Unknown,
+    /// One without a birth.
+    Unborn,
+    /// The one of this birth.
+    Born(Stamp),
+}
+
+impl Whom {
+    /// One of which it is known whether it has a birth.
+    pub fn known(birth: Option<Stamp>) -> Self {
+        birth.map_or(Self::Unborn, Self::Born)
+    }
+
+    /// The one of this birth, if there is one.
+    pub fn of_birth(birth: Option<Stamp>) -> Self {
+        birth.map_or(Self::Unknown, Self::Born)
+    }
+
+    /// The birth, if it is known by that.
+    pub fn birth(self) -> Option<Stamp> {
+        match self {
+            Self::Born(birth) => Some(birth),
+            Self::Unknown | Self::Unborn => None,
+        }
+    }
 }
 
 impl RemainsField {
     /// One of which is not known by birth whom it refers to.
     pub fn new(column: ColumnId, mark: Option<Mark>, value: Value) -> Self {
-        Self { column, mark, value, meant: None }
+        Self { column, mark, value, meant: Whom::Unknown }
     }
 }
 
@@ -48,6 +80,8 @@ pub struct Remains {
 pub(crate) const WITHDRAWN: u8 = 2;
 /// The first byte of a field's mark says so where it is known by birth whom the field refers to.
 const MEANT: u8 = 2;
+/// And so where that one has no birth.
+const UNBORN: u8 = 4;
 
 impl Remains {
     /// A tombstone without values.
@@ -90,7 +124,7 @@ impl Remains {
     }
 
     /// The packed form: for the tombstone and for each field's mark a byte that says whether it is there (the first one also
-    /// whether the record was withdrawn, the others whether a birth follows); fields as (column, mark, value, birth that is
+    /// whether the record was withdrawn, the others whether a birth follows or the field is known to refer to one without); fields as (column, mark, value, birth that is
     /// meant, as a mark) to the end.
     pub fn pack(&self, roster: &Roster) -> Result<Vec<u8>, DamagedMarks> {
         let mut bytes = Vec::new();
@@ -103,8 +137,13 @@ impl Remains {
             let flag = bytes.len();
             pack_optional(&mut bytes, field.mark, roster)?;
             values::put(&mut bytes, &field.value);
-            if let Some(stamp) = field.meant {
-                bytes.get_mut(flag).into_iter().for_each(|flag| *flag |= MEANT);
+            let meant = match field.meant {
+                Whom::Unknown => 0,
+                Whom::Unborn => UNBORN,
+                Whom::Born(_) => MEANT,
+            };
+            bytes.get_mut(flag).into_iter().for_each(|flag| *flag |= meant);
+            if let Some(stamp) = field.meant.birth() {
                 pack_mark(&mut bytes, Mark { stamp, cut: Cut(0), via: LinkId::LOCAL }, roster)?;
             }
         }
@@ -121,10 +160,14 @@ impl Remains {
             let column = varint::take(&mut from).and_then(|id| u32::try_from(id).ok()).map(ColumnId);
             let column = column.filter(|&column| fields.last().is_none_or(|last| last.column < column));
             let column = column.ok_or(DamagedMarks)?;
-            let names_meant = from.first().is_some_and(|flag| flag & MEANT != 0);
-            let mark = unpack_optional(&mut from, MEANT, roster)?;
+            let flag = from.first().copied().unwrap_or_default();
+            let mark = unpack_optional(&mut from, MEANT | UNBORN, roster)?;
             let value = values::take(&mut from).ok_or(DamagedMarks)?;
-            let meant = names_meant.then(|| unpack_mark(&mut from, roster)).transpose()?.map(|mark| mark.stamp);
+            let meant = match flag & (MEANT | UNBORN) {
+                0 => Whom::Unknown,
+                UNBORN => Whom::Unborn,
+                _ => Whom::Born(unpack_mark(&mut from, roster)?.stamp),
+            };
             fields.push(RemainsField { column, mark, value, meant });
         }
         Ok(Self { dead, fields, withdrawn })
@@ -176,9 +219,13 @@ mod tests {
     fn packed_remains_come_back_and_damage_is_an_error() {
         let roster = Roster::new(vec![NodeId(1)]);
         let mut remains = Remains::tombstone(mark(5));
-        remains.set(RemainsField { meant: Some(mark(4).stamp), ..field(2, 6) });
+        remains.set(RemainsField { meant: Whom::Born(mark(4).stamp), ..field(2, 6) });
+        remains.set(RemainsField { meant: Whom::Unborn, ..field(4, 6) });
         remains.set(RemainsField::new(ColumnId(0), None, Value::Text(vec![0xff])));
-        remains.set(RemainsField { meant: Some(mark(3).stamp), ..RemainsField::new(ColumnId(3), None, Value::Null) });
+        remains.set(RemainsField {
+            meant: Whom::Born(mark(3).stamp),
+            ..RemainsField::new(ColumnId(3), None, Value::Null)
+        });
         remains.withdrawn = true;
         let bytes = remains.pack(&roster).unwrap();
         assert_eq!(Remains::unpack(&bytes, &roster), Ok(remains.clone()));

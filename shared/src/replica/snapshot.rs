@@ -70,6 +70,9 @@ pub trait Snapshot {
     /// of the one that stood there when this was stamped.
     fn birth_of(&self, table: &str, key: &Key, at: Option<Stamp>) -> Result<Option<Stamp>>;
 
+    /// The birth of the record that was given a number here, and stands under it without one.
+    fn given_birth(&self, table: &str, key: &Key) -> Result<Option<Stamp>>;
+
     /// Whether a record stands under a key.
     fn stands(&self, table: &TableShape, key: &Key) -> Result<bool>;
 

@@ -93,9 +93,9 @@ pub trait MergeTransaction {
     /// Whether this node is a hub: what is taken off here goes from its remotes too.
     fn has_remotes(&mut self) -> Result<bool>;
 
-    /// Forgets what is left of withdrawn records whose edits lie up to this cut: the hub has them. What a remote was not told yet,
-    /// or may still refer to in what is on its way, stays.
-    fn forget_withdrawn(&mut self, upto: Cut) -> Result<()>;
+    /// Forgets what is left of withdrawn records of which the hub is known to have heard that they went: it has what was edited.
+    /// What a remote was not told yet, or may still refer to in what is on its way, stays.
+    fn forget_withdrawn(&mut self) -> Result<()>;
 
     /// What a link shares.
     fn sharing(&mut self, link: LinkId) -> Result<Vec<SharedTable>>;

@@ -1,9 +1,11 @@
-//! The file calls that durability rests on, and the two ways in which the rest of the code uses them.
+//! The file calls that durability rests on, the reading of what was kept so, and the two ways in which the rest of the code
+//! uses them.
 //!
 //! Invariant: a name that [`publish`] or [`write_durably`] gives to a file appears only when its whole content is on
 //! the disk, and stays after a power cut.
 
-use std::io::{self, Write};
+use std::fs::{self, DirEntry, File};
+use std::io::{self, Read, Seek, Write};
 use std::path::Path;
 
 use super::saboteur::{Saboteur, is_at_work};
@@ -14,7 +16,13 @@ pub trait DurableFile: Write {
     fn sync(&mut self) -> io::Result<()>;
 }
 
-/// File calls that matter for durability. Reading needs no seam.
+/// A file that is read, at any place in it.
+pub trait ReadableFile: Read + Seek {}
+
+impl<F: Read + Seek> ReadableFile for F {}
+
+/// File calls that matter for durability, and the reading of spools and relays. Reading is the system's own, unless a test
+/// lets it fail.
 pub trait Disk: Sync {
     /// Makes a new file, readable by its owner alone; fails if the name is taken.
     fn create_new(&self, path: &Path) -> io::Result<Box<dyn DurableFile>>;
@@ -28,6 +36,14 @@ pub trait Disk: Sync {
     fn sync_file(&self, path: &Path) -> io::Result<()>;
     /// Returns when the folder's names are on the disk.
     fn sync_folder(&self, path: &Path) -> io::Result<()>;
+    /// Opens a file that is there, to be read.
+    fn open(&self, path: &Path) -> io::Result<Box<dyn ReadableFile>> {
+        Ok(Box::new(File::open(path)?))
+    }
+    /// What is in a folder.
+    fn list(&self, folder: &Path) -> io::Result<Vec<DirEntry>> {
+        fs::read_dir(folder)?.collect()
+    }
 }
 
 /// Moves a complete, synced file to its final name and makes the name durable, in both folders.

@@ -13,7 +13,7 @@ mod saboteur;
 mod step;
 mod stop;
 
-pub use disk::{Disk, DurableFile, publish, write_durably};
+pub use disk::{Disk, DurableFile, ReadableFile, publish, write_durably};
 pub use os::{OsDisk, is_private};
 #[cfg(debug_assertions)]
 pub use saboteur::set_to_work;

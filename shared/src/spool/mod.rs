@@ -87,12 +87,12 @@ impl<'a> Spool<'a> {
 
     /// The complete files waiting for a node, sorted by name.
     pub fn outbox(&self, peer: &NodeName) -> Result<Vec<SpoolFile>, SpoolError> {
-        list(&self.outbox.join(peer.as_str()), check_complete)
+        list(self.disk, &self.outbox.join(peer.as_str()), check_complete)
     }
 
     /// The nodes for which there is an outbox, sorted.
     pub fn peers(&self) -> Result<Vec<NodeName>, SpoolError> {
-        let mut peers: Vec<NodeName> = entries(&self.outbox)?
+        let mut peers: Vec<NodeName> = entries(self.disk, &self.outbox)?
             .into_iter()
             .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
             .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
@@ -103,17 +103,17 @@ impl<'a> Spool<'a> {
 
     /// The complete files that have arrived, sorted by name.
     pub fn inbox(&self) -> Result<Vec<SpoolFile>, SpoolError> {
-        list(&self.inbox, check_complete)
+        list(self.disk, &self.inbox, check_complete)
     }
 
     /// What lies in the inbox and can be no bundle: folders, links, names that are none of ours.
     pub fn strangers_in_inbox(&self) -> Result<Vec<String>, SpoolError> {
-        strangers(&self.inbox)
+        strangers(self.disk, &self.inbox)
     }
 
     /// What is being written, or was when a run ended early; sorted by name.
     pub fn leftovers(&self) -> Result<Vec<SpoolFile>, SpoolError> {
-        list(&self.tmp, check)
+        list(self.disk, &self.tmp, check)
     }
 
     /// Where a file of this name is written before it is complete; there may be a part of it already.
@@ -199,9 +199,13 @@ fn is_file(path: &Path) -> bool {
 }
 
 /// The files of a folder whose names pass, sorted; what else somebody has put there is passed over.
-fn list(folder: &Path, pass: fn(&str) -> Result<(), FileNameError>) -> Result<Vec<SpoolFile>, SpoolError> {
+fn list(
+    disk: &dyn Disk,
+    folder: &Path,
+    pass: fn(&str) -> Result<(), FileNameError>,
+) -> Result<Vec<SpoolFile>, SpoolError> {
     let mut files = Vec::new();
-    for entry in entries(folder)? {
+    for entry in entries(disk, folder)? {
         let Some(name) = entry.file_name().to_str().filter(|name| pass(name).is_ok()).map(str::to_owned) else {
             continue;
         };
@@ -221,9 +225,9 @@ fn list(folder: &Path, pass: fn(&str) -> Result<(), FileNameError>) -> Result<Ve
 }
 
 /// The names in a folder of what [`list`] passes over and is not merely unfinished: folders, links, foreign names.
-fn strangers(folder: &Path) -> Result<Vec<String>, SpoolError> {
+fn strangers(disk: &dyn Disk, folder: &Path) -> Result<Vec<String>, SpoolError> {
     let mut names = Vec::new();
-    for entry in entries(folder)? {
+    for entry in entries(disk, folder)? {
         let name = entry.file_name();
         let fits = name.to_str().is_some_and(|name| check(name).is_ok());
         // Links are not followed: what they lead to is not in the spool.
@@ -237,8 +241,8 @@ fn strangers(folder: &Path) -> Result<Vec<String>, SpoolError> {
 }
 
 /// What is in a folder; nothing, if there is none.
-fn entries(folder: &Path) -> Result<Vec<DirEntry>, SpoolError> {
-    match fs::read_dir(folder).and_then(Iterator::collect) {
+fn entries(disk: &dyn Disk, folder: &Path) -> Result<Vec<DirEntry>, SpoolError> {
+    match disk.list(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         other => other.map_err(SpoolError::at("list the folder".to_owned(), folder)),
     }

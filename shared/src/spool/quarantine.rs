@@ -69,7 +69,7 @@ impl Spool<'_> {
 
     /// The files in quarantine, sorted by name.
     pub fn quarantined(&self) -> Result<Vec<Quarantined>, SpoolError> {
-        Ok(list(&self.quarantine, check_kept)?.into_iter().map(|file| Quarantined { file }).collect())
+        Ok(list(self.disk, &self.quarantine, check_kept)?.into_iter().map(|file| Quarantined { file }).collect())
     }
 
     /// Moves a file from quarantine back into the inbox, durably, under the name that it had there; why it was refused

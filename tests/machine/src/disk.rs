@@ -4,11 +4,11 @@
 //! but for a write that may have written half; syncing only notes what is on the disk for certain. On a thread without a
 //! simulation it is the real disk.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs::{self, DirEntry, File};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use packhorse_shared::seam::{Disk, DurableFile, OsDisk};
+use packhorse_shared::seam::{Disk, DurableFile, OsDisk, ReadableFile};
 
 use crate::fate::{self, Refusal};
 use crate::unsynced::{self, whole};
@@ -56,6 +56,22 @@ impl DurableFile for SimFile {
         fate::meet("disk-sync")?;
         unsynced::synced(&self.place, self.length);
         Ok(())
+    }
+}
+
+/// A file that is read.
+struct SimReading(Box<dyn ReadableFile>);
+
+impl Read for SimReading {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        fate::meet_reading(fate::DISK_READ)?;
+        self.0.read(into)
+    }
+}
+
+impl Seek for SimReading {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.0.seek(to)
     }
 }
 
@@ -136,5 +152,15 @@ impl Disk for SimDisk {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         unsynced::folder_synced(&path.canonicalize()?);
         Ok(())
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn ReadableFile>> {
+        fate::meet_reading(fate::DISK_OPEN)?;
+        Ok(Box::new(SimReading(OsDisk.open(path)?)))
+    }
+
+    fn list(&self, folder: &Path) -> io::Result<Vec<DirEntry>> {
+        fate::meet_reading(fate::DISK_LIST)?;
+        OsDisk.list(folder)
     }
 }

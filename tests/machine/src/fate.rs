@@ -16,7 +16,7 @@ use packhorse_shared::seam::{Step, Steps};
 const EIO: i32 = 5;
 
 /// The calls of the disk and of SQLite's files that can fail; but for `db-truncate`, to which no program of ours comes.
-pub const CALLS: [&str; 14] = [
+pub const CALLS: [&str; 17] = [
     "disk-create",
     "disk-create-folder",
     "disk-write",
@@ -29,10 +29,19 @@ pub const CALLS: [&str; 14] = [
     "db-sync",
     "db-sync-folder",
     "db-delete",
+    DISK_OPEN,
+    DISK_READ,
+    DISK_LIST,
     DB_READ,
     DB_OPEN_OLD,
 ];
 
+/// The opening of a file that is there.
+pub(crate) const DISK_OPEN: &str = "disk-open";
+/// A read of it.
+pub(crate) const DISK_READ: &str = "disk-read";
+/// The listing of a folder.
+pub(crate) const DISK_LIST: &str = "disk-list";
 /// A read of a file of SQLite's.
 pub(crate) const DB_READ: &str = "db-read";
 /// The opening of a file of SQLite's that is there.
@@ -43,7 +52,7 @@ const NEED_ROOM: [&str; 5] = ["disk-create", "disk-create-folder", "disk-write",
 
 /// Whether a point only reads: there is no room that it needs, and a run is not killed there.
 pub fn only_reads(point: &str) -> bool {
-    [DB_READ, DB_OPEN_OLD].contains(&point)
+    [DISK_OPEN, DISK_READ, DISK_LIST, DB_READ, DB_OPEN_OLD].contains(&point)
 }
 
 /// How a disk fails.
@@ -74,6 +83,15 @@ pub struct Fate {
     /// The number of the call, from 1; those that only read are counted by themselves.
     pub at: u64,
     /// What happens there.
+    pub end: End,
+}
+
+/// What befalls a run the first time that it comes to a point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Aim {
+    /// The name of a durable step, or one of [`CALLS`].
+    pub point: &'static str,
+    /// What happens there; where a run only reads [`End::Reading`].
     pub end: End,
 }
 
@@ -117,6 +135,9 @@ thread_local!(static RUN: RefCell<Run> = RefCell::default());
 struct Run {
     planned: Option<Fate>,
     fate: Option<Fate>,
+    aims_planned: Vec<Aim>,
+    aims: Vec<Aim>,
+    hit: Option<Aim>,
     calls: u64,
     readings: u64,
     refused: u64,
@@ -134,6 +155,7 @@ enum Standing {
 impl Run {
     fn meet(&mut self, point: &str) -> Result<(), Refusal> {
         self.calls += 1;
+        self.hit_at(point, self.calls);
         let Some(fate) = self.fate.filter(|fate| self.calls >= fate.at) else { return Ok(()) };
         match fate.end {
             End::Reading => Ok(()),
@@ -153,14 +175,24 @@ impl Run {
 
 impl Run {
     /// A call that only reads. It is never refused to one that has been killed, who must let go of what it holds.
-    fn meet_reading(&mut self) -> Result<(), Refusal> {
+    fn meet_reading(&mut self, point: &str) -> Result<(), Refusal> {
         self.readings += 1;
+        self.hit_at(point, self.readings);
         let fails = self.fate.is_some_and(|Fate { at, end }| match end {
             End::Reading => self.readings == at,
             End::FromThenOn(Fault::Broken) => self.calls >= at,
             _ => false,
         });
         if fails { Err(Refusal::Failed(Fault::Broken)) } else { Ok(()) }
+    }
+
+    /// One of the aims falls here. No other falls on the same run.
+    fn hit_at(&mut self, point: &str, at: u64) {
+        if let Some(aim) = self.aims.iter().find(|aim| aim.point == point).copied() {
+            self.aims.clear();
+            self.hit = Some(aim);
+            self.fate = Some(Fate { at, end: aim.end });
+        }
     }
 
     fn answered(&mut self, point: &'static str, answer: Result<(), Refusal>) -> Result<(), Refusal> {
@@ -182,6 +214,16 @@ pub fn plan(fate: Option<Fate>) {
     RUN.with_borrow_mut(|run| run.planned = fate);
 }
 
+/// Aims at these points in the next run that begins: the first of them to which it comes is hit, and no other.
+pub fn aim(at: Vec<Aim>) {
+    RUN.with_borrow_mut(|run| run.aims_planned = at);
+}
+
+/// Which of the aims the run under way has hit, or the last one if none is.
+pub fn hit() -> Option<Aim> {
+    RUN.with_borrow(|run| run.hit)
+}
+
 /// The next call of the run under way, or the next that reads, meets this.
 pub fn befall(end: End) {
     RUN.with_borrow_mut(|run| {
@@ -190,10 +232,11 @@ pub fn befall(end: End) {
     });
 }
 
-/// Begins a run under the plan, which is used up by it. Calls are counted from 1.
+/// Begins a run under the plan and with the aims, which are used up by it. Calls are counted from 1.
 pub fn begin() {
     RUN.with_borrow_mut(|run| {
-        *run = Run { fate: run.planned.take(), standing: Standing::UnderWay, ..Run::default() };
+        let aims = std::mem::take(&mut run.aims_planned);
+        *run = Run { fate: run.planned.take(), aims, standing: Standing::UnderWay, ..Run::default() };
     });
 }
 
@@ -245,7 +288,7 @@ pub fn meet_reading(point: &'static str) -> Result<(), Refusal> {
     RUN.with_borrow_mut(|run| match run.standing {
         Standing::None | Standing::Dead => Ok(()),
         Standing::UnderWay => {
-            let answer = run.meet_reading();
+            let answer = run.meet_reading(point);
             run.answered(point, answer)
         }
     })

@@ -64,6 +64,7 @@ impl Placer<'_> {
             self.hear_unions(&tables, bundle)?;
         } else {
             self.reserve_lost(&tables, bundle);
+            self.hear_earlier_words(&tables, bundle)?;
             self.unite(&tables, bundle)?;
         }
         let mut numbers: BTreeMap<Place, i64> = BTreeMap::new();

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use packhorse_shared::id::{ColumnId, TableId};
-use packhorse_shared::replica::{Missing, Placement, Remains, RemainsField, Result, TableShape};
+use packhorse_shared::replica::{Missing, Placement, Remains, RemainsField, Result, TableShape, Whom};
 use packhorse_shared::value::{Key, Value};
 
 use super::Placer;
@@ -28,7 +28,8 @@ impl Placer<'_> {
         self.tell_remotes_again(missing, shape(missing.table))?;
         for (id, key) in self.with_descendants(undo.table, &undo.change.key)? {
             let Some(table) = shape(id) else { continue };
-            if self.put_in_limbo(table, &key)? != Placement::Placed {
+            let withdrawn = (table.id == undo.table.id && key == undo.change.key).then_some(missing);
+            if self.put_in_limbo(table, &key, withdrawn)? != Placement::Placed {
                 return self.wait_for(missing, undo);
             }
         }
@@ -75,13 +76,15 @@ impl Placer<'_> {
             let parent = self.parent(table, at, key, &|_| None)?;
             let Some(parent) = parent.and_then(|name| TableShape::named(&tables, name)) else { continue };
             let standing = self.transaction.find(parent, &Key(vec![Value::Integer(number)]))?;
-            left.set(RemainsField { meant: standing.and_then(|present| present.birth), ..field });
+            let meant = standing.map_or(Whom::Unknown, |present| Whom::known(present.birth));
+            left.set(RemainsField { meant, ..field });
         }
         Ok(())
     }
 
-    /// All of it is told, so that the hub knows that it does not stand here.
-    fn put_in_limbo(&mut self, table: &TableShape, key: &Key) -> Result<Placement> {
+    /// All of it is told, so that the hub knows that it does not stand here. `withdrawn`: what it refers to and does not stand
+    /// either.
+    fn put_in_limbo(&mut self, table: &TableShape, key: &Key, withdrawn: Option<&Missing>) -> Result<Placement> {
         let Some(mut present) = self.transaction.find(table, key)? else { return Ok(Placement::Placed) };
         let values = self.transaction.values(table, key)?;
         merge::send_whole(&mut present.marks, &table.column_ids(), self.arrival.cut, self.arrival.horizon);
@@ -92,9 +95,18 @@ impl Placer<'_> {
             limbo.set(RemainsField::new(ColumnId::EXISTENCE, mark, Value::Null));
         }
         self.name_meant(table, key, &mut limbo)?;
+        // Others may have had its number meanwhile, of whom the record's maker did not know.
+        withdrawn.into_iter().for_each(|withdrawn| name_withdrawn(&mut limbo, withdrawn));
         self.note_for_remotes(&mut limbo, present.birth)?;
         let taken_off = self.transaction.take_off(table, key, present.birth, &limbo)?;
         self.placed.withdrawn += u64::from(taken_off == Placement::Placed);
         Ok(taken_off)
     }
+}
+
+/// Whom what is kept refers to that does not stand, by what was found of that.
+fn name_withdrawn(kept: &mut Remains, withdrawn: &Missing) {
+    let meant = Whom::known(withdrawn.birth);
+    let fields = kept.fields.iter_mut().filter(|field| withdrawn.by.contains(&field.column));
+    fields.filter(|field| field.meant == Whom::Unknown).for_each(|field| field.meant = meant);
 }

@@ -31,8 +31,9 @@ impl Placer<'_> {
                 let Some(number) = self.transaction.number_of(table, birth)? else { continue };
                 let to = Residence { key: Key(vec![Value::Integer(number)]), birth: Some(birth) };
                 let standing = self.transaction.find(table, &to.key)?.filter(|present| present.birth == to.birth);
-                if let Some(present) = standing.filter(|_| self.moves.of(table.id, &from).is_none()) {
-                    self.note_union(table, from, to.clone())?;
+                if let Some(mut present) = standing.filter(|_| self.moves.of(table.id, &from).is_none()) {
+                    self.note_union(table, from.clone(), to.clone())?;
+                    self.take_in_part(table, &from, &to, &mut present)?;
                     self.tell_unions(table, &to, present)?;
                 }
             }

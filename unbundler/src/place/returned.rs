@@ -95,7 +95,7 @@ impl Placer<'_> {
             let parent = parent.and_then(|name| TableShape::named(&tables, name));
             let (Some(parent), Some(number)) = (parent, table.number_in(&shape.name, &value)) else { continue };
             let field = left.get(shape.id);
-            if let Some(now) = self.number_by_birth(parent, field.and_then(|field| field.meant))? {
+            if let Some(now) = self.number_by_birth(parent, field.and_then(|field| field.meant.birth()))? {
                 fields.iter_mut().skip(at).take(1).for_each(|field| field.1 = value.renumbered(now));
                 continue;
             }

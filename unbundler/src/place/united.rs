@@ -144,9 +144,26 @@ impl Placer<'_> {
         to: &Residence,
         bundle: &[TableChanges],
     ) -> Result<Refusable> {
-        // Who does not have it, or has dropped its birth, passes the word on all the same: others behind it may have kept it.
-        let mut ours = Residence { key: record.key.clone(), birth: record.birth };
+        let ours = Residence { key: record.key.clone(), birth: record.birth };
         let told = record.fields.iter().map(|field| field.stamp).max();
+        if let Some(before) = self.decided_otherwise(table, &ours, to)
+            && let Err(reason) = self.be_one(table, before, to, None, bundle)?
+        {
+            return Ok(Err(reason));
+        }
+        self.be_one(table, ours, to, told, bundle)
+    }
+
+    /// Makes a record one with what the hub says it is; `told`: when it is known to have been what it is known by.
+    fn be_one(
+        &mut self,
+        table: &TableShape,
+        mut ours: Residence,
+        to: &Residence,
+        told: Option<Stamp>,
+        bundle: &[TableChanges],
+    ) -> Result<Refusable> {
+        // Who does not have it, or has dropped its birth, passes the word on all the same: others behind it may have kept it.
         if let Some((key, present)) =
             self.still_standing(table, &ours, told, |present| shares_a_change(table, present, to, bundle))?
         {

@@ -1,7 +1,9 @@
 //! Records that their hub shares no more: taken off the tables (DESIGN section 4). No deletion: nothing of it is told on.
 //!
-//! Owns what is kept of one: edits that the hub has not acknowledged, which are sent until it has. Invariant: no record that
-//! stays refers to one that is taken off; the latter waits until it can go.
+//! Owns what is kept of one: edits that the hub has not acknowledged, which are sent until it has; and the rest of it until the
+//! hub is known to have heard that it went. A hub that was put back to before it withdrew the record may have lost it: it asks
+//! for everything when it hears that, and gets it back. Invariant: no record that stays refers to one that is taken off; the
+//! latter waits until it can go.
 
 use std::collections::BTreeSet;
 
@@ -56,7 +58,7 @@ impl Placer<'_> {
         let values = self.transaction.values(table, &record.key)?;
         let mut limbo = self.limbo(table, &present.marks, values);
         self.name_meant(table, &record.key, &mut limbo)?;
-        self.note_for_remotes(&mut limbo, present.birth)?;
+        self.keep_until_heard(&mut limbo, present.birth);
         match self.transaction.take_off(table, &record.key, present.birth, &limbo)? {
             Placement::Refused(reason) => self.hold(of, record, &reason),
             Placement::Placed => {
@@ -73,16 +75,31 @@ impl Placer<'_> {
         Ok(standing.filter(|present| self.is_meant(table, present, record)))
     }
 
-    /// What is kept of a record that goes: edits of which the hub does not know.
+    /// What is kept of a record that goes: all of it. Only edits of which the hub does not know are sent without being asked for.
     fn limbo(&self, table: &TableShape, marks: &Marks, values: Vec<Value>) -> Remains {
         let mut limbo = Remains { withdrawn: true, ..Remains::default() };
         let existence = table.columns.is_empty().then_some((ColumnId::EXISTENCE, Value::Null));
         let fields = table.columns.iter().map(|column| column.id).zip(values).chain(existence);
         for (column, value) in fields.filter(|_| !is_at_work(Saboteur::SkipLimbo)) {
-            let mark = marks.get(column).filter(|mark| self.is_unheard(*mark));
-            mark.into_iter().for_each(|mark| limbo.set(RemainsField::new(column, Some(mark), value.clone())));
+            let mark = marks.get(column).unwrap_or_else(|| self.told_by_hub(self.arrival.horizon.stamp()));
+            limbo.set(RemainsField::new(column, Some(mark), value));
         }
         limbo
+    }
+
+    /// Lets what is kept of a record that goes lie at the cut at which it goes: it is forgotten once the hub has heard of that.
+    fn keep_until_heard(&self, limbo: &mut Remains, birth: Option<Stamp>) {
+        let known = limbo.get(ColumnId::EXISTENCE).and_then(|field| field.mark);
+        if known.is_some_and(|mark| self.is_unheard(mark)) {
+            return;
+        }
+        let stamp = known.map(|mark| mark.stamp).or(birth).unwrap_or(self.arrival.horizon.stamp());
+        limbo.set(RemainsField::new(ColumnId::EXISTENCE, Some(self.told_by_hub(stamp)), Value::Null));
+    }
+
+    /// The mark of what the hub need not be told.
+    fn told_by_hub(&self, stamp: Stamp) -> Mark {
+        Mark { stamp, cut: self.arrival.cut, via: self.arrival.link }
     }
 
     /// Our own remotes are to withdraw it too, whom they know by its birth.
@@ -105,7 +122,8 @@ impl Placer<'_> {
             if left.remains.dead.is_some() || !is_it {
                 continue;
             }
-            let limbo = self.limbo_of_left(&left.remains);
+            let mut limbo = Remains { withdrawn: true, ..left.remains };
+            self.keep_until_heard(&mut limbo, left.birth);
             self.transaction.take_off(table, &record.key, left.birth, &limbo)?;
         }
         self.release_held_of(table, record)

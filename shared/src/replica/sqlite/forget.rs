@@ -132,12 +132,19 @@ impl Pass<'_> {
         Ok(matches!(key.0.as_slice(), [Value::Integer(number)] if REMOTES.contains(number)))
     }
 
-    /// Whether the number was that of a record without a birth, which has moved away and may still be spoken of by it.
+    /// Whether the number was that of another record: of one without a birth, which has moved away and may still be spoken of
+    /// by it, or of one that was given it, which would be taken for the one that stands if that had no birth either.
     fn took_over(&self, connection: &Connection, row: &Row<'_>) -> Outcome<bool> {
         let numbered = matches!(self.kind, Kind::Marks) && self.entry.shape.key_kind == KeyKind::Assigned;
-        match self.entry.metadata.key(row)?.0.as_slice() {
-            [Value::Integer(number)] if numbered => moves::left(connection, self.entry.shape.id, *number),
-            _ => Ok(false),
+        let (table, key) = (self.entry.shape.id, self.entry.metadata.key(row)?);
+        let [Value::Integer(number)] = key.0.as_slice() else { return Ok(false) };
+        if !numbered || moves::left(connection, table, *number)? {
+            return Ok(numbered);
+        }
+        let birth = row.get_ref(key.0.len())?.as_blob_or_null().map_err(rusqlite::Error::from)?;
+        match birth.filter(|birth| !birth.is_empty()) {
+            Some(birth) => moves::was_given_to_another(connection, table, *number, birth),
+            None => Ok(false),
         }
     }
 

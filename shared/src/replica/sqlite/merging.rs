@@ -237,8 +237,8 @@ impl MergeTransaction for SqliteMerge<'_> {
         self.said(self.remotes().map(|remotes| !remotes.is_empty()))
     }
 
-    fn forget_withdrawn(&mut self, upto: Cut) -> Result<()> {
-        self.said(self.try_forget_withdrawn(upto))
+    fn forget_withdrawn(&mut self) -> Result<()> {
+        self.said(self.try_forget_withdrawn())
     }
 
     fn sharing(&mut self, link: LinkId) -> Result<Vec<SharedTable>> {

@@ -177,6 +177,34 @@ pub(super) fn was_given(connection: &Connection, table: TableId, number: i64) ->
     Ok(any(connection)? && connection.prepare_cached(sql)?.exists(params![table.0, number])?)
 }
 
+/// Whether a number was given to another record than the one of this birth, as it is stored.
+pub(super) fn was_given_to_another(
+    connection: &Connection,
+    table: TableId,
+    number: i64,
+    birth: &[u8],
+) -> Outcome<bool> {
+    let sql = "SELECT 1 FROM _packhorse_moved WHERE tbl = ?1 AND new = ?2 AND new_birth <> ?3";
+    Ok(any(connection)? && connection.prepare_cached(sql)?.exists(params![table.0, number, birth])?)
+}
+
+/// The birth of the record that was given a number here, if it was only one, and stands under it without: whoever comes to stand
+/// there after it keeps its own (see `forget`).
+pub(super) fn born(connection: &Connection, of: &Entry, key: &Key, roster: &Roster) -> Outcome<Option<Stamp>> {
+    let [Value::Integer(number)] = key.0.as_slice() else { return Ok(None) };
+    let stands = || Outcome::Ok(connection.prepare_cached(&of.sql.exists)?.exists([number])?);
+    if !any(connection)? || of.metadata.birth(connection, key, roster)?.is_some() || !stands()? {
+        return Ok(None);
+    }
+    let sql = "SELECT DISTINCT new_birth FROM _packhorse_moved WHERE tbl = ?1 AND new = ?2 LIMIT 2";
+    let mut statement = connection.prepare_cached(sql)?;
+    let births = statement.query_map(params![of.shape.id.0, number], |row| row.get::<_, Vec<u8>>(0))?;
+    match births.collect::<rusqlite::Result<Vec<_>>>()?.as_slice() {
+        [birth] => Ok(unpack_birth(Some(birth), roster)?),
+        _ => Ok(None),
+    }
+}
+
 /// Whether a record that had no birth has left a number for another.
 pub(super) fn left(connection: &Connection, table: TableId, number: i64) -> Outcome<bool> {
     let sql = "SELECT 1 FROM _packhorse_moved WHERE tbl = ?1 AND old = ?2 AND old_birth = x''";

@@ -1,5 +1,5 @@
-//! Files that are written to without anybody being told: those in `tmp`, which a transfer appends to, and the shared
-//! memory of a write-ahead log.
+//! Files that are written to without anybody being told: those in `tmp`, which a transfer appends to, parts of files on a
+//! relay, and the shared memory of a write-ahead log.
 //!
 //! Owns finding them. Leaves to its user what becomes of them.
 
@@ -10,9 +10,13 @@ use std::path::{Path, PathBuf};
 /// The folder for what is not finished.
 const TMP: &str = "tmp";
 
-/// The files in all `tmp` folders below a root with their lengths, in the order of their names.
+/// What the name of a part of a file ends with.
+const PART: &str = "part";
+
+/// The files in all `tmp` folders below a root, and all parts of files, with their lengths, in the order of their names.
 pub(super) fn files(root: &Path) -> Vec<(PathBuf, u64)> {
-    let is_unfinished = |path: &PathBuf| path.strip_prefix(root).is_ok_and(|path| path.iter().any(|part| part == TMP));
+    let is_in_tmp = |path: &PathBuf| path.strip_prefix(root).is_ok_and(|path| path.iter().any(|part| part == TMP));
+    let is_unfinished = |path: &PathBuf| is_in_tmp(path) || path.extension().is_some_and(|end| end == PART);
     let found = below(root).into_iter().filter(is_unfinished);
     found.filter_map(|path| path.metadata().ok().map(|about| (path, about.len()))).collect()
 }

@@ -9,7 +9,7 @@ use super::super::bearing;
 use super::super::catalogue::{Catalogue, Entry};
 use super::super::fault::Outcome;
 use crate::marks::Roster;
-use crate::replica::{Remains, RemainsField};
+use crate::replica::{Remains, RemainsField, Whom};
 use crate::value::{Key, Value};
 
 /// Names the records that what is left of one referred to when it was deleted.
@@ -27,7 +27,7 @@ pub(super) fn name(
         let parent = column.parent(|by| left.get(by).map(|field| field.value.clone()));
         let Some(parent) = parent.and_then(|name| catalogue.named(name)) else { continue };
         let meant = bearing::birth_of(connection, parent, &Key(vec![Value::Integer(number)]), at, roster)?;
-        left.set(RemainsField { meant, ..field });
+        left.set(RemainsField { meant: Whom::of_birth(meant), ..field });
     }
     Ok(())
 }

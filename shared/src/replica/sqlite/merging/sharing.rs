@@ -2,7 +2,7 @@
 
 use super::SqliteMerge;
 use crate::clock::Stamp;
-use crate::id::{Cut, LinkId};
+use crate::id::LinkId;
 use crate::link::Role;
 use crate::replica::sqlite::fault::Outcome;
 use crate::replica::sqlite::membership::{self, belonging};
@@ -43,8 +43,9 @@ impl SqliteMerge<'_> {
         Ok(state::links(self.writer)?.into_iter().filter(|link| link.state.role() == Role::Remote).collect())
     }
 
-    pub(super) fn try_forget_withdrawn(&self, upto: Cut) -> Outcome<()> {
-        let upto = self.remotes()?.iter().map(|link| link.state.answered()).fold(upto, Ord::min);
+    pub(super) fn try_forget_withdrawn(&self) -> Outcome<()> {
+        let answered = state::links(self.writer)?.into_iter().map(|link| link.state.answered());
+        let upto = answered.min().unwrap_or_default();
         self.catalogue.entries().iter().try_for_each(|entry| entry.metadata.forget_withdrawn(self.writer, upto))
     }
 

@@ -27,7 +27,7 @@ use crate::id::{Cut, LinkId};
 use crate::link::Sweep;
 use crate::marks::{Marks, Roster};
 use crate::replica::{
-    Audience, Belonging, ChangedRecord, Life, Remains, Residence, Result, SharedRows, SharedTable, ShowSwept,
+    Audience, Belonging, ChangedRecord, KeyKind, Life, Remains, Residence, Result, SharedRows, SharedTable, ShowSwept,
     ShowToMany, Snapshot, TableShape,
 };
 use crate::value::{Key, Value};
@@ -229,6 +229,13 @@ impl Snapshot for SqliteSnapshot<'_> {
         let entry = self.catalogue.entries().iter().find(|entry| entry.shape.name == table);
         let Some(entry) = entry else { return Ok(None) };
         let birth = bearing::birth_of(self.reader, entry, key, at, &self.roster);
+        birth.map_err(|fault| fault.at(&self.path, "be read"))
+    }
+
+    fn given_birth(&self, table: &str, key: &Key) -> Result<Option<Stamp>> {
+        let entry = self.catalogue.entries().iter().find(|entry| entry.shape.name == table);
+        let Some(entry) = entry.filter(|entry| entry.shape.key_kind == KeyKind::Assigned) else { return Ok(None) };
+        let birth = moves::born(self.reader, entry, key, &self.roster);
         birth.map_err(|fault| fault.at(&self.path, "be read"))
     }
 
