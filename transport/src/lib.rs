@@ -26,6 +26,7 @@ mod error;
 mod exchange;
 #[cfg(any(test, feature = "testing"))]
 pub mod faulty;
+mod fetching;
 mod folder;
 #[cfg(test)]
 mod folder_tests;
@@ -47,6 +48,7 @@ mod run;
 mod run_scene;
 #[cfg(test)]
 mod run_tests;
+mod sending;
 mod server;
 mod sftp;
 mod stopwatch;

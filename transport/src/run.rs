@@ -54,7 +54,7 @@ pub struct Outgoing {
 }
 
 /// The node's own folders, as far as a run uses them.
-pub trait LocalSpool {
+pub trait LocalSpool: Sync {
     /// What waits to be sent to a peer.
     fn outbox(&self, peer: &NodeName) -> io::Result<Vec<Outgoing>>;
     /// Takes a file out of the outbox that stands durably on the relay. Absent is no error.
@@ -83,7 +83,7 @@ pub enum Verdict {
 }
 
 /// Judges files without any key.
-pub trait Inspect {
+pub trait Inspect: Sync {
     /// Whether a file of ours, in the outbox or in the mailbox to this peer, has been replaced by others in the outbox
     /// or beyond it: it is not sent any more, and leaves the mailbox once they are all there.
     fn is_obsolete(&self, peer: &NodeName, name: &FileName) -> bool;
@@ -167,7 +167,7 @@ impl Turn<'_> {
         let mut pause = FIRST_PAUSE;
         for attempt in 1..=ATTEMPTS {
             let error = match self.attempt(location, &mut exchange, report) {
-                Ok(()) => return exchange.local_failure.map_or(Ok(()), Err),
+                Ok(()) => return exchange.local_failure().map_or(Ok(()), Err),
                 Err(error) => error,
             };
             if error.kind() == Kind::Stopped {
@@ -188,7 +188,7 @@ impl Turn<'_> {
             pause = pause.saturating_mul(2);
             report.retries += 1;
         }
-        exchange.local_failure.map_or(Ok(()), Err)
+        exchange.local_failure().map_or(Ok(()), Err)
     }
 
     fn attempt(
@@ -205,7 +205,8 @@ impl Turn<'_> {
         self.relays.open(location, &evidence)?;
         report.relay = Some(location.to_string());
         report.marker_restored = self.relays.admission(location) == Some(Admission::Restored);
-        exchange.run(self.relays.open(location, &evidence)?, report)
+        let another = self.relays.another(location);
+        exchange.run(self.relays.open(location, &evidence)?, another.as_ref(), report)
     }
 
     /// When the time is up in the middle of a link: one last call spares the next run fetching again what has come.

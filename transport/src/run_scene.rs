@@ -1,12 +1,11 @@
 //! The stage for the run's tests: a hub with its one remote alice, relays in memory, spool folders whose steps count
 //! along in a plan of faults, and virtual time.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use packhorse_shared::id::{Digest, NetworkId, NodeName};
@@ -27,17 +26,18 @@ pub(crate) type Files = BTreeMap<String, Vec<u8>>;
 /// Virtual time that passes by pausing, and a little at each look.
 #[derive(Default)]
 pub(crate) struct Virtual {
-    pub(crate) now: Cell<Duration>,
+    pub(crate) now: Mutex<Duration>,
     pub(crate) per_look: Duration,
 }
 
 impl Stopwatch for Virtual {
     fn elapsed(&self) -> Duration {
-        self.now.set(self.now.get() + self.per_look);
-        self.now.get()
+        let mut now = self.now.lock().unwrap();
+        *now += self.per_look;
+        *now
     }
     fn pause(&self, time: Duration) {
-        self.now.set(self.now.get() + time);
+        *self.now.lock().unwrap() += time;
     }
 }
 

@@ -103,7 +103,7 @@ fn a_cut_transfer_is_resumed_within_the_run() {
             assert_eq!(cut_off, [cut], "the file whose transfer was cut is named");
             assert!(link.sent.bytes <= 100 && link.received.bytes == 100, "{report:?}");
             assert_eq!((scene.on_relay("alice/down"), scene.local("inbox")), (out.clone(), incoming.clone()));
-            assert_eq!(scene.clock.now.get(), Duration::from_secs(1), "waited, but in virtual time");
+            assert_eq!(*scene.clock.now.lock().unwrap(), Duration::from_secs(1), "waited, but in virtual time");
         }
     }
 }
