@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use packhorse_shared::seam::{OsDisk, Stop, Uninterrupted};
 use packhorse_transport::conformance::{Abilities, check};
-use packhorse_transport::{Approach, Carrier, Dial, Ending, Location, OsDial, TransportError, TlsVersion, Trust};
+use packhorse_transport::{Approach, Carrier, Dial, Ending, Location, OsDial, Secret, TlsVersion, TransportError, Trust};
 
 use super::keys::TestKeys;
 use crate::support::servers::{Kind, Server};
@@ -17,7 +17,7 @@ fn dial(server: &Server, keys: &TestKeys) -> Result<Box<dyn Carrier + 'static>, 
 }
 
 fn dial_until(server: &Server, keys: &TestKeys, ending: Ending) -> Result<Box<dyn Carrier + 'static>, TransportError> {
-    let location = Location::parse(&server.url("")).expect("an address");
+    let location = Location::parse(&server.url()).expect("an address");
     DIAL.dial(&location, &Approach { ending, keyring: keys })
 }
 
@@ -41,6 +41,23 @@ fn ftps_keeps_the_contract() {
 #[test]
 fn sftp_keeps_the_contract() {
     keeps_the_contract(Kind::Sftp);
+}
+
+#[test]
+fn ftp_with_accounts_keeps_the_contract() {
+    keeps_the_contract(Kind::Accounts);
+}
+
+#[test]
+fn a_wrong_password_is_told_and_not_shown() {
+    let Some(server) = Server::start(Kind::Accounts) else { return };
+    let mut keys = TestKeys::of(&server);
+    keys.0.password = Some(Secret::new("not this one"));
+    let refused = dial(&server, &keys).err().expect("nobody is let in");
+    let TransportError::LoginRefused { user, .. } = &refused else { panic!("{refused:?}") };
+    assert_eq!(user, "hub");
+    assert!(!format!("{refused:?} {refused}").contains("not this one"), "{refused:?}");
+    assert!(!refused.may_pass(), "trying again would lock the account");
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use packhorse_transport::{Access, Keyring, ServerAddress, TlsVersion, TransportError, Trust};
+use packhorse_transport::{Access, Keyring, Secret, ServerAddress, TlsVersion, TransportError, Trust};
 
-use crate::support::servers::{Kind, Server};
+use crate::support::servers::{Kind, PASSWORD, Server};
 
 /// What is needed for one server.
 #[derive(Clone)]
@@ -15,11 +15,11 @@ impl TestKeys {
     pub fn of(server: &Server) -> Self {
         let roots = match server.kind {
             Kind::Ftps => vec![der(&fs::read_to_string(server.file("cert.pem")).expect("a certificate"))],
-            Kind::Ftp | Kind::Sftp => Vec::new(),
+            Kind::Ftp | Kind::Sftp | Kind::Accounts => Vec::new(),
         };
         Self(Access {
             user: None,
-            password: None,
+            password: (server.kind == Kind::Accounts).then(|| Secret::new(PASSWORD)),
             key: Some(server.file(".ssh/id_ed25519")),
             passphrase: None,
             agent: false,

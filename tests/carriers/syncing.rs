@@ -18,8 +18,10 @@ impl Office {
         let server = Server::start(kind)?;
         let office = Self { scene: Scene::new(), server };
         sqlite(&office.scene.path("hq.db"), SCHEMA);
-        office.run("hq", &["init", "--name", "hq", "--database", "hq.db", "--relay", &office.server.url("")]).expect(0);
-        office.run("hq", &["remote", "add", "alice"]).expect(0);
+        office.run("hq", &["init", "--name", "hq", "--database", "hq.db", "--relay", &office.server.url()]).expect(0);
+        let own = office.server.url_of_alice();
+        let relay: Vec<&str> = own.iter().flat_map(|url| ["--relay", url]).collect();
+        office.run("hq", &[&["remote", "add", "alice"], &relay[..]].concat()).expect(0);
         office.run("hq", &["remote", "pack", "alice", "-o", "alice.rdb", "--no-passphrase"]).expect(0);
         office.run("alice", &["restore", "alice.rdb", "--database", "alice.db"]).expect(0);
         Some(office)

@@ -1,5 +1,6 @@
 //! Real servers on loopback, each with a folder, keys and a port of its own, ended with the test that started it.
 
+mod proftpd;
 mod sshd;
 mod vsftpd;
 
@@ -11,6 +12,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+
+pub use proftpd::PASSWORD;
 
 /// Set by `scripts/test --require-servers`: what the tests need must be there.
 const INSIST: &str = "PACKHORSE_TESTS_INSIST";
@@ -24,11 +27,13 @@ pub enum Kind {
     Ftps,
     /// OpenSSH.
     Sftp,
+    /// proftpd in the clear, with accounts that have passwords.
+    Accounts,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Ftp, Self::Ftps, Self::Sftp];
+    pub const ALL: [Self; 4] = [Self::Ftp, Self::Ftps, Self::Sftp, Self::Accounts];
 }
 
 /// A server that runs.
@@ -51,6 +56,7 @@ impl Server {
             Kind::Ftp => vsftpd::prepared(folder.path(), port, false),
             Kind::Ftps => vsftpd::prepared(folder.path(), port, true),
             Kind::Sftp => sshd::prepared(folder.path(), port),
+            Kind::Accounts => proftpd::prepared(folder.path(), port),
         };
         let Some(mut command) = prepared else { return passed_over(kind) };
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("a server");
@@ -74,35 +80,27 @@ impl Server {
         self.folder.path().join("relay")
     }
 
-    /// A folder of the relay, as an address.
-    pub fn url(&self, below: &str) -> String {
-        let (scheme, user) = match self.kind {
-            Kind::Ftp => ("ftp", String::new()),
-            Kind::Ftps => ("ftps", String::new()),
-            Kind::Sftp => ("sftp", format!("{}@", sshd::user())),
-        };
-        let path = self.relay().join(below);
-        format!("{scheme}://{user}127.0.0.1:{}{}", self.port, path.display())
+    /// The relay's address.
+    pub fn url(&self) -> String {
+        let (port, relay) = (self.port, self.relay());
+        match self.kind {
+            Kind::Ftp => format!("ftp://127.0.0.1:{port}{}", relay.display()),
+            Kind::Ftps => format!("ftps://127.0.0.1:{port}{}", relay.display()),
+            Kind::Sftp => format!("sftp://{}@127.0.0.1:{port}{}", sshd::user(), relay.display()),
+            Kind::Accounts => format!("ftp://hub@127.0.0.1:{port}/~/"),
+        }
     }
 
-    /// The section of a configuration by which it can be logged in to.
-    pub fn access(&self) -> String {
-        let folder = self.folder.path();
-        let say = match self.kind {
-            Kind::Ftp => String::new(),
-            Kind::Ftps => format!("ca = \"{}\"\n", folder.join("cert.pem").display()),
-            Kind::Sftp => format!(
-                "key = \"{}\"\nagent = false\nknown_hosts = \"{}\"\n",
-                folder.join(".ssh/id_ed25519").display(),
-                folder.join(".ssh/known_hosts").display()
-            ),
-        };
-        format!("\n[access.\"127.0.0.1:{}\"]\n{say}", self.port)
+    /// The address by which alice reaches her own folder, if it is another one than the hub's with her name behind it.
+    pub fn url_of_alice(&self) -> Option<String> {
+        (self.kind == Kind::Accounts).then(|| format!("ftp://alice@127.0.0.1:{}/~", self.port))
     }
 
     /// The environment of a user who can log in without any configuration.
-    pub fn environment(&self) -> [(&'static str, PathBuf); 2] {
-        [("HOME", self.folder.path().to_owned()), ("SSL_CERT_FILE", self.file("cert.pem"))]
+    pub fn environment(&self) -> [(&'static str, PathBuf); 3] {
+        let password = PathBuf::from(proftpd::PASSWORD);
+        let home = self.folder.path().to_owned();
+        [("HOME", home), ("SSL_CERT_FILE", self.file("cert.pem")), ("PACKHORSE_RELAY_PASSWORD", password)]
     }
 
     /// A file of the server's own: keys, certificates, hosts.

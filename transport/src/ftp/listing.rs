@@ -43,7 +43,12 @@ fn note(listing: &mut Listing, line: &str, is_mlsd: bool) {
     if line.is_empty() || (!is_mlsd && line.starts_with("total ")) || is_itself(line, is_mlsd) {
         return;
     }
-    let parsed = if is_mlsd { ListParser::parse_mlsd(line) } else { ListParser::parse_posix(line).or_else(|_| ListParser::parse_dos(line)) };
+    let parsed = match is_mlsd {
+        // What says of nothing that it is a file is none; the library takes it for one.
+        true if !facts(line).contains("type=") => return listing.add_foreign(line),
+        true => ListParser::parse_mlsd(line),
+        false => ListParser::parse_posix(line).or_else(|_| ListParser::parse_dos(line)),
+    };
     match parsed {
         Ok(file) if file.is_file() && !file.is_symlink() => listing.add(name(&file), file.size() as u64),
         Ok(file) if matches!(name(&file), "." | "..") => {}
@@ -53,8 +58,12 @@ fn note(listing: &mut Listing, line: &str, is_mlsd: bool) {
 }
 
 fn is_itself(line: &str, is_mlsd: bool) -> bool {
-    let line = line.to_ascii_lowercase();
-    is_mlsd && (line.contains("type=cdir;") || line.contains("type=pdir;"))
+    is_mlsd && ["type=cdir;", "type=pdir;"].iter().any(|kind| facts(line).contains(kind))
+}
+
+/// What MLSD says of a name, which follows after a space.
+fn facts(line: &str) -> String {
+    line.split_once(' ').map_or("", |(facts, _)| facts).to_ascii_lowercase()
 }
 
 /// The name alone: some servers tell names with their folder.

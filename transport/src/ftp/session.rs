@@ -154,6 +154,8 @@ impl Session {
         match opened {
             Ok(data) => Ok(Some(Moving::new(data, &self.line))),
             Err(error) if is_refusal(&error) => match self.size(path)? {
+                // Some refuse to begin where the file ends.
+                Some(size) if from > 0 && from >= size => Ok(Some(Moving::nothing(&self.line))),
                 Some(_) => Err(self.refused("get", file, error)),
                 None => Ok(None),
             },
@@ -265,6 +267,11 @@ pub(super) struct Moving {
 impl Moving {
     fn new(data: Data, line: &Line) -> Self {
         Self { data: Some(data), line: line.clone(), waiting: Some(line.wait()) }
+    }
+
+    /// What has come to its end before it began.
+    fn nothing(line: &Line) -> Self {
+        Self { data: None, line: line.clone(), waiting: None }
     }
 
     /// Ends it, and hears what the server says of it.
