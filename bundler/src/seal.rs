@@ -148,7 +148,8 @@ impl Sealer<'_> {
                 Sealed::Waiting { records: selection.records(), bytes: selection.size(), oldest: selection.oldest };
             return Ok((if selection.is_empty() { Sealed::Nothing } else { waiting }, selection.reach));
         };
-        let contents = Contents { cut: selection.upto, reach: selection.reach, content: !selection.is_empty(), sweep };
+        let (content, withdraws) = (!selection.is_empty(), selection.withdraws());
+        let contents = Contents { cut: selection.upto, reach: selection.reach, content, withdraws, sweep };
         let id = BundleId(self.world.random.next_u64());
         let header = share.link.state.seal(id, contents, due, outlook, now);
         Ok((self.write(replica, share, header, &selection)?, selection.reach))

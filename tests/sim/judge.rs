@@ -11,6 +11,7 @@ use crate::node::files;
 use crate::oracle::SINGULAR;
 use crate::secret::{self, Looked, unpacked, words_in};
 use crate::shares::LEFT_OUT;
+use crate::twice::{self, Merged};
 use crate::world::{Members, World};
 
 /// Which invariant is broken, and how.
@@ -21,12 +22,12 @@ pub type Complaint = (&'static str, String);
 pub struct Judge {
     /// What each node showed last of each field that is never given a value twice.
     shown: Vec<BTreeMap<Field, Option<String>>>,
+    /// What each node has merged.
+    pub merged: Vec<Merged>,
     /// The clock of each node's database.
     clocks: Vec<i64>,
     /// The records that each node may have that does not share everything.
     pub members: Members,
-    /// Records that stood at a hub when they were not, or not any more, in the set of a remote that had them.
-    pub left: BTreeSet<Uid>,
     /// Bundles by their number: sender, receiver, epoch, sequence.
     numbers: BTreeMap<String, String>,
     /// The files of remotes that were looked at.
@@ -55,7 +56,8 @@ pub struct Bare {
 impl Judge {
     /// For so many nodes.
     pub fn new(nodes: usize) -> Self {
-        Self { shown: vec![BTreeMap::new(); nodes], clocks: vec![0; nodes], ..Self::default() }
+        let (shown, merged) = (vec![BTreeMap::new(); nodes], vec![Merged::new(); nodes]);
+        Self { shown, merged, clocks: vec![0; nodes], ..Self::default() }
     }
 
     /// An application made records that this node may have.
@@ -70,15 +72,14 @@ impl Judge {
     }
 
     /// A remote may have these records of what stands at its hub.
-    pub fn may_have(&mut self, at: At, members: BTreeSet<Uid>, hub: &Picture) {
-        let known = self.members.entry(at).or_default();
-        self.left.extend(known.iter().filter(|uid| hub.contains_key(uid) && !members.contains(*uid)).cloned());
-        known.extend(members);
+    pub fn may_have(&mut self, at: At, members: BTreeSet<Uid>) {
+        self.members.entry(at).or_default().extend(members);
     }
 
     /// A node is put back to a copy: it may see again what it saw before.
     pub fn put_back(&mut self, at: At) {
         self.shown[at.0].clear();
+        self.merged[at.0].clear();
         self.clocks[at.0] = 0;
     }
 
@@ -106,6 +107,7 @@ impl Judge {
         is_sound(world, at)?;
         is_nobody_mixed(world, at, picture)?;
         has_time_passed(world, at, picture)?;
+        twice::is_nothing_merged_again(world, at, picture)?;
         if world.is_hub(at) {
             world.admit(at, picture);
         }
@@ -149,7 +151,7 @@ fn is_nobody_mixed(world: &World, at: At, picture: &Picture) -> Result<(), Compl
 fn has_time_passed(world: &mut World, at: At, picture: &Picture) -> Result<(), Complaint> {
     let name = world.nodes[at.0].name;
     let may_be_lost = world.judge.bare.ever && world.shares_in_part(at);
-    for (uid, record) in picture.iter().filter(|(uid, _)| !world.oracle.was_deleted(uid)) {
+    for (uid, record) in picture {
         for column in SINGULAR.into_iter().filter(|column| !may_be_lost || (record.table, *column) != LEFT_OUT) {
             let field = field(uid, column);
             let (Some(now), Some(before)) = (record.cells.get(column), world.judge.shown[at.0].get(&field)) else {

@@ -26,6 +26,7 @@ mod secret;
 mod shares;
 mod story;
 mod tally;
+mod twice;
 mod twins;
 mod verdict;
 mod world;

@@ -233,16 +233,14 @@ impl Oracle {
         format!("{:#?}, {writes:#?}", self.lives.get(uid))
     }
 
-    /// Nobody deleted it, or somebody edited it later than everybody who did; and that was not lost with a database. An edit
-    /// from before one was put back does not count: what the hub had acknowledged before may be let go of when the one that
-    /// was put back withdraws it (tests/README.md, "What is not mended").
+    /// Nobody deleted it, or somebody edited it later than everybody who did; and that was not lost with a database.
     fn surely_stands(&self, uid: &Uid) -> bool {
         let Some(life) = self.lives.get(uid).filter(|life| !life.refused) else { return false };
         if life.deletions.is_empty() {
             return !life.lost;
         }
         let outlives = |write: &Write| life.deletions.iter().all(|it| self.is_later(write.made, it.made));
-        self.writes_of(uid).any(|(_, write)| !write.lost && write.made.place > self.shaken && outlives(write))
+        self.writes_of(uid).any(|(_, write)| !write.lost && outlives(write))
     }
 
     /// Somebody deleted it later than everything that was ever written of it; and everybody who deleted it had deleted who
@@ -294,19 +292,23 @@ impl Oracle {
     }
 
     /// The texts of a field that ended without anybody replacing them in view of them, where this is the value that stands: each
-    /// lost to one that was written without knowing of it. What was put back may have taken the list of them along, and of what
-    /// was deleted or refused something else is told.
+    /// lost to one that was written without knowing of it. What was put back may have taken the list of them along, and takes
+    /// what was not in a remote's set for what that knew; of what was deleted or refused something else is told.
     pub fn losers(&self, field: &Field, value: &Option<String>) -> Vec<&str> {
         let told_otherwise = self.lives.get(&field.uid).is_some_and(|life| life.refused || !life.deletions.is_empty());
-        if told_otherwise || !self.put_back.is_empty() || !SINGULAR.contains(&field.column) {
+        if told_otherwise || !SINGULAR.contains(&field.column) {
             return Vec::new();
         }
         let writes = self.fields.get(field).map(Vec::as_slice).unwrap_or_default();
+        let is_told = |write: &&Write| self.shaken == 0 || write.made.place > self.shaken;
+        if !writes.iter().filter(|write| write.made.place > GENESIS).all(|write| is_told(&write)) {
+            return Vec::new();
+        }
         let stands = writes.iter().rposition(|write| write.value == *value);
         let mut followed: BTreeSet<usize> = writes.iter().filter_map(|write| write.replaced).collect();
         followed.extend(stands);
         let ends = writes.iter().enumerate().filter(|(at, write)| !followed.contains(at) && !write.lost);
-        ends.filter_map(|(_, write)| write.value.as_deref()).collect()
+        ends.filter_map(|(_, write)| write.value.as_deref().filter(|_| is_told(&write))).collect()
     }
 
     /// Whether a field may have this value once everything has been exchanged: in words, if it may not.
@@ -341,6 +343,9 @@ impl Oracle {
 fn ancestry(writes: &[Write], from: usize) -> impl Iterator<Item = usize> + '_ {
     std::iter::successors(Some(from), |at| writes[*at].replaced)
 }
+
+/// The place of what was there before anything was captured.
+const GENESIS: usize = 1;
 
 /// The columns whose values are never written twice.
 pub const SINGULAR: [Column; 3] = ["name", "phone", "text"];

@@ -31,7 +31,7 @@ const DONE_BEFORE: [&str; 3] = ["is there already", "takes part in a Packhorse n
 fn made(world: &mut World, steps: &[Step], dice: &mut Dice, mut give: impl FnMut(&mut World) -> Ran) {
     let stopped = world.climate.crashes && dice.percent(70);
     let aims = steps.iter().flat_map(|step| aim::each_way(step.name(), dice)).collect::<Vec<_>>();
-    for aim in aims.into_iter().filter(|_| stopped && dice.percent(50)) {
+    for aim in aims.into_iter().filter(|_| stopped && dice.percent(70)) {
         world.tell(format!("  {}", aim::words(aim)));
         fate::aim(vec![aim]);
         give(world);

@@ -182,7 +182,7 @@ fn is_nobody_gone(world: &World, hub: &Picture) {
 
 /// Every field has its last word.
 fn are_last_words(world: &World, hub: &Picture) {
-    for (uid, record) in hub.iter().filter(|(uid, _)| !world.oracle.was_deleted(uid)) {
+    for (uid, record) in hub {
         for (column, value) in &record.cells {
             if let Err(why) = world.oracle.last_word(&field(uid, column), value) {
                 world.fail("last word", &why);
@@ -191,11 +191,10 @@ fn are_last_words(world: &World, hub: &Picture) {
     }
 }
 
-/// What lost to a value that was written without knowing of it is kept in a list of conflicts. Not yet where the record left
-/// a remote's set: a hub counts what it changed since as seen by a remote that has acknowledged no more than the withdrawal.
+/// What lost to a value that was written without knowing of it is kept in a list of conflicts.
 fn are_losers_kept(world: &World, hub: &Picture) {
     let kept: BTreeSet<String> = world.nodes.iter().flat_map(conflicts).collect();
-    for (uid, record) in hub.iter().filter(|(uid, _)| !world.judge.left.contains(*uid)) {
+    for (uid, record) in hub {
         for (column, value) in &record.cells {
             let field = field(uid, column);
             if let Some(text) = world.oracle.losers(&field, value).into_iter().find(|text| !kept.contains(*text)) {

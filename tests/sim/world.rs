@@ -360,7 +360,7 @@ impl World {
     pub fn admit(&mut self, hub: At, picture: &Picture) {
         for at in self.remotes_of(hub) {
             let members = self.nodes[at.0].share.of(picture, self.terms);
-            self.judge.may_have(at, members, picture);
+            self.judge.may_have(at, members);
         }
     }
 }

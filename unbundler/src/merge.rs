@@ -199,7 +199,8 @@ impl Field {
 pub fn field(ours: Option<Mark>, theirs: Stamp, arrival: &Arrival) -> Field {
     let Some(ours) = ours else { return against_unmarked(theirs, arrival) };
     let is_tie = theirs.reading == ours.stamp.reading && is_at_work(Saboteur::CompareWithoutNode);
-    match (theirs > ours.stamp && !is_tie, arrival.knew(ours) || arrival.brought_both(ours, theirs)) {
+    let is_again = theirs == ours.stamp && is_at_work(Saboteur::ApplyAgain);
+    match (theirs > ours.stamp && !is_tie || is_again, arrival.knew(ours) || arrival.brought_both(ours, theirs)) {
         (true, true) => Field::Theirs,
         (true, false) => Field::TheirsOverUnseen,
         (false, false) if theirs < ours.stamp && theirs > Stamp::ZERO => Field::OursOverBlind,

@@ -260,7 +260,6 @@ impl Receiver<'_> {
         let mut transaction = replica.begin_merge(now, observed)?;
         let (horizon, births) = (transaction.horizon()?, transaction.births(header.horizon)?);
         let (cut, via, hub) = (transaction.cut(), link.id, pass.hub);
-        let (left_out, dropped) = (header.horizon, header.horizon);
         let is_lost = link.state.recovers() || accepted.state.recovers();
         let past = if is_lost { Past::Lost } else { Past::Known };
         let owed = if hub == Some(via) { accepted.state.extent() } else { pass.owed };
@@ -274,21 +273,19 @@ impl Receiver<'_> {
             past,
             horizon,
             births,
-            left_out,
-            dropped,
+            left_out: header.horizon,
+            dropped: header.horizon,
             had,
             told,
             owed,
         };
         let placed = place(&mut *transaction, &changes, arrival, now, self.renumber_quiet)?;
         let withdraws = changes.iter().any(|changes| changes.passage == Passage::Withdrawn);
-        if pass.hub == Some(link.id) && (withdraws || placed.withdrawn > 0) {
+        if hub == Some(via) && (withdraws || placed.withdrawn > 0) {
             accepted.state.took_off();
         }
         transaction.save_link(&accepted)?;
-        if pass.hub.is_some() {
-            transaction.forget_withdrawn()?;
-        }
+        hub.map_or(Ok(()), |_| transaction.forget_withdrawn())?;
         self.reached(Step::ApplyUncommitted, &bundle.file)?;
         transaction.commit()?;
         *link = accepted;

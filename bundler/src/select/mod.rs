@@ -88,6 +88,11 @@ impl Selection {
         self.tables.iter().map(TableChanges::size).sum()
     }
 
+    /// Whether it withdraws any record.
+    pub fn withdraws(&self) -> bool {
+        self.tables.iter().any(|table| table.passage == Passage::Withdrawn)
+    }
+
     /// Whether nothing changed.
     pub fn is_empty(&self) -> bool {
         self.tables.is_empty() && self.terms.is_none()

@@ -39,6 +39,7 @@ impl Link {
             // A peer that has less than it acknowledged before comes from a backup. Its old bases are forgotten here, so
             // that nothing but a new start reaches it; and it may hold what was deleted and forgotten since.
             Word::Applied(sequence) if sequence < self.outgoing.acked => self.exchange_everything(now),
+            Word::Applied(_) if self.builds_on_another_life(header) => self.progress(self.outgoing.acked, header.nack),
             Word::Applied(sequence) => self.progress(sequence, header.nack),
         }
     }

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Ack, Base, Extent, Header, Incoming, Link, Lives, Outgoing, Role, Sealed, Sight, Standing, Sweep};
+use super::{
+    Ack, Base, Extent, Header, Incoming, Link, Lives, Outgoing, Role, Sealed, Sight, Standing, Sweep, Withdrawing,
+};
 use crate::clock::{Reading, WallTime};
 use crate::id::{Cut, Epoch, Sequence};
 
@@ -37,6 +39,7 @@ impl Link {
             sweep: Sweep::Done,
             sight: Sight::default(),
             told: Reading(0),
+            withdrawing: Withdrawing::default(),
         };
         Self {
             role,

@@ -6,13 +6,14 @@
 //! the state in the same transaction as the data that it speaks of.
 //!
 //! The files are to be read in the order `begin`, `send`, `receive`, `acknowledge`, `supersede`, then `lineage` (who speaks
-//! in turn with a copy of itself), `exchanged` (how far stamps may be forgotten) and `sweep`.
+//! in turn with a copy of itself), `left`, `exchanged` (how far stamps may be forgotten) and `sweep`.
 
 mod acknowledge;
 mod begin;
 mod exchanged;
 #[cfg(test)]
 mod exchanged_tests;
+mod left;
 mod lineage;
 #[cfg(test)]
 mod patience_tests;
@@ -38,6 +39,7 @@ use crate::id::{BundleId, Cut, Epoch, Sequence};
 
 pub use begin::Beginning;
 pub use exchanged::{Beyond, Forgettable};
+use left::Withdrawing;
 pub use lineage::Lineage;
 use lineage::Lives;
 pub use receive::Verdict;
@@ -175,6 +177,8 @@ struct Outgoing {
     /// The latest reading that the peer was told everything had been sent up to.
     #[serde(default)]
     told: Reading,
+    #[serde(default)]
+    withdrawing: Withdrawing,
 }
 
 /// The direction from the peer to this node.

@@ -3,7 +3,7 @@
 use super::{APPLIED_MAX, Ack, Base, Header, Link, PATIENCE_RUNS, Role};
 use crate::bundle::BundleName;
 use crate::clock::WallTime;
-use crate::id::{Cut, Epoch};
+use crate::id::{Cut, Epoch, Sequence};
 use crate::seam::{Saboteur, is_at_work};
 
 /// What is to be done with a bundle.
@@ -126,6 +126,14 @@ impl Link {
         }
     }
 
+    /// Whether a bundle builds on another one than was applied under that number: its sender was put back between the two. What
+    /// it has of ours in the one life says nothing of the other, and nobody can tell yet in which it lives.
+    pub(super) fn builds_on_another_life(&self, header: &Header) -> bool {
+        let is_same_epoch = self.incoming.last.is_some_and(|last| last.epoch == header.epoch);
+        let applied = self.incoming.applied.get(&header.base.sequence);
+        is_same_epoch && applied.is_some_and(|applied| *applied != header.base.id)
+    }
+
     /// Takes account of a run that ended with bundles waiting; after a patience of a few runs the sender is asked to
     /// send again. `outbox`: what lies there for it. While the request has not been fetched, no other is made: a sender
     /// that is away for months would find thousands.
@@ -142,6 +150,10 @@ impl Link {
     /// The cut of ours up to which the sender of a bundle had seen our changes when it sealed it. What it changed
     /// without having seen a change of ours is in conflict with it.
     pub fn seen_by(&self, header: &Header) -> Cut {
+        // Who has applied nothing of ours has seen no more than where we began, whatever was acknowledged in another life of its.
+        if header.ack.is_none() {
+            return self.outgoing.history.get(&Sequence(0)).map_or(Cut(0), |start| start.cut);
+        }
         let ack = header.ack.filter(|ack| ack.epoch == self.outgoing.epoch);
         let sealed = ack.and_then(|ack| self.outgoing.history.get(&ack.sequence));
         sealed.map_or_else(|| self.outgoing.acked_cut(), |sealed| sealed.cut)
@@ -152,5 +164,47 @@ impl Link {
         self.incoming.waiting_runs = 0;
         self.incoming.nack = !is_at_work(Saboteur::NeverAsk);
         self.incoming.owe_ack = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::End;
+    use super::*;
+
+    /// A hub that was put back goes on under the numbers that it had used. What it says in the one life reaches a remote after
+    /// what it says in the other, on which it does not build.
+    #[test]
+    fn what_was_heard_in_another_life_is_not_heard_in_this_one() {
+        let (mut hub, mut remote) = End::pair();
+        let start = remote.link.acked();
+        let mut put_back = hub.copied(5);
+        let edit = remote.content();
+        hub.content();
+        hub.receive(&edit, true);
+        let said_before = hub.content();
+        let said_since = put_back.content();
+        assert_eq!(remote.receive(&said_since, true), Verdict::Apply);
+        assert_eq!(remote.receive(&said_before, true), Verdict::Wait);
+        assert_eq!(remote.link.acked(), start, "the hub does not have the edit");
+        let next = put_back.content();
+        assert_eq!(remote.link.seen_by(&next), start);
+        assert_eq!(remote.receive(&next, true), Verdict::Apply);
+    }
+
+    /// It may as well come first, when what it builds on may still come.
+    #[test]
+    fn who_has_applied_nothing_has_seen_nothing_whatever_was_overheard() {
+        let (mut hub, mut remote) = End::pair();
+        let start = remote.link.acked();
+        let mut put_back = hub.copied(5);
+        let edit = remote.content();
+        hub.content();
+        hub.receive(&edit, true);
+        let said_before = hub.content();
+        let said_since = Header { ack: None, ..put_back.content() };
+        assert_eq!(remote.receive(&said_before, true), Verdict::Wait);
+        assert!(remote.link.acked() > start);
+        assert_eq!(remote.link.seen_by(&said_since), start);
     }
 }

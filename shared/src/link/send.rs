@@ -26,6 +26,8 @@ pub struct Contents {
     pub reach: Reach,
     /// Whether it holds any change.
     pub content: bool,
+    /// Whether it withdraws any record.
+    pub withdraws: bool,
     /// How far the sweep has come with it.
     pub sweep: Sweep,
 }
@@ -94,7 +96,7 @@ impl Link {
     /// Takes the next sequence number for a bundle that ends at `cut`. The state must be stored before the bundle can
     /// leave, or the number could be used twice.
     pub fn seal(&mut self, id: BundleId, contents: Contents, due: Due, outlook: Outlook, now: WallTime) -> Header {
-        let Contents { cut, reach, content, sweep } = contents;
+        let Contents { cut, reach, content, withdraws, sweep } = contents;
         self.outgoing.lives.seal(id);
         let header = self.header(id, reach, due, outlook);
         let out = &mut self.outgoing;
@@ -103,6 +105,9 @@ impl Link {
             (Role::Remote, Reach::Rest) => outlook.hub_to,
             (_, Reach::Part) => out.built_on().map_or(Reading(0), |base| base.hub_to),
         };
+        if withdraws {
+            out.withdrawing.seal(out.floor, cut);
+        }
         if reach == Reach::Rest || is_at_work(Saboteur::RaiseFloorWithPart) {
             out.floor = cut;
             out.extent = Extent::Changes;
@@ -168,6 +173,7 @@ impl Outgoing {
     /// Goes back to what the peer has acknowledged: the next bundle builds on that, and what followed is selected again.
     pub(super) fn go_back(&mut self) {
         let Some(acked) = self.history.get(&self.acked).cloned() else { return };
+        self.withdrawing.go_back(acked.cut);
         self.sent = acked.cut;
         self.floor = acked.floor;
         self.extent = acked.extent;

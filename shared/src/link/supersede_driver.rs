@@ -66,7 +66,7 @@ impl World {
                 break;
             }
             let cut = if reach == Reach::Part { owed[2].0 } else { self.hub.cut };
-            let contents = Contents { cut, reach, content: !owed.is_empty(), sweep: Sweep::Done };
+            let contents = Contents { cut, reach, content: !owed.is_empty(), withdraws: false, sweep: Sweep::Done };
             let id = BundleId(self.dice.roll(u64::MAX));
             let header = self.hub.link.seal(id, contents, due, Outlook::default(), self.hub.now);
             let name = named(&header);

@@ -33,7 +33,7 @@ impl End {
         self.ids += 1;
         self.now.0 += 1_000;
         self.cut = if content { self.cut.next() } else { self.cut };
-        let contents = Contents { cut: self.cut, reach: Reach::Rest, content, sweep: Sweep::Done };
+        let contents = Contents { cut: self.cut, reach: Reach::Rest, content, withdraws: false, sweep: Sweep::Done };
         self.link.seal(BundleId(self.ids), contents, due, self.outlook(), self.now)
     }
 
@@ -42,7 +42,8 @@ impl End {
         self.ids += 1;
         self.now.0 += 1_000;
         self.cut = self.cut.next();
-        let contents = Contents { cut: self.cut, reach: Reach::Part, content: true, sweep: Sweep::Done };
+        let contents =
+            Contents { cut: self.cut, reach: Reach::Part, content: true, withdraws: false, sweep: Sweep::Done };
         self.link.seal(BundleId(self.ids), contents, Due::Nothing, self.outlook(), self.now)
     }
 
@@ -54,7 +55,7 @@ impl End {
     /// A bundle of the records without stamps, up to here.
     pub(super) fn swept(&mut self, sweep: Sweep) {
         self.ids += 1;
-        let contents = Contents { cut: self.link.sent(), reach: Reach::Part, content: true, sweep };
+        let contents = Contents { cut: self.link.sent(), reach: Reach::Part, content: true, withdraws: false, sweep };
         self.link.seal(BundleId(self.ids), contents, Due::Nothing, self.outlook(), self.now);
     }
 

@@ -76,6 +76,8 @@ saboteurs! {
     // Merge.
     /// A deletion wins over every edit.
     DeleteAlways = "delete-always",
+    /// What was merged before counts as new when it comes again.
+    ApplyAgain = "apply-again",
     /// Records are known by their numbers alone.
     IgnoreBirths = "ignore-births",
     /// Nobody is told that a number stands.

@@ -38,6 +38,9 @@ impl Placer<'_> {
         if !is_known && self.arrival.is_forgotten(record) && !self.may_be_new_here(table, of)? {
             return self.stay_deleted(table, record, birth, known);
         }
+        if let Some(limbo) = known.as_ref().filter(|known| known.withdrawn && known.dead.is_none()) {
+            self.note_conflicts_in_limbo(table, of, record, limbo)?;
+        }
         let has_all = table.columns.iter().all(|column| remains.get(column.id).is_some());
         let may_stand = remains.living() && (record.whole || has_all) && !remains.withdrawn;
         // What lay here until the hub had decided is said by it in the same words.

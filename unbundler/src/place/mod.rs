@@ -9,8 +9,9 @@
 //! waits for the application before that; `unite` and `united` make one of two made apart, `rejoin` of one that comes
 //! back and one made since, `moved` and `returned` know who is known under another birth, `displaced` brings such a one
 //! back, `lost` whom the hub has lost, and `anew` on whom it decided again.
-//! What becomes of it: `standing` if it stands in its table, `absent` if it does not. What it refers to: `references`,
-//! `mistaken` if that is another here, `parent`, `column`, and `limbo` if that was withdrawn. What cannot be placed: `hold`,
+//! What becomes of it: `standing` if it stands in its table, `absent` if it does not. What was made without seeing each
+//! other: `conflicts`. What it refers to: `references`, `mistaken` if that is another here, `parent`, `column`, and
+//! `limbo` if that was withdrawn. What cannot be placed: `hold`,
 //! and `retried`. What is placed only together: `swap`, `circle`, and `reborn` with `leaving` where numbers were given again;
 //! what is placed in part: `partly`.
 
@@ -18,6 +19,7 @@ mod absent;
 mod anew;
 mod circle;
 mod column;
+mod conflicts;
 mod displaced;
 mod follow;
 mod hold;

@@ -1,20 +1,18 @@
 //! The changes of a record that stands in its table: new values of fields, or its deletion.
 
-use packhorse_shared::change::{FieldChange, Passage, RecordChange, TableChanges};
+use packhorse_shared::change::{Passage, RecordChange, TableChanges};
 use packhorse_shared::clock::Stamp;
 use packhorse_shared::id::LinkId;
 use packhorse_shared::marks::{Mark, Marks};
-use packhorse_shared::replica::{Conflict, Placement, Present, Remains, RemainsField, Result, TableShape};
+use packhorse_shared::replica::{Placement, Present, Remains, RemainsField, Result, TableShape};
 use packhorse_shared::value::Value;
 
 use super::column::{Column, column_of};
+use super::conflicts::Disputed;
 use super::mistaken::is_reference;
 use super::references::{Before, Undo};
-use super::{Placer, Step};
-use crate::merge::{self, Authority, Fate};
-
-/// A field in conflict: the incoming change, the column's position, and which value stands.
-type Disputed<'c> = (&'c FieldChange, usize, merge::Field);
+use super::{Item, Placer, Step};
+use crate::merge::{self, Arrival, Authority, Fate};
 
 impl Placer<'_> {
     pub(super) fn standing<'t>(
@@ -31,7 +29,9 @@ impl Placer<'_> {
         }
         let before = present.clone();
         let here = self.told_at_horizon(table, record)?;
-        let (fields, conflicts) = self.winners(table, of, record, &mut present, &here);
+        let known = record.fields.iter().filter_map(|field| present.marks.get(column_of(table, of, field)?.id()));
+        let sight = self.in_sight(table, record, known, None)?;
+        let (fields, conflicts) = self.winners((table, of, record), &mut present, &here, &sight);
         if fate != Fate::Lives {
             merge::send_whole(&mut present.marks, &table.column_ids(), self.arrival.cut, self.arrival.horizon);
         }
@@ -87,14 +87,14 @@ impl Placer<'_> {
         self.arrival.mark(stamp)
     }
 
-    /// The incoming fields that stand, marked, and those that are in conflict whichever stands.
+    /// The incoming fields that stand, marked, and those that are in conflict whichever stands. `sight`: what their sender had
+    /// seen.
     fn winners<'c>(
         &mut self,
-        table: &TableShape,
-        of: &TableChanges,
-        record: &'c RecordChange,
+        (table, of, record): Item<'c>,
         present: &mut Present,
         here: &[Value],
+        sight: &Arrival,
     ) -> (Vec<(usize, Value)>, Vec<Disputed<'c>>) {
         let (mut fields, mut conflicts) = (Vec::new(), Vec::new());
         let is_unseen = self.is_unseen_behind(table, &present.marks);
@@ -108,7 +108,7 @@ impl Placer<'_> {
             let verdict = match (of.passage, ours) {
                 // Without a mark it may be the default of a column that is shared only now.
                 (Passage::Entered { .. }, None) => merge::Field::Theirs,
-                _ => merge::field(ours, field.stamp, &self.arrival),
+                _ => merge::field(ours, field.stamp, sight),
             };
             if let (Column::Field(at, _), true) = (column, verdict.is_conflict()) {
                 conflicts.push((field, at, verdict));
@@ -123,30 +123,6 @@ impl Placer<'_> {
             }
         }
         (fields, conflicts)
-    }
-
-    fn note_conflicts(
-        &mut self,
-        table: &TableShape,
-        record: &RecordChange,
-        before: &Marks,
-        conflicts: &[Disputed<'_>],
-        old: &[Value],
-    ) -> Result<()> {
-        for (field, at, verdict) in conflicts {
-            let (Some(column), Some(ours)) = (table.columns.get(*at), old.get(*at)) else { continue };
-            let stamp = before.get(column.id).map_or(self.arrival.horizon.stamp(), |mark| mark.stamp);
-            if *ours == field.value {
-                continue;
-            }
-            let (ours, theirs) = ((ours, stamp), (&field.value, field.stamp));
-            let (kept, lost) = if verdict.is_theirs() { (theirs, ours) } else { (ours, theirs) };
-            let conflict = Conflict { key: &record.key, column: &column.name, kept, lost };
-            // A change that was held meets what it met before whenever it is tried again.
-            let new = self.transaction.note_conflict(self.arrival.link, &table.name, &conflict, self.now)?;
-            self.placed.conflicts += u64::from(new);
-        }
-        Ok(())
     }
 
     fn note_kept(&mut self, table: &TableShape, record: &RecordChange) -> Result<()> {

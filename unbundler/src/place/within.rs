@@ -134,7 +134,7 @@ impl Placer<'_> {
     }
 
     /// What the remote that speaks shares, and where in it a table is.
-    fn shared(&mut self, table: &TableShape) -> Result<Option<(Rc<[SharedTable]>, usize)>> {
+    pub(super) fn shared(&mut self, table: &TableShape) -> Result<Option<(Rc<[SharedTable]>, usize)>> {
         if !self.is_from_remote() {
             return Ok(None);
         }

@@ -249,6 +249,10 @@ impl MergeTransaction for SqliteMerge<'_> {
         self.said(self.try_belonging(link, table, key))
     }
 
+    fn told_of(&mut self, of: (LinkId, Cut), table: &SharedTable, key: &Key, withdrawn: Option<Cut>) -> Result<Cut> {
+        self.said(self.try_told_of(of, table, key, withdrawn))
+    }
+
     fn note_spoken_of(&mut self, link: LinkId, table: &SharedTable, key: &Key, spoken: Spoken) -> Result<()> {
         self.said(self.try_note_spoken_of(link, table, key, spoken))
     }

@@ -2,9 +2,10 @@
 
 use super::SqliteMerge;
 use crate::clock::Stamp;
-use crate::id::LinkId;
-use crate::link::Role;
+use crate::id::{Cut, LinkId};
+use crate::link::{Link, Role};
 use crate::replica::sqlite::fault::Outcome;
+use crate::replica::sqlite::membership::rows::State;
 use crate::replica::sqlite::membership::{self, belonging};
 use crate::replica::sqlite::{state, terms};
 use crate::replica::{Belonging, Placement, Remains, SharedRows, SharedTable, Spoken, StoredLink, TableShape, Terms};
@@ -79,6 +80,35 @@ impl SqliteMerge<'_> {
         let entry = self.entry(&table.shape)?;
         let link = entry.has_members.then_some(link);
         belonging::belonging(self.writer, entry, table.rows, link, key)
+    }
+
+    pub(super) fn try_told_of(
+        &self,
+        (link, seen): (LinkId, Cut),
+        table: &SharedTable,
+        key: &Key,
+        withdrawn: Option<Cut>,
+    ) -> Outcome<Cut> {
+        let told = |of: &dyn Fn(&Link) -> Cut| -> Outcome<Cut> {
+            let links = state::links(self.writer)?;
+            Ok(links.iter().find(|known| known.id == link).map_or(seen, |known| of(&known.state)).min(seen))
+        };
+        if let Some(at) = withdrawn {
+            return told(&|link| link.told_before_leaving(at));
+        }
+        let entry = self.entry(&table.shape)?;
+        if !entry.has_members {
+            return Ok(seen);
+        }
+        let exception = entry.members.exception(self.writer, link, key)?;
+        let member = belonging::member(self.writer, entry, table.rows, key)?;
+        match (member, belonging::standing(member, exception)) {
+            (Some((State::Left, at)), _) => told(&|link| link.told_before_leaving(at)),
+            (_, Some(Belonging::Since(since))) if since > seen => told(&|link| link.told_before_coming_back(seen)),
+            // Its peer has made it, and was told nothing of it.
+            (None, Some(_)) => Ok(Cut(0)),
+            _ => Ok(seen),
+        }
     }
 
     pub(super) fn try_note_spoken_of(

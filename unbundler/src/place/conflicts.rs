@@ -1,0 +1,97 @@
+//! Conflicts: two values of a field that were made without seeing each other are written down, whichever stands.
+//!
+//! Owns what the sender of a change had seen of its record: no more than it had been told. Of a record that left its set it was
+//! told nothing since, whatever it has acknowledged; what is kept in limbo meets what the hub has once that is told.
+
+use packhorse_shared::change::{FieldChange, RecordChange, TableChanges};
+use packhorse_shared::clock::Stamp;
+use packhorse_shared::id::{ColumnId, Cut};
+use packhorse_shared::marks::{Mark, Marks};
+use packhorse_shared::replica::{Conflict, Remains, Result, TableShape};
+use packhorse_shared::value::Value;
+
+use super::Placer;
+use super::column::{Column, column_of};
+use crate::merge::{self, Arrival};
+
+/// A field in conflict: the incoming change, the column's position, and which value stands.
+pub(super) type Disputed<'c> = (&'c FieldChange, usize, merge::Field);
+
+impl Placer<'_> {
+    /// How the sender of a change stands to the record here, which has these marks. `withdrawn`: when it was withdrawn from
+    /// this node, if it was.
+    pub(super) fn in_sight(
+        &mut self,
+        table: &TableShape,
+        record: &RecordChange,
+        marks: impl IntoIterator<Item = Mark>,
+        withdrawn: Option<Cut>,
+    ) -> Result<Arrival> {
+        let arrival = self.arrival;
+        // What was never acknowledged nobody takes for seen.
+        let mut acknowledged = marks.into_iter().filter(|mark| mark.via != arrival.link && mark.cut <= arrival.seen);
+        if acknowledged.next().is_none() {
+            return Ok(arrival);
+        }
+        let Some((sharing, at)) = self.shared(table)? else { return Ok(arrival) };
+        let of = (arrival.link, arrival.seen);
+        let seen = self.transaction.told_of(of, &sharing[at], &record.key, withdrawn)?;
+        Ok(Arrival { seen, ..arrival })
+    }
+
+    /// Writes down where a change meets what is kept in limbo.
+    pub(super) fn note_conflicts_in_limbo(
+        &mut self,
+        table: &TableShape,
+        of: &TableChanges,
+        record: &RecordChange,
+        limbo: &Remains,
+    ) -> Result<()> {
+        let noted = limbo.get(ColumnId::EXISTENCE).and_then(|field| field.mark).map(|mark| mark.cut);
+        let marks = limbo.fields.iter().filter_map(|field| field.mark);
+        let sight = self.in_sight(table, record, marks, noted)?;
+        for field in &record.fields {
+            let Some(Column::Field(at, id)) = column_of(table, of, field) else { continue };
+            let Some((kept, mark)) = limbo.get(id).and_then(|kept| Some((kept, kept.mark?))) else { continue };
+            let verdict = merge::field(Some(mark), field.stamp, &sight);
+            if verdict.is_conflict() {
+                self.note_conflict(table, record, (field, at, verdict), (&kept.value, mark.stamp))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes down these. `before`, `old`: the marks and the values that were here.
+    pub(super) fn note_conflicts(
+        &mut self,
+        table: &TableShape,
+        record: &RecordChange,
+        before: &Marks,
+        conflicts: &[Disputed<'_>],
+        old: &[Value],
+    ) -> Result<()> {
+        for disputed in conflicts {
+            let (Some(column), Some(ours)) = (table.columns.get(disputed.1), old.get(disputed.1)) else { continue };
+            let stamp = before.get(column.id).map_or(self.arrival.horizon.stamp(), |mark| mark.stamp);
+            self.note_conflict(table, record, *disputed, (ours, stamp))?;
+        }
+        Ok(())
+    }
+
+    fn note_conflict(
+        &mut self,
+        table: &TableShape,
+        record: &RecordChange,
+        (field, at, verdict): Disputed<'_>,
+        ours: (&Value, Stamp),
+    ) -> Result<()> {
+        let Some(column) = table.columns.get(at).filter(|_| *ours.0 != field.value) else { return Ok(()) };
+        let theirs = (&field.value, field.stamp);
+        let (kept, lost) = if verdict.is_theirs() { (theirs, ours) } else { (ours, theirs) };
+        let conflict = Conflict { key: &record.key, column: &column.name, kept, lost };
+        // A change that was held meets what it met before whenever it is tried again.
+        let new = self.transaction.note_conflict(self.arrival.link, &table.name, &conflict, self.now)?;
+        self.placed.conflicts += u64::from(new);
+        Ok(())
+    }
+}
