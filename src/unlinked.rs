@@ -56,7 +56,8 @@ impl Unlinked {
 
     /// How many bundles for this node a remote has put on a relay.
     fn sent(&self, relay: &Location, remote: &NodeName) -> Result<u64, TransportError> {
-        let Listing { files, .. } = self.dial.dial(relay, &by_hand(&self.keys))?.list(&Mailbox::at_hub(remote, Way::Up))?;
+        let Listing { files, .. } =
+            self.dial.dial(relay, &by_hand(&self.keys))?.list(&Mailbox::at_hub(remote, Way::Up))?;
         let names = files.iter().filter_map(|file| file.name.as_str().parse::<BundleName>().ok());
         Ok(names.filter(|name| name.from == *remote && name.to == self.node).count() as u64)
     }

@@ -84,7 +84,8 @@ impl Init {
 
     /// Makes the relays ours, then the database.
     fn start(&self, machine: Machine, home: &Home, relays: &[Location]) -> Result<Prepared, Failure> {
-        let (world, identity) = (machine.world, Identity { network: home.identity().network, node: home.identity().node });
+        let (world, identity) =
+            (machine.world, Identity { network: home.identity().network, node: home.identity().node });
         reached(world, Step::InitHomeMade, &self.database)?;
         for location in relays {
             relay::mark(machine, location, identity.network)?;

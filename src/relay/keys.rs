@@ -82,7 +82,8 @@ impl Keys {
         if let Some(file) = &section.ca {
             let file = self.path(file);
             let read = CertificateDer::pem_file_iter(&file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-            let roots = read.map_err(|error| format!("the certificates in {} cannot be read: {error}", file.display()))?;
+            let roots =
+                read.map_err(|error| format!("the certificates in {} cannot be read: {error}", file.display()))?;
             return Ok(Trust::Roots(roots.iter().map(|root| root.to_vec()).collect()));
         }
         let found = rustls_native_certs::load_native_certs();

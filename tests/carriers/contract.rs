@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use packhorse_shared::seam::{OsDisk, Stop, Uninterrupted};
 use packhorse_transport::conformance::{Abilities, check};
-use packhorse_transport::{Approach, Carrier, Dial, Ending, Location, OsDial, Secret, TlsVersion, TransportError, Trust};
+use packhorse_transport::{
+    Approach, Carrier, Dial, Ending, Location, OsDial, Secret, TlsVersion, TransportError, Trust,
+};
 
 use super::keys::TestKeys;
 use crate::support::servers::{Kind, Server};
@@ -67,7 +69,11 @@ fn a_host_that_is_not_known_is_refused_with_its_fingerprint() {
     keys.0.known_hosts = vec![PathBuf::from("/nowhere/known_hosts")];
     let refused = dial(&server, &keys).err().expect("nobody is trusted");
     assert!(matches!(&refused, TransportError::HostUnknown { fingerprint, .. } if fingerprint.starts_with("SHA256:")));
-    assert!(refused.next_step().contains(&format!("ssh-keyscan -p {} 127.0.0.1", server.port)), "{}", refused.next_step());
+    assert!(
+        refused.next_step().contains(&format!("ssh-keyscan -p {} 127.0.0.1", server.port)),
+        "{}",
+        refused.next_step()
+    );
     // The host is known by another key.
     let Some(other) = Server::start(Kind::Sftp) else { return };
     let line = std::fs::read_to_string(other.file(".ssh/known_hosts")).expect("a line");

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::servers::{Kind, Server};
+use crate::support::servers::{Kind, PASSWORD, Server};
 use crate::support::{Run, Scene, sqlite};
 
 const SCHEMA: &str = "CREATE TABLE t (k TEXT PRIMARY KEY, v TEXT); INSERT INTO t VALUES ('a', '1')";
@@ -83,4 +83,41 @@ fn a_server_that_is_away_is_told_and_nothing_is_lost() {
         scene.run(&mut command).expect(4).says("cannot be reached");
         assert_eq!(scene.outbox("alice", "hq").len(), 1, "{kind:?}");
     }
+}
+
+#[test]
+fn a_password_is_in_no_log_whatever_is_wished_for() {
+    let Some(office) = Office::open(Kind::Accounts) else { return };
+    for node in ["hq", "alice"] {
+        let mut command = office.scene.command();
+        command.envs(office.server.environment()).env("PACKHORSE_LOG", "trace,suppaftp::sync_ftp=trace");
+        let run = office.scene.run(command.arg("--home").arg(office.scene.home(node)).args(["-vvv", "sync"])).expect(0);
+        assert!(!run.err.contains(PASSWORD) && !run.out.contains(PASSWORD), "{run:?}");
+    }
+}
+
+#[test]
+fn what_logging_in_needs_comes_from_the_configuration_too() {
+    let Some(office) = Office::open(Kind::Accounts) else { return };
+    let home = office.scene.home("hq");
+    let config = fs::read_to_string(home.join("packhorse.toml")).expect("a configuration");
+    let sync = |section: &str| {
+        fs::write(home.join("packhorse.toml"), format!("{config}\n[access.\"127.0.0.1\"]\n{section}\n"))
+            .expect("written");
+        office.scene.packhorse("hq", &["sync"])
+    };
+    fs::write(home.join("password"), format!("{PASSWORD}\n")).expect("written");
+    open_to_all(&home.join("password"), true);
+    sync("password_file = \"password\"").expect(4).says("chmod 600");
+    open_to_all(&home.join("password"), false);
+    sync("password_file = \"password\"").expect(0);
+    sync(&format!("password_command = [\"echo\", \"{PASSWORD}\"]")).expect(0);
+    sync("password_command = \"exit 7\"").expect(4).says("password_command failed");
+    let refused = sync("password_command = [\"echo\", \"not this one\"]").expect(4).says("does not let \"hub\" in");
+    assert!(!refused.err.contains("not this one"), "{refused:?}");
+}
+
+fn open_to_all(path: &std::path::Path, is_open: bool) {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(path, fs::Permissions::from_mode(if is_open { 0o644 } else { 0o600 })).expect("permissions");
 }

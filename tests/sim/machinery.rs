@@ -97,8 +97,15 @@ impl Steps for Interrupted {
 struct BreakingLine;
 
 impl Dial for BreakingLine {
-    fn dial<'a>(&'a self, location: &Location, _approach: &Approach<'_>) -> Result<Box<dyn Carrier + 'a>, TransportError> {
-        let carrier = Hiding(FolderCarrier::open(location.folder().expect("a story's relays are folders"), &SimDisk)?.with_steps(&Interrupted));
+    fn dial<'a>(
+        &'a self,
+        location: &Location,
+        _approach: &Approach<'_>,
+    ) -> Result<Box<dyn Carrier + 'a>, TransportError> {
+        let carrier = Hiding(
+            FolderCarrier::open(location.folder().expect("a story's relays are folders"), &SimDisk)?
+                .with_steps(&Interrupted),
+        );
         Ok(match LINE.with_borrow(Option::clone) {
             Some(plan) => Box::new(Faulty::new(carrier, plan)),
             None => Box::new(carrier),

@@ -200,7 +200,8 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_refused() {
-        for text in ["", "/x", "h:0/", "h:70000/", "h:x/", "[::1/", "[::1]x/", "a b/", "-oProxy=x/", "h/../x", "h/a%0d"] {
+        for text in ["", "/x", "h:0/", "h:70000/", "h:x/", "[::1/", "[::1]x/", "a b/", "-oProxy=x/", "h/../x", "h/a%0d"]
+        {
             assert!(sftp(text).is_err(), "{text}");
         }
     }

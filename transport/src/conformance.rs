@@ -147,7 +147,10 @@ fn a_broken_put_is_hidden_and_resumed(connect: &Connect<'_>) {
         // A server may still be writing what it had received when the line broke.
         let possible = bytes.len() as u64 - cut..=bytes.len() as u64 - begun;
         let resumed = put(connect, &file, &bytes).expect("a resumed put");
-        assert!(matches!(resumed, Put::Placed { moved } if possible.contains(&moved)), "{resumed:?}, not in {possible:?}");
+        assert!(
+            matches!(resumed, Put::Placed { moved } if possible.contains(&moved)),
+            "{resumed:?}, not in {possible:?}"
+        );
         assert_eq!(got(connect, &file, 0).as_deref(), Some(&*bytes), "cut at {cut}");
         assert!(connect().list(&mailbox()).expect("a listing").partials.is_empty(), "nothing is left behind");
     }

@@ -201,7 +201,9 @@ impl TransportError {
             }
             Self::DamagedMarker { .. } => "if this folder is your relay, remove the damaged packhorse.relay there",
             Self::OtherNetwork { .. } => "give each network a relay folder of its own, and correct `relay`",
-            Self::LoginRefused { .. } => "correct the account, its key or its password, in the section [access] of packhorse.toml",
+            Self::LoginRefused { .. } => {
+                "correct the account, its key or its password, in the section [access] of packhorse.toml"
+            }
             Self::NoCredentials { .. } => "correct the section [access] of packhorse.toml",
             Self::HostChanged { .. } => {
                 "ask who runs it: if the key was changed on purpose, take the old one out of the file of known hosts"

@@ -46,8 +46,7 @@ pub(crate) struct Exchange<'a> {
 
 impl<'a> Exchange<'a> {
     pub(crate) fn new(run: &'a Run<'a>, link: &'a Link, deadline: Deadline<'a>) -> Self {
-        let (outgoing, incoming) =
-            (Mailbox::outgoing(&link.peer, link.role), Mailbox::incoming(&link.peer, link.role));
+        let (outgoing, incoming) = (Mailbox::outgoing(&link.peer, link.role), Mailbox::incoming(&link.peer, link.role));
         let (sending, fetching) =
             (Sending::new(run, link, outgoing, deadline), Fetching::new(run, link, incoming, deadline));
         Self { run, link, sending, fetching }
@@ -66,8 +65,8 @@ impl<'a> Exchange<'a> {
         report: &mut LinkReport,
     ) -> Result<(), TransportError> {
         let outbox = self.run.spool.outbox(&self.link.peer);
-        let outbox =
-            outbox.map_err(|error| TransportError::local("list the outbox of", Path::new(self.link.peer.as_str()), error))?;
+        let outbox = outbox
+            .map_err(|error| TransportError::local("list the outbox of", Path::new(self.link.peer.as_str()), error))?;
         let there = carrier.list(&self.sending.mailbox)?;
         let here = match self.link.accept {
             true => carrier.list(&self.fetching.mailbox)?,
@@ -106,8 +105,7 @@ impl<'a> Exchange<'a> {
         wanted: Vec<Entry>,
         report: &mut LinkReport,
     ) -> Result<(), TransportError> {
-        let mut jobs: Vec<Job> =
-            to_send.into_iter().map(Job::Send).chain(wanted.into_iter().map(Job::Fetch)).collect();
+        let mut jobs: Vec<Job> = to_send.into_iter().map(Job::Send).chain(wanted.into_iter().map(Job::Fetch)).collect();
         jobs.sort_by(|one, other| one.order().cmp(&other.order()));
         for job in jobs {
             let name = job.order().1.clone();
@@ -134,7 +132,8 @@ impl<'a> Exchange<'a> {
         let (sending, fetching) = (&mut self.sending, &mut self.fetching);
         let mut fetched = LinkReport::new(&self.link.peer);
         let (sent, got) = thread::scope(|scope| {
-            let sender = scope.spawn(|| another.dial().and_then(|mut other| send_all(sending, &mut *other, to_send, report)));
+            let sender =
+                scope.spawn(|| another.dial().and_then(|mut other| send_all(sending, &mut *other, to_send, report)));
             let got = fetch_all(fetching, carrier, &wanted, &mut fetched);
             (sender.join().unwrap_or_else(|panic| resume_unwind(panic)), got)
         });

@@ -61,7 +61,8 @@ impl<'a> Fetching<'a> {
         let names: Vec<FileName> = self.fetched.iter().cloned().collect();
         carrier.remove(&self.mailbox, &names)?;
         let reached = self.run.steps.reached(Step::RelayCleared);
-        reached.map_err(|error| TransportError::local("go on after moving", Path::new(self.link.peer.as_str()), error))?;
+        reached
+            .map_err(|error| TransportError::local("go on after moving", Path::new(self.link.peer.as_str()), error))?;
         self.fetched.clear();
         self.fetched_bytes = 0;
         Ok(())

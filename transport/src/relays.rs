@@ -31,7 +31,11 @@ pub struct Approach<'a> {
 /// Makes a connection to a relay. Several threads may do so at once.
 pub trait Dial: Sync {
     /// Connects. Fails with [`TransportError::Unreachable`] if nobody answers there.
-    fn dial<'a>(&'a self, location: &Location, approach: &Approach<'_>) -> Result<Box<dyn Carrier + 'a>, TransportError>;
+    fn dial<'a>(
+        &'a self,
+        location: &Location,
+        approach: &Approach<'_>,
+    ) -> Result<Box<dyn Carrier + 'a>, TransportError>;
 }
 
 enum Relay<'a> {

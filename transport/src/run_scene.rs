@@ -15,8 +15,8 @@ use crate::faulty::{Fault, Faulty, Plan};
 use crate::folder_tests::FailingDisk;
 use crate::memory::MemoryRelay;
 use crate::{
-    Approach, Carrier, Dial, FileName, Inspect, Link, LocalSpool, Location, Marker, NoKeys, Outgoing, Report, Role, Run, Stopwatch,
-    TransportError, Verdict,
+    Approach, Carrier, Dial, FileName, Inspect, Link, LocalSpool, Location, Marker, NoKeys, Outgoing, Report, Role,
+    Run, Stopwatch, TransportError, Verdict,
 };
 
 pub(crate) const NETWORK: NetworkId = NetworkId(0x18f3);
@@ -124,7 +124,11 @@ pub(crate) struct MemoryDial {
 }
 
 impl Dial for MemoryDial {
-    fn dial<'a>(&'a self, location: &Location, _approach: &Approach<'_>) -> Result<Box<dyn Carrier + 'a>, TransportError> {
+    fn dial<'a>(
+        &'a self,
+        location: &Location,
+        _approach: &Approach<'_>,
+    ) -> Result<Box<dyn Carrier + 'a>, TransportError> {
         let number: usize = location.folder().unwrap().file_name().unwrap().to_str().unwrap().parse().unwrap();
         Ok(Box::new(Faulty::new(self.relays[number].connect()?, self.plan.clone())))
     }

@@ -9,7 +9,9 @@ use packhorse_shared::seam::{OsDisk, Stop, Uninterrupted};
 
 use crate::faulty::{Fault, Plan};
 use crate::run_scene::{ByDigest, Files, MemoryDial, NETWORK, Scene, Spool, bundles, joined};
-use crate::{Approach, Carrier, Dial, Link, Location, Marker, NoKeys, OsDial, Outcome, Report, Role, Run, TransportError};
+use crate::{
+    Approach, Carrier, Dial, Link, Location, Marker, NoKeys, OsDial, Outcome, Report, Role, Run, TransportError,
+};
 
 #[test]
 fn both_ways_small_first_in_few_calls() {

@@ -23,7 +23,11 @@ pub struct OsDial<'d> {
 }
 
 impl Dial for OsDial<'_> {
-    fn dial<'a>(&'a self, location: &Location, approach: &Approach<'_>) -> Result<Box<dyn Carrier + 'a>, TransportError> {
+    fn dial<'a>(
+        &'a self,
+        location: &Location,
+        approach: &Approach<'_>,
+    ) -> Result<Box<dyn Carrier + 'a>, TransportError> {
         let address = match location.target() {
             Target::Folder(folder) => {
                 return Ok(Box::new(FolderCarrier::open(folder, self.disk)?.with_steps(self.steps)));

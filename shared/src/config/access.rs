@@ -64,8 +64,15 @@ fn some_path<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PathBuf>, D::E
 /// With or without colons, as programs print it.
 fn some_digest<'de, D: Deserializer<'de>>(from: D) -> Result<Option<[u8; 32]>, D::Error> {
     let text = filled_text(from)?;
-    let digits: Vec<u32> = text.trim_start_matches("sha256:").chars().filter(|c| *c != ':').map(|c| c.to_digit(16)).collect::<Option<_>>().unwrap_or_default();
-    let bytes: Vec<u8> = digits.chunks_exact(2).filter_map(|pair| u8::try_from(pair.first()? * 16 + pair.last()?).ok()).collect();
+    let digits: Vec<u32> = text
+        .trim_start_matches("sha256:")
+        .chars()
+        .filter(|c| *c != ':')
+        .map(|c| c.to_digit(16))
+        .collect::<Option<_>>()
+        .unwrap_or_default();
+    let bytes: Vec<u8> =
+        digits.chunks_exact(2).filter_map(|pair| u8::try_from(pair.first()? * 16 + pair.last()?).ok()).collect();
     let digest = (digits.len() == 64).then(|| <[u8; 32]>::try_from(bytes).ok()).flatten();
     digest.map(Some).ok_or_else(|| serde::de::Error::custom("it is no SHA-256 digest: 64 hex digits"))
 }

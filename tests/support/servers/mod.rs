@@ -147,7 +147,10 @@ fn passed_over<T>(kind: Kind) -> Option<T> {
 
 /// A program that is somewhere on this system.
 fn program(name: &str) -> Option<PathBuf> {
-    ["/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/sbin"].iter().map(|folder| Path::new(folder).join(name)).find(|path| path.is_file())
+    ["/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/sbin"]
+        .iter()
+        .map(|folder| Path::new(folder).join(name))
+        .find(|path| path.is_file())
 }
 
 fn signal(signal: &str, processes: &[String]) {

@@ -32,7 +32,9 @@ pub(super) fn prepared(folder: &Path, port: u16) -> Option<Command> {
 
 /// Makes an ed25519 key.
 pub(super) fn make_key(folder: &Path, name: &str, passphrase: &str) {
-    run(Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", passphrase, "-C", "test", "-f"]).arg(folder.join(name)));
+    run(Command::new("ssh-keygen")
+        .args(["-q", "-t", "ed25519", "-N", passphrase, "-C", "test", "-f"])
+        .arg(folder.join(name)));
 }
 
 /// The user that runs the tests.

@@ -115,7 +115,14 @@ mod tests {
 
     #[test]
     fn nonsense_is_foreign_and_does_no_harm() {
-        for line in ["-rw", "type=file;size=99999999999999999999999; x", "\u{1b}[2J", "type=file; ", ";;;", "-rw-r--r-- 1 a a -5 Nov 21 07:30 x"] {
+        for line in [
+            "-rw",
+            "type=file;size=99999999999999999999999; x",
+            "\u{1b}[2J",
+            "type=file; ",
+            ";;;",
+            "-rw-r--r-- 1 a a -5 Nov 21 07:30 x",
+        ] {
             for is_mlsd in [true, false] {
                 assert_eq!(listed(&[line], is_mlsd).0.len(), 0, "{line}");
             }

@@ -1,12 +1,14 @@
 //! Relays on FTP servers, in the clear or over TLS.
 //!
-//! * [`session`] logs in and speaks, [`tls`] says whom to trust, [`listing`] reads what servers list, [`placing`] puts.
+//! * [`login`] comes in, [`session`] speaks, [`moving`] is a file on its way, [`tls`] says whom to trust, [`listing`] reads what servers list, [`placing`] puts.
 //!
 //! What FTP leaves open decides the shape of all this: a transfer that was cut short may be told as a success, a rename
 //! overwrites, a server may have no listing made for programs, and "550" means absent as well as forbidden. So sizes are
 //! asked for before a name is given, a name that is taken is seen before, and what is absent is asked for twice.
 
 mod listing;
+mod login;
+mod moving;
 mod placing;
 mod session;
 mod tls;

@@ -111,7 +111,12 @@ pub(super) fn write_marker(
     send(session, &beside, 0, &mut content, MARKER)?;
     if session.size(&beside)? != Some(size) {
         let found = 0;
-        return Err(TransportError::WrongSize { relay: session.relay().to_owned(), file: MARKER.to_owned(), expected: size, found });
+        return Err(TransportError::WrongSize {
+            relay: session.relay().to_owned(),
+            file: MARKER.to_owned(),
+            expected: size,
+            found,
+        });
     }
     // No server is relied upon to overwrite by a rename. If this ends in between, the mailboxes show whose the relay is.
     session.delete(&marker)?;

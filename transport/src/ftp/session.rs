@@ -1,30 +1,24 @@
 //! One FTP connection that is logged in.
 //!
-//! Owns the commands, where on the server they act, and how their failures are told. Invariants: the type is binary
-//! before anything moves; every wait is under the guard of the line; after a failure nothing more is said.
+//! Owns the commands, where on the server they act, and how their failures are told. Invariants: every wait is under the
+//! guard of the line; after a failure nothing more is said. Leaves logging in to [`super::login`].
 
 use std::collections::BTreeMap;
-use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::io;
 use std::sync::Arc;
 
 use packhorse_shared::id::NodeName;
-use suppaftp::types::{FileType, Mode};
-use suppaftp::{FtpError, FtpResult, RustlsConnector, RustlsFtpStream, Status, TlsConnector, TransferStream};
+use suppaftp::{FtpError, FtpResult, RustlsFtpStream, Status};
 
+use super::login::{Opened, Opening};
+use super::moving::Moving;
 use crate::access::Access;
-use crate::address::{Place, Scheme, ServerAddress};
+use crate::address::ServerAddress;
 use crate::carrier::Listing;
 use crate::ending::Ending;
 use crate::error::TransportError;
-use crate::ftp::tls;
 use crate::line::{Cut, Line};
 use crate::mailbox::Mailbox;
-
-type Data = TransferStream<<RustlsConnector as TlsConnector>::Stream>;
-
-/// What FTP servers call somebody without an account, and the password that is polite to give for it.
-const ANONYMOUS: (&str, &str) = ("anonymous", "packhorse@");
 
 /// A connection that is logged in.
 pub(super) struct Session {
@@ -93,7 +87,11 @@ impl Session {
         }
         let folder = self.path(mailbox.remote(), mailbox.folder())?;
         self.make_folder(&folder)?;
-        if self.enter(mailbox)? { Ok(()) } else { Err(self.failed("open", &mailbox.to_string(), "it was made and is not there")) }
+        if self.enter(mailbox)? {
+            Ok(())
+        } else {
+            Err(self.failed("open", &mailbox.to_string(), "it was made and is not there"))
+        }
     }
 
     /// Makes the folder that a marker is written to: the root, or a remote's in it.
@@ -256,173 +254,18 @@ impl Drop for Session {
     }
 }
 
-/// A file or a listing on its way.
-pub(super) struct Moving {
-    /// Taken when it is ended.
-    data: Option<Data>,
-    line: Line,
-    waiting: Option<crate::line::Waiting>,
-}
-
-impl Moving {
-    fn new(data: Data, line: &Line) -> Self {
-        Self { data: Some(data), line: line.clone(), waiting: Some(line.wait()) }
-    }
-
-    /// What has come to its end before it began.
-    fn nothing(line: &Line) -> Self {
-        Self { data: None, line: line.clone(), waiting: None }
-    }
-
-    /// Ends it, and hears what the server says of it.
-    pub(super) fn end(mut self) -> FtpResult<()> {
-        let Some(data) = self.data.take() else { return Ok(()) };
-        self.line.release(data.get_ref().get_ref());
-        let ended = data.finish();
-        if ended.is_ok() {
-            self.line.answered();
-        }
-        ended
-    }
-}
-
-impl Read for Moving {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let count = self.data.as_mut().map_or(Ok(0), |data| data.read(into))?;
-        self.line.came(count);
-        Ok(count)
-    }
-}
-
-impl Write for Moving {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.data.as_mut().map_or(Ok(0), |data| data.write(bytes))?;
-        self.line.sent(count);
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.data.as_mut().map_or(Ok(()), |data| data.flush())
-    }
-}
-
-impl Drop for Moving {
-    fn drop(&mut self) {
-        // One that is not ended has failed: without its sockets nobody waits for what the server says of it.
-        if self.data.is_some() {
-            self.line.fail();
-        }
-        self.data = None;
-        self.waiting = None;
-    }
-}
-
-struct Opening<'a> {
-    shown: &'a str,
-    address: &'a ServerAddress,
-    access: &'a Access,
-    line: &'a Line,
-}
-
-struct Opened {
-    ftp: RustlsFtpStream,
-    root: String,
-    has_mlsd: bool,
-}
-
-impl Opening<'_> {
-    fn run(&self) -> Result<Opened, TransportError> {
-        let _waiting = self.line.wait();
-        let ServerAddress { host, port, .. } = self.address;
-        let socket = self.line.connect(host, *port).map_err(|error| self.unreachable(error))?;
-        let mut ftp = self.greet(socket)?;
-        self.log_in(&mut ftp)?;
-        ftp.transfer_type(FileType::Binary).map_err(|error| self.not_spoken(error))?;
-        let features = ftp.feat().unwrap_or_default();
-        let has_mlsd = features.keys().any(|key| key.eq_ignore_ascii_case("MLST"));
-        let root = match &self.address.place {
-            Place::Absolute(path) => path.clone(),
-            Place::OfAccount(path) => {
-                let home = ftp.pwd().map_err(|error| self.not_spoken(error))?;
-                let joined = format!("{}/{path}", home.trim_end_matches('/'));
-                if path.is_empty() { home } else { joined }
-            }
-        };
-        self.line.answered();
-        Ok(Opened { ftp, root, has_mlsd })
-    }
-
-    fn greet(&self, socket: TcpStream) -> Result<RustlsFtpStream, TransportError> {
-        let data_line = self.line.clone();
-        let ftp = RustlsFtpStream::connect_with_stream(socket).map_err(|error| self.not_spoken(error))?;
-        let mut ftp = ftp.passive_stream_builder(move |address| {
-            data_line.connect_to(address).map_err(FtpError::ConnectionError)
-        });
-        ftp.set_mode(Mode::ExtendedPassive);
-        self.line.answered();
-        match self.address.scheme {
-            Scheme::Ftps => {
-                let connector = tls::connector(self.access).map_err(|error| self.unreachable(error))?;
-                ftp.into_secure(connector, &self.address.host).map_err(|error| self.not_trusted(error))
-            }
-            Scheme::Ftp | Scheme::Sftp => Ok(ftp),
-        }
-    }
-
-    fn log_in(&self, ftp: &mut RustlsFtpStream) -> Result<(), TransportError> {
-        let user = self.access.user.as_deref().unwrap_or(ANONYMOUS.0);
-        let password = match &self.access.password {
-            Some(password) => password.reveal(),
-            None if self.access.user.is_none() => ANONYMOUS.1,
-            None => "",
-        };
-        match ftp.login(user, password) {
-            Ok(()) => {
-                self.line.answered();
-                Ok(())
-            }
-            Err(FtpError::UnexpectedResponse(said)) => Err(TransportError::LoginRefused {
-                relay: self.shown.to_owned(),
-                user: user.to_owned(),
-                said: said_by(&said),
-            }),
-            Err(error) => Err(self.not_spoken(error)),
-        }
-    }
-
-    fn unreachable(&self, source: io::Error) -> TransportError {
-        if self.line.cut() == Some(Cut::Ended) {
-            return TransportError::BudgetOver;
-        }
-        TransportError::Unreachable { relay: self.shown.to_owned(), source: Arc::new(source) }
-    }
-
-    fn not_spoken(&self, error: FtpError) -> TransportError {
-        self.unreachable(in_words(error))
-    }
-
-    fn not_trusted(&self, error: FtpError) -> TransportError {
-        match error {
-            FtpError::UnexpectedResponse(said) => {
-                self.unreachable(io::Error::other(format!("the server does not speak TLS: {}", said_by(&said))))
-            }
-            error => self.unreachable(in_words(error)),
-        }
-    }
-}
-
 fn is_refusal(error: &FtpError) -> bool {
     matches!(error, FtpError::UnexpectedResponse(_))
 }
 
 /// What a server said, as one line that a terminal can show.
-fn said_by(response: &suppaftp::types::Response) -> String {
+pub(super) fn said_by(response: &suppaftp::types::Response) -> String {
     let text = String::from_utf8_lossy(&response.body);
     let text: String = text.trim().chars().take(200).map(|c| if c.is_control() { ' ' } else { c }).collect();
     format!("\"{text}\"")
 }
 
-fn in_words(error: FtpError) -> io::Error {
+pub(super) fn in_words(error: FtpError) -> io::Error {
     match error {
         FtpError::ConnectionError(error) => error,
         FtpError::UnexpectedResponse(said) => io::Error::other(format!("the server says {}", said_by(&said))),
@@ -440,4 +283,3 @@ fn cut_off(relay: &str, doing: &'static str, what: &str, cut: Cut) -> TransportE
         Cut::Silent => failed(relay, doing, what, io::Error::new(io::ErrorKind::TimedOut, "the line has gone dead")),
     }
 }
-

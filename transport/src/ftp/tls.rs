@@ -9,7 +9,9 @@ use std::sync::Arc;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme, SupportedProtocolVersion, version};
+use rustls::{
+    ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme, SupportedProtocolVersion, version,
+};
 use sha2::{Digest as _, Sha256};
 use suppaftp::RustlsConnector;
 
@@ -39,7 +41,8 @@ pub(super) fn connector(access: &Access) -> io::Result<RustlsConnector> {
 
 fn store(roots: &[Vec<u8>]) -> io::Result<RootCertStore> {
     let mut store = RootCertStore::empty();
-    let (added, _unfit) = store.add_parsable_certificates(roots.iter().map(|root| CertificateDer::from(root.as_slice())));
+    let (added, _unfit) =
+        store.add_parsable_certificates(roots.iter().map(|root| CertificateDer::from(root.as_slice())));
     if added == 0 {
         return Err(io::Error::other("there is no root certificate by which the server could be known"));
     }

@@ -64,7 +64,8 @@ impl KnownHosts {
     fn check(&self, session: &Session, host: &str, port: u16, key: &[u8], kind: Option<&str>) -> Host {
         let Ok(mut known) = session.known_hosts() else { return Host::Unknown };
         // Lines with a mark (@revoked, @cert-authority) are not understood, and so give no trust.
-        let plain = self.text.lines().filter(|line| !line.trim_start().starts_with(['@', '#']) && !line.trim().is_empty());
+        let plain =
+            self.text.lines().filter(|line| !line.trim_start().starts_with(['@', '#']) && !line.trim().is_empty());
         for line in plain.filter(|line| kind.is_none_or(|kind| line.split_whitespace().nth(1) == Some(kind))) {
             // A line that the library does not understand gives no trust.
             let _ = known.read_str(line, KnownHostFileKind::OpenSSH);

@@ -66,9 +66,7 @@ impl Login<'_> {
         let relay = self.shown.to_owned();
         match known.judge(session, host, *port, key) {
             Host::Known => Ok(()),
-            Host::Unknown => {
-                Err(TransportError::HostUnknown { relay, host: host.clone(), port: *port, fingerprint })
-            }
+            Host::Unknown => Err(TransportError::HostUnknown { relay, host: host.clone(), port: *port, fingerprint }),
             Host::Changed => Err(TransportError::HostChanged { relay, host: host.clone(), fingerprint }),
         }
     }
@@ -78,7 +76,9 @@ impl Login<'_> {
             return Err(self.refused("", "the address names no account: write sftp://USER@HOST/PATH".to_owned()));
         };
         let mut refusals = Vec::new();
-        if self.access.agent && let Err(error) = session.userauth_agent(user) {
+        if self.access.agent
+            && let Err(error) = session.userauth_agent(user)
+        {
             refusals.push(format!("the agent's keys: {}", error.message()));
         }
         if let (false, Some(key)) = (session.authenticated(), &self.access.key)
@@ -94,7 +94,9 @@ impl Login<'_> {
         match (session.authenticated(), self.line.cut()) {
             (true, _) => Ok(()),
             (false, Some(_)) => Err(self.unreachable(io::ErrorKind::TimedOut.into())),
-            (false, None) if refusals.is_empty() => Err(self.refused(user, "there is neither a key nor a password for it".to_owned())),
+            (false, None) if refusals.is_empty() => {
+                Err(self.refused(user, "there is neither a key nor a password for it".to_owned()))
+            }
             (false, None) => Err(self.refused(user, refusals.join("; "))),
         }
     }

@@ -108,7 +108,8 @@ impl SftpCarrier {
     fn write(&self, path: &Path, from: u64, source: &mut dyn Source, what: &str) -> Result<File, TransportError> {
         let _waiting = self.line.wait();
         // A new file is made by us: a link that somebody planted makes it fail.
-        let flags = if from > 0 { OpenFlags::WRITE } else { OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::TRUNCATE };
+        let flags =
+            if from > 0 { OpenFlags::WRITE } else { OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::TRUNCATE };
         let opened = self.sftp.open_mode(path, flags, 0o666, OpenType::File);
         let mut file = opened.map_err(|error| self.failed("put", what, error))?;
         file.seek(SeekFrom::Start(from)).map_err(|error| self.broken("put", what, error))?;
@@ -184,7 +185,12 @@ pub(super) fn write_marker(
     let file = carrier.write(&beside, 0, &mut content, MARKER)?;
     let found = carrier.finish(file, MARKER)?;
     if found != expected {
-        return Err(TransportError::WrongSize { relay: carrier.shown.clone(), file: MARKER.to_owned(), expected, found });
+        return Err(TransportError::WrongSize {
+            relay: carrier.shown.clone(),
+            file: MARKER.to_owned(),
+            expected,
+            found,
+        });
     }
     // No rename overwrites here. If this ends in between, the mailboxes show whose the relay is.
     carrier.unlink(&marker, MARKER)?;
