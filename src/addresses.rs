@@ -12,14 +12,14 @@ use packhorse_transport::{Carrier, FolderCarrier, Location};
 use crate::failure::{Exit, Failure};
 use crate::relay::relays;
 
-/// Refuses addresses that this version cannot carry to.
-pub fn carried(written: &[String]) -> Result<(), Failure> {
-    relays(written)?.iter().try_for_each(|relay| Ok(relay.folder().map(drop)?))
+/// Refuses what is no relay's address.
+pub fn understood(written: &[String]) -> Result<(), Failure> {
+    relays(written).map(drop)
 }
 
-/// Refuses what is no folder and what holds something else under the marker's name. A folder that is not there is made.
+/// Refuses a path that is no folder and what holds something else under the marker's name. A folder that is not there is made.
 pub fn can_be_marked(disk: &dyn Disk, relay: &Location) -> Result<(), Failure> {
-    let folder = relay.folder()?;
+    let Some(folder) = relay.folder() else { return Ok(()) };
     match fs::metadata(folder) {
         Ok(found) if !found.is_dir() => Err(Failure::usage(format!("the relay {relay} is a file"))
             .hint("name a folder that both ends can reach, such as file:///srv/relay")),

@@ -374,7 +374,7 @@ impl From<TransportError> for Failure {
             Kind::Refused => Exit::Usage,
             Kind::Failed => Exit::Failed,
         };
-        let hint = if has_its_place(&error) { MOVE_AWAY } else { error.next_step() };
+        let hint = if has_its_place(&error) { MOVE_AWAY.to_owned() } else { error.next_step() };
         Self::of(exit, &error).hint(hint)
     }
 }

@@ -117,14 +117,7 @@ impl Hook {
 
     /// The command with what it is told: where it is and what it is about.
     fn prepared(self, command: &HookCommand, home: &Home, config: &Config) -> Command {
-        let mut prepared = match command {
-            HookCommand::Shell(line) => shell(line),
-            HookCommand::Program(words) => {
-                let mut program = Command::new(words.first().map_or("", String::as_str));
-                program.args(words.iter().skip(1));
-                program
-            }
-        };
+        let mut prepared = program(command);
         // A relative path in the file means the same there as `database` does.
         prepared.current_dir(home.folder());
         prepared.env("PACKHORSE_HOME", std::path::absolute(home.folder()).unwrap_or_else(|_| home.folder().to_owned()));
@@ -140,6 +133,18 @@ impl Hook {
             prepared.stdout(Stdio::from(io::stderr()));
         }
         prepared
+    }
+}
+
+/// A command of the configuration, as a program that can be started.
+pub fn program(command: &HookCommand) -> Command {
+    match command {
+        HookCommand::Shell(line) => shell(line),
+        HookCommand::Program(words) => {
+            let mut program = Command::new(words.first().map_or("", String::as_str));
+            program.args(words.iter().skip(1));
+            program
+        }
     }
 }
 

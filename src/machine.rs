@@ -7,7 +7,7 @@
 
 use packhorse_shared::seam::Stop;
 use packhorse_shared::seam::{OsClock, OsDisk, OsRandom, Steps, World};
-use packhorse_transport::{Dial, FolderDial, OsStopwatch, Stopwatch};
+use packhorse_transport::{Dial, OsDial, OsStopwatch, Stopwatch};
 
 /// The outside world, as a command meets it.
 #[derive(Clone, Copy)]
@@ -21,14 +21,14 @@ pub struct Machine {
 }
 
 /// How the real machine reaches relays.
-static FOLDERS: FolderDial<'static> = FolderDial { disk: &OsDisk, steps: listener() };
+static RELAYS: OsDial<'static> = OsDial { disk: &OsDisk, steps: listener() };
 
 impl Machine {
-    /// The real clock, randomness and file system, and relays that are folders. A build for tests may be stopped at any
+    /// The real clock, randomness and file system, folders and the network. A build for tests may be stopped at any
     /// durable step, if the program has read from its environment where.
     pub fn real() -> Self {
         let world = World { clock: &OsClock, random: &OsRandom, disk: &OsDisk, steps: listener() };
-        Self { world, dial: &FOLDERS, start: |stop| Box::new(OsStopwatch::start(stop)) }
+        Self { world, dial: &RELAYS, start: |stop| Box::new(OsStopwatch::start(stop)) }
     }
 }
 

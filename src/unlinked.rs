@@ -11,7 +11,8 @@ use packhorse_transport::{Dial, Listing, Location, Mailbox, TransportError, Way}
 
 use crate::failure::{Exit, Failure};
 use crate::node::Node;
-use crate::relay::relays;
+use crate::relay::keys::Keys;
+use crate::relay::{by_hand, relays};
 use crate::report::note;
 use crate::wording::count;
 
@@ -21,6 +22,7 @@ pub struct Unlinked {
     remotes: Vec<NodeName>,
     relays: Vec<Location>,
     dial: &'static dyn Dial,
+    keys: Keys,
     /// Whether there are links: their transfer has told of a relay that cannot be reached.
     has_links: bool,
 }
@@ -31,7 +33,8 @@ impl Unlinked {
         let linked: Vec<NodeName> = node.replica.links()?.into_iter().map(|link| link.peer).collect();
         let remotes = node.config.remotes.keys().filter(|name| !linked.contains(name)).cloned().collect();
         let relays = relays(&node.config.node.relay)?;
-        Ok(Self { node: node.name().clone(), remotes, relays, dial: node.dial, has_links: !linked.is_empty() })
+        let keys = Keys::new(&node.config.access, node.home.folder());
+        Ok(Self { node: node.name().clone(), remotes, relays, dial: node.dial, keys, has_links: !linked.is_empty() })
     }
 
     /// Tells of those that have sent bundles, and how the command ends by it.
@@ -53,7 +56,8 @@ impl Unlinked {
 
     /// How many bundles for this node a remote has put on a relay.
     fn sent(&self, relay: &Location, remote: &NodeName) -> Result<u64, TransportError> {
-        let Listing { files, .. } = self.dial.dial(relay)?.list(&Mailbox::at_hub(remote, Way::Up))?;
+        let Listing { files, .. } =
+            self.dial.dial(relay, &by_hand(&self.keys))?.list(&Mailbox::at_hub(remote, Way::Up))?;
         let names = files.iter().filter_map(|file| file.name.as_str().parse::<BundleName>().ok());
         Ok(names.filter(|name| name.from == *remote && name.to == self.node).count() as u64)
     }

@@ -6,6 +6,7 @@ mod support;
 
 mod absent;
 mod capture;
+mod carriers;
 mod chinook;
 mod commands;
 mod copies;

@@ -18,6 +18,7 @@ use packhorse_transport::Location;
 use crate::addresses;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::machine::Machine;
 use crate::names;
 use crate::node::{database_of, reached};
 use crate::relay;
@@ -69,7 +70,7 @@ impl Init {
         relays.iter().try_for_each(|relay| addresses::can_be_marked(world.disk, relay))?;
         let is_new = Home::open(&folder).is_err();
         let home = self.home(world, &folder, &written)?;
-        match self.start(world, &home, &relays) {
+        match self.start(context.machine, &home, &relays) {
             Ok(prepared) => tell(&prepared, &home),
             // A database that may have been prepared all the same must keep its home.
             Err(failure) if is_new && examine(&self.database, &self.choice()).is_ok() => {
@@ -82,11 +83,12 @@ impl Init {
     }
 
     /// Makes the relays ours, then the database.
-    fn start(&self, world: World<'_>, home: &Home, relays: &[Location]) -> Result<Prepared, Failure> {
-        let identity = Identity { network: home.identity().network, node: home.identity().node };
+    fn start(&self, machine: Machine, home: &Home, relays: &[Location]) -> Result<Prepared, Failure> {
+        let (world, identity) =
+            (machine.world, Identity { network: home.identity().network, node: home.identity().node });
         reached(world, Step::InitHomeMade, &self.database)?;
         for location in relays {
-            relay::mark(world.disk, location, identity.network)?;
+            relay::mark(machine, location, identity.network)?;
             reached(world, Step::InitRelayMarked, &self.database)?;
         }
         let journal = if self.keep_journal { JournalWish::Keep } else { JournalWish::WriteAhead };

@@ -40,7 +40,7 @@ pub struct Restore {
 impl Restore {
     /// Runs the command.
     pub fn run(self, context: Context<'_>) -> Result<Exit, Failure> {
-        addresses::carried(&self.relay)?;
+        addresses::understood(&self.relay)?;
         let written = relay::written_whole(&self.relay)?;
         let folder = context.home.map_or_else(|| Home::beside(&self.database), Path::to_owned);
         let relative = database_from(&folder, &self.database)?;

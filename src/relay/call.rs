@@ -18,6 +18,7 @@ use packhorse_shared::spool::Spool;
 use packhorse_transport::{Dial, Link, LinkReport, Outcome, Report, Run, Stopwatch};
 
 use super::files::{BundleFiles, NodeSpool};
+use super::keys::Keys;
 use super::{relays, role};
 use crate::bookkeeping;
 use crate::failure::Failure;
@@ -34,6 +35,7 @@ pub struct Call {
     world: World<'static>,
     dial: &'static dyn Dial,
     start: fn(Stop) -> Box<dyn Stopwatch>,
+    keys: Keys,
     links: Vec<Link>,
     states: Vec<StoredLink>,
     before: Stock,
@@ -61,6 +63,7 @@ impl Call {
             world: node.world,
             dial: node.dial,
             start: node.start,
+            keys: Keys::new(&node.config.access, node.home.folder()),
             links: links(node)?,
             states: node.replica.links()?,
             before: node.stock()?,
@@ -79,6 +82,8 @@ impl Call {
             stopwatch: &*(self.start)(stop.clone()),
             network: self.network,
             budget,
+            stop,
+            keyring: &self.keys,
         };
         let report = run.transfer(&self.links);
         Made { report, replaced_at: inspect.replaced_at(), before: self.before }

@@ -2,10 +2,10 @@
 //!
 //! Owns the judgement on a name and a file that takes no key. Leaves what is in a bundle to `apply`.
 
-use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use packhorse_shared::bundle::{BundleName, BundleReader, Limits, ShortDigest};
 use packhorse_shared::id::{NodeId, NodeName};
@@ -69,18 +69,18 @@ pub struct BundleFiles<'a> {
     node: &'a NodeName,
     installation: NodeId,
     links: &'a [StoredLink],
-    replaced_at: RefCell<BTreeSet<NodeName>>,
+    replaced_at: Mutex<BTreeSet<NodeName>>,
 }
 
 impl<'a> BundleFiles<'a> {
     /// By the links of this installation of a node.
     pub fn new(disk: &'a dyn Disk, node: &'a NodeName, installation: NodeId, links: &'a [StoredLink]) -> Self {
-        Self { disk, node, installation, links, replaced_at: RefCell::default() }
+        Self { disk, node, installation, links, replaced_at: Mutex::default() }
     }
 
     /// The peers that were found to send to another installation under this node's name.
     pub fn replaced_at(self) -> BTreeSet<NodeName> {
-        self.replaced_at.into_inner()
+        self.replaced_at.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether a whole bundle is for this installation. One for another stays on the relay, or we would take it away from
@@ -95,7 +95,7 @@ impl<'a> BundleFiles<'a> {
             return Ok(true);
         }
         if link.state.package().is_some_and(|package| name.epoch >= package) {
-            self.replaced_at.borrow_mut().insert(link.peer.clone());
+            self.replaced_at.lock().unwrap_or_else(PoisonError::into_inner).insert(link.peer.clone());
         }
         Ok(false)
     }

@@ -1,9 +1,10 @@
 //! The relays of a node: where they are, how they are reached, and what a transfer over them comes to.
 //!
-//! * [`call`] makes one, [`files`] judges the files that it moves, [`told`] puts it in words.
+//! * [`call`] makes one, [`files`] judges the files that it moves, [`keys`] finds what logging in needs, [`told`] puts it in words.
 
 pub mod call;
 mod files;
+pub mod keys;
 pub mod told;
 
 use std::path::Path;
@@ -13,10 +14,12 @@ use packhorse_shared::id::{NetworkId, NodeName};
 use packhorse_shared::link::Role;
 use packhorse_shared::seam::{Disk, Stop};
 use packhorse_transport as transport;
-use packhorse_transport::{Carrier, FolderCarrier, Kind, Location, Mailbox, Marker, Report, marker};
+use packhorse_transport::{Approach, Carrier, Ending, FolderCarrier, Kind, Location, Mailbox, Marker, Report, marker};
 
 use self::call::Call;
+use self::keys::Keys;
 use crate::failure::Failure;
+use crate::machine::Machine;
 use crate::node::Node;
 use crate::report::note;
 
@@ -40,7 +43,7 @@ pub fn written_whole(relays: &[String]) -> Result<Vec<String>, Failure> {
 /// A relay whose folder, if it is one and its path a relative one, lies in this folder, by its whole path.
 pub fn whole(written: &str, base: &Path) -> Result<String, Failure> {
     match Location::parse(written)?.folder() {
-        Ok(folder) if folder.is_relative() => {
+        Some(folder) if folder.is_relative() => {
             let path = base.join(folder);
             let whole = std::path::absolute(&path).map_err(|error| Failure::file("find", &path, &error))?;
             Ok(whole.to_string_lossy().into_owned())
@@ -60,16 +63,20 @@ pub fn relays_of_remote(node: &Node, remote: &NodeName) -> Result<Vec<String>, F
 }
 
 /// Marks a relay as this network's, making its folder where that is allowed.
-pub fn mark(disk: &dyn Disk, location: &Location, network: NetworkId) -> Result<(), Failure> {
-    let mut carrier = FolderCarrier::new(location.folder()?, disk);
-    marker::mark(&mut carrier, network)?;
+pub fn mark(machine: Machine, location: &Location, network: NetworkId) -> Result<(), Failure> {
+    let keys = Keys::default();
+    let mut carrier: Box<dyn Carrier> = match location.folder() {
+        Some(folder) => Box::new(FolderCarrier::new(folder, machine.world.disk)),
+        None => machine.dial.dial(location, &by_hand(&keys))?,
+    };
+    marker::mark(&mut *carrier, network)?;
     Ok(())
 }
 
-/// Takes a network's marker away again, if a relay bears it: nothing came of that network.
+/// Takes a network's marker away again, if a folder bears it: nothing came of that network. On a server it stays, since it
+/// may be gone for good before the next try, and marking it once more is refused to nobody who has the same marker.
 pub fn unmark(disk: &dyn Disk, location: &Location, network: NetworkId) -> Result<(), Failure> {
-    // Nothing but folders has ever been marked.
-    let Ok(folder) = location.folder() else { return Ok(()) };
+    let Some(folder) = location.folder() else { return Ok(()) };
     let found = FolderCarrier::new(folder, disk).read_marker(None)?;
     if Marker::read(found.as_deref()) != Marker::Of(network) {
         return Ok(());
@@ -78,13 +85,19 @@ pub fn unmark(disk: &dyn Disk, location: &Location, network: NetworkId) -> Resul
     disk.remove(&marker).map_err(|error| Failure::file("remove", &marker, &error))
 }
 
+/// How a command comes to relays that a person waits for.
+pub fn by_hand(keys: &Keys) -> Approach<'_> {
+    Approach { ending: Ending::default(), keyring: keys }
+}
+
 /// Makes a remote's folder on every relay that can be reached. A relay that cannot gets it with the first transfer.
 pub fn prepare_remote(node: &mut Node, remote: &NodeName) -> Result<(), Failure> {
     let network = node.home.identity().network;
     let links = call::links(node)?;
     let evidence: Vec<_> = links.iter().map(|link| Mailbox::both(&link.peer, link.role)).collect();
+    let keys = Keys::new(&node.config.access, node.home.folder());
     for location in relays(&node.config.node.relay)? {
-        let prepared = node.dial.dial(&location).and_then(|mut carrier| {
+        let prepared = node.dial.dial(&location, &by_hand(&keys)).and_then(|mut carrier| {
             // An empty mount point must stay empty.
             marker::admit(&mut *carrier, network, &evidence)?;
             marker::prepare_remote(&mut *carrier, network, remote)

@@ -231,7 +231,7 @@ fn told(outcome: Result<(), Failure>, part: Part) -> Outcome {
 fn seen(node: &mut Node) -> Result<Seen, Failure> {
     let links = node.replica.links()?;
     let folders = relays(&node.config.node.relay)?;
-    let folders: Vec<_> = folders.iter().filter_map(|relay| relay.folder().ok()).collect();
+    let folders: Vec<_> = folders.iter().filter_map(|relay| relay.folder()).collect();
     let incoming = links.iter().map(|link| Mailbox::incoming(&link.peer, role(link.state.role())));
     let is_watched = node.config.node.accept && links.len() <= MAILBOXES_MAX;
     let incoming: Vec<Mailbox> = if is_watched { incoming.collect() } else { Vec::new() };

@@ -125,11 +125,11 @@ fn a_damaged_marker_without_our_mailboxes_may_be_anybodys() {
 }
 
 #[test]
-fn a_relay_of_a_kind_that_is_not_carried_is_wrong_configuration() {
+fn an_address_that_is_none_is_refused_and_a_server_that_is_away_is_told() {
     let scene = Scene::new();
     sqlite(&scene.path("crm.db"), TABLE);
     for (relay, words) in [
-        ("sftp://u:hunter2@h/x", &["sftp://u@h/x", "folders only", "set `relay`"][..]),
+        ("sftp://u:hunter2@h:0/x", &["sftp://u@h:0/x", "port", "write `relay`"][..]),
         ("http://h/x", &["http://h/x", "scheme", "file:///path"]),
         ("", &["relay", "empty"]),
     ] {
@@ -141,13 +141,13 @@ fn a_relay_of_a_kind_that_is_not_carried_is_wrong_configuration() {
     let path = scene.home("hq").join("packhorse.toml");
     let good = fs::read_to_string(&path).unwrap();
     let line = good.lines().find(|line| line.starts_with("relay = ")).unwrap();
-    fs::write(&path, good.replace(line, "relay = \"ftp://u:hunter2@h/x\"")).unwrap();
+    fs::write(&path, good.replace(line, "relay = \"ftp://u:hunter2@127.0.0.1:1/x\"")).unwrap();
     for words in [&["sync"][..], &["transfer"]] {
-        let run = scene.packhorse("hq", words).refused(2, &["ftp://u@h/x", "folders only", "set `relay`"]);
+        let run = scene.packhorse("hq", words).refused(4, &["ftp://u@127.0.0.1:1/x", "cannot be reached"]);
         assert!(!run.err.contains("hunter2"));
     }
-    // Beside one that is carried, it is passed over.
-    let both = format!("relay = [\"ftp://h/x\", \"{}\"]", text(&scene.path("relay")));
+    // Beside one that is there, it is passed over.
+    let both = format!("relay = [\"ftp://127.0.0.1:1/x\", \"{}\"]", text(&scene.path("relay")));
     fs::write(&path, good.replace(line, &both)).unwrap();
     scene.packhorse("hq", &["sync"]).expect(0);
 }

@@ -9,9 +9,9 @@ use std::time::Duration;
 use packhorse::Machine;
 use packhorse_shared::clock::WallTime;
 use packhorse_shared::seam::{Disk, DurableFile, OsDisk, Random, Step, Steps, Uninterrupted, WallClock, World};
-use packhorse_transport::{Carrier, Dial, FolderDial, Location, TransportError};
+use packhorse_transport::{Approach, Carrier, Dial, Location, OsDial, TransportError};
 
-static FOLDERS: FolderDial<'static> = FolderDial { disk: &OsDisk, steps: &Uninterrupted };
+static FOLDERS: OsDial<'static> = OsDial { disk: &OsDisk, steps: &Uninterrupted };
 
 /// Clock and numbers.
 struct Still {
@@ -140,7 +140,11 @@ impl Steps for Meeting {
 struct Silent;
 
 impl Dial for Silent {
-    fn dial<'a>(&'a self, location: &Location) -> Result<Box<dyn Carrier + 'a>, TransportError> {
+    fn dial<'a>(
+        &'a self,
+        location: &Location,
+        _approach: &Approach<'_>,
+    ) -> Result<Box<dyn Carrier + 'a>, TransportError> {
         let source = Arc::new(io::Error::from(io::ErrorKind::TimedOut));
         Err(TransportError::Unreachable { relay: location.to_string(), source })
     }

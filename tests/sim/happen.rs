@@ -118,7 +118,6 @@ pub fn waits_for_receiver(ran: &Ran) -> bool {
     ran.exit == 1 && ran.err.contains("hint: wait: the receiver clears it away")
 }
 
-/// Whatever is damaged then is met by runs that are stopped, wherever any are.
 fn relay(world: &mut World, dice: &mut Dice) -> bool {
     let Some((mishap, what)) = world.relay.mishap(dice) else { return false };
     tally::mishap(mishap);
@@ -129,6 +128,7 @@ fn relay(world: &mut World, dice: &mut Dice) -> bool {
     true
 }
 
+/// What has just happened is met by runs that are stopped, wherever any are.
 fn met_by_stopped(world: &mut World, at: At, dice: &mut Dice) {
     for _ in 0..if world.aims.is_empty() { 0 } else { 3 } {
         crash::aimed(world, at, &["sync"], dice);
@@ -230,6 +230,10 @@ fn sets(world: &mut World, dice: &mut Dice) -> bool {
         let Terms { free, bare } = world.terms;
         let after = if dice.percent(65) { Terms { free, bare: !bare } } else { Terms { free: !free, bare } };
         change_terms(world, after);
+        if after.bare != bare {
+            admit_all(world);
+            world.present().into_iter().for_each(|at| met_by_stopped(world, at, dice));
+        }
     } else {
         let hub = world.nodes[at.0].hub.expect("a hub");
         let (old, name) = (world.nodes[at.0].share, world.nodes[at.0].name);

@@ -1,15 +1,15 @@
 //! What the code under test is given of the outside world: the simulated machine, a line that breaks, and what comes in
 //! between in the middle of a run.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use packhorse::Machine;
 use packhorse_shared::seam::{Step, Steps, World};
 use packhorse_transport::faulty::{Fault, Faulty, Plan};
-use packhorse_transport::{Carrier, Dial, FolderCarrier, Location, Stopwatch, TransportError};
+use packhorse_transport::{Approach, Carrier, Dial, FolderCarrier, Location, Stopwatch, TransportError};
 use simulated_machine::fate::{self, End};
 use simulated_machine::{SimClock, SimDisk, SimRandom, SimSteps};
 
@@ -29,7 +29,7 @@ pub fn machine() -> Machine {
     Machine {
         world: World { clock: &SimClock, random: &SimRandom, disk: &SimDisk, steps: &Interrupted },
         dial: &BreakingLine,
-        start: |_| Box::new(Patient(Cell::default())),
+        start: |_| Box::new(Patient(Mutex::default())),
     }
 }
 
@@ -66,14 +66,14 @@ pub fn nothing_between() -> bool {
 }
 
 /// Waits for nothing: what a run would wait for passes at once.
-struct Patient(Cell<Duration>);
+struct Patient(Mutex<Duration>);
 
 impl Stopwatch for Patient {
     fn elapsed(&self) -> Duration {
-        self.0.get()
+        *self.0.lock().expect("nobody panics with it")
     }
     fn pause(&self, time: Duration) {
-        self.0.set(self.0.get() + time);
+        *self.0.lock().expect("nobody panics with it") += time;
     }
 }
 
@@ -97,8 +97,15 @@ impl Steps for Interrupted {
 struct BreakingLine;
 
 impl Dial for BreakingLine {
-    fn dial<'a>(&'a self, location: &Location) -> Result<Box<dyn Carrier + 'a>, TransportError> {
-        let carrier = Hiding(FolderCarrier::open(location.folder()?, &SimDisk)?.with_steps(&Interrupted));
+    fn dial<'a>(
+        &'a self,
+        location: &Location,
+        _approach: &Approach<'_>,
+    ) -> Result<Box<dyn Carrier + 'a>, TransportError> {
+        let carrier = Hiding(
+            FolderCarrier::open(location.folder().expect("a story's relays are folders"), &SimDisk)?
+                .with_steps(&Interrupted),
+        );
         Ok(match LINE.with_borrow(Option::clone) {
             Some(plan) => Box::new(Faulty::new(carrier, plan)),
             None => Box::new(carrier),

@@ -4,6 +4,7 @@ pub mod crm;
 pub mod golden;
 mod refusal;
 mod rewritten;
+pub mod servers;
 pub mod service;
 pub mod volume;
 pub mod waiting;

@@ -45,13 +45,45 @@ pub enum TransportError {
         /// The network of this node.
         ours: NetworkId,
     },
-    /// An address of a kind that is known, but not carried by this version.
-    #[error("the relay {relay} needs {scheme}, and this version carries over folders only")]
-    NotCarried {
+    /// The server does not let this account in.
+    #[error("the relay {relay} does not let \"{user}\" in: {said}")]
+    LoginRefused {
         /// The relay, as it is shown.
         relay: String,
-        /// The scheme of its address.
-        scheme: &'static str,
+        /// The account.
+        user: String,
+        /// Why, in the server's words or ours.
+        said: String,
+    },
+    /// What logging in needs cannot be had.
+    #[error("for the relay {relay}, {what}")]
+    NoCredentials {
+        /// The relay, as it is shown.
+        relay: String,
+        /// What cannot be had, and why.
+        what: String,
+    },
+    /// Nothing says that the SSH server is the right one.
+    #[error("the relay {relay} is not known: it shows the key {fingerprint}")]
+    HostUnknown {
+        /// The relay, as it is shown.
+        relay: String,
+        /// The server.
+        host: String,
+        /// Where it listens.
+        port: u16,
+        /// Of its key.
+        fingerprint: String,
+    },
+    /// The SSH server shows another key than the one by which it is known.
+    #[error("the relay {relay} shows another key than {host} is known by: {fingerprint}")]
+    HostChanged {
+        /// The relay, as it is shown.
+        relay: String,
+        /// The server.
+        host: String,
+        /// Of the key that it shows.
+        fingerprint: String,
     },
     /// Text that is no relay's address.
     #[error("\"{text}\" is not a relay's address: {reason}")]
@@ -131,7 +163,8 @@ impl TransportError {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Unreachable { .. } | Self::NotARelay { .. } | Self::DamagedMarker { .. } => Kind::Unreachable,
-            Self::OtherNetwork { .. } | Self::NotCarried { .. } | Self::BadLocation { .. } => Kind::Refused,
+            Self::LoginRefused { .. } | Self::HostUnknown { .. } | Self::HostChanged { .. } => Kind::Unreachable,
+            Self::OtherNetwork { .. } | Self::NoCredentials { .. } | Self::BadLocation { .. } => Kind::Refused,
             Self::NameTaken { .. } | Self::Failed { .. } | Self::WrongSize { .. } | Self::Local { .. } => Kind::Failed,
             Self::BudgetOver => Kind::Stopped,
         }
@@ -148,7 +181,10 @@ impl TransportError {
             Self::NotARelay { .. }
             | Self::DamagedMarker { .. }
             | Self::OtherNetwork { .. }
-            | Self::NotCarried { .. }
+            | Self::LoginRefused { .. }
+            | Self::NoCredentials { .. }
+            | Self::HostUnknown { .. }
+            | Self::HostChanged { .. }
             | Self::BadLocation { .. }
             | Self::NameTaken { .. }
             | Self::BudgetOver => false,
@@ -156,21 +192,35 @@ impl TransportError {
     }
 
     /// What a person can do about it.
-    pub fn next_step(&self) -> &'static str {
-        match self {
+    pub fn next_step(&self) -> String {
+        let step = match self {
+            Self::HostUnknown { host, port, .. } => return accept_host(host, *port),
             Self::Unreachable { .. } => "mount or connect the relay; the next run carries what waits",
             Self::NotARelay { .. } => {
                 "mount the share, or correct `relay`; to use a new folder, copy packhorse.relay from the old relay into it"
             }
             Self::DamagedMarker { .. } => "if this folder is your relay, remove the damaged packhorse.relay there",
             Self::OtherNetwork { .. } => "give each network a relay folder of its own, and correct `relay`",
-            Self::NotCarried { .. } => "set `relay` to a folder that both ends can reach, such as file:///srv/relay",
-            Self::BadLocation { .. } => "write `relay` as a path or as file:///path",
+            Self::LoginRefused { .. } => {
+                "correct the account, its key or its password, in the section [access] of packhorse.toml"
+            }
+            Self::NoCredentials { .. } => "correct the section [access] of packhorse.toml",
+            Self::HostChanged { .. } => {
+                "ask who runs it: if the key was changed on purpose, take the old one out of the file of known hosts"
+            }
+            Self::BadLocation { .. } => "write `relay` as a path, as file:///path, or as sftp://USER@HOST/path",
             Self::NameTaken { .. } => "wait: the receiver clears it away; or remove that file from the relay",
             Self::Failed { .. } => "check space and permissions on the relay; the next run tries again",
             Self::WrongSize { .. } => "nothing: the next run resumes it",
             Self::Local { .. } => "check space and permissions of this node's home folder",
             Self::BudgetOver => "run `packhorse transfer` again, with more time",
-        }
+        };
+        step.to_owned()
     }
+}
+
+fn accept_host(host: &str, port: u16) -> String {
+    format!(
+        "compare it with what the people who run it say; if it is the same: ssh-keyscan -p {port} {host} >> ~/.ssh/known_hosts"
+    )
 }

@@ -1,14 +1,14 @@
 //! Moves bundle files between a node and its relays.
 //!
 //! The problem: two nodes are hardly ever online together, the line between them is slow and breaks, and what lies
-//! between them (a share, a stick, later an FTP or SFTP account) may lose, double, delay, cut or alter any file, or
+//! between them (a share, a stick, an FTP or SFTP account) may lose, double, delay, cut or alter any file, or
 //! not be mounted at all. This crate takes what lies in the outbox to a relay both ends can reach, and brings what
 //! the other end has put there into the inbox, so that **at every moment each file stands complete and durable in
 //! at least one place**, whatever breaks off and wherever. What does get lost or damaged on the relay is noticed by
 //! the protocol of `shared::link`; here it only must not pass for a whole file.
 //!
 //! * [`Carrier`] is the boundary: bytes and names. Its contract is held by one suite over every implementation
-//!   (`conformance`). [`FolderCarrier`] is the one of this version.
+//!   (`conformance`): [`FolderCarrier`], [`FtpCarrier`], [`SftpCarrier`]. [`OsDial`] dials the one that a relay needs.
 //! * [`Mailbox`] and [`Location`] say where; [`marker`] whose relay it is, before anything is written to it.
 //! * [`Run`] moves the files of all links, small ones first, with retries and within a time budget, and returns a
 //!   [`Report`].
@@ -16,16 +16,22 @@
 //! The crate knows nothing of what is in a file: [`LocalSpool`] and [`Inspect`] are the caller's. It never prints,
 //! reads the environment or exits.
 
+mod access;
+mod address;
 mod carrier;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
+mod ending;
 mod error;
 mod exchange;
 #[cfg(any(test, feature = "testing"))]
 pub mod faulty;
+mod fetching;
 mod folder;
 #[cfg(test)]
 mod folder_tests;
+mod ftp;
+mod line;
 mod location;
 mod mailbox;
 pub mod marker;
@@ -34,6 +40,7 @@ mod marker_tests;
 #[cfg(any(test, feature = "testing"))]
 pub mod memory;
 mod name;
+mod percent;
 mod relays;
 mod report;
 mod run;
@@ -41,17 +48,26 @@ mod run;
 mod run_scene;
 #[cfg(test)]
 mod run_tests;
+mod sending;
+mod server;
+mod sftp;
 mod stopwatch;
 mod stream;
 
+pub use access::{Access, Keyring, NoKeys, TlsVersion, Trust};
+pub use address::{Place, Scheme, Secret, ServerAddress};
 pub use carrier::{Carrier, Entry, Get, Listing, MARKER, MARKER_MAX, Put, Sink, Source};
+pub use ending::Ending;
 pub use error::{Kind, TransportError};
 pub use folder::FolderCarrier;
-pub use location::Location;
+pub use ftp::FtpCarrier;
+pub use location::{Location, Target};
 pub use mailbox::{Mailbox, Role, Way};
 pub use marker::{Admission, Marked, Marker, admit, mark, prepare_remote};
 pub use name::{FILE_NAME_MAX, FileName, FileNameError};
-pub use relays::{Dial, FolderDial};
+pub use relays::{Approach, Dial};
 pub use report::{Attempt, LinkReport, Outcome, Rejected, Report, Tally};
 pub use run::{Inspect, Link, LocalSpool, Outgoing, Run, Verdict};
+pub use server::OsDial;
+pub use sftp::SftpCarrier;
 pub use stopwatch::{Deadline, OsStopwatch, Stopwatch};

@@ -1,39 +1,39 @@
 //! Relay addresses.
 //!
 //! Owns what a text in the configuration or on the command line means: a folder (a plain path or a file URL), or a
-//! kind of relay that is known but not carried by this version, which is said instead of pretended. Invariant: a
-//! password in an address is never shown. Leaves relative paths as they are; what they are relative to is the
-//! caller's to decide.
+//! folder on a server. Invariant: a password in an address is never shown. Leaves relative paths as they are; what they
+//! are relative to is the caller's to decide.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use packhorse_shared::id::NodeName;
 
+use crate::address::{Scheme, ServerAddress};
 use crate::error::TransportError;
+use crate::percent;
 
 /// A relay's address.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Location {
     text: String,
     target: Target,
 }
 
+/// What an address names.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Target {
+pub enum Target {
+    /// A folder of this machine, or a share that is mounted.
     Folder(PathBuf),
-    NotCarried(&'static str),
+    /// A folder on a server.
+    Server(ServerAddress),
 }
-
-/// Schemes that the design knows and this version does not carry.
-const NOT_CARRIED: [&str; 3] = ["ftp", "ftps", "sftp"];
 
 /// The longest address, in bytes: no system opens a longer path.
 const ADDRESS_MAX: usize = 4096;
 
 impl Location {
-    /// Reads an address. `ftp`, `ftps` and `sftp` are addresses too: it is [`Location::folder`] that refuses them,
-    /// so that a list of relays may name them beside a folder.
+    /// Reads an address.
     pub fn parse(text: &str) -> Result<Self, TransportError> {
         let bad = |reason| TransportError::BadLocation { text: without_password(text), reason };
         match text {
@@ -47,20 +47,25 @@ impl Location {
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("file") => {
                 Target::Folder(file_path(rest).map_err(bad)?)
             }
-            Some((scheme, _)) => NOT_CARRIED
-                .into_iter()
-                .find(|known| scheme.eq_ignore_ascii_case(known))
-                .map(Target::NotCarried)
-                .ok_or_else(|| bad("its scheme is none of file, ftp, ftps and sftp"))?,
+            Some((scheme, rest)) => {
+                let scheme =
+                    Scheme::named(scheme).ok_or_else(|| bad("its scheme is none of file, ftp, ftps and sftp"))?;
+                Target::Server(ServerAddress::parse(scheme, rest).map_err(bad)?)
+            }
         };
         Ok(Self { text: text.to_owned(), target })
     }
 
-    /// The folder, or the error that says that this version carries over folders only.
-    pub fn folder(&self) -> Result<&Path, TransportError> {
+    /// What it names.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// The folder, if it is one of this machine.
+    pub fn folder(&self) -> Option<&Path> {
         match &self.target {
-            Target::Folder(path) => Ok(path),
-            Target::NotCarried(scheme) => Err(TransportError::NotCarried { relay: self.to_string(), scheme }),
+            Target::Folder(path) => Some(path),
+            Target::Server(_) => None,
         }
     }
 
@@ -69,7 +74,7 @@ impl Location {
         let text = format!("{}/{remote}", self.text.trim_end_matches('/'));
         let target = match &self.target {
             Target::Folder(path) => Target::Folder(path.join(remote.as_str())),
-            Target::NotCarried(scheme) => Target::NotCarried(scheme),
+            Target::Server(address) => Target::Server(address.below(remote.as_str())),
         };
         Self { text, target }
     }
@@ -84,6 +89,13 @@ impl Location {
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&without_password(&self.text))
+    }
+}
+
+/// As [`fmt::Display`]: the text holds the password.
+impl fmt::Debug for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Location({self})")
     }
 }
 
@@ -104,27 +116,10 @@ fn file_path(rest: &str) -> Result<PathBuf, &'static str> {
     if !path.starts_with('/') {
         return Err("a file URL names no other machine: mount its share and write file:///path");
     }
-    let decoded = percent_decoded(path)?;
+    let decoded = percent::decoded(path)?;
     let on_a_drive =
         cfg!(windows) && matches!(decoded.as_bytes(), [b'/', drive, b':', ..] if drive.is_ascii_alphabetic());
     Ok(PathBuf::from(decoded.get(usize::from(on_a_drive)..).unwrap_or(&decoded)))
-}
-
-fn percent_decoded(text: &str) -> Result<String, &'static str> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let digit = |byte: Option<u8>| byte.and_then(|byte| char::from(byte).to_digit(16));
-        let pair = digit(rest.next()).zip(digit(rest.next())).map(|(high, low)| high * 16 + low);
-        let decoded = pair.and_then(|value| u8::try_from(value).ok()).ok_or("a % is not followed by two hex digits")?;
-        bytes.push(decoded);
-    }
-    let decoded = String::from_utf8(bytes).map_err(|_| "its percent escapes are not UTF-8")?;
-    if decoded.contains('\0') { Err("it contains a NUL") } else { Ok(decoded) }
 }
 
 #[cfg(test)]
@@ -164,12 +159,14 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_known_but_not_carried_and_their_password_is_not_shown() {
-        for (scheme, text) in [("ftp", "ftp://h/r"), ("ftps", "ftps://h/r"), ("sftp", "sftp://u:s@cret@h:22/r")] {
+    fn servers_are_no_folders_and_their_password_is_not_shown() {
+        for (scheme, text) in
+            [(Scheme::Ftp, "ftp://h/r"), (Scheme::Ftps, "FTPS://h/r"), (Scheme::Sftp, "sftp://u:s@cret@h:22/r")]
+        {
             let location = Location::parse(text).unwrap();
-            let error = location.folder().unwrap_err();
-            assert!(matches!(error, TransportError::NotCarried { scheme: named, .. } if named == scheme), "{error}");
-            assert!(!error.to_string().contains("cret"), "{error}");
+            assert!(location.folder().is_none());
+            assert!(matches!(location.target(), Target::Server(address) if address.scheme == scheme), "{location}");
+            assert!(!format!("{location:?}").contains("cret"), "{location:?}");
         }
         assert_eq!(Location::parse("sftp://u:s@cret@h:22/r").unwrap().to_string(), "sftp://u@h:22/r");
         assert!(!Location::parse("http://u:secret@h/").unwrap_err().to_string().contains("secret"));

@@ -4,40 +4,38 @@
 //! is dropped, never repaired; a relay that did not answer is not asked again in the same run, or a hub with a
 //! thousand remotes would wait a thousand times. Owns the count of calls, which stands for time on line.
 
-use std::cell::Cell;
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use packhorse_shared::id::{NetworkId, NodeName};
-use packhorse_shared::seam::{Disk, Steps};
 
+use crate::access::Keyring;
 use crate::carrier::{Carrier, Get, Listing, Put, Sink, Source};
+use crate::ending::Ending;
 use crate::error::TransportError;
-use crate::folder::FolderCarrier;
 use crate::location::Location;
 use crate::mailbox::Mailbox;
 use crate::marker::{self, Admission};
 use crate::name::FileName;
 
+/// How a run comes to relays.
+#[derive(Clone)]
+pub struct Approach<'a> {
+    /// Until when.
+    pub ending: Ending,
+    /// How servers are logged in to.
+    pub keyring: &'a dyn Keyring,
+}
+
 /// Makes a connection to a relay. Several threads may do so at once.
 pub trait Dial: Sync {
     /// Connects. Fails with [`TransportError::Unreachable`] if nobody answers there.
-    fn dial<'a>(&'a self, location: &Location) -> Result<Box<dyn Carrier + 'a>, TransportError>;
-}
-
-/// Dials what this version carries over: folders.
-#[derive(Clone, Copy)]
-pub struct FolderDial<'d> {
-    /// Durable files.
-    pub disk: &'d dyn Disk,
-    /// Who is told of durable steps.
-    pub steps: &'d dyn Steps,
-}
-
-impl Dial for FolderDial<'_> {
-    fn dial<'a>(&'a self, location: &Location) -> Result<Box<dyn Carrier + 'a>, TransportError> {
-        Ok(Box::new(FolderCarrier::open(location.folder()?, self.disk)?.with_steps(self.steps)))
-    }
+    fn dial<'a>(
+        &'a self,
+        location: &Location,
+        approach: &Approach<'_>,
+    ) -> Result<Box<dyn Carrier + 'a>, TransportError>;
 }
 
 enum Relay<'a> {
@@ -49,20 +47,21 @@ enum Relay<'a> {
 pub(crate) struct Relays<'a> {
     dial: &'a dyn Dial,
     network: NetworkId,
+    approach: Approach<'a>,
     dialled: HashMap<Location, Relay<'a>>,
     admitted: HashMap<Location, Admission>,
-    calls: Rc<Cell<u64>>,
+    calls: Arc<AtomicU64>,
 }
 
 impl<'a> Relays<'a> {
-    pub(crate) fn new(dial: &'a dyn Dial, network: NetworkId) -> Self {
-        let calls = Rc::default();
-        Self { dial, network, dialled: HashMap::new(), admitted: HashMap::new(), calls }
+    pub(crate) fn new(dial: &'a dyn Dial, network: NetworkId, approach: Approach<'a>) -> Self {
+        let calls = Arc::default();
+        Self { dial, network, approach, dialled: HashMap::new(), admitted: HashMap::new(), calls }
     }
 
     /// Calls made so far, over all relays; a dial counts as one.
     pub(crate) fn calls(&self) -> u64 {
-        self.calls.get()
+        self.calls.load(Ordering::Relaxed)
     }
 
     /// The connection to a relay, dialled and admitted if it is not open.
@@ -105,13 +104,21 @@ impl<'a> Relays<'a> {
         self.admitted.get(location).copied()
     }
 
+    /// A second connection to an admitted relay, if its line can carry both ways at once. A folder's can too, but there
+    /// is no waiting for answers in it that could be put to use.
+    pub(crate) fn another(&self, location: &Location) -> Option<Another<'a>> {
+        let is_server = location.folder().is_none();
+        let (location, calls) = (location.clone(), self.calls.clone());
+        is_server.then(|| Another { dial: self.dial, approach: self.approach.clone(), location, calls })
+    }
+
     fn connect(
         &mut self,
         location: &Location,
         evidence: &dyn Fn() -> Vec<[Mailbox; 2]>,
     ) -> Result<Box<dyn Carrier + 'a>, TransportError> {
-        self.calls.set(self.calls.get() + 1);
-        let mut carrier = Counted { inner: self.dial.dial(location)?, calls: self.calls.clone() };
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        let mut carrier = Counted { inner: self.dial.dial(location, &self.approach)?, calls: self.calls.clone() };
         let admission = marker::admit(&mut carrier, self.network, &evidence())?;
         // A marker restored earlier in this run stays reported after dialling anew.
         let restored = self.admission(location) == Some(Admission::Restored);
@@ -120,15 +127,32 @@ impl<'a> Relays<'a> {
     }
 }
 
+/// A connection that can be had beside the one that is open. The relay has been admitted.
+pub(crate) struct Another<'a> {
+    dial: &'a dyn Dial,
+    approach: Approach<'a>,
+    location: Location,
+    calls: Arc<AtomicU64>,
+}
+
+impl<'a> Another<'a> {
+    /// Connects.
+    pub(crate) fn dial(&self) -> Result<Box<dyn Carrier + 'a>, TransportError> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        let inner = self.dial.dial(&self.location, &self.approach)?;
+        Ok(Box::new(Counted { inner, calls: self.calls.clone() }))
+    }
+}
+
 /// Counts the calls of a carrier.
 struct Counted<'a> {
     inner: Box<dyn Carrier + 'a>,
-    calls: Rc<Cell<u64>>,
+    calls: Arc<AtomicU64>,
 }
 
 impl<'a> Counted<'a> {
     fn count(&mut self) -> &mut (dyn Carrier + 'a) {
-        self.calls.set(self.calls.get() + 1);
+        self.calls.fetch_add(1, Ordering::Relaxed);
         &mut *self.inner
     }
 }

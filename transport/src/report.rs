@@ -118,6 +118,16 @@ impl LinkReport {
         }
     }
 
+    /// Takes in what was fetched meanwhile over another connection.
+    pub(crate) fn absorb(&mut self, fetched: Self) {
+        self.received.files += fetched.received.files;
+        self.received.bytes += fetched.received.bytes;
+        self.received_files.extend(fetched.received_files);
+        self.rejected.extend(fetched.rejected);
+        self.left_alone.extend(fetched.left_alone);
+        self.failed.extend(fetched.failed);
+    }
+
     /// How it ended.
     pub fn outcome(&self) -> Outcome {
         match (self.errors.is_empty(), &self.relay) {

@@ -9,15 +9,17 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use packhorse_shared::id::{NetworkId, NodeName};
-use packhorse_shared::seam::{Disk, Steps};
+use packhorse_shared::seam::{Disk, Steps, Stop};
 
+use crate::access::Keyring;
+use crate::ending::Ending;
 use crate::error::{Kind, TransportError};
 use crate::exchange::Exchange;
 use crate::location::Location;
 use crate::mailbox::{Mailbox, Role};
 use crate::marker::Admission;
 use crate::name::FileName;
-use crate::relays::{Dial, Relays};
+use crate::relays::{Approach, Dial, Relays};
 use crate::report::{LinkReport, Report};
 use crate::stopwatch::{Deadline, Stopwatch};
 
@@ -52,7 +54,7 @@ pub struct Outgoing {
 }
 
 /// The node's own folders, as far as a run uses them.
-pub trait LocalSpool {
+pub trait LocalSpool: Sync {
     /// What waits to be sent to a peer.
     fn outbox(&self, peer: &NodeName) -> io::Result<Vec<Outgoing>>;
     /// Takes a file out of the outbox that stands durably on the relay. Absent is no error.
@@ -81,7 +83,7 @@ pub enum Verdict {
 }
 
 /// Judges files without any key.
-pub trait Inspect {
+pub trait Inspect: Sync {
     /// Whether a file of ours, in the outbox or in the mailbox to this peer, has been replaced by others in the outbox
     /// or beyond it: it is not sent any more, and leaves the mailbox once they are all there.
     fn is_obsolete(&self, peer: &NodeName, name: &FileName) -> bool;
@@ -110,13 +112,18 @@ pub struct Run<'a> {
     pub network: NetworkId,
     /// How long the run may last.
     pub budget: Option<Duration>,
+    /// Whether it has been asked to end.
+    pub stop: &'a Stop,
+    /// How servers are logged in to.
+    pub keyring: &'a dyn Keyring,
 }
 
 impl Run<'_> {
     /// Sends what lies in the outbox and fetches what lies in the incoming mailbox, for each link.
     pub fn transfer(&self, links: &[Link]) -> Report {
         let deadline = Deadline::after(self.stopwatch, self.budget);
-        let relays = Relays::new(self.dial, self.network);
+        let approach = Approach { ending: Ending::of(self.budget, self.stop.clone()), keyring: self.keyring };
+        let relays = Relays::new(self.dial, self.network, approach);
         let mut turn = Turn { run: self, links, deadline, relays };
         let done = links.iter().map(|link| turn.serve(link)).collect();
         Report { links: done, calls: turn.relays.calls() }
@@ -160,7 +167,7 @@ impl Turn<'_> {
         let mut pause = FIRST_PAUSE;
         for attempt in 1..=ATTEMPTS {
             let error = match self.attempt(location, &mut exchange, report) {
-                Ok(()) => return exchange.local_failure.map_or(Ok(()), Err),
+                Ok(()) => return exchange.local_failure().map_or(Ok(()), Err),
                 Err(error) => error,
             };
             if error.kind() == Kind::Stopped {
@@ -181,7 +188,7 @@ impl Turn<'_> {
             pause = pause.saturating_mul(2);
             report.retries += 1;
         }
-        exchange.local_failure.map_or(Ok(()), Err)
+        exchange.local_failure().map_or(Ok(()), Err)
     }
 
     fn attempt(
@@ -198,7 +205,8 @@ impl Turn<'_> {
         self.relays.open(location, &evidence)?;
         report.relay = Some(location.to_string());
         report.marker_restored = self.relays.admission(location) == Some(Admission::Restored);
-        exchange.run(self.relays.open(location, &evidence)?, report)
+        let another = self.relays.another(location);
+        exchange.run(self.relays.open(location, &evidence)?, another.as_ref(), report)
     }
 
     /// When the time is up in the middle of a link: one last call spares the next run fetching again what has come.

@@ -1,23 +1,22 @@
 //! The stage for the run's tests: a hub with its one remote alice, relays in memory, spool folders whose steps count
 //! along in a plan of faults, and virtual time.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use packhorse_shared::id::{Digest, NetworkId, NodeName};
-use packhorse_shared::seam::Uninterrupted;
+use packhorse_shared::seam::{Stop, Uninterrupted};
 
 use crate::faulty::{Fault, Faulty, Plan};
 use crate::folder_tests::FailingDisk;
 use crate::memory::MemoryRelay;
 use crate::{
-    Carrier, Dial, FileName, Inspect, Link, LocalSpool, Location, Marker, Outgoing, Report, Role, Run, Stopwatch,
-    TransportError, Verdict,
+    Approach, Carrier, Dial, FileName, Inspect, Link, LocalSpool, Location, Marker, NoKeys, Outgoing, Report, Role,
+    Run, Stopwatch, TransportError, Verdict,
 };
 
 pub(crate) const NETWORK: NetworkId = NetworkId(0x18f3);
@@ -27,17 +26,18 @@ pub(crate) type Files = BTreeMap<String, Vec<u8>>;
 /// Virtual time that passes by pausing, and a little at each look.
 #[derive(Default)]
 pub(crate) struct Virtual {
-    pub(crate) now: Cell<Duration>,
+    pub(crate) now: Mutex<Duration>,
     pub(crate) per_look: Duration,
 }
 
 impl Stopwatch for Virtual {
     fn elapsed(&self) -> Duration {
-        self.now.set(self.now.get() + self.per_look);
-        self.now.get()
+        let mut now = self.now.lock().unwrap();
+        *now += self.per_look;
+        *now
     }
     fn pause(&self, time: Duration) {
-        self.now.set(self.now.get() + time);
+        *self.now.lock().unwrap() += time;
     }
 }
 
@@ -124,8 +124,12 @@ pub(crate) struct MemoryDial {
 }
 
 impl Dial for MemoryDial {
-    fn dial<'a>(&'a self, location: &Location) -> Result<Box<dyn Carrier + 'a>, TransportError> {
-        let number: usize = location.folder()?.file_name().unwrap().to_str().unwrap().parse().unwrap();
+    fn dial<'a>(
+        &'a self,
+        location: &Location,
+        _approach: &Approach<'_>,
+    ) -> Result<Box<dyn Carrier + 'a>, TransportError> {
+        let number: usize = location.folder().unwrap().file_name().unwrap().to_str().unwrap().parse().unwrap();
         Ok(Box::new(Faulty::new(self.relays[number].connect()?, self.plan.clone())))
     }
 }
@@ -184,6 +188,8 @@ impl Scene {
             stopwatch: &self.clock,
             network: NETWORK,
             budget,
+            stop: &Stop::default(),
+            keyring: &NoKeys,
         };
         (run.transfer(std::slice::from_ref(&self.link)), plan)
     }

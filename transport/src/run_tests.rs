@@ -5,11 +5,13 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use packhorse_shared::seam::{OsDisk, Uninterrupted};
+use packhorse_shared::seam::{OsDisk, Stop, Uninterrupted};
 
 use crate::faulty::{Fault, Plan};
 use crate::run_scene::{ByDigest, Files, MemoryDial, NETWORK, Scene, Spool, bundles, joined};
-use crate::{FolderDial, Link, Location, Marker, Outcome, Report, Role, Run, TransportError};
+use crate::{
+    Approach, Carrier, Dial, Link, Location, Marker, NoKeys, OsDial, Outcome, Report, Role, Run, TransportError,
+};
 
 #[test]
 fn both_ways_small_first_in_few_calls() {
@@ -103,7 +105,7 @@ fn a_cut_transfer_is_resumed_within_the_run() {
             assert_eq!(cut_off, [cut], "the file whose transfer was cut is named");
             assert!(link.sent.bytes <= 100 && link.received.bytes == 100, "{report:?}");
             assert_eq!((scene.on_relay("alice/down"), scene.local("inbox")), (out.clone(), incoming.clone()));
-            assert_eq!(scene.clock.now.get(), Duration::from_secs(1), "waited, but in virtual time");
+            assert_eq!(*scene.clock.now.lock().unwrap(), Duration::from_secs(1), "waited, but in virtual time");
         }
     }
 }
@@ -154,16 +156,32 @@ fn a_full_disk_at_home_does_not_keep_back_what_is_to_be_sent() {
     assert_eq!((scene.on_relay("alice/down"), scene.on_relay("alice/up")), (out, incoming));
 }
 
+/// Servers for which nobody has keys, beside relays in memory.
+struct Mixed(MemoryDial);
+
+impl Dial for Mixed {
+    fn dial<'a>(
+        &'a self,
+        location: &Location,
+        approach: &Approach<'_>,
+    ) -> Result<Box<dyn Carrier + 'a>, TransportError> {
+        match location.folder() {
+            Some(_) => self.0.dial(location, approach),
+            None => OsDial { disk: &OsDisk, steps: &Uninterrupted }.dial(location, approach).map(|_| unreachable!()),
+        }
+    }
+}
+
 /// A relay on which one remote's link fails, or which is silent, costs the other links nothing.
 #[test]
 fn a_failing_link_is_reported_and_the_others_go_on() {
     let scene = Scene::new(1).send(&bundles(1, &[10]));
     let plan = Plan::new(Fault::None);
-    let dial = MemoryDial { relays: scene.relays.clone(), plan: plan.clone() };
+    let dial = Mixed(MemoryDial { relays: scene.relays.clone(), plan: plan.clone() });
     let spool = Spool { root: scene.home.path(), plan };
-    let sftp = Link {
+    let locked = Link {
         peer: "bob".parse().unwrap(),
-        relays: vec![Location::parse("sftp://bob:secret@relay.example/bob").unwrap()],
+        relays: vec![Location::parse("sftp://bob:secret@127.0.0.1/bob").unwrap()],
         ..scene.link.clone()
     };
     let run = Run {
@@ -175,9 +193,11 @@ fn a_failing_link_is_reported_and_the_others_go_on() {
         stopwatch: &scene.clock,
         network: NETWORK,
         budget: None,
+        stop: &Stop::default(),
+        keyring: &NoKeys,
     };
-    let report = run.transfer(&[sftp, scene.link.clone()]);
-    assert!(matches!(report.links[0].errors[..], [TransportError::NotCarried { scheme: "sftp", .. }]));
+    let report = run.transfer(&[locked, scene.link.clone()]);
+    assert!(matches!(report.links[0].errors[..], [TransportError::NoCredentials { .. }]));
     assert_eq!((report.links[1].outcome(), report.links[1].sent.files), (Outcome::Done, 1));
     assert!(!format!("{report:?}").contains("secret"));
 }
@@ -281,7 +301,7 @@ fn hub_and_remote_meet_in_a_folder() {
         let relays = vec![Location::parse(path.to_str().unwrap()).unwrap()];
         let link = Link { peer: peer.parse().unwrap(), role, relays, accept: true };
         let steps = &Uninterrupted;
-        let (dial, disk, stopwatch) = (&FolderDial { disk: &OsDisk, steps }, &OsDisk, &scene.clock);
+        let (dial, disk, stopwatch) = (&OsDial { disk: &OsDisk, steps }, &OsDisk, &scene.clock);
         Run {
             dial,
             spool: &spool,
@@ -291,6 +311,8 @@ fn hub_and_remote_meet_in_a_folder() {
             stopwatch,
             network: NETWORK,
             budget: None,
+            stop: &Stop::default(),
+            keyring: &NoKeys,
         }
         .transfer(&[link])
     };

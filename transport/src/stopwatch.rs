@@ -11,7 +11,7 @@ use packhorse_shared::seam::Stop;
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Measures a run and waits for it.
-pub trait Stopwatch {
+pub trait Stopwatch: Sync {
     /// Time since some fixed moment; never goes back.
     fn elapsed(&self) -> Duration;
     /// Waits that long, or until the run is to end.

@@ -9,6 +9,8 @@
 
 mod births;
 mod selector;
+#[cfg(test)]
+mod sweep_tests;
 mod waiting;
 #[cfg(test)]
 mod waiting_tests;
@@ -136,7 +138,9 @@ pub fn sweep(
         let whole = selector.whole(record)?;
         records += 1;
         bytes += whole.size();
-        selector.chosen.push(Chosen { cut: owed.since, passage: Passage::Within, change: whole });
+        let said = std::iter::once(whole).chain(selector.unions(record)?);
+        let said = said.map(|change| Chosen { cut: owed.since, passage: Passage::Within, change });
+        selector.chosen.extend(said);
         let enough = records >= portion.records || bytes >= portion.bytes;
         Ok(if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     })?;

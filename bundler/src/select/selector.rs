@@ -101,10 +101,19 @@ impl<'a> Selector<'a> {
             chosen = self.table.columns.clone();
         }
         let mut fields = chosen.iter().map(|&at| self.field(record, marks, at)).collect::<Result<Vec<_>>>()?;
-        let whole = fields.len() == self.table.columns.len();
+        let whole = fields.len() == self.table.columns.len() || self.is_all_of_new(record, marks, &chosen);
         fields.extend(confirms);
         fields.extend(self.key_references(record.key(), None)?);
         Ok(Some(RecordChange { key: record.key().clone(), birth: self.birth_told(record)?, dead: None, whole, fields }))
+    }
+
+    /// Whether these columns are all on which anything is known of a record that a hub may never have heard of. One that went
+    /// out of the set and came back has its default and no mark until that tells of it, and would be waited for in vain. Below
+    /// the horizon those without a mark are old, and so is the record.
+    fn is_all_of_new(&self, record: &dyn ChangedRecord, marks: &Marks, chosen: &[usize]) -> bool {
+        let is_young = self.snapshot.horizon().birth(record.birth()).is_some();
+        let mut others = self.columns().filter(|(at, _)| !chosen.contains(at));
+        self.owed.peer == Role::Hub && is_young && others.all(|(_, column)| marks.get(column.id).is_none())
     }
 
     /// The word that the number of a record stands, if that is owed.

@@ -16,11 +16,15 @@ use packhorse_shared::value::{Key, Value};
 use super::{Owed, Pending, pending, pending_of_all};
 
 const RECORDS: i64 = 20;
+/// The number of the one that lies before every cut.
+pub(super) const OLD: i64 = 41;
 
-/// A view in which every record of a table changed at the latest cut, each by another link.
+/// A view in which every record of a table changed at the latest cut, each by another link; before every cut lies one more.
 #[derive(Default)]
-struct View {
+pub(super) struct View {
     looks: Cell<usize>,
+    /// What the record that lies before every cut is one with.
+    pub united: Vec<(Residence, Residence)>,
 }
 
 struct Changed {
@@ -85,8 +89,9 @@ impl Snapshot for View {
     fn births(&self) -> Horizon {
         Horizon::NONE
     }
-    fn sweep(&self, _tables: &[SharedTable], _from: &Sweep, _show: &mut ShowSwept<'_>) -> Result<Sweep> {
-        Ok(Sweep::Done)
+    fn sweep(&self, _tables: &[SharedTable], _from: &Sweep, show: &mut ShowSwept<'_>) -> Result<Sweep> {
+        let old = Changed { key: Key(vec![Value::Integer(OLD)]), marks: Marks::default() };
+        show(0, &old).map(|_| Sweep::Done)
     }
     fn birth_of(&self, _table: &str, _key: &Key, _at: Option<Stamp>) -> Result<Option<Stamp>> {
         Ok(None)
@@ -107,12 +112,13 @@ impl Snapshot for View {
     fn terms_owed(&self, _link: LinkId, _since: Cut) -> Result<Option<(Vec<u8>, Cut)>> {
         Ok(None)
     }
-    fn united(&self, _table: &TableShape, _key: &Key) -> Result<Vec<(Residence, Residence)>> {
-        Ok(Vec::new())
+    fn united(&self, _table: &TableShape, key: &Key) -> Result<Vec<(Residence, Residence)>> {
+        let united = self.united.iter().filter(|(_, to)| to.key == *key);
+        Ok(united.cloned().collect())
     }
 }
 
-fn table(rows: SharedRows) -> SharedTable {
+pub(super) fn table(rows: SharedRows) -> SharedTable {
     let shape = TableShape {
         id: TableId(1),
         name: "t".to_owned(),
@@ -127,7 +133,7 @@ fn table(rows: SharedRows) -> SharedTable {
     SharedTable { rows, ..SharedTable::all(shape) }
 }
 
-fn owed(link: u32, since: u64) -> Owed {
+pub(super) fn owed(link: u32, since: u64) -> Owed {
     let since = Cut(since);
     Owed { link: LinkId(link), peer: Role::Remote, since, floor: since, extent: Extent::Changes }
 }

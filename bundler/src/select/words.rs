@@ -3,7 +3,7 @@
 use packhorse_shared::change::{FieldChange, RecordChange};
 use packhorse_shared::clock::Stamp;
 use packhorse_shared::id::ColumnId;
-use packhorse_shared::link::{Extent, Role};
+use packhorse_shared::link::Extent;
 use packhorse_shared::replica::{ChangedRecord, KeyKind, Life, Result};
 use packhorse_shared::value::{Key, Value};
 
@@ -11,10 +11,11 @@ use super::selector::Selector;
 
 impl Selector<'_> {
     /// The words by which the nodes that know a record as another are told that it is one with this: the existence of theirs
-    /// is that of ours. A hub that asks for everything may have lost what it decided: it is told by who heard it.
+    /// is that of ours. Who asks for everything is told whether or not the mark of it was dropped: a hub may have lost what it
+    /// decided, and a remote what it heard of that.
     pub(super) fn unions(&self, record: &dyn ChangedRecord) -> Result<Vec<RecordChange>> {
         let Life::Present(marks) = record.life() else { return Ok(Vec::new()) };
-        let is_asked = self.owed.extent == Extent::Everything && self.owed.peer == Role::Hub;
+        let is_asked = self.owed.extent == Extent::Everything;
         let told = marks.own(ColumnId::EXISTENCE).filter(|mark| self.owed.includes(*mark));
         if !is_asked && told.is_none_or(|told| told.via == self.owed.link) {
             return Ok(Vec::new());

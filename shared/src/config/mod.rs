@@ -5,6 +5,7 @@
 //! would silently keep its default. Leaves to others: whether sets and expressions fit the database, what a relay's
 //! URL means, and whether a set that a remote names exists ([`Config::set`] tells).
 
+mod access;
 mod edit;
 mod error;
 mod initial;
@@ -21,6 +22,7 @@ use std::{fs, io};
 
 use serde::Deserialize;
 
+pub use access::{AccessConfig, TlsLimit};
 pub use edit::{
     EditError, add_remote, add_set_tables, edit_file, remove_remote, remove_set, remove_set_table, set_accept,
     set_relay,
@@ -57,6 +59,9 @@ pub struct Config {
     /// Commands of the user's own that run at certain moments.
     #[serde(default)]
     pub hooks: HooksConfig,
+    /// How relays' servers are logged in to, by `HOST` or `HOST:PORT`.
+    #[serde(default)]
+    pub access: BTreeMap<String, AccessConfig>,
     /// How changes are merged.
     #[serde(default)]
     pub merge: MergeConfig,

@@ -175,7 +175,7 @@ fn at_least_one<'de, D: Deserializer<'de>>(from: D) -> Result<usize, D::Error> {
 }
 
 /// Reads a text, for the shell, or a list of texts.
-fn some_command<'de, D: Deserializer<'de>>(from: D) -> Result<Option<HookCommand>, D::Error> {
+pub(super) fn some_command<'de, D: Deserializer<'de>>(from: D) -> Result<Option<HookCommand>, D::Error> {
     struct Command;
 
     impl<'de> Visitor<'de> for Command {

@@ -14,7 +14,7 @@ mod step;
 mod stop;
 
 pub use disk::{Disk, DurableFile, ReadableFile, publish, write_durably};
-pub use os::OsDisk;
+pub use os::{OsDisk, is_private};
 #[cfg(debug_assertions)]
 pub use saboteur::set_to_work;
 pub use saboteur::{Saboteur, is_at_work};

@@ -72,3 +72,12 @@ impl Disk for OsDisk {
         Ok(())
     }
 }
+
+/// Whether nobody but its owner may read a file. (On Windows a user's files are closed to others by themselves.)
+pub fn is_private(path: &Path) -> io::Result<bool> {
+    let found = fs::metadata(path)?;
+    #[cfg(unix)]
+    return Ok(std::os::unix::fs::PermissionsExt::mode(&found.permissions()) & 0o077 == 0);
+    #[cfg(not(unix))]
+    Ok(found.is_file())
+}

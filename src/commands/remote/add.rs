@@ -88,7 +88,7 @@ impl Add {
         node.check_set(&remote.set)?;
         check_params(&node, &remote)?;
         node.bound_set(&remote)?;
-        addresses::carried(&remote.relay)?;
+        addresses::understood(&remote.relay)?;
         relay::prepare_remote(&mut node, &self.name)?;
         reached(node.world, Step::RemoteFolderMade, &node.home.config_path())?;
         edit_file(node.world.disk, &node.home.config_path(), |text| add_remote(text, &self.name, &remote))?;

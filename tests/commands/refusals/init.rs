@@ -69,7 +69,7 @@ fn relays(book: &mut Catalogue, scene: &Scene, huge: &str) {
     fs::create_dir_all(scene.path("strange/packhorse.relay")).unwrap();
     for (what, relay) in [
         ("an empty relay", ""),
-        ("a relay over a line that is not carried", "sftp://ann:secret@host/relay"),
+        ("a relay at a port that there is not", "sftp://ann:secret@host:0/relay"),
         ("a relay on another machine", "file://host/relay"),
         ("a relay that is a file", "odd/letter.txt"),
         ("a relay with a damaged marker", "damaged"),

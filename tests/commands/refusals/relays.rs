@@ -95,6 +95,6 @@ fn none(book: &mut Catalogue) {
     configure(&scene, "hq", lines.join("\n"));
     book.at(&scene, "hq").typed("sync, no relay", &["sync"]);
     let line = good.lines().find(|line| line.starts_with("relay = ")).unwrap();
-    configure(&scene, "hq", good.replace(line, "relay = \"ftp://ann:secret@host/relay\""));
-    book.at(&scene, "hq").typed("transfer, a relay over a line that is not carried", &["transfer"]);
+    configure(&scene, "hq", good.replace(line, "relay = \"ftp://ann:secret@host:0/relay\""));
+    book.at(&scene, "hq").typed("transfer, a relay at a port that there is not", &["transfer"]);
 }

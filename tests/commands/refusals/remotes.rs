@@ -55,7 +55,7 @@ fn parameters(book: &mut Catalogue, scene: &Scene) {
 
 fn relays(book: &mut Catalogue, scene: &Scene) {
     for (what, relay) in
-        [("an empty relay", ""), ("a relay over a line that is not carried", "ftp://ann:secret@host/relay")]
+        [("an empty relay", ""), ("a relay at a port that there is not", "ftp://ann:secret@host:0/relay")]
     {
         book.at(scene, "hq").typed(what, &["remote", "add", "bob", "--relay", relay]);
     }

@@ -20,8 +20,8 @@ fn restore() {
     packages(&mut book, &scene);
     places(&mut book, &scene);
     let words = ["restore", "alice.rdb", "--database", "site/a.db"];
-    let carried = [&words[..], &["--relay", "sftp://ann:secret@host/relay"]].concat();
-    book.case(&scene).typed("a relay over a line that is not carried", &carried);
+    let carried = [&words[..], &["--relay", "sftp://ann:secret@host:0/relay"]].concat();
+    book.case(&scene).typed("a relay at a port that there is not", &carried);
     for fault in ["restore-unpacked=full", "restore-home-made=io", "restore-adopted=full"] {
         book.case(&scene).with("PACKHORSE_FAULT", fault).typed("a disk that fails half-way", &words);
     }

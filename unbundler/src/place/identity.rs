@@ -159,10 +159,20 @@ impl Placer<'_> {
             }
             return Ok(theirs);
         }
+        if self.is_left_here(table, record)? {
+            return Ok(theirs);
+        }
         let Some(free) = self.free_number(table)? else { return Ok(theirs) };
         self.note_number(table, theirs, free, birth)?;
         self.will_confirm(table, free, birth);
         Ok(free)
+    }
+
+    /// Whether its record died under that number here, and its birth was dropped before: from what is left of it it comes back,
+    /// and then gets a number if another has that one by now.
+    fn is_left_here(&mut self, table: &TableShape, record: &RecordChange) -> Result<bool> {
+        let left = self.transaction.remains(table, &record.key)?;
+        Ok(left.iter().any(|left| left.birth.is_none() && self.arrival.is_same_left(left, record)))
     }
 
     /// A number for a record, none of those that others of the same bundle keep and do not stand under yet.

@@ -1,0 +1,171 @@
+//! Where passwords and keys for relays come from.
+//!
+//! Owns the order: the environment, a file that only its owner may read, a command, the address. Invariants: nothing
+//! secret becomes part of a message; a file that others may read is refused, not used with a warning. Leaves to the
+//! transport how they are used.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use packhorse_shared::config::{AccessConfig, HookCommand, TlsLimit};
+use packhorse_shared::seam::is_private;
+use packhorse_transport::{Access, Keyring, Scheme, Secret, ServerAddress, TlsVersion, TransportError, Trust};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+
+use crate::hooks;
+
+/// Overrides every other source of the password.
+const PASSWORD: &str = "PACKHORSE_RELAY_PASSWORD";
+/// Overrides every other source of a key's passphrase.
+const PASSPHRASE: &str = "PACKHORSE_KEY_PASSPHRASE";
+/// Keys that are tried where none is named, in the user's `.ssh`.
+const USUAL_KEYS: [&str; 2] = ["id_ed25519", "id_rsa"];
+
+/// How long a command may take that prints a password: somebody may have to unlock something first.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How often it is looked whether it has ended.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// No password is longer.
+const SECRET_MAX: u64 = 4096;
+
+/// A node's keyring: what its configuration and the environment say.
+#[derive(Clone, Debug, Default)]
+pub struct Keys {
+    sections: BTreeMap<String, AccessConfig>,
+    /// What relative paths are relative to.
+    base: PathBuf,
+}
+
+impl Keys {
+    /// By the sections of a configuration in this folder.
+    pub fn new(sections: &BTreeMap<String, AccessConfig>, base: &Path) -> Self {
+        Self { sections: sections.clone(), base: base.to_owned() }
+    }
+
+    fn section(&self, server: &ServerAddress) -> AccessConfig {
+        let named = [format!("{}:{}", server.host, server.port), server.host_port(), server.host.clone()];
+        named.iter().find_map(|name| self.sections.get(name)).cloned().unwrap_or_default()
+    }
+
+    fn path(&self, written: &Path) -> PathBuf {
+        match (written.strip_prefix("~"), std::env::home_dir()) {
+            (Ok(rest), Some(home)) => home.join(rest),
+            _ => self.base.join(written),
+        }
+    }
+
+    fn key(&self, section: &AccessConfig) -> Option<PathBuf> {
+        if let Some(key) = &section.key {
+            return Some(self.path(key));
+        }
+        USUAL_KEYS.iter().map(|name| self.path(&Path::new("~/.ssh").join(name))).find(|path| path.is_file())
+    }
+
+    /// The password, or the key's passphrase: whichever the section's one source is for.
+    fn secret(&self, section: &AccessConfig) -> Result<Option<Secret>, String> {
+        if let Some(file) = &section.password_file {
+            return from_file(&self.path(file)).map(Some);
+        }
+        section.password_command.as_ref().map(|command| from_command(command, &self.base)).transpose()
+    }
+
+    fn trust(&self, section: &AccessConfig) -> Result<Trust, String> {
+        if let Some(digest) = section.certificate {
+            return Ok(Trust::Pinned(digest));
+        }
+        if let Some(file) = &section.ca {
+            let file = self.path(file);
+            let read = CertificateDer::pem_file_iter(&file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+            let roots =
+                read.map_err(|error| format!("the certificates in {} cannot be read: {error}", file.display()))?;
+            return Ok(Trust::Roots(roots.iter().map(|root| root.to_vec()).collect()));
+        }
+        let found = rustls_native_certs::load_native_certs();
+        Ok(Trust::Roots(found.certs.iter().map(|root| root.to_vec()).collect()))
+    }
+
+    fn gathered(&self, server: &ServerAddress) -> Result<Access, String> {
+        let section = self.section(server);
+        let secret = self.secret(&section)?;
+        let key = if server.scheme == Scheme::Sftp { self.key(&section) } else { None };
+        let is_for_key = section.key.is_some();
+        let known_hosts = match &section.known_hosts {
+            Some(file) => self.path(file),
+            None => self.path(Path::new("~/.ssh/known_hosts")),
+        };
+        Ok(Access {
+            user: server.user.clone().or_else(|| section.user.clone()),
+            password: from_environment(PASSWORD)
+                .or_else(|| secret.clone().filter(|_| !is_for_key))
+                .or_else(|| server.password.clone()),
+            key,
+            passphrase: from_environment(PASSPHRASE).or_else(|| secret.filter(|_| is_for_key)),
+            agent: section.agent.unwrap_or_else(|| std::env::var_os("SSH_AUTH_SOCK").is_some()),
+            known_hosts: vec![known_hosts],
+            trust: if server.scheme == Scheme::Ftps { self.trust(&section)? } else { Trust::Roots(Vec::new()) },
+            tls: match section.tls {
+                TlsLimit::V12 => TlsVersion::Tls12,
+                TlsLimit::V13 => TlsVersion::Tls13,
+            },
+        })
+    }
+}
+
+impl Keyring for Keys {
+    fn access(&self, server: &ServerAddress) -> Result<Access, TransportError> {
+        let relay = format!("{}://{}", server.scheme.name(), server.host_port());
+        self.gathered(server).map_err(|what| TransportError::NoCredentials { relay, what })
+    }
+}
+
+fn from_environment(name: &str) -> Option<Secret> {
+    std::env::var(name).ok().filter(|text| !text.is_empty()).map(Secret::new)
+}
+
+fn from_file(path: &Path) -> Result<Secret, String> {
+    let unreadable = |error: io::Error| format!("the password in {} cannot be read: {error}", path.display());
+    if !is_private(path).map_err(unreadable)? {
+        let path = path.display();
+        return Err(format!("others than its owner may read {path}: close it to them with `chmod 600 {path}`"));
+    }
+    first_line(&fs::read(path).map_err(unreadable)?).ok_or_else(|| format!("{} holds no password", path.display()))
+}
+
+fn from_command(command: &HookCommand, base: &Path) -> Result<Secret, String> {
+    let mut program = hooks::program(command);
+    program.current_dir(base).stdin(Stdio::null()).stdout(Stdio::piped());
+    let spawned = program.spawn();
+    let mut child = spawned.map_err(|error| format!("password_command cannot be started: {error}"))?;
+    let began = Instant::now();
+    let lost = |error: io::Error| format!("password_command was lost sight of: {error}");
+    let status = loop {
+        match child.try_wait().map_err(lost)? {
+            Some(status) => break status,
+            None if began.elapsed() < PATIENCE => thread::sleep(LOOK_EVERY),
+            None => {
+                // If it cannot be ended there is nothing else to be done about it.
+                let _ = child.kill();
+                return Err(format!("password_command took longer than {} s, and was ended", PATIENCE.as_secs()));
+            }
+        }
+    };
+    if !status.success() {
+        return Err(format!("password_command failed ({status})"));
+    }
+    let mut output = Vec::new();
+    if let Some(stdout) = child.stdout.take() {
+        stdout.take(SECRET_MAX).read_to_end(&mut output).map_err(lost)?;
+    }
+    first_line(&output).ok_or_else(|| "password_command printed no password".to_owned())
+}
+
+fn first_line(bytes: &[u8]) -> Option<Secret> {
+    let line = String::from_utf8_lossy(bytes).lines().next().unwrap_or_default().to_owned();
+    (!line.is_empty()).then(|| Secret::new(line))
+}

@@ -1,0 +1,5 @@
+//! Relays on real servers: the contract of carriers, and whole syncs.
+
+mod contract;
+mod keys;
+mod syncing;

@@ -1,0 +1,164 @@
+//! Real servers on loopback, each with a folder, keys and a port of its own, ended with the test that started it.
+
+mod proftpd;
+mod sshd;
+mod vsftpd;
+
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+pub use proftpd::PASSWORD;
+
+/// Set by `scripts/test --require-servers`: what the tests need must be there.
+const INSIST: &str = "PACKHORSE_TESTS_INSIST";
+
+/// What a server speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// vsftpd in the clear.
+    Ftp,
+    /// vsftpd over TLS.
+    Ftps,
+    /// OpenSSH.
+    Sftp,
+    /// proftpd in the clear, with accounts that have passwords.
+    Accounts,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Ftp, Self::Ftps, Self::Sftp, Self::Accounts];
+}
+
+/// A server that runs.
+pub struct Server {
+    child: Child,
+    folder: TempDir,
+    /// Where it listens.
+    pub port: u16,
+    /// What it speaks.
+    pub kind: Kind,
+}
+
+impl Server {
+    /// Starts one; None, said aloud, where the program is not there.
+    pub fn start(kind: Kind) -> Option<Self> {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::create_dir(folder.path().join("relay")).expect("a folder");
+        let port = free_port();
+        let prepared = match kind {
+            Kind::Ftp => vsftpd::prepared(folder.path(), port, false),
+            Kind::Ftps => vsftpd::prepared(folder.path(), port, true),
+            Kind::Sftp => sshd::prepared(folder.path(), port),
+            Kind::Accounts => proftpd::prepared(folder.path(), port),
+        };
+        let Some(mut command) = prepared else { return passed_over(kind) };
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("a server");
+        let mut server = Self { child, folder, port, kind };
+        server.await_port();
+        Some(server)
+    }
+
+    fn await_port(&mut self) {
+        let began = Instant::now();
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            let ended = self.child.try_wait().expect("a server's status");
+            assert!(ended.is_none(), "the server {:?} ended at once: {ended:?}", self.kind);
+            assert!(began.elapsed() < Duration::from_secs(20), "the server {:?} does not listen", self.kind);
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The relay's folder, past the server.
+    pub fn relay(&self) -> PathBuf {
+        self.folder.path().join("relay")
+    }
+
+    /// The relay's address.
+    pub fn url(&self) -> String {
+        let (port, relay) = (self.port, self.relay());
+        match self.kind {
+            Kind::Ftp => format!("ftp://127.0.0.1:{port}{}", relay.display()),
+            Kind::Ftps => format!("ftps://127.0.0.1:{port}{}", relay.display()),
+            Kind::Sftp => format!("sftp://{}@127.0.0.1:{port}{}", sshd::user(), relay.display()),
+            Kind::Accounts => format!("ftp://hub@127.0.0.1:{port}/~/"),
+        }
+    }
+
+    /// The address by which alice reaches her own folder, if it is another one than the hub's with her name behind it.
+    pub fn url_of_alice(&self) -> Option<String> {
+        (self.kind == Kind::Accounts).then(|| format!("ftp://alice@127.0.0.1:{}/~", self.port))
+    }
+
+    /// The environment of a user who can log in without any configuration.
+    pub fn environment(&self) -> [(&'static str, PathBuf); 3] {
+        let password = PathBuf::from(proftpd::PASSWORD);
+        let home = self.folder.path().to_owned();
+        [("HOME", home), ("SSL_CERT_FILE", self.file("cert.pem")), ("PACKHORSE_RELAY_PASSWORD", password)]
+    }
+
+    /// A file of the server's own: keys, certificates, hosts.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Lets it stand still, as a line that has gone dead.
+    pub fn freeze(&self, on: bool) {
+        signal(if on { "-STOP" } else { "-CONT" }, &self.processes());
+    }
+
+    /// It and the processes that serve its connections.
+    fn processes(&self) -> Vec<String> {
+        let mut all = vec![self.child.id().to_string()];
+        let mut looked = 0;
+        while let Some(parent) = all.get(looked).cloned() {
+            let told = Command::new("pgrep").args(["-P", &parent]).output().expect("pgrep");
+            all.extend(String::from_utf8_lossy(&told.stdout).lines().map(str::to_owned));
+            looked += 1;
+        }
+        all
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        signal("-KILL", &self.processes());
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A port that nobody listens on, for now.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
+}
+
+fn passed_over<T>(kind: Kind) -> Option<T> {
+    assert!(std::env::var_os(INSIST).is_none(), "a server for {kind:?} is needed, and is not there");
+    let _ = writeln!(std::io::stderr(), "SKIPPED: there is no server for {kind:?}");
+    None
+}
+
+/// A program that is somewhere on this system.
+fn program(name: &str) -> Option<PathBuf> {
+    ["/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/sbin"]
+        .iter()
+        .map(|folder| Path::new(folder).join(name))
+        .find(|path| path.is_file())
+}
+
+fn signal(signal: &str, processes: &[String]) {
+    // Some may have ended meanwhile.
+    let _ = Command::new("kill").arg(signal).args(processes).stderr(Stdio::null()).status();
+}
+
+fn run(command: &mut Command) {
+    let done = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    assert!(done.as_ref().is_ok_and(|status| status.success()), "{command:?}: {done:?}");
+}

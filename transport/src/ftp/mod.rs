@@ -1,0 +1,140 @@
+//! Relays on FTP servers, in the clear or over TLS.
+//!
+//! * [`login`] comes in, [`session`] speaks, [`moving`] is a file on its way, [`tls`] says whom to trust, [`listing`] reads what servers list, [`placing`] puts.
+//!
+//! What FTP leaves open decides the shape of all this: a transfer that was cut short may be told as a success, a rename
+//! overwrites, a server may have no listing made for programs, and "550" means absent as well as forbidden. So sizes are
+//! asked for before a name is given, a name that is taken is seen before, and what is absent is asked for twice.
+
+mod listing;
+mod login;
+mod moving;
+mod placing;
+mod session;
+mod tls;
+
+use std::io::Read;
+
+use packhorse_shared::id::NodeName;
+
+use crate::access::Access;
+use crate::address::ServerAddress;
+use crate::carrier::{Carrier, Get, Listing, MARKER, MARKER_MAX, Put, Sink, Source};
+use crate::ending::Ending;
+use crate::error::TransportError;
+use crate::ftp::placing::Placing;
+use crate::ftp::session::Session;
+use crate::mailbox::Mailbox;
+use crate::name::FileName;
+use crate::stream::CHUNK;
+
+/// One connection to a relay on an FTP server.
+pub struct FtpCarrier {
+    session: Session,
+}
+
+impl FtpCarrier {
+    /// Connects and logs in. `shown` is the relay as messages name it.
+    pub fn dial(
+        shown: String,
+        address: &ServerAddress,
+        access: &Access,
+        ending: Ending,
+    ) -> Result<Self, TransportError> {
+        Ok(Self { session: Session::dial(shown, address, access, ending)? })
+    }
+
+    fn delete(&mut self, mailbox: &Mailbox, names: impl Iterator<Item = String>) -> Result<(), TransportError> {
+        if !self.session.enter(mailbox)? {
+            return Ok(());
+        }
+        for name in names {
+            if !self.session.delete(&name)? && self.session.size(&name)?.is_some() {
+                let why = "the server does not let this account delete it";
+                return Err(self.session.failed("remove", &format!("{mailbox}/{name}"), why));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Carrier for FtpCarrier {
+    fn relay(&self) -> &str {
+        self.session.relay()
+    }
+
+    fn list(&mut self, mailbox: &Mailbox) -> Result<Listing, TransportError> {
+        if !self.session.enter(mailbox)? {
+            return Ok(Listing::default());
+        }
+        let listing = listing::list(&mut self.session, mailbox)?;
+        self.session.remember(mailbox, &listing);
+        Ok(listing)
+    }
+
+    fn put(&mut self, mailbox: &Mailbox, name: &FileName, source: &mut dyn Source) -> Result<Put, TransportError> {
+        if !self.session.enter(mailbox)? {
+            self.session.make(mailbox)?;
+        }
+        Placing { session: &mut self.session, mailbox, name }.run(source)
+    }
+
+    fn get(
+        &mut self,
+        mailbox: &Mailbox,
+        name: &FileName,
+        from: u64,
+        sink: &mut dyn Sink,
+    ) -> Result<Get, TransportError> {
+        if !self.session.enter(mailbox)? {
+            return Ok(Get::Absent);
+        }
+        let file = format!("{mailbox}/{name}");
+        let Some(mut data) = self.session.retrieve(name.as_str(), from, &file)? else { return Ok(Get::Absent) };
+        let mut chunk = vec![0; CHUNK];
+        loop {
+            match data.read(&mut chunk) {
+                Ok(0) => break,
+                Ok(count) => sink.take(chunk.get(..count).unwrap_or_default())?,
+                Err(error) => return Err(self.session.broken("get", &file, error)),
+            }
+        }
+        data.end().map_err(|error| self.session.refused("get", &file, error))?;
+        Ok(Get::Ended)
+    }
+
+    fn remove(&mut self, mailbox: &Mailbox, names: &[FileName]) -> Result<(), TransportError> {
+        self.delete(mailbox, names.iter().map(ToString::to_string))
+    }
+
+    fn remove_partials(&mut self, mailbox: &Mailbox, names: &[FileName]) -> Result<(), TransportError> {
+        self.delete(mailbox, names.iter().map(FileName::partial))
+    }
+
+    fn has_mailbox(&mut self, mailbox: &Mailbox) -> Result<bool, TransportError> {
+        self.session.enter(mailbox)
+    }
+
+    fn make_mailbox(&mut self, mailbox: &Mailbox) -> Result<(), TransportError> {
+        if self.session.enter(mailbox)? { Ok(()) } else { self.session.make(mailbox) }
+    }
+
+    fn read_marker(&mut self, remote: Option<&NodeName>) -> Result<Option<Vec<u8>>, TransportError> {
+        let path = self.session.path(remote, MARKER)?;
+        let Some(data) = self.session.retrieve(&path, 0, MARKER)? else { return Ok(None) };
+        let mut content = Vec::new();
+        let mut limited = data.take(MARKER_MAX as u64 + 1);
+        limited.read_to_end(&mut content).map_err(|error| self.session.broken("read", MARKER, error))?;
+        let ended = limited.into_inner().end();
+        // What is longer than a marker is told as broken off when it is not read to its end.
+        if content.len() <= MARKER_MAX {
+            ended.map_err(|error| self.session.refused("read", MARKER, error))?;
+        }
+        Ok(Some(content))
+    }
+
+    fn write_marker(&mut self, remote: Option<&NodeName>, content: &[u8]) -> Result<(), TransportError> {
+        self.session.make_holder(remote)?;
+        placing::write_marker(&mut self.session, remote, content)
+    }
+}

@@ -1,0 +1,238 @@
+//! One connection's line: its sockets, and the end of all waiting on them.
+//!
+//! Owns the time limits. A call on a socket may wait for ever, and the libraries that speak the protocols make such
+//! calls; so each connection has a guard, which shuts its sockets down, and thereby ends whatever waits on them, when
+//! the run is to end or when nothing has moved for longer than the line can need. Invariant: nothing on a line waits
+//! for longer than [`SILENCE`] and what the bytes under way take at the speed that was measured.
+
+use std::io;
+use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use socket2::{SockRef, TcpKeepalive};
+
+use crate::ending::Ending;
+
+/// After so long without a sign of life a line is dead.
+pub(crate) const SILENCE: Duration = Duration::from_secs(30);
+
+/// How often the guard looks.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// How much may lie in this machine's buffers, unsent: what is there cannot be told from what is on the line.
+pub(crate) const UNSENT: usize = 32 * 1024;
+
+/// No line that is worth its call is slower, in bytes per second.
+const SLOWEST: u64 = 300;
+
+/// Why a guard ended its line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// The run's time is up, or it was asked to stop.
+    Ended,
+    /// Nothing moved.
+    Silent,
+}
+
+#[derive(Debug)]
+struct State {
+    sockets: Vec<TcpStream>,
+    /// Since when somebody waits for a sign of life, if anybody does.
+    waiting: Option<Instant>,
+    /// When bytes began to move, and how many have since.
+    began: Option<Instant>,
+    moved: u64,
+    under_way: u64,
+    cut: Option<Cut>,
+    failed: bool,
+    closed: bool,
+}
+
+impl State {
+    /// How long the line may be silent now.
+    fn patience(&self) -> Duration {
+        let seconds = self.began.map_or(0.0, |began| began.elapsed().as_secs_f64());
+        // Measured only after as much as the buffers take at once.
+        let measured = (self.moved > 2 * UNSENT as u64 && seconds > 1.0).then(|| (self.moved as f64 / seconds) as u64);
+        let speed = measured.unwrap_or(SLOWEST).max(SLOWEST);
+        SILENCE + Duration::from_secs(self.under_way / speed)
+    }
+
+    fn shut(&mut self, cut: Cut) {
+        self.cut.get_or_insert(cut);
+        for socket in &self.sockets {
+            // It may be shut already.
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    closing: Condvar,
+    ending: Ending,
+}
+
+/// A connection's line. Copies are the same line; its guard ends with [`Line::close`], or with the last of them.
+#[derive(Clone, Debug)]
+pub(crate) struct Line(Arc<Shared>);
+
+impl Line {
+    /// A line for a run that ends so.
+    pub(crate) fn open(ending: Ending) -> Self {
+        let state = State {
+            sockets: Vec::new(),
+            waiting: None,
+            began: None,
+            moved: 0,
+            under_way: 0,
+            cut: None,
+            failed: false,
+            closed: false,
+        };
+        let shared = Arc::new(Shared { state: Mutex::new(state), closing: Condvar::new(), ending });
+        let guarded = shared.clone();
+        thread::spawn(move || guard(&guarded));
+        Self(shared)
+    }
+
+    /// Connects a socket to one of a host's addresses, and puts it under guard.
+    pub(crate) fn connect(&self, host: &str, port: u16) -> io::Result<TcpStream> {
+        let mut last = io::Error::new(io::ErrorKind::NotFound, "the host's name has no address");
+        for address in (host, port).to_socket_addrs()? {
+            match self.connect_to(address) {
+                Ok(socket) => return Ok(socket),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    /// Connects a socket, and puts it under guard.
+    pub(crate) fn connect_to(&self, address: SocketAddr) -> io::Result<TcpStream> {
+        let patience = self.0.ending.left().unwrap_or(SILENCE).min(SILENCE);
+        if patience.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        let socket = TcpStream::connect_timeout(&address, patience)?;
+        self.prepare(&socket)?;
+        self.state().sockets.push(socket.try_clone()?);
+        Ok(socket)
+    }
+
+    /// Of a socket with a guard the system notices a dead line too, also while nothing is to be sent.
+    fn prepare(&self, socket: &TcpStream) -> io::Result<()> {
+        let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(10)).with_interval(Duration::from_secs(5));
+        let socket = SockRef::from(socket);
+        socket.set_tcp_nodelay(true)?;
+        socket.set_tcp_keepalive(&keepalive)?;
+        socket.set_send_buffer_size(UNSENT)
+    }
+
+    /// Takes the guard's copy of a socket away: while there is one, closing the socket does not end its connection.
+    pub(crate) fn release(&self, socket: &TcpStream) {
+        let Ok(address) = socket.local_addr() else { return };
+        self.state().sockets.retain(|copy| copy.local_addr().is_ok_and(|other| other != address));
+    }
+
+    /// From now on, until it is dropped, somebody waits for a sign of life.
+    pub(crate) fn wait(&self) -> Waiting {
+        self.state().waiting = Some(Instant::now());
+        Waiting(self.clone())
+    }
+
+    /// Notes that so many bytes were handed to the system.
+    pub(crate) fn sent(&self, bytes: usize) {
+        let mut state = self.state();
+        state.under_way = (state.under_way + bytes as u64).min(2 * UNSENT as u64);
+        state.note(bytes);
+    }
+
+    /// Notes that so many bytes have come.
+    pub(crate) fn came(&self, bytes: usize) {
+        self.state().note(bytes);
+    }
+
+    /// Notes a sign of life that shows that all that was sent has arrived.
+    pub(crate) fn answered(&self) {
+        let mut state = self.state();
+        state.hear();
+        state.under_way = 0;
+    }
+
+    /// Why the guard ended the line, if it has.
+    pub(crate) fn cut(&self) -> Option<Cut> {
+        self.state().cut
+    }
+
+    /// Ends the line at once after a failure: nothing that is left to do on it shall wait.
+    pub(crate) fn fail(&self) {
+        self.end(|state| state.failed = true);
+    }
+
+    /// Whether the line was ended after a failure.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.state().failed
+    }
+
+    /// Ends the line and its guard.
+    pub(crate) fn close(&self) {
+        self.end(|state| state.closed = true);
+    }
+
+    fn end(&self, how: impl FnOnce(&mut State)) {
+        let mut state = self.state();
+        how(&mut state);
+        for socket in state.sockets.drain(..) {
+            // It may be shut already.
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+        drop(state);
+        self.0.closing.notify_all();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn note(&mut self, bytes: usize) {
+        self.hear();
+        self.began.get_or_insert_with(Instant::now);
+        self.moved += bytes as u64;
+    }
+
+    fn hear(&mut self) {
+        self.waiting = self.waiting.map(|_| Instant::now());
+    }
+
+    fn is_silent(&self) -> bool {
+        self.waiting.is_some_and(|since| since.elapsed() > self.patience())
+    }
+}
+
+/// A wait that is under way.
+pub(crate) struct Waiting(Line);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.state().waiting = None;
+    }
+}
+
+fn guard(shared: &Shared) {
+    let mut state = shared.state.lock().unwrap_or_else(PoisonError::into_inner);
+    while !state.closed {
+        if shared.ending.is_over() {
+            state.shut(Cut::Ended);
+        } else if state.is_silent() {
+            state.shut(Cut::Silent);
+        }
+        let waited = shared.closing.wait_timeout(state, LOOK_EVERY);
+        state = waited.unwrap_or_else(PoisonError::into_inner).0;
+    }
+}

@@ -1,0 +1,157 @@
+//! Connecting to an SSH server and logging in.
+//!
+//! Owns the order: the host is known before anybody says who he is; then the agent, the key file, the password. Invariant:
+//! nothing secret is sent to a host that is not known.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use ssh2::{HashType, KeyboardInteractivePrompt, MethodType, Prompt, Session, Sftp};
+
+use super::hosts::{Host, KnownHosts};
+use crate::access::Access;
+use crate::address::{Secret, ServerAddress};
+use crate::error::TransportError;
+use crate::line::{Cut, Line};
+
+/// A session that is logged in, and its channel for files.
+pub(super) fn login(
+    shown: &str,
+    address: &ServerAddress,
+    access: &Access,
+    line: &Line,
+) -> Result<(Session, Sftp), TransportError> {
+    let login = Login { shown, address, access, line };
+    let _waiting = line.wait();
+    let session = login.connect()?;
+    login.authenticate(&session)?;
+    line.answered();
+    let sftp = session.sftp().map_err(|error| login.unreachable(ssh(&error)))?;
+    line.answered();
+    Ok((session, sftp))
+}
+
+struct Login<'a> {
+    shown: &'a str,
+    address: &'a ServerAddress,
+    access: &'a Access,
+    line: &'a Line,
+}
+
+impl Login<'_> {
+    fn connect(&self) -> Result<Session, TransportError> {
+        let ServerAddress { host, port, .. } = self.address;
+        let known = KnownHosts::read(&self.access.known_hosts).map_err(|error| self.unreachable(error))?;
+        let socket = self.line.connect(host, *port).map_err(|error| self.unreachable(error))?;
+        let failed = |error: ssh2::Error| self.unreachable(ssh(&error));
+        let mut session = Session::new().map_err(failed)?;
+        let kinds = known.kinds(&session, host, *port);
+        if !kinds.is_empty() {
+            session.method_pref(MethodType::HostKey, &kinds.join(",")).map_err(failed)?;
+        }
+        session.set_tcp_stream(socket);
+        session.handshake().map_err(failed)?;
+        self.line.answered();
+        self.check_host(&session, &known)?;
+        Ok(session)
+    }
+
+    fn check_host(&self, session: &Session, known: &KnownHosts) -> Result<(), TransportError> {
+        let ServerAddress { host, port, .. } = self.address;
+        let Some((key, _)) = session.host_key() else {
+            return Err(self.unreachable(io::Error::other("the server shows no key")));
+        };
+        let fingerprint = session.host_key_hash(HashType::Sha256).map(fingerprint).unwrap_or_default();
+        let relay = self.shown.to_owned();
+        match known.judge(session, host, *port, key) {
+            Host::Known => Ok(()),
+            Host::Unknown => Err(TransportError::HostUnknown { relay, host: host.clone(), port: *port, fingerprint }),
+            Host::Changed => Err(TransportError::HostChanged { relay, host: host.clone(), fingerprint }),
+        }
+    }
+
+    fn authenticate(&self, session: &Session) -> Result<(), TransportError> {
+        let Some(user) = self.access.user.as_deref() else {
+            return Err(self.refused("", "the address names no account: write sftp://USER@HOST/PATH".to_owned()));
+        };
+        let mut refusals = Vec::new();
+        if self.access.agent
+            && let Err(error) = session.userauth_agent(user)
+        {
+            refusals.push(format!("the agent's keys: {}", error.message()));
+        }
+        if let (false, Some(key)) = (session.authenticated(), &self.access.key)
+            && let Err(why) = self.by_key(session, user, key)
+        {
+            refusals.push(why);
+        }
+        if let (false, Some(password)) = (session.authenticated(), &self.access.password)
+            && let Err(error) = by_password(session, user, password)
+        {
+            refusals.push(format!("the password: {}", error.message()));
+        }
+        match (session.authenticated(), self.line.cut()) {
+            (true, _) => Ok(()),
+            (false, Some(_)) => Err(self.unreachable(io::ErrorKind::TimedOut.into())),
+            (false, None) if refusals.is_empty() => {
+                Err(self.refused(user, "there is neither a key nor a password for it".to_owned()))
+            }
+            (false, None) => Err(self.refused(user, refusals.join("; "))),
+        }
+    }
+
+    fn by_key(&self, session: &Session, user: &str, key: &Path) -> Result<(), String> {
+        let named = |why: &str| format!("the key {}: {why}", key.display());
+        if let Err(error) = std::fs::File::open(key) {
+            return Err(named(&error.to_string()));
+        }
+        let passphrase = self.access.passphrase.as_ref().map(Secret::reveal);
+        session.userauth_pubkey_file(user, None, key, passphrase).map_err(|error| match error.code() {
+            // The library's own words are about a public key's format.
+            ssh2::ErrorCode::Session(-16) => named("it cannot be opened; its passphrase may be missing or wrong"),
+            _ => named(error.message()),
+        })
+    }
+
+    fn refused(&self, user: &str, said: String) -> TransportError {
+        TransportError::LoginRefused { relay: self.shown.to_owned(), user: user.to_owned(), said }
+    }
+
+    fn unreachable(&self, source: io::Error) -> TransportError {
+        let source = match self.line.cut() {
+            Some(Cut::Ended) => return TransportError::BudgetOver,
+            Some(Cut::Silent) => io::Error::new(io::ErrorKind::TimedOut, "it does not answer"),
+            None => source,
+        };
+        TransportError::Unreachable { relay: self.shown.to_owned(), source: Arc::new(source) }
+    }
+}
+
+/// By the plain way, or by being asked for it, which many servers have instead.
+fn by_password(session: &Session, user: &str, password: &Secret) -> Result<(), ssh2::Error> {
+    let refusal = match session.userauth_password(user, password.reveal()) {
+        Ok(()) => return Ok(()),
+        Err(error) => error,
+    };
+    session.userauth_keyboard_interactive(user, &mut Answer(password)).map_err(|_| refusal)
+}
+
+struct Answer<'a>(&'a Secret);
+
+impl KeyboardInteractivePrompt for Answer<'_> {
+    fn prompt(&mut self, _user: &str, _instructions: &str, prompts: &[Prompt<'_>]) -> Vec<String> {
+        // What is shown while it is typed is no password.
+        let answer = |prompt: &Prompt<'_>| if prompt.echo { String::new() } else { self.0.reveal().to_owned() };
+        prompts.iter().map(answer).collect()
+    }
+}
+
+fn ssh(error: &ssh2::Error) -> io::Error {
+    io::Error::other(error.message().to_owned())
+}
+
+/// As OpenSSH shows it.
+fn fingerprint(digest: &[u8]) -> String {
+    format!("SHA256:{}", data_encoding::BASE64_NOPAD.encode(digest))
+}
