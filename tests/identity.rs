@@ -17,6 +17,7 @@ mod tree;
 mod unheard;
 mod unite;
 mod united;
+mod unmet;
 
 use crate::support::Scene;
 

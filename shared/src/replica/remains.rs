@@ -5,7 +5,7 @@
 
 use crate::bundle::values;
 use crate::clock::Stamp;
-use crate::id::{ColumnId, Cut, LinkId};
+use crate::id::{ColumnId, Cut, LinkId, NodeId};
 use crate::marks::{DamagedMarks, Mark, Roster, pack_mark, unpack_mark};
 use crate::value::Value;
 use crate::varint;
@@ -104,6 +104,12 @@ impl Remains {
         self.fields.iter().filter_map(|field| field.mark).chain(self.dead).map(|mark| mark.via)
     }
 
+    /// The nodes of every stamp in it, with repetitions: also of those that it only refers to.
+    pub fn nodes(&self) -> impl Iterator<Item = NodeId> {
+        let marks = self.fields.iter().filter_map(|field| field.mark).chain(self.dead).map(|mark| mark.stamp);
+        marks.chain(self.fields.iter().filter_map(|field| field.meant.birth())).map(|stamp| stamp.node)
+    }
+
     /// The latest cut of anything in it.
     pub fn latest_cut(&self) -> Cut {
         let fields = self.fields.iter().filter_map(|field| field.mark);
@@ -194,10 +200,13 @@ fn unpack_optional(from: &mut &[u8], other: u8, roster: &Roster) -> Result<Optio
 mod tests {
     use super::*;
     use crate::clock::Reading;
-    use crate::id::{LinkId, NodeId};
 
     fn mark(reading: u64) -> Mark {
-        Mark { stamp: Stamp { reading: Reading(reading), node: NodeId(1) }, cut: Cut(reading), via: LinkId::LOCAL }
+        by(reading, 1)
+    }
+
+    fn by(reading: u64, node: u64) -> Mark {
+        Mark { stamp: Stamp { reading: Reading(reading), node: NodeId(node) }, cut: Cut(reading), via: LinkId::LOCAL }
     }
 
     fn field(column: u32, reading: u64) -> RemainsField {
@@ -231,6 +240,39 @@ mod tests {
         assert_eq!(Remains::unpack(&bytes, &roster), Ok(remains.clone()));
         for length in 0..bytes.len() {
             assert_ne!(Remains::unpack(&bytes[..length], &roster), Ok(remains.clone()));
+        }
+    }
+
+    /// Every kind of field, the readings and cuts of which are at their limits too.
+    fn every_kind_of_field() -> Vec<RemainsField> {
+        let marks = [None, Some(by(0, 2)), Some(by(u64::MAX, u64::MAX))];
+        let whom = [Whom::Unknown, Whom::Unborn, Whom::Born(by(0, 0).stamp), Whom::Born(by(u64::MAX, 3).stamp)];
+        let of = |mark| whom.map(|meant| (mark, meant));
+        let value = |column| if column % 2 == 0 { Value::Null } else { Value::Integer(i64::MIN) };
+        let kinds = marks.into_iter().flat_map(of).zip((0..=u32::MAX).step_by(0x1000_0001));
+        kinds
+            .map(|((mark, meant), column)| RemainsField {
+                meant,
+                ..RemainsField::new(ColumnId(column), mark, value(column))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn remains_of_every_kind_are_packed_with_the_nodes_that_they_name_and_with_no_fewer() {
+        let fields = every_kind_of_field();
+        for (dead, withdrawn) in [(None, false), (None, true), (Some(by(9, 4)), false), (Some(by(9, 4)), true)] {
+            for fields in fields.iter().map(|field| vec![field.clone()]).chain([fields.clone(), Vec::new()]) {
+                let remains = Remains { dead, fields, withdrawn };
+                let named: Vec<NodeId> = remains.nodes().collect();
+                let roster = Roster::new(named.clone());
+                let bytes = remains.pack(&roster).unwrap();
+                assert_eq!(Remains::unpack(&bytes, &roster), Ok(remains.clone()));
+                for without in named {
+                    let others = remains.nodes().filter(|node| *node != without).collect();
+                    assert_eq!(remains.pack(&Roster::new(others)), Err(DamagedMarks), "{remains:?}");
+                }
+            }
         }
     }
 }

@@ -34,7 +34,7 @@ use crate::change::TableChanges;
 use crate::clock::{Clock, Reading, Stamp, WallTime};
 use crate::horizon::Horizon;
 use crate::id::{Cut, LinkId, NodeId, TableId};
-use crate::marks::{Marks, Roster};
+use crate::marks::Roster;
 use crate::replica::{
     Belonging, Buried, Conflict, Held, MergeTransaction, Missing, Moves, Placement, Present, Remains, Residence,
     Result, SharedTable, Spoken, StoredLink, TableShape,
@@ -105,10 +105,7 @@ impl<'a> SqliteMerge<'a> {
         outcome.map_err(|fault| fault.at(&self.path, "be written"))
     }
 
-    fn enlist_all(&mut self, marks: &Marks, also: impl IntoIterator<Item = Stamp>) -> Outcome<()> {
-        let mut nodes: Vec<NodeId> = also.into_iter().map(|stamp| stamp.node).collect();
-        let mut marks = marks.clone();
-        marks.for_each(|mark| nodes.push(mark.stamp.node));
+    fn enlist(&mut self, nodes: impl IntoIterator<Item = NodeId>) -> Outcome<()> {
         nodes.into_iter().try_for_each(|node| state::enlist(self.writer, &mut self.roster, node))
     }
 
@@ -314,7 +311,7 @@ impl MergeTransaction for SqliteMerge<'_> {
     fn note_move(&mut self, table: &TableShape, from: &Residence, to: &Residence) -> Result<()> {
         let births = from.birth.into_iter().chain(to.birth);
         let noted = self
-            .enlist_all(&Marks::default(), births)
+            .enlist(births.map(|birth| birth.node))
             .and_then(|()| moves::note(self.writer, table.id, from, to, &self.roster));
         self.said(noted)
     }

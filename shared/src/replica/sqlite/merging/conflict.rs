@@ -5,7 +5,6 @@ use rusqlite::params;
 use super::SqliteMerge;
 use crate::clock::{Stamp, WallTime};
 use crate::id::LinkId;
-use crate::marks::Marks;
 use crate::replica::Conflict;
 use crate::replica::sqlite::fault::Outcome;
 
@@ -17,7 +16,7 @@ impl SqliteMerge<'_> {
         conflict: &Conflict<'_>,
         now: WallTime,
     ) -> Outcome<bool> {
-        self.enlist_all(&Marks::default(), [conflict.kept.1, conflict.lost.1])?;
+        self.enlist([conflict.kept.1.node, conflict.lost.1.node])?;
         let sql = "INSERT OR IGNORE INTO _packhorse_conflicts (link, tbl, record, col, kept, kept_at, kept_by, lost, lost_at, \
                    lost_by, noted) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
         let number = |stamp: Stamp| self.roster.number(stamp.node).map(|number| number as i64);

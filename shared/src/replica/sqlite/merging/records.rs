@@ -25,9 +25,8 @@ impl SqliteMerge<'_> {
         birth: Option<Stamp>,
         remains: &Remains,
     ) -> Outcome<()> {
-        let fields = remains.fields.iter().filter_map(|field| field.mark);
-        let stamps: Vec<Stamp> = fields.chain(remains.dead).map(|mark| mark.stamp).chain(birth).collect();
-        self.enlist_all(&Marks::default(), stamps)?;
+        // It may refer to who was born at a node of which nothing else came here: one who was gone before this node began.
+        self.enlist(remains.nodes().chain(birth.map(|birth| birth.node)))?;
         entry.metadata.put_remains(self.writer, key, birth, remains, &self.roster)?;
         let standing = entry.metadata.marks(self.writer, key, &self.roster)?;
         // Of what bears numbers no birth is stored while it stands.
@@ -60,7 +59,7 @@ impl SqliteMerge<'_> {
 
     pub(super) fn try_mark(&mut self, entry: &Entry, key: &Key, mut present: Present) -> Outcome<()> {
         present.birth = present.birth.filter(|_| !entry.shape.bears_numbers());
-        self.enlist_all(&present.marks, present.birth)?;
+        self.enlist(present.marks.nodes().chain(present.birth.map(|birth| birth.node)))?;
         entry.metadata.put_marks(self.writer, key, &present, &self.roster)
     }
 
