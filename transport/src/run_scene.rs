@@ -9,14 +9,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use packhorse_shared::id::{Digest, NetworkId, NodeName};
-use packhorse_shared::seam::{Stop, Uninterrupted};
+use packhorse_shared::seam::{OsDisk, Stop, Uninterrupted};
 
 use crate::faulty::{Fault, Faulty, Plan};
 use crate::folder_tests::FailingDisk;
 use crate::memory::MemoryRelay;
 use crate::{
-    Approach, Carrier, Dial, FileName, Inspect, Link, LocalSpool, Location, Marker, NoKeys, Outgoing, Report, Role,
-    Run, Stopwatch, TransportError, Verdict,
+    Approach, Carrier, Dial, FileName, Inspect, Link, LocalSpool, Location, Marker, NoKeys, OsDial, Outgoing, Report,
+    Role, Run, Stopwatch, TransportError, Verdict,
 };
 
 pub(crate) const NETWORK: NetworkId = NetworkId(0x18f3);
@@ -131,6 +131,22 @@ impl Dial for MemoryDial {
     ) -> Result<Box<dyn Carrier + 'a>, TransportError> {
         let number: usize = location.folder().unwrap().file_name().unwrap().to_str().unwrap().parse().unwrap();
         Ok(Box::new(Faulty::new(self.relays[number].connect()?, self.plan.clone())))
+    }
+}
+
+/// Servers for which nobody has keys, beside relays in memory.
+pub(crate) struct Mixed(pub(crate) MemoryDial);
+
+impl Dial for Mixed {
+    fn dial<'a>(
+        &'a self,
+        location: &Location,
+        approach: &Approach<'_>,
+    ) -> Result<Box<dyn Carrier + 'a>, TransportError> {
+        match location.folder() {
+            Some(_) => self.0.dial(location, approach),
+            None => OsDial { disk: &OsDisk, steps: &Uninterrupted }.dial(location, approach).map(|_| unreachable!()),
+        }
     }
 }
 

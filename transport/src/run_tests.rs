@@ -8,10 +8,8 @@ use std::time::Duration;
 use packhorse_shared::seam::{OsDisk, Stop, Uninterrupted};
 
 use crate::faulty::{Fault, Plan};
-use crate::run_scene::{ByDigest, Files, MemoryDial, NETWORK, Scene, Spool, bundles, joined};
-use crate::{
-    Approach, Carrier, Dial, Link, Location, Marker, NoKeys, OsDial, Outcome, Report, Role, Run, TransportError,
-};
+use crate::run_scene::{ByDigest, Files, MemoryDial, Mixed, NETWORK, Scene, Spool, bundles, joined};
+use crate::{Link, Location, Marker, NoKeys, OsDial, Outcome, Report, Role, Run, TransportError};
 
 #[test]
 fn both_ways_small_first_in_few_calls() {
@@ -154,22 +152,6 @@ fn a_full_disk_at_home_does_not_keep_back_what_is_to_be_sent() {
     assert_eq!((report.outcome(), link.errors.len(), link.retries), (Outcome::Failed, 1, 1), "{report:?}");
     assert!(matches!(link.errors[0], TransportError::Local { .. }), "{report:?}");
     assert_eq!((scene.on_relay("alice/down"), scene.on_relay("alice/up")), (out, incoming));
-}
-
-/// Servers for which nobody has keys, beside relays in memory.
-struct Mixed(MemoryDial);
-
-impl Dial for Mixed {
-    fn dial<'a>(
-        &'a self,
-        location: &Location,
-        approach: &Approach<'_>,
-    ) -> Result<Box<dyn Carrier + 'a>, TransportError> {
-        match location.folder() {
-            Some(_) => self.0.dial(location, approach),
-            None => OsDial { disk: &OsDisk, steps: &Uninterrupted }.dial(location, approach).map(|_| unreachable!()),
-        }
-    }
 }
 
 /// A relay on which one remote's link fails, or which is silent, costs the other links nothing.

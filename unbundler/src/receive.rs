@@ -260,12 +260,8 @@ impl Receiver<'_> {
         let mut transaction = replica.begin_merge(now, observed)?;
         let (horizon, births) = (transaction.horizon()?, transaction.births(header.horizon)?);
         let (cut, via, hub) = (transaction.cut(), link.id, pass.hub);
-        let is_lost = link.state.recovers() || accepted.state.recovers();
-        let past = match (hub == Some(via) && header.before_package, is_lost) {
-            (true, _) => Past::LostThere,
-            (false, true) => Past::Lost,
-            (false, false) => Past::Known,
-        };
+        let recovers = link.state.recovers() || accepted.state.recovers();
+        let past = past(hub == Some(via) && header.before_package, recovers);
         let owed = if hub == Some(via) { accepted.state.extent() } else { pass.owed };
         let arrival = Arrival {
             link: via,
@@ -365,5 +361,14 @@ fn stranger(bundle: &Arrived, node: &NodeName) -> String {
         format!("there is no link to \"{}\"", bundle.name.from)
     } else {
         format!("it is for \"{}\", and this node is \"{node}\"", bundle.name.to)
+    }
+}
+
+/// What the ends know of what was before.
+fn past(is_lost_there: bool, recovers: bool) -> Past {
+    match (is_lost_there, recovers) {
+        (true, _) => Past::LostThere,
+        (false, true) => Past::Lost,
+        (false, false) => Past::Known,
     }
 }

@@ -47,12 +47,16 @@ impl Placer<'_> {
         record: &RecordChange,
         limbo: &Remains,
     ) -> Result<()> {
-        let noted = limbo.get(ColumnId::EXISTENCE).and_then(|field| field.mark).map(|mark| mark.cut);
-        let marks = limbo.fields.iter().filter_map(|field| field.mark);
-        let sight = self.in_sight(table, record, marks, noted)?;
+        let noted = limbo.get(ColumnId::EXISTENCE).and_then(|field| field.mark);
+        // What nobody has changed was marked with the leaving itself, and speaks against nothing.
+        let is_change = |mark: &Mark| noted.is_none_or(|noted| (noted.cut, noted.via) != (mark.cut, mark.via));
+        let marks = limbo.fields.iter().filter_map(|field| field.mark).filter(is_change);
+        let sight = self.in_sight(table, record, marks, noted.map(|mark| mark.cut))?;
         for field in &record.fields {
             let Some(Column::Field(at, id)) = column_of(table, of, field) else { continue };
-            let Some((kept, mark)) = limbo.get(id).and_then(|kept| Some((kept, kept.mark?))) else { continue };
+            let Some((kept, mark)) = limbo.get(id).and_then(|kept| Some((kept, kept.mark.filter(is_change)?))) else {
+                continue;
+            };
             let verdict = merge::field(Some(mark), field.stamp, &sight);
             if verdict.is_conflict() {
                 self.note_conflict(table, record, (field, at, verdict), (&kept.value, mark.stamp))?;
