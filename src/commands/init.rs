@@ -12,7 +12,7 @@ use packhorse_shared::home::{Home, Identity as HomeIdentity};
 use packhorse_shared::id::{NetworkId, NodeId, NodeName};
 use packhorse_shared::replica::Identity;
 use packhorse_shared::replica::sqlite::{Choice, JournalWish, Prepared, examine, prepare};
-use packhorse_shared::seam::{Disk, Step, World};
+use packhorse_shared::seam::{Step, World};
 use packhorse_transport::Location;
 
 use crate::addresses;
@@ -74,7 +74,7 @@ impl Init {
             Ok(prepared) => tell(&prepared, &home),
             // A database that may have been prepared all the same must keep its home.
             Err(failure) if is_new && examine(&self.database, &self.choice()).is_ok() => {
-                undo(world.disk, home, &relays).unwrap_or_else(|failure| failure.print());
+                undo(context.machine, home, &relays).unwrap_or_else(|failure| failure.print());
                 return Err(failure);
             }
             Err(failure) => return Err(failure),
@@ -125,10 +125,10 @@ impl Init {
 
 /// Nothing refers to this network yet, and the next try may be for other tables or another file: what was made for
 /// this one would be in its way. Where marking a relay failed its marker may be there too.
-fn undo(disk: &dyn Disk, home: Home, relays: &[Location]) -> Result<(), Failure> {
+fn undo(machine: Machine, home: Home, relays: &[Location]) -> Result<(), Failure> {
     let network = home.identity().network;
-    relays.iter().try_for_each(|location| relay::unmark(disk, location, network))?;
-    Ok(home.abandon(disk)?)
+    relays.iter().try_for_each(|location| relay::unmark(machine, location, network))?;
+    Ok(home.abandon(machine.world.disk)?)
 }
 
 /// The database's path as the configuration has it: relative to the home where the two lie together, so that the folder

@@ -49,7 +49,7 @@ impl Keys {
     }
 
     fn section(&self, server: &ServerAddress) -> AccessConfig {
-        let named = [format!("{}:{}", server.host, server.port), server.host_port(), server.host.clone()];
+        let named = [format!("{}:{}", server.host, server.port), server.host.clone()];
         named.iter().find_map(|name| self.sections.get(name)).cloned().unwrap_or_default()
     }
 
@@ -92,20 +92,20 @@ impl Keys {
 
     fn gathered(&self, server: &ServerAddress) -> Result<Access, String> {
         let section = self.section(server);
-        let secret = self.secret(&section)?;
-        let key = if server.scheme == Scheme::Sftp { self.key(&section) } else { None };
         let is_for_key = section.key.is_some();
+        let (password, passphrase) = (from_environment(PASSWORD), from_environment(PASSPHRASE));
+        let is_known = if is_for_key { passphrase.is_some() } else { password.is_some() };
+        let secret = if is_known { None } else { self.secret(&section)? };
+        let key = if server.scheme == Scheme::Sftp { self.key(&section) } else { None };
         let known_hosts = match &section.known_hosts {
             Some(file) => self.path(file),
             None => self.path(Path::new("~/.ssh/known_hosts")),
         };
         Ok(Access {
             user: server.user.clone().or_else(|| section.user.clone()),
-            password: from_environment(PASSWORD)
-                .or_else(|| secret.clone().filter(|_| !is_for_key))
-                .or_else(|| server.password.clone()),
+            password: password.or_else(|| secret.clone().filter(|_| !is_for_key)).or_else(|| server.password.clone()),
             key,
-            passphrase: from_environment(PASSPHRASE).or_else(|| secret.filter(|_| is_for_key)),
+            passphrase: passphrase.or_else(|| secret.filter(|_| is_for_key)),
             agent: section.agent.unwrap_or_else(|| std::env::var_os("SSH_AUTH_SOCK").is_some()),
             known_hosts: vec![known_hosts],
             trust: if server.scheme == Scheme::Ftps { self.trust(&section)? } else { Trust::Roots(Vec::new()) },
@@ -150,7 +150,7 @@ fn from_command(command: &HookCommand, base: &Path) -> Result<Secret, String> {
             None if began.elapsed() < PATIENCE => thread::sleep(LOOK_EVERY),
             None => {
                 // If it cannot be ended there is nothing else to be done about it.
-                let _ = child.kill();
+                let _ = child.kill().and_then(|()| child.wait());
                 return Err(format!("password_command took longer than {} s, and was ended", PATIENCE.as_secs()));
             }
         }

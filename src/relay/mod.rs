@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use packhorse_shared::id::{NetworkId, NodeName};
 use packhorse_shared::link::Role;
-use packhorse_shared::seam::{Disk, Stop};
+use packhorse_shared::seam::Stop;
 use packhorse_transport as transport;
 use packhorse_transport::{Approach, Carrier, Ending, FolderCarrier, Kind, Location, Mailbox, Marker, Report, marker};
 
@@ -65,24 +65,26 @@ pub fn relays_of_remote(node: &Node, remote: &NodeName) -> Result<Vec<String>, F
 /// Marks a relay as this network's, making its folder where that is allowed.
 pub fn mark(machine: Machine, location: &Location, network: NetworkId) -> Result<(), Failure> {
     let keys = Keys::default();
-    let mut carrier: Box<dyn Carrier> = match location.folder() {
-        Some(folder) => Box::new(FolderCarrier::new(folder, machine.world.disk)),
-        None => machine.dial.dial(location, &by_hand(&keys))?,
-    };
-    marker::mark(&mut *carrier, network)?;
+    marker::mark(&mut *unmarked(machine, location, &keys)?, network)?;
     Ok(())
 }
 
-/// Takes a network's marker away again, if a folder bears it: nothing came of that network. On a server it stays, since it
-/// may be gone for good before the next try, and marking it once more is refused to nobody who has the same marker.
-pub fn unmark(disk: &dyn Disk, location: &Location, network: NetworkId) -> Result<(), Failure> {
-    let Some(folder) = location.folder() else { return Ok(()) };
-    let found = FolderCarrier::new(folder, disk).read_marker(None)?;
-    if Marker::read(found.as_deref()) != Marker::Of(network) {
-        return Ok(());
+/// Takes a network's marker away again, if a relay bears it: nothing came of that network.
+pub fn unmark(machine: Machine, location: &Location, network: NetworkId) -> Result<(), Failure> {
+    let keys = Keys::default();
+    let mut carrier = unmarked(machine, location, &keys)?;
+    if Marker::read(carrier.read_marker(None)?.as_deref()) == Marker::Of(network) {
+        carrier.remove_marker()?;
     }
-    let marker = folder.join(transport::MARKER);
-    disk.remove(&marker).map_err(|error| Failure::file("remove", &marker, &error))
+    Ok(())
+}
+
+/// A relay that may bear no marker yet, nor a folder be there.
+fn unmarked<'a>(machine: Machine, location: &Location, keys: &'a Keys) -> Result<Box<dyn Carrier + 'a>, Failure> {
+    Ok(match location.folder() {
+        Some(folder) => Box::new(FolderCarrier::new(folder, machine.world.disk)),
+        None => machine.dial.dial(location, &by_hand(keys))?,
+    })
 }
 
 /// How a command comes to relays that a person waits for.

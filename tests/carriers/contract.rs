@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use packhorse_shared::seam::{OsDisk, Stop, Uninterrupted};
 use packhorse_transport::conformance::{Abilities, check};
 use packhorse_transport::{
-    Approach, Carrier, Dial, Ending, Location, OsDial, Secret, TlsVersion, TransportError, Trust,
+    Approach, Carrier, Dial, Ending, Location, Mailbox, OsDial, Secret, TlsVersion, TransportError, Trust, Way,
 };
 
 use super::keys::TestKeys;
@@ -43,6 +43,22 @@ fn ftps_keeps_the_contract() {
 #[test]
 fn sftp_keeps_the_contract() {
     keeps_the_contract(Kind::Sftp);
+}
+
+/// What somebody has planted in a mailbox is not written through.
+#[test]
+fn a_link_in_the_place_of_a_part_is_not_followed() {
+    let Some(server) = Server::start(Kind::Sftp) else { return };
+    let keys = TestKeys::of(&server);
+    let (mailbox, name) = (Mailbox::at_remote(Way::Up), "planted".parse().expect("a name"));
+    let mut carrier = dial(&server, &keys).expect("a connection");
+    carrier.make_mailbox(&mailbox).expect("a mailbox");
+    let victim = server.file("victim");
+    std::fs::write(&victim, "untouched").expect("a file");
+    std::os::unix::fs::symlink(&victim, server.relay().join("up/planted.part")).expect("a link");
+    carrier.put(&mailbox, &name, &mut &b"other bytes, and more of them"[..]).expect("a put");
+    assert_eq!(std::fs::read(&victim).expect("a file"), b"untouched");
+    assert_eq!(std::fs::read(server.relay().join("up/planted")).expect("a file"), b"other bytes, and more of them");
 }
 
 #[test]

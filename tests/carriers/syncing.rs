@@ -58,6 +58,26 @@ fn a_hub_and_a_remote_come_together_over_every_kind_of_server() {
     }
 }
 
+/// What a first try has left would be another network's to the second.
+#[test]
+fn an_init_that_comes_to_nothing_leaves_no_marker_on_a_server() {
+    for kind in Kind::ALL {
+        let Some(server) = Server::start(kind) else { continue };
+        let scene = Scene::new();
+        sqlite(&scene.path("hq.db"), SCHEMA);
+        let url = server.url();
+        let init = |fault: Option<&str>| {
+            let mut command = scene.command();
+            command.envs(server.environment()).envs(fault.map(|fault| ("PACKHORSE_FAULT", fault)));
+            let words = ["init", "--name", "hq", "--database", "hq.db", "--relay", &url];
+            scene.run(command.arg("--home").arg(scene.home("hq")).args(words))
+        };
+        init(Some("init-relay-marked=io")).expect(1);
+        assert_eq!(fs::read_dir(server.relay()).expect("a folder").count(), 0, "{kind:?}");
+        init(None).expect(0);
+    }
+}
+
 #[test]
 fn a_server_without_the_marker_is_left_untouched() {
     for kind in Kind::ALL {

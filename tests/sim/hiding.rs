@@ -66,4 +66,8 @@ impl<C: Carrier> Carrier for Hiding<C> {
     fn write_marker(&mut self, remote: Option<&NodeName>, content: &[u8]) -> Result<(), TransportError> {
         self.0.write_marker(remote, content)
     }
+
+    fn remove_marker(&mut self) -> Result<(), TransportError> {
+        self.0.remove_marker()
+    }
 }

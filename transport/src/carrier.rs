@@ -159,4 +159,7 @@ pub trait Carrier {
 
     /// Makes or replaces the marker, durably and as a whole, and its folder if that is missing.
     fn write_marker(&mut self, remote: Option<&NodeName>, content: &[u8]) -> Result<(), TransportError>;
+
+    /// Takes the root's marker away: nothing came of what it was made for. Absent is no error.
+    fn remove_marker(&mut self) -> Result<(), TransportError>;
 }

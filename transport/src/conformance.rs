@@ -208,5 +208,9 @@ fn markers_are_kept_apart(connect: &Connect<'_>) {
     connect().write_marker(None, &long).expect("a marker");
     let read = connect().read_marker(None).expect("a marker").expect("one that is there");
     assert_eq!(read.len(), MARKER_MAX + 1, "no more than needed is read");
+    for _ in 0..2 {
+        connect().remove_marker().expect("a marker is taken away, and again");
+        assert_eq!(connect().read_marker(None).expect("no marker"), None);
+    }
     assert_eq!(connect().read_marker(Some(&other)).expect("a marker").as_deref(), Some(&b"third"[..]));
 }

@@ -131,14 +131,25 @@ impl<'a> Exchange<'a> {
         wanted.sort_by_key(|entry| (entry.size, entry.name.clone()));
         let (sending, fetching) = (&mut self.sending, &mut self.fetching);
         let mut fetched = LinkReport::new(&self.link.peer);
+        let peer = Path::new(self.link.peer.as_str());
         let (sent, got) = thread::scope(|scope| {
-            let sender =
-                scope.spawn(|| another.dial().and_then(|mut other| send_all(sending, &mut *other, to_send, report)));
+            let sender = thread::Builder::new().spawn_scoped(scope, || match another.dial() {
+                Ok(mut other) => send_all(sending, &mut *other, to_send, report).map(|()| Vec::new()),
+                Err(error) if error.kind() == Kind::Stopped => Err(error),
+                // A server may let nobody in twice at a time.
+                Err(_) => Ok(to_send),
+            });
             let got = fetch_all(fetching, carrier, &wanted, &mut fetched);
-            (sender.join().unwrap_or_else(|panic| resume_unwind(panic)), got)
+            let sent = match sender {
+                Ok(sender) => sender.join().unwrap_or_else(|panic| resume_unwind(panic)),
+                Err(error) => Err(TransportError::local("start sending for", peer, error)),
+            };
+            (sent, got)
         });
         report.absorb(fetched);
-        sent.and(got)
+        let left = sent?;
+        got?;
+        send_all(&mut self.sending, carrier, left, report)
     }
 
     fn make_missing(&self, carrier: &mut dyn Carrier, there: bool, here: bool) -> Result<(), TransportError> {

@@ -200,4 +200,8 @@ impl<C: Carrier> Carrier for Faulty<C> {
     fn write_marker(&mut self, remote: Option<&NodeName>, content: &[u8]) -> Result<(), TransportError> {
         self.step(|inner| inner.write_marker(remote, content))
     }
+
+    fn remove_marker(&mut self) -> Result<(), TransportError> {
+        self.step(Carrier::remove_marker)
+    }
 }

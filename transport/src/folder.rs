@@ -198,6 +198,10 @@ impl Carrier for FolderCarrier<'_> {
         };
         write().map_err(self.failed("write", &marker_of(remote)))
     }
+
+    fn remove_marker(&mut self) -> Result<(), TransportError> {
+        self.disk.remove(&self.of_remote(None).join(MARKER)).map_err(self.failed("remove", &MARKER))
+    }
 }
 
 /// The marker as it is told: the relay's own, or that in a remote's folder.

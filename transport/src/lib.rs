@@ -24,6 +24,8 @@ pub mod conformance;
 mod ending;
 mod error;
 mod exchange;
+#[cfg(test)]
+mod exchange_tests;
 #[cfg(any(test, feature = "testing"))]
 pub mod faulty;
 mod fetching;

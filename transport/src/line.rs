@@ -76,13 +76,13 @@ struct Shared {
     ending: Ending,
 }
 
-/// A connection's line. Copies are the same line; its guard ends with [`Line::close`], or with the last of them.
+/// A connection's line. Copies are the same line; its guard ends with [`Line::close`].
 #[derive(Clone, Debug)]
 pub(crate) struct Line(Arc<Shared>);
 
 impl Line {
     /// A line for a run that ends so.
-    pub(crate) fn open(ending: Ending) -> Self {
+    pub(crate) fn open(ending: Ending) -> io::Result<Self> {
         let state = State {
             sockets: Vec::new(),
             waiting: None,
@@ -95,8 +95,8 @@ impl Line {
         };
         let shared = Arc::new(Shared { state: Mutex::new(state), closing: Condvar::new(), ending });
         let guarded = shared.clone();
-        thread::spawn(move || guard(&guarded));
-        Self(shared)
+        thread::Builder::new().spawn(move || guard(&guarded))?;
+        Ok(Self(shared))
     }
 
     /// Connects a socket to one of a host's addresses, and puts it under guard.
@@ -140,8 +140,8 @@ impl Line {
 
     /// From now on, until it is dropped, somebody waits for a sign of life.
     pub(crate) fn wait(&self) -> Waiting {
-        self.state().waiting = Some(Instant::now());
-        Waiting(self.clone())
+        let outer = self.state().waiting.replace(Instant::now()).is_some();
+        Waiting { line: self.clone(), outer }
     }
 
     /// Notes that so many bytes were handed to the system.
@@ -216,11 +216,15 @@ impl State {
 }
 
 /// A wait that is under way.
-pub(crate) struct Waiting(Line);
+pub(crate) struct Waiting {
+    line: Line,
+    /// Whether it is part of another wait, which goes on after it.
+    outer: bool,
+}
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        self.0.state().waiting = None;
+        self.line.state().waiting = self.outer.then(Instant::now);
     }
 }
 

@@ -166,4 +166,9 @@ impl Carrier for MemoryCarrier {
         self.0.held().markers.insert(key(remote), content.to_owned());
         Ok(())
     }
+
+    fn remove_marker(&mut self) -> Result<(), TransportError> {
+        self.0.held().markers.remove(&key(None));
+        Ok(())
+    }
 }

@@ -194,4 +194,7 @@ impl Carrier for Counted<'_> {
     fn write_marker(&mut self, remote: Option<&NodeName>, content: &[u8]) -> Result<(), TransportError> {
         self.count().write_marker(remote, content)
     }
+    fn remove_marker(&mut self) -> Result<(), TransportError> {
+        self.count().remove_marker()
+    }
 }

@@ -104,8 +104,8 @@ pub trait MergeTransaction {
     /// it.
     fn belonging(&mut self, link: LinkId, table: &SharedTable, key: &Key) -> Result<Option<Belonging>>;
 
-    /// Up to which cut of ours the peer of a link, `of` which is told up to where it has seen our changes, was told what the record under a key is.
-    /// `withdrawn`: when it was withdrawn here, if it does not stand for that.
+    /// Up to which cut of ours a link's peer was told what the record under a key is. `of`: the link, and up to where its peer
+    /// has seen our changes at all. `withdrawn`: when the record was withdrawn here, if it was.
     fn told_of(&mut self, of: (LinkId, Cut), table: &SharedTable, key: &Key, withdrawn: Option<Cut>) -> Result<Cut>;
 
     /// Notes that a link's peer has spoken of a record that is no member yet, or not any more.

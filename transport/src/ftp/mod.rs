@@ -120,7 +120,7 @@ impl Carrier for FtpCarrier {
     }
 
     fn read_marker(&mut self, remote: Option<&NodeName>) -> Result<Option<Vec<u8>>, TransportError> {
-        let path = self.session.path(remote, MARKER)?;
+        let path = self.session.path(remote, MARKER);
         let Some(data) = self.session.retrieve(&path, 0, MARKER)? else { return Ok(None) };
         let mut content = Vec::new();
         let mut limited = data.take(MARKER_MAX as u64 + 1);
@@ -136,5 +136,13 @@ impl Carrier for FtpCarrier {
     fn write_marker(&mut self, remote: Option<&NodeName>, content: &[u8]) -> Result<(), TransportError> {
         self.session.make_holder(remote)?;
         placing::write_marker(&mut self.session, remote, content)
+    }
+
+    fn remove_marker(&mut self) -> Result<(), TransportError> {
+        let path = self.session.path(None, MARKER);
+        if self.session.delete(&path)? || self.session.size(&path)?.is_none() {
+            return Ok(());
+        }
+        Err(self.session.failed("remove", MARKER, "the server does not let this account delete it"))
     }
 }

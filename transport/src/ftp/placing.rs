@@ -106,11 +106,11 @@ pub(super) fn write_marker(
     remote: Option<&NodeName>,
     mut content: &[u8],
 ) -> Result<(), TransportError> {
-    let (marker, beside) = (session.path(remote, MARKER)?, session.path(remote, &format!("{MARKER}.new"))?);
+    let (marker, beside) = (session.path(remote, MARKER), session.path(remote, &format!("{MARKER}.new")));
     let size = content.len() as u64;
     send(session, &beside, 0, &mut content, MARKER)?;
-    if session.size(&beside)? != Some(size) {
-        let found = 0;
+    let found = session.size(&beside)?.unwrap_or(0);
+    if found != size {
         return Err(TransportError::WrongSize {
             relay: session.relay().to_owned(),
             file: MARKER.to_owned(),

@@ -41,7 +41,8 @@ impl Session {
         access: &Access,
         ending: Ending,
     ) -> Result<Self, TransportError> {
-        let line = Line::open(ending);
+        let line = Line::open(ending)
+            .map_err(|error| TransportError::Unreachable { relay: shown.clone(), source: Arc::new(error) })?;
         let opening = Opening { shown: &shown, address, access, line: &line };
         let opened = opening.run().inspect_err(|_| line.close())?;
         let Opened { ftp, root, has_mlsd } = opened;
@@ -53,9 +54,9 @@ impl Session {
     }
 
     /// The path of a file in the root, or in a remote's folder.
-    pub(super) fn path(&self, remote: Option<&NodeName>, file: &str) -> Result<String, TransportError> {
+    pub(super) fn path(&self, remote: Option<&NodeName>, file: &str) -> String {
         let holder = remote.map(|remote| format!("{remote}/")).unwrap_or_default();
-        Ok(format!("{}/{holder}{file}", self.root.trim_end_matches('/')))
+        format!("{}/{holder}{file}", self.root.trim_end_matches('/'))
     }
 
     /// Goes into a mailbox's folder; false if it is not there.
@@ -64,7 +65,7 @@ impl Session {
             return Ok(true);
         }
         self.inside = None;
-        let path = self.path(mailbox.remote(), mailbox.folder())?;
+        let path = self.path(mailbox.remote(), mailbox.folder());
         let there = self.go(&path)?;
         self.inside = there.then(|| mailbox.clone());
         Ok(there)
@@ -85,7 +86,7 @@ impl Session {
             let folder = format!("{}/{remote}", root.trim_end_matches('/'));
             self.make_folder(&folder)?;
         }
-        let folder = self.path(mailbox.remote(), mailbox.folder())?;
+        let folder = self.path(mailbox.remote(), mailbox.folder());
         self.make_folder(&folder)?;
         if self.enter(mailbox)? {
             Ok(())
@@ -97,14 +98,9 @@ impl Session {
     /// Makes the folder that a marker is written to: the root, or a remote's in it.
     pub(super) fn make_holder(&mut self, remote: Option<&NodeName>) -> Result<(), TransportError> {
         let root = self.root.trim_end_matches('/').to_owned();
-        let mut folder = String::new();
-        for part in root.split('/').filter(|part| !part.is_empty()) {
-            folder = format!("{folder}/{part}");
-            self.inside = None;
-            // Folders far above may be there and not to be looked into.
-            if folder == root && !self.go(&folder)? {
-                self.make_folder(&folder)?;
-            }
+        self.inside = None;
+        if !self.go(&self.root.clone())? {
+            self.make_folder(&root)?;
         }
         match remote {
             Some(remote) => self.make_folder(&format!("{root}/{remote}")),

@@ -56,7 +56,8 @@ impl SftpCarrier {
         access: &Access,
         ending: Ending,
     ) -> Result<Self, TransportError> {
-        let line = Line::open(ending);
+        let line = Line::open(ending)
+            .map_err(|error| TransportError::Unreachable { relay: shown.clone(), source: Arc::new(error) })?;
         let (session, sftp) = login::login(&shown, address, access, &line).inspect_err(|_| line.close())?;
         let root = match &address.place {
             Place::Absolute(path) => PathBuf::from(path),
@@ -82,12 +83,11 @@ impl SftpCarrier {
 
     /// Makes a folder unless it is there.
     fn make_folder(&self, path: &Path) -> Result<(), TransportError> {
-        let waiting = self.line.wait();
+        let _waiting = self.line.wait();
         let refusal = match self.sftp.mkdir(path, 0o777) {
             Ok(()) => return Ok(()),
             Err(error) => error,
         };
-        drop(waiting);
         let what = path.to_string_lossy();
         match self.sftp.stat(path) {
             Ok(found) if found.is_dir() => Ok(()),
@@ -140,7 +140,7 @@ impl SftpCarrier {
         what: &str,
         take: &mut dyn FnMut(&[u8]) -> Result<bool, TransportError>,
     ) -> Result<Get, TransportError> {
-        let waiting = self.line.wait();
+        let _waiting = self.line.wait();
         let opened = absent_is_none(self.sftp.open(path)).map_err(|error| self.failed("get", what, error))?;
         let Some(mut file) = opened else { return Ok(Get::Absent) };
         file.seek(SeekFrom::Start(from)).map_err(|error| self.broken("get", what, error))?;
@@ -153,7 +153,6 @@ impl SftpCarrier {
                 _ => break,
             }
         }
-        drop(waiting);
         Ok(Get::Ended)
     }
 }
@@ -239,6 +238,7 @@ impl Carrier for SftpCarrier {
     }
 
     fn write_marker(&mut self, remote: Option<&NodeName>, content: &[u8]) -> Result<(), TransportError> {
+        let _waiting = self.line.wait();
         if self.found(&self.root, "the relay's folder")?.is_none() {
             for folder in self.root.ancestors().collect::<Vec<_>>().into_iter().rev().skip(1) {
                 // Folders far above may be there and not to be looked into.
@@ -251,6 +251,10 @@ impl Carrier for SftpCarrier {
             self.make_folder(&self.of_remote(remote))?;
         }
         placing::write_marker(self, remote, content)
+    }
+
+    fn remove_marker(&mut self) -> Result<(), TransportError> {
+        self.unlink(&below(&self.root, MARKER), MARKER)
     }
 }
 

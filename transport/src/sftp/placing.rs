@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use packhorse_shared::id::NodeName;
-use ssh2::{ErrorCode, File, OpenFlags, OpenType};
+use ssh2::{ErrorCode, File, FileStat, OpenFlags, OpenType};
 
 use super::{SftpCarrier, absent_is_none, below};
 use crate::carrier::{MARKER, Put, Source};
@@ -70,7 +70,9 @@ impl<'c> Placing<'c> {
         if self.carrier.saw_none(self.mailbox, raw) {
             return Ok(None);
         }
-        Ok(self.carrier.found(path, &self.file())?.map(|found| found.size.unwrap_or(0)))
+        // What is no file is longer than any: it is never gone on with.
+        let size = |found: FileStat| if found.is_file() { found.size.unwrap_or(0) } else { u64::MAX };
+        Ok(self.carrier.found(path, &self.file())?.map(size))
     }
 
     fn settle_taken(&self, found: u64, source: &dyn Source) -> Result<Put, TransportError> {
@@ -84,7 +86,7 @@ impl<'c> Placing<'c> {
 
     fn resume_point(&self, whole: u64) -> Result<u64, TransportError> {
         match self.size_unless_unseen(&self.part, &self.name.partial())? {
-            Some(size) if size <= whole => Ok(size),
+            Some(size) if size > 0 && size <= whole => Ok(size),
             Some(_) => self.carrier.unlink(&self.part, &self.file()).map(|()| 0),
             None => Ok(0),
         }
@@ -109,7 +111,7 @@ impl SftpCarrier {
         let _waiting = self.line.wait();
         // A new file is made by us: a link that somebody planted makes it fail.
         let flags =
-            if from > 0 { OpenFlags::WRITE } else { OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::TRUNCATE };
+            if from > 0 { OpenFlags::WRITE } else { OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::EXCLUSIVE };
         let opened = self.sftp.open_mode(path, flags, 0o666, OpenType::File);
         let mut file = opened.map_err(|error| self.failed("put", what, error))?;
         file.seek(SeekFrom::Start(from)).map_err(|error| self.broken("put", what, error))?;
@@ -147,7 +149,7 @@ impl SftpCarrier {
         self.sftp.rename(from, to, None)
     }
 
-    fn unlink(&self, path: &Path, what: &str) -> Result<(), TransportError> {
+    pub(super) fn unlink(&self, path: &Path, what: &str) -> Result<(), TransportError> {
         let _waiting = self.line.wait();
         absent_is_none(self.sftp.unlink(path)).map(drop).map_err(|error| self.failed("remove", what, error))
     }
@@ -182,6 +184,7 @@ pub(super) fn write_marker(
     let folder = carrier.of_remote(remote);
     let (marker, beside) = (below(&folder, MARKER), below(&folder, &format!("{MARKER}.new")));
     let expected = content.len() as u64;
+    carrier.unlink(&beside, MARKER)?;
     let file = carrier.write(&beside, 0, &mut content, MARKER)?;
     let found = carrier.finish(file, MARKER)?;
     if found != expected {

@@ -1,0 +1,73 @@
+//! Both ways at once: over two connections where there is something for both, over one where no second is to be had.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use packhorse_shared::seam::{Stop, Uninterrupted};
+
+use crate::faulty::{Fault, Plan};
+use crate::folder_tests::FailingDisk;
+use crate::run_scene::{ByDigest, Files, MemoryDial, NETWORK, Scene, Spool, bundles};
+use crate::{Approach, Carrier, Dial, Link, Location, NoKeys, Outcome, Report, Run, TransportError};
+
+/// A server that lets an account in so many times in all.
+struct Lets {
+    times: u32,
+    dialled: AtomicU32,
+    relay: MemoryDial,
+}
+
+impl Dial for Lets {
+    fn dial<'a>(
+        &'a self,
+        location: &Location,
+        approach: &Approach<'_>,
+    ) -> Result<Box<dyn Carrier + 'a>, TransportError> {
+        if self.dialled.fetch_add(1, Ordering::Relaxed) >= self.times {
+            let (relay, user, said) = (location.to_string(), "alice".to_owned(), "too many connections".to_owned());
+            return Err(TransportError::LoginRefused { relay, user, said });
+        }
+        self.relay.dial(&Location::parse("/relays/0")?, approach)
+    }
+}
+
+/// A run over a server, and how often it dialled.
+fn run(scene: &Scene, times: u32) -> (Report, u32) {
+    let plan = Plan::new(Fault::None);
+    let relay = MemoryDial { relays: scene.relays.clone(), plan: plan.clone() };
+    let dial = Lets { times, dialled: AtomicU32::default(), relay };
+    let server = Link { relays: vec![Location::parse("sftp://alice@127.0.0.1/0").unwrap()], ..scene.link.clone() };
+    let run = Run {
+        dial: &dial,
+        spool: &Spool { root: scene.home.path(), plan: plan.clone() },
+        inspect: &ByDigest(&Files::new()),
+        disk: &FailingDisk(plan),
+        steps: &Uninterrupted,
+        stopwatch: &scene.clock,
+        network: NETWORK,
+        budget: None,
+        stop: &Stop::default(),
+        keyring: &NoKeys,
+    };
+    let report = run.transfer(&[server]);
+    (report, dial.dialled.into_inner())
+}
+
+#[test]
+fn what_is_sent_and_what_is_fetched_have_a_connection_each() {
+    for (times, dialled) in [(2, 2), (1, 2)] {
+        let (out, incoming) = (bundles(1, &[10, 300]), bundles(2, &[20, 400]));
+        let scene = Scene::new(1).send(&out).receive(&incoming);
+        let (report, met) = run(&scene, times);
+        assert_eq!((report.outcome(), met, report.links[0].retries), (Outcome::Done, dialled, 0), "{report:?}");
+        assert_eq!((report.links[0].sent.files, report.links[0].received.files), (2, 2));
+        assert_eq!((scene.on_relay("alice/down"), scene.local("inbox")), (out, incoming));
+        assert!(scene.on_relay("alice/up").is_empty() && scene.local("outbox/alice").is_empty());
+    }
+}
+
+#[test]
+fn one_connection_is_enough_where_there_is_something_for_one_way_only() {
+    let scene = Scene::new(1).receive(&bundles(2, &[20, 400]));
+    let (report, met) = run(&scene, 2);
+    assert_eq!((report.outcome(), met, report.links[0].received.files), (Outcome::Done, 1, 2), "{report:?}");
+}
