@@ -2,4 +2,5 @@
 
 mod contract;
 mod keys;
+mod packages;
 mod syncing;

@@ -3,29 +3,38 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use packhorse_shared::bundle::BundleError;
 use packhorse_shared::config::InitialConfig;
 use packhorse_shared::home::Home;
-use packhorse_unbundler::restore::{Restorer, Site};
+use packhorse_shared::id::NodeId;
+use packhorse_transport::{Fetched, FileName, Location};
+use packhorse_unbundler::UnbundlerError;
+use packhorse_unbundler::restore::{Restored, Restorer, Site, require_free};
 
 use super::init::database_from;
 use crate::addresses;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::relay;
+use crate::machine::Machine;
+use crate::relay::keys::Keys;
+use crate::relay::{self, packages};
 use crate::report::note;
 use crate::wording::count;
 
 const EXAMPLES: &str = "\
 Examples:
   packhorse restore alice.rdb --database crm.db
-  packhorse restore alice.rdb --database crm.db --relay /media/stick/relay/alice";
+  packhorse restore alice.rdb --database crm.db --relay /media/stick/relay/alice
+  packhorse restore sftp://alice@relay.example/packages/alice.rdb --database crm.db
+
+A package on a server is got first; if the line breaks, the same command goes on where it ended.";
 
 /// Unpack a remote database package: database, home and link, ready to sync
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Restore {
-    /// The package
-    #[arg(value_name = "FILE.rdb")]
+    /// The package: a file, or its address on a server (ftp, ftps or sftp)
+    #[arg(value_name = "FILE.rdb or URL")]
     package: PathBuf,
 
     /// Where the database goes; it must not be there
@@ -41,15 +50,19 @@ impl Restore {
     /// Runs the command.
     pub fn run(self, context: Context<'_>) -> Result<Exit, Failure> {
         addresses::understood(&self.relay)?;
-        let written = relay::written_whole(&self.relay)?;
+        let package = Package::named(&self.package)?;
         let folder = context.home.map_or_else(|| Home::beside(&self.database), Path::to_owned);
-        let relative = database_from(&folder, &self.database)?;
-        let site = Site { package: &self.package, database: &self.database, home: &folder };
-        let node = packhorse_shared::id::NodeId(context.machine.world.random.next_u64());
-        let restored = Restorer { world: context.machine.world }.restore(&site, node, &|start| {
-            let relay = if written.is_empty() { start.relays } else { &written };
-            InitialConfig { name: start.name, database: &relative, relay, is_remote: true }.text()
-        })?;
+        let place = Place {
+            machine: context.machine,
+            database: &self.database,
+            relative: database_from(&folder, &self.database)?,
+            relays: relay::written_whole(&self.relay)?,
+            home: &folder,
+        };
+        let restored = match package {
+            Package::File(path) => place.restore(&path)?,
+            Package::OnServer(at, name) => place.restore_from(&at, &name)?,
+        };
         note(&format!(
             "{}: restored {} from {}",
             restored.name,
@@ -60,4 +73,81 @@ impl Restore {
         note("next: `packhorse sync`");
         Ok(Exit::Done)
     }
+}
+
+/// Where a package is.
+enum Package {
+    File(PathBuf),
+    OnServer(Location, FileName),
+}
+
+impl Package {
+    fn named(given: &Path) -> Result<Self, Failure> {
+        let Some(address) = given.to_str().filter(|text| text.contains("://")) else {
+            return Ok(Self::File(given.to_owned()));
+        };
+        let location = Location::parse(address)?;
+        if let Some(path) = location.folder() {
+            return Ok(Self::File(path.to_owned()));
+        }
+        let (folder, name) = location.file().ok_or_else(|| {
+            Failure::usage(format!("{location} names no file"))
+                .hint("name the package at its end, as in sftp://USER@HOST/packages/alice.rdb")
+        })?;
+        Ok(Self::OnServer(folder, name))
+    }
+}
+
+/// What a package becomes, and where.
+struct Place<'a> {
+    machine: Machine,
+    database: &'a Path,
+    /// The database as the configuration is to name it.
+    relative: PathBuf,
+    relays: Vec<String>,
+    home: &'a Path,
+}
+
+impl Place<'_> {
+    fn restore(&self, package: &Path) -> Result<Restored, UnbundlerError> {
+        let world = self.machine.world;
+        let site = Site { package, database: self.database, home: self.home };
+        Restorer { world }.restore(&site, NodeId(world.random.next_u64()), &|start| {
+            let relay = if self.relays.is_empty() { start.relays } else { &self.relays };
+            InitialConfig { name: start.name, database: &self.relative, relay, is_remote: true }.text()
+        })
+    }
+
+    /// Gets the package first. It lies beside the database until that is made.
+    fn restore_from(&self, folder: &Location, name: &FileName) -> Result<Restored, Failure> {
+        require_free(self.database)?;
+        let (disk, keys) = (self.machine.world.disk, Keys::default());
+        let package = fetched_beside(self.database);
+        let remove = || disk.remove(&package).map_err(|error| Failure::file("remove", &package, &error));
+        loop {
+            let fetched = packages::fetch(self.machine, &keys, folder, name, &package)?;
+            match self.restore(&package) {
+                Ok(restored) => return remove().map(|()| restored),
+                Err(error) if is_damaged(&error) => {
+                    remove()?;
+                    // Its beginning may have been that of an older package.
+                    if fetched == Fetched::Anew {
+                        return Err(error.into());
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+/// Where a package is collected. The same in every try.
+fn fetched_beside(database: &Path) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push(".rdb");
+    PathBuf::from(name)
+}
+
+fn is_damaged(error: &UnbundlerError) -> bool {
+    matches!(error, UnbundlerError::Package { source, .. } if !matches!(source, BundleError::Io(_)))
 }

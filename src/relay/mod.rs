@@ -1,10 +1,12 @@
 //! The relays of a node: where they are, how they are reached, and what a transfer over them comes to.
 //!
 //! * [`call`] makes one, [`files`] judges the files that it moves, [`keys`] finds what logging in needs, [`told`] puts it in words.
+//! * [`packages`] are moved without any link.
 
 pub mod call;
 mod files;
 pub mod keys;
+pub mod packages;
 pub mod told;
 
 use std::path::Path;

@@ -31,6 +31,7 @@ pub fn check(connect: &Connect<'_>, abilities: Abilities) {
     a_refusing_sink_ends_a_get(connect);
     removing_is_idempotent(connect);
     markers_are_kept_apart(connect);
+    the_root_takes_files_too(connect);
 }
 
 fn mailbox() -> Mailbox {
@@ -213,4 +214,17 @@ fn markers_are_kept_apart(connect: &Connect<'_>) {
         assert_eq!(connect().read_marker(None).expect("no marker"), None);
     }
     assert_eq!(connect().read_marker(Some(&other)).expect("a marker").as_deref(), Some(&b"third"[..]));
+}
+
+fn the_root_takes_files_too(connect: &Connect<'_>) {
+    let (root, file, bytes) = (Mailbox::root(), name("alice.rdb"), content(9, 90_000));
+    assert!(connect().has_mailbox(&root).expect("asking is no error"), "the root is there");
+    connect().put(&root, &file, &mut &bytes[..]).expect("a put");
+    let listing = connect().list(&root).expect("a listing");
+    assert!(listing.present && listing.files.iter().any(|entry| entry.name == file), "{listing:?}");
+    let mut read = Vec::new();
+    assert_eq!(connect().get(&root, &file, 40_000, &mut read).expect("a get"), Get::Ended);
+    assert_eq!(Some(&*read), bytes.get(40_000..));
+    connect().remove(&root, &[file]).expect("a remove");
+    assert!(connect().list(&root).expect("a listing").files.iter().all(|entry| entry.name.as_str() != "alice.rdb"));
 }

@@ -29,6 +29,20 @@ pub enum TransportError {
         /// The relay, as it is shown.
         relay: String,
     },
+    /// Something answers, but the folder is not there.
+    #[error("there is no folder {relay}")]
+    NoFolder {
+        /// The folder, as it is shown.
+        relay: String,
+    },
+    /// The folder does not hold the file.
+    #[error("there is no {file} in {relay}")]
+    NoFile {
+        /// The folder, as it is shown.
+        relay: String,
+        /// The file's name.
+        file: String,
+    },
     /// The marker cannot be read any more, and nothing else there shows whose the relay is.
     #[error("the packhorse.relay of {relay} is damaged, and no mailboxes of ours lie beside it")]
     DamagedMarker {
@@ -164,8 +178,13 @@ impl TransportError {
         match self {
             Self::Unreachable { .. } | Self::NotARelay { .. } | Self::DamagedMarker { .. } => Kind::Unreachable,
             Self::LoginRefused { .. } | Self::HostUnknown { .. } | Self::HostChanged { .. } => Kind::Unreachable,
+            Self::NoFolder { .. } => Kind::Unreachable,
             Self::OtherNetwork { .. } | Self::NoCredentials { .. } | Self::BadLocation { .. } => Kind::Refused,
-            Self::NameTaken { .. } | Self::Failed { .. } | Self::WrongSize { .. } | Self::Local { .. } => Kind::Failed,
+            Self::NoFile { .. }
+            | Self::NameTaken { .. }
+            | Self::Failed { .. }
+            | Self::WrongSize { .. }
+            | Self::Local { .. } => Kind::Failed,
             Self::BudgetOver => Kind::Stopped,
         }
     }
@@ -179,6 +198,8 @@ impl TransportError {
             }
             Self::Failed { .. } | Self::WrongSize { .. } | Self::Local { .. } => true,
             Self::NotARelay { .. }
+            | Self::NoFolder { .. }
+            | Self::NoFile { .. }
             | Self::DamagedMarker { .. }
             | Self::OtherNetwork { .. }
             | Self::LoginRefused { .. }
@@ -198,6 +219,10 @@ impl TransportError {
             Self::Unreachable { .. } => "mount or connect the relay; the next run carries what waits",
             Self::NotARelay { .. } => {
                 "mount the share, or correct `relay`; to use a new folder, copy packhorse.relay from the old relay into it"
+            }
+            Self::NoFolder { .. } => "make that folder, or correct the address",
+            Self::NoFile { .. } => {
+                "correct the name; at the hub, `packhorse remote pack NAME --deliver URL` puts it there"
             }
             Self::DamagedMarker { .. } => "if this folder is your relay, remove the damaged packhorse.relay there",
             Self::OtherNetwork { .. } => "give each network a relay folder of its own, and correct `relay`",

@@ -11,7 +11,7 @@
 //!   (`conformance`): [`FolderCarrier`], [`FtpCarrier`], [`SftpCarrier`]. [`OsDial`] dials the one that a relay needs.
 //! * [`Mailbox`] and [`Location`] say where; [`marker`] whose relay it is, before anything is written to it.
 //! * [`Run`] moves the files of all links, small ones first, with retries and within a time budget, and returns a
-//!   [`Report`].
+//!   [`Report`]; an [`Errand`] moves a single file to or from a folder that is no relay: a package.
 //!
 //! The crate knows nothing of what is in a file: [`LocalSpool`] and [`Inspect`] are the caller's. It never prints,
 //! reads the environment or exits.
@@ -22,6 +22,9 @@ mod carrier;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
 mod ending;
+mod errand;
+#[cfg(test)]
+mod errand_tests;
 mod error;
 mod exchange;
 #[cfg(test)]
@@ -60,6 +63,7 @@ pub use access::{Access, Keyring, NoKeys, TlsVersion, Trust};
 pub use address::{Place, Scheme, Secret, ServerAddress};
 pub use carrier::{Carrier, Entry, Get, Listing, MARKER, MARKER_MAX, Put, Sink, Source};
 pub use ending::Ending;
+pub use errand::{Errand, Fetched, Parcel};
 pub use error::{Kind, TransportError};
 pub use folder::FolderCarrier;
 pub use ftp::FtpCarrier;

@@ -11,6 +11,7 @@ use packhorse_shared::id::NodeName;
 
 use crate::address::{Scheme, ServerAddress};
 use crate::error::TransportError;
+use crate::name::FileName;
 use crate::percent;
 
 /// A relay's address.
@@ -77,6 +78,18 @@ impl Location {
             Target::Server(address) => Target::Server(address.below(remote.as_str())),
         };
         Self { text, target }
+    }
+
+    /// The folder and the name of the file on a server that this address names; None if it names no such file.
+    pub fn file(&self) -> Option<(Self, FileName)> {
+        let (folder, name) = match &self.target {
+            Target::Folder(_) => return None,
+            Target::Server(_) => self.text.rsplit_once('/')?,
+        };
+        let name = percent::decoded(name).ok()?.parse().ok()?;
+        // What ends within `scheme://host` has no file.
+        let folder = Self::parse(&format!("{folder}/")).ok()?;
+        Some((folder, name))
     }
 
     /// The address as it was written, password and all: for storing, never for showing.
@@ -170,6 +183,21 @@ mod tests {
         }
         assert_eq!(Location::parse("sftp://u:s@cret@h:22/r").unwrap().to_string(), "sftp://u@h:22/r");
         assert!(!Location::parse("http://u:secret@h/").unwrap_err().to_string().contains("secret"));
+    }
+
+    #[test]
+    fn a_file_on_a_server_is_its_folder_and_its_name() {
+        for (text, folder, name) in [
+            ("ftp://h/packages/alice.rdb", "ftp://h/packages/", "alice.rdb"),
+            ("sftp://u@h:2022/alice.rdb", "sftp://u@h:2022/", "alice.rdb"),
+            ("ftps://h/~/a/b%2erdb", "ftps://h/~/a/", "b.rdb"),
+        ] {
+            let (found, file) = Location::parse(text).unwrap().file().unwrap();
+            assert_eq!((found, file.as_str()), (Location::parse(folder).unwrap(), name), "{text}");
+        }
+        for text in ["ftp://h", "ftp://alice.rdb", "ftp://h/", "ftp://h/packages/", "ftp://h/a%2fb", "/a/b.rdb"] {
+            assert!(Location::parse(text).unwrap().file().is_none(), "{text}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! A link's two folders on a relay.
+//! A link's two folders on a relay, and the folder that holds a relay's, or packages.
 //!
 //! Owns where they lie, seen from where a carrier is rooted: at the hub in the relay's root, at the remote in the
-//! remote's own folder, so that an account can be confined to it.
+//! remote's own folder, so that an account can be confined to it; packages lie in a root itself.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -26,22 +26,28 @@ pub enum Role {
     Remote,
 }
 
-/// One folder of a link, addressed from a carrier's root: `REMOTE/up` at the hub, `up` at the remote.
+/// One folder of a link, addressed from a carrier's root: `REMOTE/up` at the hub, `up` at the remote. Or the root itself.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Mailbox {
     remote: Option<NodeName>,
-    way: Way,
+    /// None in the root.
+    way: Option<Way>,
 }
 
 impl Mailbox {
     /// A remote's mailbox, seen from the hub.
     pub fn at_hub(remote: &NodeName, way: Way) -> Self {
-        Self { remote: Some(remote.clone()), way }
+        Self { remote: Some(remote.clone()), way: Some(way) }
     }
 
     /// The node's own mailbox, seen from a remote.
     pub fn at_remote(way: Way) -> Self {
-        Self { remote: None, way }
+        Self { remote: None, way: Some(way) }
+    }
+
+    /// The carrier's root itself, where packages lie. It is there or it is not: no carrier makes it for a file.
+    pub fn root() -> Self {
+        Self { remote: None, way: None }
     }
 
     /// Both mailboxes of a link.
@@ -73,31 +79,27 @@ impl Mailbox {
         self.remote.as_ref()
     }
 
-    /// Which of the two it is.
-    pub fn way(&self) -> Way {
-        self.way
-    }
-
     /// Where it lies in a folder that is the carrier's root.
     pub fn under(&self, root: &Path) -> PathBuf {
         let holder = self.remote.as_ref().map_or_else(|| root.to_owned(), |remote| root.join(remote.as_str()));
-        holder.join(self.folder())
+        self.folder().map_or_else(|| holder.clone(), |folder| holder.join(folder))
     }
 
-    /// The folder's own name.
-    pub fn folder(&self) -> &'static str {
-        match self.way {
+    /// The folder's own name; None of the root.
+    pub fn folder(&self) -> Option<&'static str> {
+        self.way.map(|way| match way {
             Way::Up => "up",
             Way::Down => "down",
-        }
+        })
     }
 }
 
 impl fmt::Display for Mailbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let folder = self.folder().unwrap_or(".");
         match &self.remote {
-            Some(remote) => write!(f, "{remote}/{}", self.folder()),
-            None => f.write_str(self.folder()),
+            Some(remote) => write!(f, "{remote}/{folder}"),
+            None => f.write_str(folder),
         }
     }
 }

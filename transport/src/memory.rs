@@ -19,14 +19,23 @@ const CHUNK: usize = 16;
 type Files = BTreeMap<String, Vec<u8>>;
 
 /// What a relay holds. Tests look into it and disturb it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Held {
     /// Whether anybody answers.
     pub silent: bool,
+    /// The files in the root itself; None if it is not there.
+    pub root: Option<Files>,
     /// Each mailbox's files by raw name, under the mailbox's shown path.
     pub mailboxes: BTreeMap<String, Files>,
     /// Markers by remote; the root's under the empty name.
     pub markers: Files,
+}
+
+/// Its root is there, and nothing in it.
+impl Default for Held {
+    fn default() -> Self {
+        Self { silent: false, root: Some(Files::new()), mailboxes: BTreeMap::new(), markers: Files::new() }
+    }
 }
 
 /// A relay in memory.
@@ -57,7 +66,10 @@ impl MemoryCarrier {
     }
 
     fn with<T>(&self, mailbox: &Mailbox, act: impl FnOnce(&mut Files) -> T) -> Option<T> {
-        self.0.held().mailboxes.get_mut(&mailbox.to_string()).map(act)
+        let mut held = self.0.held();
+        let files =
+            if *mailbox == Mailbox::root() { held.root.as_mut() } else { held.mailboxes.get_mut(&mailbox.to_string()) };
+        files.map(act)
     }
 
     fn drop_names(&self, mailbox: &Mailbox, names: impl Iterator<Item = String>) {
@@ -153,7 +165,9 @@ impl Carrier for MemoryCarrier {
     }
 
     fn make_mailbox(&mut self, mailbox: &Mailbox) -> Result<(), TransportError> {
-        self.0.held().mailboxes.entry(mailbox.to_string()).or_default();
+        if *mailbox != Mailbox::root() {
+            self.0.held().mailboxes.entry(mailbox.to_string()).or_default();
+        }
         Ok(())
     }
 

@@ -65,10 +65,8 @@ impl Restorer<'_> {
         node: NodeId,
         config: &dyn Fn(Start<'_>) -> Result<String, InitialConfigError>,
     ) -> Result<Restored, UnbundlerError> {
+        require_free(site.database)?;
         let draft = beside(site.database);
-        if let Some(path) = in_the_way(site.database, &draft) {
-            return Err(UnbundlerError::DatabaseThere { path });
-        }
         let unpacked = self.unpack(site, &draft);
         let made = unpacked.and_then(|(manifest, start)| self.make(site, &draft, node, config, manifest, &start));
         if made.is_err() {
@@ -198,6 +196,11 @@ fn beside(database: &Path) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
     name.push(".new");
     PathBuf::from(name)
+}
+
+/// Whether a database can be made there: asked before a package is fetched from far away.
+pub fn require_free(database: &Path) -> Result<(), UnbundlerError> {
+    in_the_way(database, &beside(database)).map_or(Ok(()), |path| Err(UnbundlerError::DatabaseThere { path }))
 }
 
 /// What stands where the database or its draft is to be. A log or journal of a database that was moved away would be played

@@ -1,6 +1,7 @@
 //! `packhorse remote`: the nodes whose hub this one is.
 
 mod add;
+mod deliver;
 mod list;
 mod pack;
 mod remove;

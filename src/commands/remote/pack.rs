@@ -8,6 +8,7 @@ use packhorse_bundler::package::{Order, Packer};
 use packhorse_shared::id::NodeName;
 use packhorse_shared::replica::{NoRange, Replica, WhyNoRange};
 
+use super::deliver::Delivery;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::node::Node;
@@ -19,6 +20,7 @@ const EXAMPLES: &str = "\
 Examples:
   packhorse remote pack alice -o alice.rdb --no-passphrase
   packhorse remote pack --all -o packages/ --no-passphrase
+  packhorse remote pack alice -o alice.rdb --no-passphrase --deliver ftp://h.example/new
 
 A package holds everything that the remote may have: keep it as you keep the database. This version
 does not seal packages, so --no-passphrase has to be said.";
@@ -39,6 +41,10 @@ pub struct Pack {
     #[arg(short, long, value_name = "FILE.rdb")]
     output: PathBuf,
 
+    /// Drop it there, too: into a folder, or one on a server (ftp, ftps or sftp)
+    #[arg(long, value_name = "URL")]
+    deliver: Option<String>,
+
     /// Leave the package unsealed
     #[arg(long)]
     no_passphrase: bool,
@@ -51,8 +57,9 @@ impl Pack {
             return Err(Failure::usage("this version cannot seal packages with a passphrase")
                 .hint("add --no-passphrase, and keep the file as safe as the database"));
         }
-        let (mut node, _lock) = Node::lock(context, "remote pack")?;
+        let (mut node, lock) = Node::lock(context, "remote pack")?;
         let orders = self.orders(&node)?;
+        let delivery = self.deliver.as_deref().map(|url| Delivery::to(context.machine, &node, url)).transpose()?;
         if orders.is_empty() {
             note("there are no remotes yet: add one with `packhorse remote add NAME`");
         }
@@ -60,6 +67,9 @@ impl Pack {
         check_sets(&node, &orders)?;
         self.make_folder()?;
         orders.iter().try_for_each(|(remote, file)| pack(&mut node, remote, file))?;
+        // The line may be slow, and the home is not needed for it.
+        drop((node, lock));
+        delivery.map_or(Ok(()), |delivery| delivery.deliver(&orders))?;
         Ok(Exit::Done)
     }
 

@@ -45,6 +45,15 @@ fn remote_pack() {
     for fault in ["package-drafted=io", "package-link-opened=full"] {
         book.at(&scene, "hq").with("PACKHORSE_FAULT", fault).typed("a disk that fails half-way", &words);
     }
+    for (what, url) in [
+        ("a folder that is not there", "nowhere"),
+        ("a file", "odd/letter.txt"),
+        ("a server that does not answer", "ftp://127.0.0.1:1/packages"),
+        ("no address", "http://127.0.0.1/packages"),
+    ] {
+        let words = ["remote", "pack", "alice", "-o", "alice.rdb", "--no-passphrase", "--deliver", url];
+        book.at(&scene, "hq").typed(&format!("to be dropped in {what}"), &words);
+    }
     append(&scene, "hq", "[remote.bob]\nset = \"sales\"\n");
     let words = ["remote", "pack", "--all", "-o", "all", "--no-passphrase"];
     book.at(&scene, "hq").typed("a remote with a set that there is not", &words);

@@ -22,6 +22,13 @@ fn restore() {
     let words = ["restore", "alice.rdb", "--database", "site/a.db"];
     let carried = [&words[..], &["--relay", "sftp://ann:secret@host:0/relay"]].concat();
     book.case(&scene).typed("a relay at a port that there is not", &carried);
+    for (what, url) in [
+        ("a server that does not answer", "ftp://127.0.0.1:1/alice.rdb"),
+        ("a server, and no file", "sftp://ann:secret@127.0.0.1:1"),
+        ("an address of another kind", "http://127.0.0.1/alice.rdb"),
+    ] {
+        book.case(&scene).typed(&format!("the package is at {what}"), &["restore", url, "--database", "site/a.db"]);
+    }
     for fault in ["restore-unpacked=full", "restore-home-made=io", "restore-adopted=full"] {
         book.case(&scene).with("PACKHORSE_FAULT", fault).typed("a disk that fails half-way", &words);
     }

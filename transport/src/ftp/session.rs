@@ -59,13 +59,18 @@ impl Session {
         format!("{}/{holder}{file}", self.root.trim_end_matches('/'))
     }
 
+    /// The path of a mailbox's folder.
+    fn folder(&self, mailbox: &Mailbox) -> String {
+        mailbox.folder().map_or_else(|| self.root.clone(), |folder| self.path(mailbox.remote(), folder))
+    }
+
     /// Goes into a mailbox's folder; false if it is not there.
     pub(super) fn enter(&mut self, mailbox: &Mailbox) -> Result<bool, TransportError> {
         if self.inside.as_ref() == Some(mailbox) {
             return Ok(true);
         }
         self.inside = None;
-        let path = self.path(mailbox.remote(), mailbox.folder());
+        let path = self.folder(mailbox);
         let there = self.go(&path)?;
         self.inside = there.then(|| mailbox.clone());
         Ok(there)
@@ -80,13 +85,13 @@ impl Session {
     pub(super) fn make(&mut self, mailbox: &Mailbox) -> Result<(), TransportError> {
         let root = self.root.clone();
         if !self.go(&root)? {
-            return Err(TransportError::NotARelay { relay: self.shown.clone() });
+            return Err(TransportError::NoFolder { relay: self.shown.clone() });
         }
         if let Some(remote) = mailbox.remote() {
             let folder = format!("{}/{remote}", root.trim_end_matches('/'));
             self.make_folder(&folder)?;
         }
-        let folder = self.path(mailbox.remote(), mailbox.folder());
+        let folder = self.folder(mailbox);
         self.make_folder(&folder)?;
         if self.enter(mailbox)? {
             Ok(())

@@ -72,7 +72,8 @@ impl SftpCarrier {
     }
 
     fn folder(&self, mailbox: &Mailbox) -> PathBuf {
-        below(&self.of_remote(mailbox.remote()), mailbox.folder())
+        let holder = self.of_remote(mailbox.remote());
+        mailbox.folder().map_or_else(|| holder.clone(), |folder| below(&holder, folder))
     }
 
     /// What stands at a path, not following links; None if nothing does.
@@ -97,7 +98,7 @@ impl SftpCarrier {
 
     fn make(&self, mailbox: &Mailbox) -> Result<(), TransportError> {
         if self.found(&self.root, "the relay's folder")?.is_none() {
-            return Err(TransportError::NotARelay { relay: self.shown.clone() });
+            return Err(TransportError::NoFolder { relay: self.shown.clone() });
         }
         if mailbox.remote().is_some() {
             self.make_folder(&self.of_remote(mailbox.remote()))?;
