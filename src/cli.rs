@@ -47,6 +47,7 @@ pub enum Command {
     Init(commands::init::Init),
     Set(commands::set::Set),
     Remote(commands::remote::Remote),
+    Relay(commands::relay::Relay),
     Restore(commands::restore::Restore),
     Bundle(commands::bundle::Bundle),
     Transfer(commands::transfer::Transfer),

@@ -8,6 +8,7 @@ pub mod init;
 pub mod inspect;
 pub mod notices;
 pub mod queue;
+pub mod relay;
 pub mod remote;
 pub mod restore;
 pub mod set;
@@ -28,6 +29,7 @@ pub fn run(cli: Cli, machine: Machine) -> Result<Exit, Failure> {
         Command::Init(init) => init.run(context),
         Command::Set(set) => set.run(context),
         Command::Remote(remote) => remote.run(context),
+        Command::Relay(relay) => relay.run(context),
         Command::Restore(restore) => restore.run(context),
         Command::Bundle(bundle) => bundle.run(context),
         Command::Transfer(transfer) => transfer.run(context),

@@ -7,6 +7,7 @@
 
 mod bundles;
 mod catalogue;
+mod checks;
 mod configuration;
 mod foreign;
 mod held;
@@ -31,8 +32,9 @@ use super::golden::helps;
 use crate::support::{Scene, files, golden};
 
 /// Every catalogue, by its file's name without the ending.
-const CATALOGUES: [&str; 14] = [
+const CATALOGUES: [&str; 15] = [
     "bundles",
+    "checks",
     "configuration",
     "held",
     "homes",

@@ -59,6 +59,10 @@ impl<C: Carrier> Carrier for Hiding<C> {
         self.0.make_mailbox(mailbox)
     }
 
+    fn remove_mailbox(&mut self, mailbox: &Mailbox) -> Result<(), TransportError> {
+        self.0.remove_mailbox(mailbox)
+    }
+
     fn read_marker(&mut self, remote: Option<&NodeName>) -> Result<Option<Vec<u8>>, TransportError> {
         self.0.read_marker(remote)
     }

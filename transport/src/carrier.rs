@@ -124,6 +124,11 @@ pub trait Carrier {
     /// The relay as it is shown in messages; without any password.
     fn relay(&self) -> &str;
 
+    /// What the server says of itself and can do, for a person who looks into why it does not work.
+    fn about(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Lists a mailbox, with sizes. A missing folder is an empty listing that is not `present`.
     fn list(&mut self, mailbox: &Mailbox) -> Result<Listing, TransportError>;
 
@@ -152,6 +157,10 @@ pub trait Carrier {
 
     /// Makes the mailbox's folder; success if it is there.
     fn make_mailbox(&mut self, mailbox: &Mailbox) -> Result<(), TransportError>;
+
+    /// Takes a mailbox's folder away and, if nothing else is in it, the remote's that holds it. What is not empty stays,
+    /// and that is no error; the root always stays.
+    fn remove_mailbox(&mut self, mailbox: &Mailbox) -> Result<(), TransportError>;
 
     /// The marker in the root, or in a remote's folder; at most [`MARKER_MAX`] + 1 bytes of it. None if there is
     /// none, or no folder.

@@ -32,6 +32,7 @@ pub fn check(connect: &Connect<'_>, abilities: Abilities) {
     removing_is_idempotent(connect);
     markers_are_kept_apart(connect);
     the_root_takes_files_too(connect);
+    only_an_empty_mailbox_is_removed(connect);
 }
 
 fn mailbox() -> Mailbox {
@@ -227,4 +228,20 @@ fn the_root_takes_files_too(connect: &Connect<'_>) {
     assert_eq!(Some(&*read), bytes.get(40_000..));
     connect().remove(&root, &[file]).expect("a remove");
     assert!(connect().list(&root).expect("a listing").files.iter().all(|entry| entry.name.as_str() != "alice.rdb"));
+}
+
+fn only_an_empty_mailbox_is_removed(connect: &Connect<'_>) {
+    let carol: NodeName = "carol".parse().expect("a node's name");
+    let [up, down] = [Way::Up, Way::Down].map(|way| Mailbox::at_hub(&carol, way));
+    connect().remove_mailbox(&up).expect("removing what is absent is no error");
+    connect().put(&up, &name("kept"), &mut &b"bytes"[..]).expect("a put");
+    connect().make_mailbox(&down).expect("a mailbox");
+    connect().remove_mailbox(&up).expect("what is not empty stays, and that is no error");
+    assert!(connect().has_mailbox(&up).expect("asking is no error"));
+    connect().remove(&up, &[name("kept")]).expect("a remove");
+    for (mailbox, other) in [(&up, true), (&down, false)] {
+        connect().remove_mailbox(mailbox).expect("a mailbox is removed");
+        assert!(!connect().has_mailbox(mailbox).expect("asking is no error"));
+        assert_eq!(connect().has_mailbox(&down).expect("asking is no error"), other);
+    }
 }

@@ -193,6 +193,10 @@ impl<C: Carrier> Carrier for Faulty<C> {
         self.step(|inner| inner.make_mailbox(mailbox))
     }
 
+    fn remove_mailbox(&mut self, mailbox: &Mailbox) -> Result<(), TransportError> {
+        self.step(|inner| inner.remove_mailbox(mailbox))
+    }
+
     fn read_marker(&mut self, remote: Option<&NodeName>) -> Result<Option<Vec<u8>>, TransportError> {
         self.step(|inner| inner.read_marker(remote))
     }

@@ -174,6 +174,20 @@ impl Carrier for FolderCarrier<'_> {
         self.ensure_folder(mailbox, &self.folder(mailbox))
     }
 
+    fn remove_mailbox(&mut self, mailbox: &Mailbox) -> Result<(), TransportError> {
+        let holder = mailbox.remote().map(|remote| self.of_remote(Some(remote)));
+        for folder in [mailbox.folder().map(|_| self.folder(mailbox)), holder].into_iter().flatten() {
+            match fs::remove_dir(&folder) {
+                Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => return Ok(()),
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(self.failed("remove", mailbox)(error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     fn read_marker(&mut self, remote: Option<&NodeName>) -> Result<Option<Vec<u8>>, TransportError> {
         let opened = match self.disk.open(&self.of_remote(remote).join(MARKER)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

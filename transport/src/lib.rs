@@ -58,6 +58,9 @@ mod server;
 mod sftp;
 mod stopwatch;
 mod stream;
+mod trial;
+#[cfg(test)]
+mod trial_tests;
 
 pub use access::{Access, Keyring, NoKeys, TlsVersion, Trust};
 pub use address::{Place, Scheme, Secret, ServerAddress};
@@ -77,3 +80,4 @@ pub use run::{Inspect, Link, LocalSpool, Outgoing, Run, Verdict};
 pub use server::OsDial;
 pub use sftp::SftpCarrier;
 pub use stopwatch::{Deadline, OsStopwatch, Stopwatch};
+pub use trial::{Finding, Findings, Trial, Tryout};

@@ -171,6 +171,14 @@ impl Carrier for MemoryCarrier {
         Ok(())
     }
 
+    fn remove_mailbox(&mut self, mailbox: &Mailbox) -> Result<(), TransportError> {
+        let mut held = self.0.held();
+        if held.mailboxes.get(&mailbox.to_string()).is_some_and(BTreeMap::is_empty) {
+            held.mailboxes.remove(&mailbox.to_string());
+        }
+        Ok(())
+    }
+
     fn read_marker(&mut self, remote: Option<&NodeName>) -> Result<Option<Vec<u8>>, TransportError> {
         let content = self.0.held().markers.get(&key(remote)).cloned();
         Ok(content.map(|content| content.into_iter().take(MARKER_MAX + 1).collect()))

@@ -161,6 +161,9 @@ impl Carrier for Counted<'_> {
     fn relay(&self) -> &str {
         self.inner.relay()
     }
+    fn about(&self) -> Vec<String> {
+        self.inner.about()
+    }
     fn list(&mut self, mailbox: &Mailbox) -> Result<Listing, TransportError> {
         self.count().list(mailbox)
     }
@@ -187,6 +190,9 @@ impl Carrier for Counted<'_> {
     }
     fn make_mailbox(&mut self, mailbox: &Mailbox) -> Result<(), TransportError> {
         self.count().make_mailbox(mailbox)
+    }
+    fn remove_mailbox(&mut self, mailbox: &Mailbox) -> Result<(), TransportError> {
+        self.count().remove_mailbox(mailbox)
     }
     fn read_marker(&mut self, remote: Option<&NodeName>) -> Result<Option<Vec<u8>>, TransportError> {
         self.count().read_marker(remote)

@@ -8,6 +8,7 @@ use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -49,14 +50,19 @@ pub struct Server {
 impl Server {
     /// Starts one; None, said aloud, where the program is not there.
     pub fn start(kind: Kind) -> Option<Self> {
+        Self::start_with(kind, "")
+    }
+
+    /// The same, with more lines of configuration, which outweigh the usual ones.
+    pub fn start_with(kind: Kind, more: &str) -> Option<Self> {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::create_dir(folder.path().join("relay")).expect("a folder");
         let port = free_port();
         let prepared = match kind {
-            Kind::Ftp => vsftpd::prepared(folder.path(), port, false),
-            Kind::Ftps => vsftpd::prepared(folder.path(), port, true),
-            Kind::Sftp => sshd::prepared(folder.path(), port),
-            Kind::Accounts => proftpd::prepared(folder.path(), port),
+            Kind::Ftp => vsftpd::prepared(folder.path(), port, false, more),
+            Kind::Ftps => vsftpd::prepared(folder.path(), port, true, more),
+            Kind::Sftp => sshd::prepared(folder.path(), port, more),
+            Kind::Accounts => proftpd::prepared(folder.path(), port, more),
         };
         let Some(mut command) = prepared else { return passed_over(kind) };
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("a server");
@@ -134,9 +140,18 @@ impl Drop for Server {
     }
 }
 
-/// A port that nobody listens on, for now.
+/// A port that nobody listens on. Not one of those that the system gives to connections, and each only once in a process
+/// and, most likely, in several that run at once: between looking and listening somebody else could take it.
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    let (first, count) = (12_000, 20_000);
+    loop {
+        let place = std::process::id().wrapping_mul(97).wrapping_add(TAKEN.fetch_add(1, Ordering::Relaxed)) % count;
+        let port = u16::try_from(first + place).expect("a port");
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 fn passed_over<T>(kind: Kind) -> Option<T> {

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use super::{program, run};
 
-pub(super) fn prepared(folder: &Path, port: u16) -> Option<Command> {
+pub(super) fn prepared(folder: &Path, port: u16, more: &str) -> Option<Command> {
     let program = program("sshd")?;
     // Where it runs with rights it wants this folder.
     let _ = fs::create_dir_all("/run/sshd");
@@ -15,8 +15,9 @@ pub(super) fn prepared(folder: &Path, port: u16) -> Option<Command> {
     make_key(folder, ".ssh/id_ed25519", "");
     fs::copy(folder.join(".ssh/id_ed25519.pub"), folder.join("authorized_keys")).expect("a key");
     let config = folder.join("sshd_config");
+    // Here the first word on a setting counts.
     let text = format!(
-        "Port {port}\nListenAddress 127.0.0.1\nHostKey {host}\nPidFile none\nAuthorizedKeysFile {authorized}\n\
+        "{more}Port {port}\nListenAddress 127.0.0.1\nHostKey {host}\nPidFile none\nAuthorizedKeysFile {authorized}\n\
          StrictModes no\nUsePAM no\nPasswordAuthentication no\nPermitRootLogin yes\nSubsystem sftp internal-sftp\n\
          MaxStartups 100\n",
         host = folder.join("host_key").display(),

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use super::{program, run};
 
-pub(super) fn prepared(folder: &Path, port: u16, is_secure: bool) -> Option<Command> {
+pub(super) fn prepared(folder: &Path, port: u16, is_secure: bool, more: &str) -> Option<Command> {
     let program = program("vsftpd")?;
     let config = folder.join("vsftpd.conf");
     let mut text = format!(
@@ -36,7 +36,7 @@ pub(super) fn prepared(folder: &Path, port: u16, is_secure: bool) -> Option<Comm
             key.display()
         );
     }
-    fs::write(&config, text).expect("a configuration");
+    fs::write(&config, text + more).expect("a configuration");
     let mut command = Command::new(program);
     command.arg(&config);
     Some(command)

@@ -63,6 +63,10 @@ impl Carrier for FtpCarrier {
         self.session.relay()
     }
 
+    fn about(&self) -> Vec<String> {
+        self.session.about()
+    }
+
     fn list(&mut self, mailbox: &Mailbox) -> Result<Listing, TransportError> {
         if !self.session.enter(mailbox)? {
             return Ok(Listing::default());
@@ -117,6 +121,10 @@ impl Carrier for FtpCarrier {
 
     fn make_mailbox(&mut self, mailbox: &Mailbox) -> Result<(), TransportError> {
         if self.session.enter(mailbox)? { Ok(()) } else { self.session.make(mailbox) }
+    }
+
+    fn remove_mailbox(&mut self, mailbox: &Mailbox) -> Result<(), TransportError> {
+        self.session.remove_folders(mailbox)
     }
 
     fn read_marker(&mut self, remote: Option<&NodeName>) -> Result<Option<Vec<u8>>, TransportError> {

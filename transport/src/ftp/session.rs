@@ -19,6 +19,7 @@ use crate::ending::Ending;
 use crate::error::TransportError;
 use crate::line::{Cut, Line};
 use crate::mailbox::Mailbox;
+use crate::name::shown;
 
 /// A connection that is logged in.
 pub(super) struct Session {
@@ -125,6 +126,29 @@ impl Session {
             return Ok(());
         }
         Err(self.refused("make the folder", path, refusal))
+    }
+
+    /// Takes a mailbox's folder away, and the remote's that holds it. What the server refuses to, as it does with what is
+    /// not empty, stays.
+    pub(super) fn remove_folders(&mut self, mailbox: &Mailbox) -> Result<(), TransportError> {
+        let root = self.root.clone();
+        self.go(&root)?;
+        self.inside = None;
+        let holder = mailbox.remote().map(|remote| format!("{}/{remote}", root.trim_end_matches('/')));
+        for folder in [mailbox.folder().map(|_| self.folder(mailbox)), holder].into_iter().flatten() {
+            match self.said(|ftp| ftp.rmdir(&folder)) {
+                Err(error) if is_refusal(&error) => return Ok(()),
+                done => done.map_err(|error| self.refused("remove", &folder, error))?,
+            }
+        }
+        Ok(())
+    }
+
+    /// What the server says of itself.
+    pub(super) fn about(&self) -> Vec<String> {
+        let greeting = self.ftp.get_welcome_msg().map(|greeting| format!("the server says {}", shown(greeting.trim())));
+        let listing = if self.has_mlsd { "it lists for programs (MLSD)" } else { "it lists for people only (LIST)" };
+        greeting.into_iter().chain([listing.to_owned()]).collect()
     }
 
     /// How large a file is; None if the server has none to tell of.

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use packhorse_shared::id::NodeName;
-use ssh2::{ErrorCode, FileStat, Session, Sftp};
+use ssh2::{ErrorCode, FileStat, MethodType, Session, Sftp};
 
 use crate::access::Access;
 use crate::address::{Place, ServerAddress};
@@ -24,7 +24,7 @@ use crate::ending::Ending;
 use crate::error::TransportError;
 use crate::line::{Cut, Line};
 use crate::mailbox::Mailbox;
-use crate::name::FileName;
+use crate::name::{FileName, shown};
 use crate::sftp::placing::Placing;
 
 /// How much is asked for at a time: the library asks for the next while this one comes.
@@ -36,6 +36,8 @@ const ENTRIES_MAX: usize = 1_000_000;
 /// The server's words for what is not there.
 const NO_SUCH_FILE: i32 = 2;
 const NO_SUCH_PATH: i32 = 10;
+/// And for whatever it does not say more of.
+const FAILURE: i32 = 4;
 
 /// One connection to a relay on an SFTP server.
 pub struct SftpCarrier {
@@ -163,6 +165,13 @@ impl Carrier for SftpCarrier {
         &self.shown
     }
 
+    fn about(&self) -> Vec<String> {
+        let methods = [("keys agreed by", MethodType::Kex), ("host shows", MethodType::HostKey)];
+        let banner = self.session.banner().map(|banner| format!("the server is {}", shown(banner)));
+        let methods = methods.into_iter().filter_map(|(what, method)| Some((what, self.session.methods(method)?)));
+        banner.into_iter().chain(methods.map(|(what, method)| format!("{what} {}", shown(method)))).collect()
+    }
+
     fn list(&mut self, mailbox: &Mailbox) -> Result<Listing, TransportError> {
         let folder = self.folder(mailbox);
         let _waiting = self.line.wait();
@@ -226,6 +235,19 @@ impl Carrier for SftpCarrier {
 
     fn make_mailbox(&mut self, mailbox: &Mailbox) -> Result<(), TransportError> {
         if self.has_mailbox(mailbox)? { Ok(()) } else { self.make(mailbox) }
+    }
+
+    fn remove_mailbox(&mut self, mailbox: &Mailbox) -> Result<(), TransportError> {
+        let holder = mailbox.remote().map(|remote| self.of_remote(Some(remote)));
+        for folder in [mailbox.folder().map(|_| self.folder(mailbox)), holder].into_iter().flatten() {
+            let _waiting = self.line.wait();
+            match absent_is_none(self.sftp.rmdir(&folder)) {
+                // The protocol has no word for what is not empty.
+                Err(error) if error.code() == ErrorCode::SFTP(FAILURE) => return Ok(()),
+                done => done.map_err(|error| self.failed("remove", &mailbox.to_string(), error))?,
+            };
+        }
+        Ok(())
     }
 
     fn read_marker(&mut self, remote: Option<&NodeName>) -> Result<Option<Vec<u8>>, TransportError> {
@@ -300,7 +322,9 @@ fn in_words(error: &ssh2::Error) -> io::Error {
     let (kind, text) = match error.code() {
         ErrorCode::SFTP(NO_SUCH_FILE | NO_SUCH_PATH) => (io::ErrorKind::NotFound, "there is no such file or folder"),
         ErrorCode::SFTP(3) => (io::ErrorKind::PermissionDenied, "the server does not allow it to this account"),
-        ErrorCode::SFTP(4) => (io::ErrorKind::Other, "the server says no more than \"failure\": its disk may be full"),
+        ErrorCode::SFTP(FAILURE) => {
+            (io::ErrorKind::Other, "the server says no more than \"failure\": its disk may be full")
+        }
         ErrorCode::SFTP(14) => (io::ErrorKind::StorageFull, "the server has no space left"),
         ErrorCode::SFTP(15) => (io::ErrorKind::QuotaExceeded, "the account has used up its space"),
         _ => (io::ErrorKind::Other, error.message()),
