@@ -158,7 +158,8 @@ impl Link {
             return self.outgoing.history.get(&Sequence(0)).map_or(Cut(0), |start| start.cut);
         }
         let ack = header.ack.filter(|ack| ack.epoch == self.outgoing.epoch);
-        let sealed = ack.and_then(|ack| self.outgoing.history.get(&ack.sequence));
+        // Another bundle under that number is of a life that was lost with a return to a backup.
+        let sealed = ack.and_then(|ack| self.outgoing.history.get(&ack.sequence).filter(|sealed| sealed.id == ack.id));
         sealed.map_or_else(|| self.outgoing.acked_cut(), |sealed| sealed.cut)
     }
 
@@ -193,6 +194,20 @@ mod tests {
         let next = put_back.content();
         assert_eq!(remote.link.seen_by(&next), start);
         assert_eq!(remote.receive(&next, true), Verdict::Apply);
+    }
+
+    /// Nor has who acknowledges what we said under the same number in a life that is lost seen what we say in this one.
+    #[test]
+    fn what_was_seen_in_a_lost_life_is_not_what_bears_its_number_in_this_one() {
+        let (mut hub, mut remote) = End::pair();
+        let start = hub.link.acked();
+        let mut put_back = hub.copied(5);
+        let said_before = hub.content();
+        assert_eq!(remote.receive(&said_before, true), Verdict::Apply);
+        put_back.content();
+        let answer = remote.content();
+        assert_eq!(put_back.link.seen_by(&answer), start);
+        assert!(hub.link.seen_by(&answer) > start);
     }
 
     /// It may as well come first, when what it builds on may still come.
