@@ -104,6 +104,9 @@ pub trait MergeTransaction {
     /// it.
     fn belonging(&mut self, link: LinkId, table: &SharedTable, key: &Key) -> Result<Option<Belonging>>;
 
+    /// Whether what stands under a key came in since it was last looked at whom it is shared with.
+    fn is_unjudged(&mut self, table: &SharedTable, key: &Key) -> Result<bool>;
+
     /// Up to which cut of ours a link's peer was told what the record under a key is. `of`: the link, and up to where its peer
     /// has seen our changes at all. `withdrawn`: when the record was withdrawn here, if it was.
     fn told_of(&mut self, of: (LinkId, Cut), table: &SharedTable, key: &Key, withdrawn: Option<Cut>) -> Result<Cut>;

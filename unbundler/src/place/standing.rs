@@ -74,6 +74,14 @@ impl Placer<'_> {
     }
 
     /// The values here, if the change was told as of its sender's horizon: what says the same as here need not be noted.
+    /// Whether our hub lets a record come in with an earlier value than we had told it: it refused ours, as the record was
+    /// outside our set then, and is told again.
+    fn was_refused(&self, of: &TableChanges, ours: Mark, theirs: Stamp) -> bool {
+        let was_told = ours.via != self.arrival.link && ours.cut <= self.arrival.seen;
+        let comes_in = matches!(of.passage, Passage::Entered { .. }) && self.arrival.authority() == Authority::Sender;
+        comes_in && was_told && theirs < ours.stamp
+    }
+
     fn told_at_horizon(&mut self, table: &TableShape, record: &RecordChange) -> Result<Vec<Value>> {
         let told = record.fields.iter().any(|field| field.stamp.is_of_horizon());
         if told { self.transaction.values(table, &record.key) } else { Ok(Vec::new()) }
@@ -111,6 +119,9 @@ impl Placer<'_> {
                 _ => merge::field(ours, field.stamp, sight),
             };
             if let (Column::Field(at, _), true) = (column, verdict.is_conflict()) {
+            if let Some(ours) = ours.filter(|ours| self.was_refused(of, *ours, field.stamp)) {
+                present.marks.set(column.id(), Mark { cut: self.arrival.cut, via: LinkId::LOCAL, ..ours });
+            }
                 conflicts.push((field, at, verdict));
             }
             if verdict.is_theirs() {

@@ -64,7 +64,8 @@ impl Placer<'_> {
         Ok(within)
     }
 
-    /// Whether a change is of a record that its sender does not share and has not made: it is refused.
+    /// Whether a change is of a record that its sender does not share and has not made: it is refused. One that came in since
+    /// that was looked at may be in its set all the same, as two can make a record under one key at two nodes.
     pub(super) fn is_beyond(&mut self, table: &TableShape, record: &RecordChange) -> Result<bool> {
         // What came into its set since the backup that we come from is not known here.
         if self.arrival.past == Past::Lost {
@@ -78,6 +79,9 @@ impl Placer<'_> {
         let standing = self.transaction.find(table, &record.key)?;
         let is_it = |present: &_| self.arrival.is_same_standing(present, record, &table.column_ids());
         if !standing.as_ref().is_some_and(is_it) {
+            return Ok(false);
+        }
+        if self.transaction.is_unjudged(shared, &record.key)? {
             return Ok(false);
         }
         self.refuse(table, record, "the record")?;

@@ -246,6 +246,10 @@ impl MergeTransaction for SqliteMerge<'_> {
         self.said(self.try_belonging(link, table, key))
     }
 
+    fn is_unjudged(&mut self, table: &SharedTable, key: &Key) -> Result<bool> {
+        self.said(self.try_is_unjudged(table, key))
+    }
+
     fn told_of(&mut self, of: (LinkId, Cut), table: &SharedTable, key: &Key, withdrawn: Option<Cut>) -> Result<Cut> {
         self.said(self.try_told_of(of, table, key, withdrawn))
     }

@@ -90,10 +90,30 @@ fn has_changed_hands(
     roster: &Roster,
     key: &Key,
 ) -> Outcome<bool> {
-    let SharedRows::Members(of) = rows else { return Ok(false) };
+    let looked = looked_to(connection, rows)?;
+    looked.map_or(Ok(false), |looked| has_died(connection, entry, roster, key, looked))
+}
+
+/// Up to which cut it was looked at who is a member.
+fn looked_to(connection: &Connection, rows: SharedRows) -> Outcome<Option<Cut>> {
+    let SharedRows::Members(of) = rows else { return Ok(None) };
     let sql = "SELECT evaluated_to FROM _packhorse_memberships WHERE id = ?1 AND evaluated_to IS NOT NULL";
     let looked: Option<i64> = connection.prepare_cached(sql)?.query_row([of.0], |row| row.get(0)).optional()?;
-    looked.map_or(Ok(false), |looked| has_died(connection, entry, roster, key, Cut(looked as u64)))
+    Ok(looked.map(|looked| Cut(looked as u64)))
+}
+
+/// Whether what stands under a key came in since it was last looked at who is a member: all that is known of it is later.
+pub(in super::super) fn is_unjudged(
+    connection: &Connection,
+    entry: &Entry,
+    rows: SharedRows,
+    roster: &Roster,
+    key: &Key,
+) -> Outcome<bool> {
+    let Some(looked) = looked_to(connection, rows)? else { return Ok(false) };
+    let Some(present) = entry.metadata.marks(connection, key, roster)? else { return Ok(false) };
+    let mut columns = entry.shape.column_ids().into_iter();
+    Ok(columns.all(|column| present.marks.get(column).is_some_and(|mark| mark.cut > looked)))
 }
 
 /// Notes what a peer has said of a record that is not a member now.

@@ -89,6 +89,10 @@ impl SqliteMerge<'_> {
         key: &Key,
         withdrawn: Option<Cut>,
     ) -> Outcome<Cut> {
+    pub(super) fn try_is_unjudged(&self, table: &SharedTable, key: &Key) -> Outcome<bool> {
+        belonging::is_unjudged(self.writer, self.entry(&table.shape)?, table.rows, &self.roster, key)
+    }
+
         let told = |of: &dyn Fn(&Link) -> Cut| -> Outcome<Cut> {
             let links = state::links(self.writer)?;
             Ok(links.iter().find(|known| known.id == link).map_or(seen, |known| of(&known.state)).min(seen))
