@@ -26,6 +26,9 @@ pub struct Arrival {
     pub cut: Cut,
     /// The cut of ours up to which its sender had seen our changes.
     pub seen: Cut,
+    /// Whether it may have seen what bears no mark here. Who made a record under the same key without having been told of ours
+    /// has not.
+    pub knew_genesis: bool,
     /// Our horizon: what a field without a mark counts as stamped with.
     pub horizon: Horizon,
     /// Up to where births may be missing, here or at the sender.
@@ -215,7 +218,7 @@ pub fn field(ours: Option<Mark>, theirs: Stamp, arrival: &Arrival) -> Field {
 /// horizon and had not come before is the edit of a peer that was silent for so long that nobody waited for it.
 fn against_unmarked(theirs: Stamp, arrival: &Arrival) -> Field {
     if theirs > arrival.horizon.stamp() {
-        Field::Theirs
+        if arrival.knew_genesis { Field::Theirs } else { Field::TheirsOverUnseen }
     } else if theirs == Stamp::ZERO || arrival.had_come(theirs) {
         Field::Ours
     } else {

@@ -268,6 +268,7 @@ impl Receiver<'_> {
             via,
             cut,
             seen,
+            knew_genesis: true,
             sender,
             hub,
             past,

@@ -118,9 +118,24 @@ fn try_again(
     let owed = hub.map_or(Extent::Changes, |hub| hub.state.extent());
     let hub = hub.map(|hub| hub.id);
     let (left_out, dropped) = (horizon, Horizon::NONE);
-    let past = Past::Known;
-    let nobodys =
-        Arrival { link, via, cut, seen, sender, hub, past, horizon, births, left_out, dropped, had, told, owed };
+    let (past, knew_genesis) = (Past::Known, true);
+    let nobodys = Arrival {
+        link,
+        via,
+        cut,
+        seen,
+        knew_genesis,
+        sender,
+        hub,
+        past,
+        horizon,
+        births,
+        left_out,
+        dropped,
+        had,
+        told,
+        owed,
+    };
     let arrival = |link: &packhorse_shared::replica::StoredLink| Arrival {
         link: link.id,
         seen: link.state.acked(),

@@ -9,6 +9,7 @@ const ARRIVAL: Arrival = Arrival {
     via: LinkId(2),
     cut: Cut(50),
     seen: Cut(10),
+    knew_genesis: true,
     sender: NodeId(2),
     hub: None,
     past: Past::Known,
@@ -48,6 +49,12 @@ fn the_later_stamp_wins_and_it_is_a_conflict_only_if_the_loser_was_not_seen() {
     assert_eq!(field(Some(ours(5, 11)), stamp(6, 2), &ARRIVAL), Field::TheirsOverUnseen);
     assert_eq!(field(Some(ours(7, 11)), stamp(6, 2), &ARRIVAL), Field::OursOverBlind);
     assert_eq!(field(Some(ours(7, 9)), stamp(7, 1), &ARRIVAL), Field::Ours);
+}
+
+#[test]
+fn what_lies_before_everything_is_overruled_in_a_conflict_by_who_was_never_told_of_it() {
+    let blind = Arrival { knew_genesis: false, ..ARRIVAL };
+    assert_eq!(field(None, stamp(1, 2), &blind), Field::TheirsOverUnseen);
 }
 
 #[test]

@@ -12,29 +12,35 @@ use packhorse_shared::value::Value;
 
 use super::Placer;
 use super::column::{Column, column_of};
-use crate::merge::{self, Arrival};
+use crate::merge::{self, Arrival, Past};
 
 /// A field in conflict: the incoming change, the column's position, and which value stands.
 pub(super) type Disputed<'c> = (&'c FieldChange, usize, merge::Field);
 
 impl Placer<'_> {
-    /// How the sender of a change stands to the record here, which has these marks. `withdrawn`: when it was withdrawn from
+    /// How the sender of a change stands to the record here, whose fields of which it speaks have these marks. `withdrawn`: when it was withdrawn from
     /// this node, if it was.
     pub(super) fn in_sight(
         &mut self,
         table: &TableShape,
         record: &RecordChange,
-        marks: impl IntoIterator<Item = Mark>,
+        marks: impl IntoIterator<Item = Option<Mark>>,
         withdrawn: Option<Cut>,
     ) -> Result<Arrival> {
         let arrival = self.arrival;
         // What was never acknowledged nobody takes for seen.
-        let mut acknowledged = marks.into_iter().filter(|mark| mark.via != arrival.link && mark.cut <= arrival.seen);
-        if acknowledged.next().is_none() {
+        let may_be_seen =
+            |mark: Option<Mark>| mark.map_or(record.whole, |it| it.via != arrival.link && it.cut <= arrival.seen);
+        if !marks.into_iter().any(may_be_seen) {
             return Ok(arrival);
         }
         let Some((sharing, at)) = self.shared(table)? else { return Ok(arrival) };
         let of = (arrival.link, arrival.seen);
+        // A node that was put back says all again, also of what it was told of once.
+        let may_be_made = record.whole && withdrawn.is_none() && arrival.past == Past::Known;
+        if may_be_made && self.transaction.is_new_to(of, &sharing[at], &record.key)? {
+            return Ok(Arrival { seen: Cut(0), knew_genesis: false, ..arrival });
+        }
         let seen = self.transaction.told_of(of, &sharing[at], &record.key, withdrawn)?;
         Ok(Arrival { seen, ..arrival })
     }
@@ -50,7 +56,7 @@ impl Placer<'_> {
         let noted = limbo.get(ColumnId::EXISTENCE).and_then(|field| field.mark);
         // What nobody has changed was marked with the leaving itself, and speaks against nothing.
         let is_change = |mark: &Mark| noted.is_none_or(|noted| (noted.cut, noted.via) != (mark.cut, mark.via));
-        let marks = limbo.fields.iter().filter_map(|field| field.mark).filter(is_change);
+        let marks = limbo.fields.iter().filter_map(|field| field.mark).filter(is_change).map(Some);
         let sight = self.in_sight(table, record, marks, noted.map(|mark| mark.cut))?;
         for field in &record.fields {
             let Some(Column::Field(at, id)) = column_of(table, of, field) else { continue };

@@ -29,7 +29,8 @@ impl Placer<'_> {
         }
         let before = present.clone();
         let here = self.told_at_horizon(table, record)?;
-        let known = record.fields.iter().filter_map(|field| present.marks.get(column_of(table, of, field)?.id()));
+        let columns = record.fields.iter().filter_map(|field| Some(column_of(table, of, field)?.id()));
+        let known = columns.map(|column| present.marks.get(column));
         let sight = self.in_sight(table, record, known, None)?;
         let (fields, conflicts) = self.winners((table, of, record), &mut present, &here, &sight);
         if fate != Fate::Lives {
@@ -73,7 +74,6 @@ impl Placer<'_> {
         self.arrival.authority() == Authority::HereForNow && table.column_ids().into_iter().all(unseen)
     }
 
-    /// The values here, if the change was told as of its sender's horizon: what says the same as here need not be noted.
     /// Whether our hub lets a record come in with an earlier value than we had told it: it refused ours, as the record was
     /// outside our set then, and is told again.
     fn was_refused(&self, of: &TableChanges, ours: Mark, theirs: Stamp) -> bool {
@@ -82,6 +82,7 @@ impl Placer<'_> {
         comes_in && was_told && theirs < ours.stamp
     }
 
+    /// The values here, if the change was told as of its sender's horizon: what says the same as here need not be noted.
     fn told_at_horizon(&mut self, table: &TableShape, record: &RecordChange) -> Result<Vec<Value>> {
         let told = record.fields.iter().any(|field| field.stamp.is_of_horizon());
         if told { self.transaction.values(table, &record.key) } else { Ok(Vec::new()) }
@@ -118,10 +119,10 @@ impl Placer<'_> {
                 (Passage::Entered { .. }, None) => merge::Field::Theirs,
                 _ => merge::field(ours, field.stamp, sight),
             };
-            if let (Column::Field(at, _), true) = (column, verdict.is_conflict()) {
             if let Some(ours) = ours.filter(|ours| self.was_refused(of, *ours, field.stamp)) {
                 present.marks.set(column.id(), Mark { cut: self.arrival.cut, via: LinkId::LOCAL, ..ours });
             }
+            if let (Column::Field(at, _), true) = (column, verdict.is_conflict()) {
                 conflicts.push((field, at, verdict));
             }
             if verdict.is_theirs() {

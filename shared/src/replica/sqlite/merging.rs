@@ -254,6 +254,10 @@ impl MergeTransaction for SqliteMerge<'_> {
         self.said(self.try_told_of(of, table, key, withdrawn))
     }
 
+    fn is_new_to(&mut self, of: (LinkId, Cut), table: &SharedTable, key: &Key) -> Result<bool> {
+        self.said(self.try_is_new_to(of, table, key))
+    }
+
     fn note_spoken_of(&mut self, link: LinkId, table: &SharedTable, key: &Key, spoken: Spoken) -> Result<()> {
         self.said(self.try_note_spoken_of(link, table, key, spoken))
     }

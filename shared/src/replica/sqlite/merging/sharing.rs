@@ -122,6 +122,16 @@ impl SqliteMerge<'_> {
         key: &Key,
         spoken: Spoken,
     ) -> Outcome<()> {
+    pub(super) fn try_is_new_to(&self, (link, seen): (LinkId, Cut), table: &SharedTable, key: &Key) -> Outcome<bool> {
+        let entry = self.entry(&table.shape)?;
+        if !entry.has_members {
+            return Ok(false);
+        }
+        let member = belonging::member(self.writer, entry, table.rows, key)?;
+        let is_exception = || Ok(entry.members.exception(self.writer, link, key)?.is_some());
+        member.map_or_else(is_exception, |(state, since)| Ok(state == State::Member && since > seen))
+    }
+
         let entry = self.entry(&table.shape)?;
         if !entry.has_members {
             return Ok(());
