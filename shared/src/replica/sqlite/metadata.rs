@@ -225,10 +225,22 @@ impl Metadata {
         Ok(false)
     }
 
-    /// Forgets what is left of withdrawn records whose edits lie up to a cut.
-    pub fn forget_withdrawn(&self, connection: &Connection, upto: Cut) -> Outcome<()> {
+    /// Forgets what is left of withdrawn records whose edits lie up to a cut. `waiting`: the keys of those that are to come
+    /// back and cannot yet. What was edited before they went is later than what their hub said before it heard of that.
+    pub fn forget_withdrawn(
+        &self,
+        connection: &Connection,
+        upto: Cut,
+        waiting: &[&Key],
+        roster: &Roster,
+    ) -> Outcome<()> {
+        let mut kept = Vec::new();
+        for key in waiting {
+            let left = self.all_remains(connection, key, roster)?.into_iter();
+            kept.extend(left.filter(|left| left.remains.withdrawn).map(|left| (key, left)));
+        }
         connection.prepare_cached(&self.forget_withdrawn)?.execute([upto.0 as i64])?;
-        Ok(())
+        kept.iter().try_for_each(|(key, left)| self.put_remains(connection, key, left.birth, &left.remains, roster))
     }
 
     /// The statements that find the keys of what changed between two cuts.

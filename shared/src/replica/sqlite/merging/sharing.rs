@@ -5,6 +5,7 @@ use crate::clock::Stamp;
 use crate::id::{Cut, LinkId};
 use crate::link::{Link, Role};
 use crate::replica::sqlite::fault::Outcome;
+use crate::replica::sqlite::holding;
 use crate::replica::sqlite::membership::rows::State;
 use crate::replica::sqlite::membership::{self, belonging};
 use crate::replica::sqlite::{state, terms};
@@ -47,7 +48,13 @@ impl SqliteMerge<'_> {
     pub(super) fn try_forget_withdrawn(&self) -> Outcome<()> {
         let answered = state::links(self.writer)?.into_iter().map(|link| link.state.answered());
         let upto = answered.min().unwrap_or_default();
-        self.catalogue.entries().iter().try_for_each(|entry| entry.metadata.forget_withdrawn(self.writer, upto))
+        let held = holding::held(self.writer, self.node)?;
+        for entry in self.catalogue.entries() {
+            let waiting = held.iter().filter(|held| held.change.table.eq_ignore_ascii_case(&entry.shape.name));
+            let waiting: Vec<&Key> = waiting.flat_map(|held| &held.change.records).map(|record| &record.key).collect();
+            entry.metadata.forget_withdrawn(self.writer, upto, &waiting, &self.roster)?;
+        }
+        Ok(())
     }
 
     pub(super) fn try_sharing(&self, link: LinkId) -> Outcome<Vec<SharedTable>> {
@@ -82,6 +89,10 @@ impl SqliteMerge<'_> {
         belonging::belonging(self.writer, entry, table.rows, link, key)
     }
 
+    pub(super) fn try_is_unjudged(&self, table: &SharedTable, key: &Key) -> Outcome<bool> {
+        belonging::is_unjudged(self.writer, self.entry(&table.shape)?, table.rows, &self.roster, key)
+    }
+
     pub(super) fn try_told_of(
         &self,
         (link, seen): (LinkId, Cut),
@@ -89,10 +100,6 @@ impl SqliteMerge<'_> {
         key: &Key,
         withdrawn: Option<Cut>,
     ) -> Outcome<Cut> {
-    pub(super) fn try_is_unjudged(&self, table: &SharedTable, key: &Key) -> Outcome<bool> {
-        belonging::is_unjudged(self.writer, self.entry(&table.shape)?, table.rows, &self.roster, key)
-    }
-
         let told = |of: &dyn Fn(&Link) -> Cut| -> Outcome<Cut> {
             let links = state::links(self.writer)?;
             Ok(links.iter().find(|known| known.id == link).map_or(seen, |known| of(&known.state)).min(seen))
@@ -115,13 +122,6 @@ impl SqliteMerge<'_> {
         }
     }
 
-    pub(super) fn try_note_spoken_of(
-        &self,
-        link: LinkId,
-        table: &SharedTable,
-        key: &Key,
-        spoken: Spoken,
-    ) -> Outcome<()> {
     pub(super) fn try_is_new_to(&self, (link, seen): (LinkId, Cut), table: &SharedTable, key: &Key) -> Outcome<bool> {
         let entry = self.entry(&table.shape)?;
         if !entry.has_members {
@@ -132,6 +132,13 @@ impl SqliteMerge<'_> {
         member.map_or_else(is_exception, |(state, since)| Ok(state == State::Member && since > seen))
     }
 
+    pub(super) fn try_note_spoken_of(
+        &self,
+        link: LinkId,
+        table: &SharedTable,
+        key: &Key,
+        spoken: Spoken,
+    ) -> Outcome<()> {
         let entry = self.entry(&table.shape)?;
         if !entry.has_members {
             return Ok(());
