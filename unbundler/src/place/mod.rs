@@ -160,6 +160,7 @@ pub fn place(
     placer.keep_what_comes_in(bundle)?;
     placer.changes(named.as_deref().unwrap_or(bundle))?;
     placer.hear_lost_unions(bundle)?;
+    placer.keep_what_comes_in(bundle)?;
     let mut placed = placer.retry_held(&|_| true)?;
     placer.transaction.note_tried()?;
     // A record that is withdrawn may make another free, which was tried before it.

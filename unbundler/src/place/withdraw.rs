@@ -157,9 +157,13 @@ impl Placer<'_> {
         Ok(())
     }
 
-    /// What comes in is withdrawn no more, if it waited for that.
+    /// What comes in is withdrawn no more, if it waited for that. Looked at before anything is placed, which that may keep
+    /// waiting, and after it, when it is known what is whom now.
     pub(super) fn keep_what_comes_in(&mut self, bundle: &[TableChanges]) -> Result<()> {
-        let mut coming = bundle.iter().filter(|changes| matches!(changes.passage, Passage::Entered { .. })).peekable();
+        let mut coming = bundle
+            .iter()
+            .filter(|changes| matches!(changes.passage, Passage::Entered { .. } | Passage::Within))
+            .peekable();
         if coming.peek().is_none() || self.arrival.authority() != Authority::Sender {
             return Ok(());
         }
@@ -174,10 +178,19 @@ impl Placer<'_> {
         Ok(())
     }
 
-    /// Whether the record of a withdrawal is among those that come in: the same one, not another under its number.
+    /// Whether the record of a withdrawal is among those that come in: the same one, not another under its number. It may come
+    /// in as what the bundle has just told that it is now.
     fn comes_in(&self, coming: &[&TableChanges], table: &TableShape, held: &RecordChange) -> bool {
+        let known_as = Residence { key: held.key.clone(), birth: held.birth };
+        let now = self.moves.of(table.id, &known_as);
+        let is_now = |record: &RecordChange| now.is_some_and(|it| (&it.key, it.birth) == (&record.key, record.birth));
         let mut of_table = coming.iter().filter(|changes| changes.table.eq_ignore_ascii_case(&table.name));
-        of_table.any(|changes| changes.records.iter().any(|record| self.is_held_of(table, held, record)))
+        // Where all of a table is shared, what its hub has again is told like anything else that is new there.
+        let is_it = |record: &RecordChange| {
+            let stands = record.whole && record.dead.is_none();
+            stands && (self.is_held_of(table, held, record) || is_now(record))
+        };
+        of_table.any(|changes| changes.records.iter().any(is_it))
     }
 
     /// What waited of the record waits no more; what waits of another one under its number does.
