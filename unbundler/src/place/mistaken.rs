@@ -4,7 +4,7 @@
 
 use packhorse_shared::change::{Passage, RecordChange, TableChanges};
 use packhorse_shared::clock::Stamp;
-use packhorse_shared::replica::{Present, Result, TableShape};
+use packhorse_shared::replica::{Belonging, Present, Result, TableShape};
 use packhorse_shared::value::{Key, Value};
 
 use super::Placer;
@@ -35,11 +35,13 @@ impl Placer<'_> {
             let Some(parent) = self.parent(table, at, &record.key, &placed)? else { continue };
             let Some(number) = number_said(table, of, field) else { continue };
             if self.is_another(parent, number, field.refers_to)? {
-                let table = TableShape::named(&self.transaction.tables(), parent).cloned();
-                let meant = Meant::Born(field.refers_to);
-                self.displaced =
-                    table.filter(|_| of.passage == Passage::Limbo).map(|table| Displaced { table, number, meant });
-                return Ok(Some(another(parent, &field.value)));
+                let (reason, meant) = (another(parent, &field.value), Meant::Born(field.refers_to));
+                let Some(table) = TableShape::named(&self.transaction.tables(), parent).cloned() else {
+                    return Ok(Some(reason));
+                };
+                let is_nobodys = of.passage == Passage::Limbo || self.is_taken_off(&table, number)?;
+                self.displaced = is_nobodys.then_some(Displaced { table, number, meant });
+                return Ok(Some(reason));
             }
         }
         Ok(None)
@@ -59,6 +61,14 @@ impl Placer<'_> {
             }
         }
         Ok(None)
+    }
+
+    /// Whether the sender was told to take off who has or had a number, and not of a death: it brings nobody back, and waits for us.
+    fn is_taken_off(&mut self, table: &TableShape, number: i64) -> Result<bool> {
+        let Some((sharing, at)) = self.shared(table)? else { return Ok(false) };
+        let key = Key(vec![Value::Integer(number)]);
+        let belonging = self.transaction.belonging(self.arrival.link, &sharing[at], &key)?;
+        Ok(matches!(belonging, Some(Belonging::LeftAt(_))))
     }
 
     pub(super) fn is_another(&mut self, parent: &str, number: i64, birth: Option<Stamp>) -> Result<bool> {
