@@ -37,10 +37,45 @@ impl Kind {
     pub const ALL: [Self; 4] = [Self::Ftp, Self::Ftps, Self::Sftp, Self::Accounts];
 }
 
+/// Where a server stands.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// Its address.
+    pub host: String,
+    /// The words before a command that is to run there.
+    pub enter: Vec<String>,
+}
+
+impl Site {
+    /// This machine, for itself alone.
+    fn here() -> Self {
+        Self { host: "127.0.0.1".to_owned(), enter: Vec::new() }
+    }
+
+    /// A command that runs there.
+    pub fn entered(&self, command: Command) -> Command {
+        let Some((first, rest)) = self.enter.split_first() else { return command };
+        let mut outer = Command::new(first);
+        outer.args(rest).arg(command.get_program()).args(command.get_args());
+        outer.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        outer
+    }
+
+    fn listens(&self, port: u16) -> bool {
+        if self.enter.is_empty() {
+            return TcpStream::connect((self.host.as_str(), port)).is_ok();
+        }
+        let mut connecting = Command::new("bash");
+        connecting.arg("-c").arg(format!("exec 3<>/dev/tcp/{}/{port}", self.host));
+        self.entered(connecting).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+    }
+}
+
 /// A server that runs.
 pub struct Server {
     child: Child,
     folder: TempDir,
+    site: Site,
     /// Where it listens.
     pub port: u16,
     /// What it speaks.
@@ -48,32 +83,38 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts one; None, said aloud, where the program is not there.
+    /// Starts one on loopback; None, said aloud, where the program is not there.
     pub fn start(kind: Kind) -> Option<Self> {
-        Self::start_with(kind, "")
+        Self::start_at(kind, Site::here(), "")
     }
 
     /// The same, with more lines of configuration, which outweigh the usual ones.
     pub fn start_with(kind: Kind, more: &str) -> Option<Self> {
+        Self::start_at(kind, Site::here(), more)
+    }
+
+    /// Starts one elsewhere.
+    pub fn start_at(kind: Kind, site: Site, more: &str) -> Option<Self> {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::create_dir(folder.path().join("relay")).expect("a folder");
         let port = free_port();
         let prepared = match kind {
-            Kind::Ftp => vsftpd::prepared(folder.path(), port, false, more),
-            Kind::Ftps => vsftpd::prepared(folder.path(), port, true, more),
-            Kind::Sftp => sshd::prepared(folder.path(), port, more),
-            Kind::Accounts => proftpd::prepared(folder.path(), port, more),
+            Kind::Ftp => vsftpd::prepared(folder.path(), &site.host, port, false, more),
+            Kind::Ftps => vsftpd::prepared(folder.path(), &site.host, port, true, more),
+            Kind::Sftp => sshd::prepared(folder.path(), &site.host, port, more),
+            Kind::Accounts => proftpd::prepared(folder.path(), &site.host, port, more),
         };
-        let Some(mut command) = prepared else { return passed_over(kind) };
+        let Some(command) = prepared else { return passed_over(kind) };
+        let mut command = site.entered(command);
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("a server");
-        let mut server = Self { child, folder, port, kind };
+        let mut server = Self { child, folder, site, port, kind };
         server.await_port();
         Some(server)
     }
 
     fn await_port(&mut self) {
         let began = Instant::now();
-        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+        while !self.site.listens(self.port) {
             let ended = self.child.try_wait().expect("a server's status");
             assert!(ended.is_none(), "the server {:?} ended at once: {ended:?}", self.kind);
             assert!(began.elapsed() < Duration::from_secs(20), "the server {:?} does not listen", self.kind);
@@ -88,18 +129,18 @@ impl Server {
 
     /// The relay's address.
     pub fn url(&self) -> String {
-        let (port, relay) = (self.port, self.relay());
+        let (host, port, relay) = (&self.site.host, self.port, self.relay());
         match self.kind {
-            Kind::Ftp => format!("ftp://127.0.0.1:{port}{}", relay.display()),
-            Kind::Ftps => format!("ftps://127.0.0.1:{port}{}", relay.display()),
-            Kind::Sftp => format!("sftp://{}@127.0.0.1:{port}{}", sshd::user(), relay.display()),
-            Kind::Accounts => format!("ftp://hub@127.0.0.1:{port}/~/"),
+            Kind::Ftp => format!("ftp://{host}:{port}{}", relay.display()),
+            Kind::Ftps => format!("ftps://{host}:{port}{}", relay.display()),
+            Kind::Sftp => format!("sftp://{}@{host}:{port}{}", sshd::user(), relay.display()),
+            Kind::Accounts => format!("ftp://hub@{host}:{port}/~/"),
         }
     }
 
     /// The address by which alice reaches her own folder, if it is another one than the hub's with her name behind it.
     pub fn url_of_alice(&self) -> Option<String> {
-        (self.kind == Kind::Accounts).then(|| format!("ftp://alice@127.0.0.1:{}/~", self.port))
+        (self.kind == Kind::Accounts).then(|| format!("ftp://alice@{}:{}/~", self.site.host, self.port))
     }
 
     /// The environment of a user who can log in without any configuration.

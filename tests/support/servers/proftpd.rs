@@ -8,7 +8,7 @@ use std::process::Command;
 /// Every account's password.
 pub const PASSWORD: &str = "geh@im: 7";
 
-pub(super) fn prepared(folder: &Path, port: u16, more: &str) -> Option<Command> {
+pub(super) fn prepared(folder: &Path, host: &str, port: u16, more: &str) -> Option<Command> {
     let unpacked = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/servers/proftpd");
     let program = unpacked.join("usr/sbin/proftpd");
     if !program.is_file() {
@@ -26,7 +26,7 @@ pub(super) fn prepared(folder: &Path, port: u16, more: &str) -> Option<Command> 
     // Of two words on a setting neither is sure to count.
     let restart = if more.contains("AllowStoreRestart") { "" } else { "AllowStoreRestart on\n" };
     let text = format!(
-        "ServerType standalone\nDefaultAddress 127.0.0.1\nPort {port}\nUser {user}\nGroup {group}\nRootLogin on\n\
+        "ServerType standalone\nDefaultAddress {host}\nPort {port}\nUser {user}\nGroup {group}\nRootLogin on\n\
          AuthOrder mod_auth_file.c\nAuthUserFile {passwd}\nRequireValidShell off\nAllowOverwrite on\n\
          {restart}AllowRetrieveRestart on\nScoreboardFile {board}\nPidFile {pid}\nSystemLog {log}\n\
          WtmpLog off\nUseReverseDNS off\nDelayEngine off\nControlsEngine off\nUmask 022\n{confined}{more}",

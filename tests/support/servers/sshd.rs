@@ -6,7 +6,7 @@ use std::process::Command;
 
 use super::{program, run};
 
-pub(super) fn prepared(folder: &Path, port: u16, more: &str) -> Option<Command> {
+pub(super) fn prepared(folder: &Path, host: &str, port: u16, more: &str) -> Option<Command> {
     let program = program("sshd")?;
     // Where it runs with rights it wants this folder.
     let _ = fs::create_dir_all("/run/sshd");
@@ -17,15 +17,15 @@ pub(super) fn prepared(folder: &Path, port: u16, more: &str) -> Option<Command> 
     let config = folder.join("sshd_config");
     // Here the first word on a setting counts.
     let text = format!(
-        "{more}Port {port}\nListenAddress 127.0.0.1\nHostKey {host}\nPidFile none\nAuthorizedKeysFile {authorized}\n\
+        "{more}Port {port}\nListenAddress {host}\nHostKey {key}\nPidFile none\nAuthorizedKeysFile {authorized}\n\
          StrictModes no\nUsePAM no\nPasswordAuthentication no\nPermitRootLogin yes\nSubsystem sftp internal-sftp\n\
          MaxStartups 100\n",
-        host = folder.join("host_key").display(),
+        key = folder.join("host_key").display(),
         authorized = folder.join("authorized_keys").display(),
     );
     fs::write(&config, text).expect("a configuration");
-    let host = fs::read_to_string(folder.join("host_key.pub")).expect("a key");
-    fs::write(folder.join(".ssh/known_hosts"), format!("[127.0.0.1]:{port} {host}")).expect("a known host");
+    let key = fs::read_to_string(folder.join("host_key.pub")).expect("a key");
+    fs::write(folder.join(".ssh/known_hosts"), format!("[{host}]:{port} {key}")).expect("a known host");
     let mut command = Command::new(program);
     command.arg("-D").arg("-f").arg(&config);
     Some(command)

@@ -6,14 +6,14 @@ use std::process::Command;
 
 use super::{program, run};
 
-pub(super) fn prepared(folder: &Path, port: u16, is_secure: bool, more: &str) -> Option<Command> {
+pub(super) fn prepared(folder: &Path, host: &str, port: u16, is_secure: bool, more: &str) -> Option<Command> {
     let program = program("vsftpd")?;
     let config = folder.join("vsftpd.conf");
     let mut text = format!(
-        "listen=YES\nlisten_address=127.0.0.1\nlisten_port={port}\nbackground=NO\nrun_as_launching_user=YES\n\
+        "listen=YES\nlisten_address={host}\nlisten_port={port}\nbackground=NO\nrun_as_launching_user=YES\n\
          anonymous_enable=YES\nno_anon_password=YES\nlocal_enable=NO\nanon_root={}\nwrite_enable=YES\n\
          anon_upload_enable=YES\nanon_other_write_enable=YES\nanon_mkdir_write_enable=YES\nanon_umask=022\n\
-         anon_world_readable_only=NO\nsecure_chroot_dir={}\npasv_address=127.0.0.1\nseccomp_sandbox=NO\n\
+         anon_world_readable_only=NO\nsecure_chroot_dir={}\npasv_address={host}\nseccomp_sandbox=NO\n\
          allow_writeable_chroot=YES\nxferlog_enable=NO\nidle_session_timeout=600\n",
         folder.join("relay").display(),
         folder.join("empty").display(),
@@ -23,7 +23,7 @@ pub(super) fn prepared(folder: &Path, port: u16, is_secure: bool, more: &str) ->
         let (cert, key) = (folder.join("cert.pem"), folder.join("cert.key"));
         run(Command::new("openssl")
             .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes"])
-            .args(["-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"])
+            .args(["-days", "2", "-subj", "/CN=localhost", "-addext", &format!("subjectAltName=IP:{host}")])
             .args(["-addext", "basicConstraints=CA:FALSE"])
             .arg("-keyout")
             .arg(&key)
