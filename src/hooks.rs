@@ -16,7 +16,7 @@ use packhorse_shared::seam::Stop;
 use process_wrap::std::{ChildWrapper, CommandWrap};
 
 use crate::failure::{Exit, Failure};
-use crate::interrupt;
+use crate::interrupt::{self, Noted};
 use crate::journal::{self, Event};
 use crate::node::database_of;
 
@@ -50,7 +50,8 @@ pub fn run(hook: Hook, home: &Home) -> Result<Exit, Failure> {
     if hook.command(&config).is_none() {
         return Ok(Exit::Done);
     }
-    interrupt::noted(|stop| hook.run(home, &config, stop))
+    let Noted { done, is_stopped } = interrupt::noted(|stop| hook.run(home, &config, stop))?;
+    if is_stopped { Err(interrupt::stopped(", with the hook that was running")) } else { Ok(done) }
 }
 
 impl Hook {

@@ -1,4 +1,4 @@
-//! Signals that end a command while something runs for it that would outlive it.
+//! Signals that end a command while something runs for it that would outlive it, or that is better ended than cut.
 //!
 //! Owns what becomes of SIGINT and SIGTERM in that time: they are noted, so that whoever waits can end what runs. At any
 //! other time they end the command as they always do, which every step survives.
@@ -21,17 +21,27 @@ struct Interrupt {
     stop: Stop,
 }
 
-/// Does something while signals are only noted. Fails if one came.
-pub fn noted<T>(work: impl FnOnce(&Stop) -> T) -> Result<T, Failure> {
+/// What was done while signals were only noted.
+pub struct Noted<T> {
+    /// What came of it.
+    pub done: T,
+    /// Whether one came.
+    pub is_stopped: bool,
+}
+
+/// Does something while signals are only noted.
+pub fn noted<T>(work: impl FnOnce(&Stop) -> T) -> Result<Noted<T>, Failure> {
     let interrupt = listen()?;
     interrupt.usual.store(false, Ordering::SeqCst);
     let done = work(&interrupt.stop);
     interrupt.usual.store(true, Ordering::SeqCst);
-    if interrupt.stop.is_asked() {
-        let failure = Failure::new(Exit::Failed, "stopped by a signal, with the hook that was running");
-        return Err(failure.hint("run the command again: nothing is lost"));
-    }
-    Ok(done)
+    Ok(Noted { done, is_stopped: interrupt.stop.is_asked() })
+}
+
+/// How a command ends that a signal has stopped.
+pub fn stopped(with: &str) -> Failure {
+    let failure = Failure::new(Exit::Failed, format!("stopped by a signal{with}"));
+    failure.hint("run the command again: nothing is lost")
 }
 
 fn listen() -> Result<&'static Interrupt, Failure> {

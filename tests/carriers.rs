@@ -1,7 +1,9 @@
 //! Relays on real servers: the contract of carriers, and whole syncs.
 
+mod breaking;
 mod checking;
 mod contract;
 mod keys;
+mod office;
 mod packages;
 mod syncing;

@@ -21,14 +21,26 @@ use packhorse_transport::{Approach, Carrier, Ending, FolderCarrier, Kind, Locati
 use self::call::Call;
 use self::keys::Keys;
 use crate::failure::Failure;
+use crate::interrupt::{self, Noted};
 use crate::machine::Machine;
 use crate::node::Node;
 use crate::report::note;
+use crate::streams;
 
-/// Makes a call and puts down what it shows: for a command, which has the home to itself all the while.
+/// Makes a call and puts down what it shows: for a command, which has the home to itself all the while. A signal ends the
+/// call as a time budget does.
 pub fn transfer(node: &mut Node, budget: Option<Duration>) -> Result<Report, Failure> {
-    let made = Call::prepare(node)?.make(budget, &Stop::default());
+    let call = Call::prepare(node)?;
+    // Whoever runs commands in a process of its own has the signals to itself.
+    let Noted { done: made, is_stopped } = match streams::are_kept() {
+        true => Noted { done: call.make(budget, &Stop::default()), is_stopped: false },
+        false => interrupt::noted(|stop| call.make(budget, stop))?,
+    };
     made.conclude(node)?;
+    if is_stopped {
+        told::tell(&made.report);
+        return Err(interrupt::stopped("; what was moved by then is not moved again"));
+    }
     Ok(made.report)
 }
 

@@ -14,7 +14,7 @@ use crate::support::servers::{Kind, Server};
 
 static DIAL: OsDial<'static> = OsDial { disk: &OsDisk, steps: &Uninterrupted };
 
-fn dial(server: &Server, keys: &TestKeys) -> Result<Box<dyn Carrier + 'static>, TransportError> {
+pub(super) fn dial(server: &Server, keys: &TestKeys) -> Result<Box<dyn Carrier + 'static>, TransportError> {
     dial_until(server, keys, Ending::default())
 }
 

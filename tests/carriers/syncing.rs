@@ -2,43 +2,9 @@
 
 use std::fs;
 
+use super::office::{Office, SCHEMA};
 use crate::support::servers::{Kind, PASSWORD, Server};
-use crate::support::{Run, Scene, sqlite};
-
-const SCHEMA: &str = "CREATE TABLE t (k TEXT PRIMARY KEY, v TEXT); INSERT INTO t VALUES ('a', '1')";
-
-/// A hub and its remote alice, with a relay on a server.
-struct Office {
-    scene: Scene,
-    server: Server,
-}
-
-impl Office {
-    fn open(kind: Kind) -> Option<Self> {
-        let server = Server::start(kind)?;
-        let office = Self { scene: Scene::new(), server };
-        sqlite(&office.scene.path("hq.db"), SCHEMA);
-        office.run("hq", &["init", "--name", "hq", "--database", "hq.db", "--relay", &office.server.url()]).expect(0);
-        let own = office.server.url_of_alice();
-        let relay: Vec<&str> = own.iter().flat_map(|url| ["--relay", url]).collect();
-        office.run("hq", &[&["remote", "add", "alice"], &relay[..]].concat()).expect(0);
-        office.run("hq", &["remote", "pack", "alice", "-o", "alice.rdb", "--no-passphrase"]).expect(0);
-        office.run("alice", &["restore", "alice.rdb", "--database", "alice.db"]).expect(0);
-        Some(office)
-    }
-
-    fn run(&self, node: &str, words: &[&str]) -> Run {
-        let mut command = self.scene.command();
-        command.envs(self.server.environment()).arg("--home").arg(self.scene.home(node)).args(words);
-        self.scene.run(&mut command)
-    }
-
-    fn settle(&self) {
-        for node in ["alice", "hq", "alice", "hq"] {
-            self.run(node, &["sync"]).expect(0);
-        }
-    }
-}
+use crate::support::{Scene, sqlite};
 
 #[test]
 fn a_hub_and_a_remote_come_together_over_every_kind_of_server() {

@@ -138,9 +138,9 @@ impl Server {
         }
     }
 
-    /// The address by which alice reaches her own folder, if it is another one than the hub's with her name behind it.
-    pub fn url_of_alice(&self) -> Option<String> {
-        (self.kind == Kind::Accounts).then(|| format!("ftp://alice@{}:{}/~", self.site.host, self.port))
+    /// The address by which a remote reaches its own folder, if it is another one than the hub's with its name behind it.
+    pub fn url_of(&self, remote: &str) -> Option<String> {
+        (self.kind == Kind::Accounts).then(|| format!("ftp://{remote}@{}:{}/~", self.site.host, self.port))
     }
 
     /// The environment of a user who can log in without any configuration.
@@ -158,6 +158,12 @@ impl Server {
     /// Lets it stand still, as a line that has gone dead.
     pub fn freeze(&self, on: bool) {
         signal(if on { "-STOP" } else { "-CONT" }, &self.processes());
+    }
+
+    /// Breaks all connections to it off, as a line does that is lost.
+    pub fn cut(&self) {
+        let all = self.processes();
+        signal("-KILL", all.get(1..).unwrap_or_default());
     }
 
     /// It and the processes that serve its connections.

@@ -1,4 +1,5 @@
-//! proftpd, with accounts and passwords of its own: `hub`, whose folder is the relay, and `alice`, whose folder is hers in it.
+//! proftpd, with accounts and passwords of its own: `hub`, whose folder is the relay, and some remotes', whose folders are
+//! theirs in it.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -7,6 +8,9 @@ use std::process::Command;
 
 /// Every account's password.
 pub const PASSWORD: &str = "geh@im: 7";
+
+/// The remotes that have an account.
+const REMOTES: [&str; 5] = ["alice", "bob", "carol", "store-1", "store-10"];
 
 pub(super) fn prepared(folder: &Path, host: &str, port: u16, more: &str) -> Option<Command> {
     let unpacked = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/servers/proftpd");
@@ -21,7 +25,8 @@ pub(super) fn prepared(folder: &Path, host: &str, port: u16, more: &str) -> Opti
         format!("{name}:{}:{}:{}::{}:/bin/sh\n", hash.trim(), owner.uid(), owner.gid(), home.display())
     };
     let relay = folder.join("relay");
-    write_private(&folder.join("passwd"), &(account("hub", relay.clone()) + &account("alice", relay.join("alice"))));
+    let own: String = REMOTES.iter().map(|name| account(name, relay.join(name))).collect();
+    write_private(&folder.join("passwd"), &(account("hub", relay.clone()) + &own));
     let config = folder.join("proftpd.conf");
     // Of two words on a setting neither is sure to count.
     let restart = if more.contains("AllowStoreRestart") { "" } else { "AllowStoreRestart on\n" };
