@@ -6,4 +6,6 @@ mod contract;
 mod keys;
 mod office;
 mod packages;
+mod sharing;
+mod storm;
 mod syncing;

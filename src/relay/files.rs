@@ -108,6 +108,10 @@ impl Inspect for BundleFiles<'_> {
         link.is_some_and(|link| link.state.is_obsolete(&name))
     }
 
+    fn is_from_us(&self, peer: &NodeName, name: &FileName) -> bool {
+        name.as_str().parse::<BundleName>().is_ok_and(|name| name.from == *self.node && name.to == *peer)
+    }
+
     fn is_ours(&self, peer: &NodeName, name: &FileName) -> bool {
         name.as_str().parse::<BundleName>().is_ok_and(|name| name.from == *peer && name.to == *self.node)
     }

@@ -22,23 +22,31 @@ impl Office {
 
     /// With these remotes, who share everything.
     pub fn with(kind: Kind, schema: &str, remotes: &[&str]) -> Option<Self> {
-        let office = Self::hub(kind, schema)?;
+        Some(Self::on(Server::start(kind)?, schema, remotes))
+    }
+
+    /// The same on a server that runs.
+    pub fn on(server: Server, schema: &str, remotes: &[&str]) -> Self {
+        let office = Self::hub_on(server, schema);
         for name in remotes {
             office.add(name);
             let package = format!("{name}.rdb");
             office.run("hq", &["remote", "pack", name, "-o", &package, "--no-passphrase"]).expect(0);
             office.run(name, &["restore", &package, "--database", &format!("{name}.db")]).expect(0);
         }
-        Some(office)
+        office
     }
 
     /// With no remote yet.
     pub fn hub(kind: Kind, schema: &str) -> Option<Self> {
-        let server = Server::start(kind)?;
+        Some(Self::hub_on(Server::start(kind)?, schema))
+    }
+
+    fn hub_on(server: Server, schema: &str) -> Self {
         let office = Self { scene: Scene::new(), server };
         sqlite(&office.scene.path("hq.db"), schema);
         office.run("hq", &["init", "--name", "hq", "--database", "hq.db", "--relay", &office.server.url()]).expect(0);
-        Some(office)
+        office
     }
 
     /// Adds a remote.

@@ -19,7 +19,7 @@ use crate::name::FileName;
 use crate::relays::Another;
 use crate::report::{Attempt, LinkReport};
 use crate::run::{Link, Outgoing, Run};
-use crate::sending::{Sending, stale_partials};
+use crate::sending::Sending;
 use crate::stopwatch::Deadline;
 
 enum Job {
@@ -73,7 +73,7 @@ impl<'a> Exchange<'a> {
             false => Listing { present: true, ..Listing::default() },
         };
         self.make_missing(carrier, there.present, here.present)?;
-        let stale = stale_partials(&there, &outbox);
+        let stale = self.sending.stale_partials(&there, &outbox);
         let obsolete = self.sending.obsolete(&there);
         let to_send = self.sending.prepare(outbox, there, report);
         let listed = here.files.iter().map(|entry| entry.name.clone()).collect();

@@ -87,6 +87,8 @@ pub trait Inspect: Sync {
     /// Whether a file of ours, in the outbox or in the mailbox to this peer, has been replaced by others in the outbox
     /// or beyond it: it is not sent any more, and leaves the mailbox once they are all there.
     fn is_obsolete(&self, peer: &NodeName, name: &FileName) -> bool;
+    /// Whether the name is that of a bundle from this node for this peer.
+    fn is_from_us(&self, peer: &NodeName, name: &FileName) -> bool;
     /// Whether the name is that of a bundle from this peer for this node; asked before anything is fetched.
     fn is_ours(&self, peer: &NodeName, name: &FileName) -> bool;
     /// Whether the fetched file is what its name says.

@@ -93,6 +93,9 @@ impl Inspect for ByDigest<'_> {
     fn is_obsolete(&self, _peer: &NodeName, name: &FileName) -> bool {
         self.0.contains_key(name.as_str())
     }
+    fn is_from_us(&self, _peer: &NodeName, name: &FileName) -> bool {
+        name.as_str().ends_with(".bundle")
+    }
     fn is_ours(&self, _peer: &NodeName, name: &FileName) -> bool {
         name.as_str().ends_with(".bundle")
     }

@@ -51,6 +51,13 @@ impl<'a> Sending<'a> {
         outbox
     }
 
+    /// What earlier puts of ours have left of files that are no longer in the outbox.
+    pub(crate) fn stale_partials(&self, there: &Listing, outbox: &[Outgoing]) -> Vec<FileName> {
+        let waiting: BTreeSet<&FileName> = outbox.iter().map(|file| &file.name).collect();
+        let stale = there.partials.iter().map(|entry| &entry.name).filter(|name| !waiting.contains(name));
+        stale.filter(|name| self.run.inspect.is_from_us(&self.link.peer, name)).cloned().collect()
+    }
+
     /// What lies there and has been replaced.
     pub(crate) fn obsolete(&self, there: &Listing) -> Vec<FileName> {
         let names = there.files.iter().map(|entry| &entry.name);
@@ -118,10 +125,4 @@ impl<'a> Sending<'a> {
         let reached = self.run.steps.reached(Step::OutboxCleared);
         reached.map_err(|error| TransportError::local("go on after moving", Path::new(file.name.as_str()), error))
     }
-}
-
-/// What earlier puts have left of files that are no longer in the outbox.
-pub(crate) fn stale_partials(there: &Listing, outbox: &[Outgoing]) -> Vec<FileName> {
-    let waiting: BTreeSet<&FileName> = outbox.iter().map(|file| &file.name).collect();
-    there.partials.iter().map(|entry| &entry.name).filter(|name| !waiting.contains(name)).cloned().collect()
 }
