@@ -6,7 +6,7 @@
 //! bundles that were accepted. A peer that was silent for longer than `expire_after` no longer holds either. Pure.
 
 use super::{Extent, Header, Link, Outgoing, Role, Standing, Sweep};
-use crate::clock::{Reading, WallTime};
+use crate::clock::{BIRTHS_AHEAD, Reading, WallTime};
 use crate::horizon::Horizon;
 use crate::id::{Cut, LinkId};
 use crate::seam::{Saboteur, is_at_work};
@@ -32,7 +32,7 @@ impl Forgettable {
             bounds.reduce(|one, other| (one.0.min(other.0), one.1.min(other.1)))
         };
         let (reading, cut) = lowest.unwrap_or_default();
-        Self { horizon: Horizon::before(held.map_or(reading, |held| reading.min(before(held)))), cut }
+        Self { horizon: Horizon::before(held.map_or(reading, |held| reading.min(well_before(held)))), cut }
     }
 }
 
@@ -85,13 +85,16 @@ impl Beyond {
             Some((_, lowest)) if lowest == peer => self.second,
             lowest => lowest.map(|lowest| lowest.0),
         };
-        let lowest = others.into_iter().chain(self.held.map(before)).min();
+        let lowest = others.into_iter().chain(self.held.map(well_before)).min();
         lowest.map_or(clock, |lowest| Horizon::before(lowest.min(clock)).reading())
     }
 }
 
-fn before(reading: Reading) -> Reading {
-    Reading(reading.0.saturating_sub(1))
+/// A horizon below what waits must lie further below it than births may be ahead of stamps. What bears no stamp counts as
+/// changed at the horizon: who had died under the number of a new record that waits would seem to have changed when that was
+/// born, and be taken for it once births up to there may be missing.
+fn well_before(held: Reading) -> Reading {
+    Reading::at(WallTime(held.time().0.saturating_sub(BIRTHS_AHEAD + 1)))
 }
 
 impl Link {

@@ -18,6 +18,8 @@ fn the_horizon_is_the_lowest_of_all_links_and_below_what_is_held() {
     let links = [complete_to(9_500), complete_to(7_500)];
     assert_eq!(Forgettable::of(&links, None).horizon.reading(), reading(7_000));
     assert_eq!(Forgettable::of(&links, Some(reading(5_000))).horizon.reading(), reading(4_000));
+    let moment = reading(5_000 + crate::clock::BIRTHS_AHEAD);
+    assert_eq!(Forgettable::of(&links, Some(moment)).horizon.reading(), reading(4_000), "its birth may be ahead of it");
     assert_eq!(Forgettable::of(&[], None), Forgettable { horizon: Horizon::NONE, cut: Cut(0) });
 }
 
