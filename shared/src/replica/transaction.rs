@@ -8,7 +8,7 @@ use super::{
 use crate::change::TableChanges;
 use crate::clock::{Stamp, WallTime};
 use crate::horizon::Horizon;
-use crate::id::{Cut, LinkId, TableId};
+use crate::id::{ColumnId, Cut, LinkId, TableId};
 use crate::marks::Marks;
 use crate::value::{Key, Value};
 
@@ -99,6 +99,9 @@ pub trait MergeTransaction {
 
     /// What a link shares.
     fn sharing(&mut self, link: LinkId) -> Result<Vec<SharedTable>>;
+
+    /// The columns that have come into what a link shares since its peer has seen our changes last.
+    fn gained(&mut self, of: (LinkId, Cut)) -> Result<BTreeSet<(TableId, ColumnId)>>;
 
     /// How the record under a key stands to what a link shares; None if it never was shared and its peer has never spoken of
     /// it.

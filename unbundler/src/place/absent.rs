@@ -187,7 +187,7 @@ impl Placer<'_> {
             let stamp = field.mark.map_or(self.arrival.horizon.stamp(), |mark| mark.stamp);
             // What was held came by another link than the bundle in whose transaction it is placed.
             let came_now = field.mark.filter(|mark| mark.cut == self.arrival.cut);
-            let via = came_now.map_or(LinkId::LOCAL, |mark| mark.via);
+            let via = came_now.map_or(LinkId::LOCAL, |mark| self.via_of(table, field.column, mark));
             marks.set(field.column, Mark { stamp, cut: self.arrival.cut, via });
         }
         // What its maker does not share took its default with the rest.

@@ -51,11 +51,11 @@ use std::rc::Rc;
 use packhorse_shared::change::{EXISTENCE, Passage, RecordChange, TableChanges};
 use packhorse_shared::clock::WallTime;
 use packhorse_shared::config::Span;
-use packhorse_shared::id::{LinkId, TableId};
+use packhorse_shared::id::{ColumnId, LinkId, TableId};
 use packhorse_shared::replica::{Held, MergeTransaction, Moves, Result, SharedTable, TableShape};
 use packhorse_shared::value::Key;
 
-use crate::merge::Arrival;
+use crate::merge::{Arrival, Authority};
 use displaced::Displaced;
 use hold::Waits;
 use identity::{Adopted, Births, Confirms, says_only_number};
@@ -135,6 +135,8 @@ pub struct Placer<'a> {
     of_links: BTreeMap<LinkId, Arrival>,
     /// What each link shares, of those looked at.
     sharing: BTreeMap<LinkId, Rc<[SharedTable]>>,
+    /// The columns that its sender had dropped with what it says in them, as they were out of what it shares in between.
+    regained: BTreeSet<(TableId, ColumnId)>,
     /// Why a change was held last.
     refusal: Option<String>,
     /// Whom what is left of a record was found to refer to last, and who has lost his number.
@@ -209,6 +211,10 @@ impl<'a> HeldPlacer<'a> {
 impl<'a> Placer<'a> {
     fn new(transaction: &'a mut dyn MergeTransaction, arrival: Arrival, now: WallTime, quiet: Span) -> Result<Self> {
         let moves = transaction.moves()?;
+        let regained = match arrival.authority() {
+            Authority::Sender => BTreeSet::new(),
+            Authority::Here | Authority::HereForNow => transaction.gained((arrival.link, arrival.seen))?,
+        };
         let (confirms, adopted, coming) = (Confirms::new(), Adopted::new(), Births::new());
         Ok(Self {
             transaction,
@@ -228,6 +234,7 @@ impl<'a> Placer<'a> {
             named: Named::default(),
             of_links: BTreeMap::new(),
             sharing: BTreeMap::new(),
+            regained,
             refusal: None,
             displaced: None,
             spoken: Vec::new(),

@@ -2,7 +2,7 @@
 
 use packhorse_shared::change::{Passage, RecordChange, TableChanges};
 use packhorse_shared::clock::Stamp;
-use packhorse_shared::id::LinkId;
+use packhorse_shared::id::{ColumnId, LinkId};
 use packhorse_shared::marks::{Mark, Marks};
 use packhorse_shared::replica::{Placement, Present, Remains, RemainsField, Result, TableShape};
 use packhorse_shared::value::Value;
@@ -82,6 +82,11 @@ impl Placer<'_> {
         comes_in && was_told && theirs < ours.stamp
     }
 
+    /// Over which link a field need not go back. Its sender has it no more if the column was out of its set since it said that.
+    pub(super) fn via_of(&self, table: &TableShape, column: ColumnId, mark: Mark) -> LinkId {
+        if self.regained.contains(&(table.id, column)) { LinkId::LOCAL } else { mark.via }
+    }
+
     /// The values here, if the change was told as of its sender's horizon: what says the same as here need not be noted.
     fn told_at_horizon(&mut self, table: &TableShape, record: &RecordChange) -> Result<Vec<Value>> {
         let told = record.fields.iter().any(|field| field.stamp.is_of_horizon());
@@ -127,7 +132,7 @@ impl Placer<'_> {
             }
             if verdict.is_theirs() {
                 let mark = self.mark(field.stamp);
-                let via = if is_unseen { LinkId::LOCAL } else { mark.via };
+                let via = if is_unseen { LinkId::LOCAL } else { self.via_of(table, column.id(), mark) };
                 present.marks.set(column.id(), Mark { via, ..mark });
                 if let Column::Field(at, _) = column {
                     fields.push((at, field.value.clone()));

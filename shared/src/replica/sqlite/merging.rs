@@ -22,6 +22,7 @@ use super::SqliteReplica;
 use super::catalogue::{Catalogue, Entry};
 use super::fault::{Fault, Outcome};
 use super::holding;
+use super::membership;
 use super::missing;
 use super::moves;
 use super::numbers;
@@ -29,11 +30,10 @@ use super::quiet;
 use super::search;
 use super::silence::Loud;
 use super::state::{self, Progress};
-use super::values::{bind_from, key_at};
 use crate::change::TableChanges;
 use crate::clock::{Clock, Reading, Stamp, WallTime};
 use crate::horizon::Horizon;
-use crate::id::{Cut, LinkId, NodeId, TableId};
+use crate::id::{ColumnId, Cut, LinkId, NodeId, TableId};
 use crate::marks::Roster;
 use crate::replica::{
     Belonging, Buried, Conflict, Held, MergeTransaction, Missing, Moves, Placement, Present, Remains, Residence,
@@ -242,6 +242,10 @@ impl MergeTransaction for SqliteMerge<'_> {
         self.said(self.try_sharing(link))
     }
 
+    fn gained(&mut self, (link, seen): (LinkId, Cut)) -> Result<BTreeSet<(TableId, ColumnId)>> {
+        self.said(membership::gained::since(self.writer, link, seen))
+    }
+
     fn belonging(&mut self, link: LinkId, table: &SharedTable, key: &Key) -> Result<Option<Belonging>> {
         self.said(self.try_belonging(link, table, key))
     }
@@ -325,14 +329,7 @@ impl MergeTransaction for SqliteMerge<'_> {
     }
 
     fn identical(&mut self, table: &TableShape, values: &[Value]) -> Result<Option<Key>> {
-        let found = self.entry(table).and_then(|entry| {
-            let Some(identical) = &entry.identical else { return Ok(None) };
-            let mut statement = self.writer.prepare_cached(identical)?;
-            bind_from(&mut statement, 1, values)?;
-            let mut rows = statement.raw_query();
-            Ok(rows.next()?.map(|row| key_at(row, 0, entry.shape.keys.len())).transpose()?)
-        });
-        self.said(found)
+        self.said(self.try_identical(table, values))
     }
 
     fn hold(&mut self, link: LinkId, change: &TableChanges, reason: &str, now: WallTime) -> Result<()> {

@@ -40,6 +40,7 @@ CREATE TABLE _packhorse_notices (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, te
 pub(super) fn create(connection: &Connection, identity: Identity, clock: Reading) -> Outcome<()> {
     connection.execute_batch(TABLES)?;
     connection.execute_batch(membership::TABLES)?;
+    connection.execute_batch(membership::gained::TABLE)?;
     set(connection, "format", FORMAT)?;
     set(connection, "network", identity.network.0 as i64)?;
     set(connection, "node", identity.node.0 as i64)?;

@@ -64,6 +64,11 @@ pub(super) fn bytes_of(terms: &Terms) -> Outcome<Vec<u8>> {
     terms.to_bytes().map_err(|error| Fault::Damaged(error.to_string()))
 }
 
+/// Reads them as they are kept.
+pub(super) fn of_bytes(bytes: &[u8]) -> Outcome<Terms> {
+    Terms::from_bytes(bytes).map_err(|error| Fault::Damaged(error.to_string()))
+}
+
 /// What a link's peer is to be told, if it was not before this cut; and since when.
 pub(super) fn owed(connection: &Connection, link: LinkId, since: Cut) -> Outcome<Option<(Vec<u8>, Cut)>> {
     let sql = "SELECT terms, terms_since FROM _packhorse_sharing WHERE link = ?1 AND terms_since > ?2";
@@ -79,16 +84,14 @@ pub(super) fn still_held_by(connection: &Connection, link: LinkId, acked: Cut) -
                WHERE link = ?1 AND terms_since > ?2 AND terms_before IS NOT NULL";
     let mut statement = connection.prepare_cached(sql)?;
     let bytes: Option<Vec<u8>> = statement.query_row(params![link.0, acked.0 as i64], |row| row.get(0)).optional()?;
-    let read = bytes.map(|bytes| Terms::from_bytes(&bytes)).transpose();
-    read.map_err(|error| Fault::Damaged(error.to_string()))
+    bytes.map(|bytes| of_bytes(&bytes)).transpose()
 }
 
 /// What this node was told by its hub.
 pub(super) fn told(connection: &Connection) -> Outcome<Terms> {
     let sql = "SELECT value FROM _packhorse_state WHERE name = 'terms'";
     let bytes: Option<Vec<u8>> = connection.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()?;
-    let read = bytes.map_or(Ok(Terms::default()), |bytes| Terms::from_bytes(&bytes));
-    read.map_err(|error| Fault::Damaged(error.to_string()))
+    bytes.map_or(Ok(Terms::default()), |bytes| of_bytes(&bytes))
 }
 
 /// Keeps what the hub says: its own word on references goes before, that on identities does not.

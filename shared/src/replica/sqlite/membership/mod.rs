@@ -3,7 +3,8 @@
 //! Owns the tables `_packhorse_memberships` (one row for each distinct set with its parameters' values), `_packhorse_sharing`
 //! (what each link shares) and the rows of [`rows`]. Invariants: links with equal sets and values share one membership; what
 //! is sent was judged as of everything that is harvested. A set is compiled by [`plan`], looked at for the first time by
-//! `first`, kept by `evaluate`; checked by `lint`; `switch` takes a link from one set to another. Leaves to `snapshot` how a
+//! `first`, kept by `evaluate`; checked by `lint`; `switch` takes a link from one set to another, and `gained` remembers since
+//! when it shares a column. Leaves to `snapshot` how a
 //! link's records are shown by it.
 
 pub(super) mod added;
@@ -13,6 +14,7 @@ mod cost;
 mod evaluate;
 mod first;
 pub(super) mod fit;
+pub(super) mod gained;
 mod lint;
 mod plan;
 pub(super) mod prune;
@@ -270,7 +272,8 @@ pub(super) fn share(
     acked: Option<Cut>,
 ) -> Outcome<()> {
     let mut progress = Progress::load(connection)?;
-    let terms = terms::bytes_of(&terms(connection, catalogue, membership)?)?;
+    let now = terms(connection, catalogue, membership)?;
+    let terms = terms::bytes_of(&now)?;
     match acked {
         None => clear_exceptions(connection, catalogue, link)?,
         Some(_) if of_link(connection, link)? == Some(membership) => progress.cut = progress.cut.next(),
@@ -281,6 +284,10 @@ pub(super) fn share(
     }
     progress.store(connection)?;
     let since = acked.map_or(Cut(0), |_| progress.cut);
+    match acked {
+        None => gained::forget(connection, link)?,
+        Some(_) => gained::note(connection, catalogue, link, &now, since)?,
+    }
     let sql = "INSERT INTO _packhorse_sharing (link, membership, terms, terms_since) VALUES (?1, ?2, ?3, ?4) \
                ON CONFLICT (link) DO UPDATE SET membership = excluded.membership, terms = excluded.terms, \
                terms_before = iif(terms = excluded.terms, terms_before, terms), \
@@ -311,6 +318,7 @@ fn switch(
 /// Forgets what a link shares.
 pub(super) fn unshare(connection: &Connection, catalogue: &Catalogue, link: LinkId) -> Outcome<()> {
     connection.execute("DELETE FROM _packhorse_sharing WHERE link = ?1", [link.0])?;
+    gained::forget(connection, link)?;
     clear_exceptions(connection, catalogue, link)?;
     remove_unused(connection, catalogue)
 }

@@ -13,7 +13,7 @@ use crate::marks::Marks;
 use crate::replica::sqlite::bearing;
 use crate::replica::sqlite::catalogue::Entry;
 use crate::replica::sqlite::fault::Outcome;
-use crate::replica::sqlite::values::{key_at, owned};
+use crate::replica::sqlite::values::{bind_from, key_at, owned};
 use crate::replica::{Present, Remains, TableShape};
 use crate::value::{Key, Value};
 
@@ -35,6 +35,16 @@ impl SqliteMerge<'_> {
             entry.metadata.drop_marks(self.writer, key)?;
         }
         Ok(())
+    }
+
+    /// The record that stands with these values of its table's identity.
+    pub(super) fn try_identical(&self, table: &TableShape, values: &[Value]) -> Outcome<Option<Key>> {
+        let entry = self.entry(table)?;
+        let Some(identical) = &entry.identical else { return Ok(None) };
+        let mut statement = self.writer.prepare_cached(identical)?;
+        bind_from(&mut statement, 1, values)?;
+        let mut rows = statement.raw_query();
+        Ok(rows.next()?.map(|row| key_at(row, 0, entry.shape.keys.len())).transpose()?)
     }
 
     pub(super) fn stands(&self, entry: &Entry, key: &Key) -> Outcome<bool> {
