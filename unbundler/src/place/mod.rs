@@ -160,6 +160,7 @@ pub fn place(
     let bundle = within.as_deref().unwrap_or(bundle);
     let named = placer.with_births(bundle)?;
     placer.keep_what_comes_in(bundle)?;
+    placer.keep_out_who_died(bundle)?;
     placer.changes(named.as_deref().unwrap_or(bundle))?;
     placer.hear_lost_unions(bundle)?;
     placer.keep_what_comes_in(bundle)?;

@@ -15,6 +15,7 @@ use packhorse_shared::replica::{Placement, Present, Refusal, Remains, RemainsFie
 use packhorse_shared::seam::{Saboteur, is_at_work};
 use packhorse_shared::value::{Key, Value};
 
+use super::identity::is_dead;
 use super::{Item, Placer};
 use crate::merge::Authority;
 
@@ -158,39 +159,54 @@ impl Placer<'_> {
     }
 
     /// What comes in is withdrawn no more, if it waited for that. Looked at before anything is placed, which that may keep
-    /// waiting, and after it, when it is known what is whom now.
+    /// waiting, and after it, when it is known what is whom now. Where all of a table is shared, what its hub has again is told
+    /// like anything else that is new there.
     pub(super) fn keep_what_comes_in(&mut self, bundle: &[TableChanges]) -> Result<()> {
-        let mut coming = bundle
-            .iter()
-            .filter(|changes| matches!(changes.passage, Passage::Entered { .. } | Passage::Within))
-            .peekable();
-        if coming.peek().is_none() || self.arrival.authority() != Authority::Sender {
+        let stands = |record: &RecordChange| record.whole && record.dead.is_none();
+        self.let_go(bundle, |waiting| waiting == Passage::Withdrawn, stands)
+    }
+
+    /// What waits to come in and has died at its hub since waits no more. It would outlive that death, as it outlives those of
+    /// which the hub knew when it let it in.
+    pub(super) fn keep_out_who_died(&mut self, bundle: &[TableChanges]) -> Result<()> {
+        self.let_go(bundle, |waiting| matches!(waiting, Passage::Entered { .. }), is_dead)
+    }
+
+    /// Lets go what our hub has said before and waits, of records of which it says something else now.
+    fn let_go(
+        &mut self,
+        bundle: &[TableChanges],
+        waits: impl Fn(Passage) -> bool,
+        is_other: impl Fn(&RecordChange) -> bool,
+    ) -> Result<()> {
+        let changes = bundle.iter().filter(|changes| changes.passage != Passage::Withdrawn);
+        let said = changes.flat_map(|changes| changes.records.iter().map(|record| (&changes.table, record)));
+        let said: Vec<_> = said.filter(|(_, record)| is_other(record)).collect();
+        if said.is_empty() || self.arrival.authority() != Authority::Sender {
             return Ok(());
         }
-        let coming: Vec<&TableChanges> = coming.collect();
         let (link, tables, all) = (self.arrival.link, self.transaction.tables(), self.transaction.held()?.into_iter());
-        for held in all.filter(|held| held.link == link && held.change.passage == Passage::Withdrawn) {
+        for held in all.filter(|held| held.link == link && waits(held.change.passage)) {
             let Some(table) = TableShape::named(&tables, &held.change.table) else { continue };
-            if held.change.records.iter().all(|record| self.comes_in(&coming, table, record)) {
+            let is_said = |held: &RecordChange| {
+                let mut of_table = said.iter().filter(|(name, _)| name.eq_ignore_ascii_case(&table.name));
+                of_table.any(|(_, record)| self.is_said_of(table, held, record))
+            };
+            if held.change.records.iter().all(is_said) {
                 self.transaction.release(held.id)?;
+                self.held = None;
             }
         }
         Ok(())
     }
 
-    /// Whether the record of a withdrawal is among those that come in: the same one, not another under its number. It may come
-    /// in as what the bundle has just told that it is now.
-    fn comes_in(&self, coming: &[&TableChanges], table: &TableShape, held: &RecordChange) -> bool {
+    /// Whether a bundle speaks of the record of what waits: the same one, not another under its number. It may speak of it as
+    /// what it has just told that it is now.
+    fn is_said_of(&self, table: &TableShape, held: &RecordChange, record: &RecordChange) -> bool {
         let known_as = Residence { key: held.key.clone(), birth: held.birth };
         let now = self.moves.of(table.id, &known_as);
-        let is_now = |record: &RecordChange| now.is_some_and(|it| (&it.key, it.birth) == (&record.key, record.birth));
-        let mut of_table = coming.iter().filter(|changes| changes.table.eq_ignore_ascii_case(&table.name));
-        // Where all of a table is shared, what its hub has again is told like anything else that is new there.
-        let is_it = |record: &RecordChange| {
-            let stands = record.whole && record.dead.is_none();
-            stands && (self.is_held_of(table, held, record) || is_now(record))
-        };
-        of_table.any(|changes| changes.records.iter().any(is_it))
+        let is_now = now.is_some_and(|it| (&it.key, it.birth) == (&record.key, record.birth));
+        is_now || self.is_held_of(table, held, record)
     }
 
     /// What waited of the record waits no more; what waits of another one under its number does.
