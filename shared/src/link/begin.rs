@@ -41,11 +41,15 @@ impl Link {
             told: Reading(0),
             withdrawing: Withdrawing::default(),
         };
+        let incoming = match role {
+            Role::Hub => Incoming { complete_to: clock, ..Incoming::default() },
+            Role::Remote => Incoming::of_package(clock),
+        };
         Self {
             role,
             package: Some(outgoing.epoch),
             outgoing,
-            incoming: Incoming { complete_to: clock, ..Incoming::default() },
+            incoming,
             ask: 0,
             answered: 0,
             last_sealed: None,
@@ -70,7 +74,7 @@ impl Link {
     /// installation's bundles start afresh, and nothing that it makes is stamped before `clock`.
     pub fn repack(&mut self, now: WallTime, cut: Cut, clock: Reading) {
         self.outgoing.start_epoch(now, cut, Extent::Changes);
-        self.incoming = Incoming { complete_to: clock, ..Incoming::default() };
+        self.incoming = Incoming::of_package(clock);
         self.package = Some(self.outgoing.epoch);
         self.begun = now;
         self.standing = Standing::Open;
@@ -92,5 +96,12 @@ impl Link {
         self.package = header.ack.map(|ack| ack.epoch);
         let complete_to = self.incoming.complete_to;
         self.incoming = Incoming { complete_to, before_package: true, ..Incoming::default() };
+    }
+}
+
+impl Incoming {
+    /// From a remote whose package is made now: it has everything made up to `clock`, and nothing that it makes is stamped before.
+    fn of_package(clock: Reading) -> Self {
+        Self { complete_to: clock, answered_to: clock, ..Self::default() }
     }
 }

@@ -136,24 +136,23 @@ impl Link {
     }
 
     /// What we told with the bundle that the sender had applied last: a hub of our side, a remote of our hub's. And of a hub,
-    /// in view of how much of its side that was said.
+    /// in view of how much of its side that was said; of a remote, of our side.
     fn applied_by(&self, header: &Header) -> (Reading, Reading) {
         let ack = header.ack.filter(|ack| ack.epoch == self.outgoing.epoch);
         let sealed = ack.and_then(|ack| self.outgoing.history.get(&ack.sequence));
         sealed.map_or((Reading(0), Reading(0)), |sealed| match self.role {
             Role::Hub => (sealed.complete_to, sealed.hub_to),
-            Role::Remote => (sealed.hub_to, Reading(0)),
+            Role::Remote => (sealed.hub_to, sealed.complete_to),
         })
     }
 
     /// Up to where nothing is said any more that may mean someone who had died or moved on the peer's side by then. What was
     /// said without view of that and is still on its way to a hub means by a number whoever had it before; once we told that we
-    /// drop births up to there, it would be taken for whoever has the number since.
+    /// drop births up to there, it would be taken for whoever has the number since. Nor does anything come back from a remote
+    /// any more that we made up to there ourselves: who comes from a backup and has not found that out yet may have sent what
+    /// it lost since, and the remote speaks meanwhile of what it had before.
     fn exchanged_to(&self) -> Reading {
-        match self.role {
-            Role::Hub => self.incoming.complete_to.min(self.incoming.answered_to),
-            Role::Remote => self.incoming.complete_to,
-        }
+        self.incoming.complete_to.min(self.incoming.answered_to)
     }
 
     /// What can be said of the peer's side to others, at a node that has a hub. That has the last word on numbers, also on

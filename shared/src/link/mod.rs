@@ -206,7 +206,8 @@ struct Incoming {
     /// hub's if it is a remote.
     #[serde(default)]
     settled: Reading,
-    /// The peer, our hub, has applied everything that was said on our side without view of all that it had made up to here.
+    /// The peer has applied everything that was said on our side without view of all that it had made up to here, if it is our
+    /// hub; if it is a remote, everything that was made on our side up to here.
     #[serde(default)]
     answered_to: Reading,
     /// The peer's horizon.
