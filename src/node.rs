@@ -77,11 +77,19 @@ impl Node {
     /// Opens a node whose lock is held, and takes over what its configuration says now.
     pub fn open_for_work(context: Context<'_>) -> Result<Self, Failure> {
         let mut node = Self::open(context)?;
+        node.wait_for_disk()?;
         node.take_over_policies()?;
         node.replica.configure_references(&node.config.references())?;
         node.take_over_tables()?;
         node.take_over_sets()?;
         Ok(node)
+    }
+
+    /// What is in the database may be what a run left there that could not wait for the disk, as that failed: a power cut could
+    /// still take it back, and nothing may leave this node that rests on it.
+    fn wait_for_disk(&self) -> Result<(), Failure> {
+        let done = self.replica.wait_for_disk(self.world.disk);
+        done.map_err(|error| Failure::file("wait for the disk with", self.replica.path(), &error))
     }
 
     /// What the configuration says of tables lies in the database too, from where packages take it. What records are known by

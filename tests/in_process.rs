@@ -11,7 +11,7 @@ use std::thread;
 use packhorse::{Machine, Ran, run};
 use packhorse_shared::seam::Step;
 
-use self::machines::{Meeting, Stopped, machine, on_full_disk, with_silent_relays, with_steps};
+use self::machines::{Meeting, Stopped, machine, never_done_with, on_full_disk, with_silent_relays, with_steps};
 use crate::support::{Scene, files, text};
 
 /// 2031-05-06T07:08:09Z and 2040-01-02T03:04:05Z.
@@ -158,6 +158,27 @@ fn a_command_meets_the_faults_of_its_machine_and_heals_on_a_sound_one() {
         ends(0, sound, &scene, node, &["sync"]);
     }
     assert_eq!(scene.sql("hq", "SELECT words FROM notes"), "second");
+}
+
+/// What a commit that was told to be none has left can be read, and a power cut could still take it back.
+#[test]
+fn nothing_leaves_a_node_before_what_it_rests_on_is_on_the_disk() {
+    let sound = machine(SPRING);
+    let scene = pair(sound);
+    let database = scene.database("alice").canonicalize().expect("a database");
+    let (log, folder) = (database.with_extension("db-wal"), database.parent().expect("a folder").to_owned());
+    for (journal, path) in [("WAL", log), ("DELETE", folder)] {
+        scene.sql("alice", &format!("PRAGMA journal_mode = {journal}; UPDATE notes SET words = 'in {journal}'"));
+        ends(0, sound, &scene, "alice", &["bundle", "--now"]);
+        let lying = scene.outbox("alice", "hq");
+        let stopped = ends(1, never_done_with(SPRING, path), &scene, "alice", &["sync"]);
+        assert!(stopped.err.contains("cannot wait for the disk with"), "{stopped:#?}");
+        assert_eq!((scene.outbox("alice", "hq"), files(&scene.path("relay/alice/up")).len()), (lying, 0), "{journal}");
+    }
+    for node in ["alice", "hq"] {
+        ends(0, sound, &scene, node, &["sync"]);
+    }
+    assert_eq!(scene.sql("hq", "SELECT words FROM notes"), "in DELETE");
 }
 
 #[test]

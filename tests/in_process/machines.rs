@@ -1,7 +1,7 @@
 //! Machines of the test's own: a clock that stands, numbers that follow from nothing, and on some a fault.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
@@ -46,6 +46,12 @@ pub fn on_full_disk(now: u64) -> Machine {
     Machine { world: World { disk: &FullDisk, ..machine.world }, ..machine }
 }
 
+/// One whose disk does not answer when it is waited for with this file or folder.
+pub fn never_done_with(now: u64, path: PathBuf) -> Machine {
+    let machine = machine(now);
+    Machine { world: World { disk: Box::leak(Box::new(NeverDone { path })), ..machine.world }, ..machine }
+}
+
 /// One whose steps somebody listens to.
 pub fn with_steps(now: u64, steps: &'static dyn Steps) -> Machine {
     let machine = machine(now);
@@ -78,6 +84,38 @@ impl Disk for FullDisk {
     }
     fn sync_folder(&self, path: &Path) -> io::Result<()> {
         OsDisk.sync_folder(path)
+    }
+}
+
+/// A disk that takes everything, and of one path never tells that it has.
+struct NeverDone {
+    path: PathBuf,
+}
+
+impl NeverDone {
+    fn is_done(&self, path: &Path) -> io::Result<()> {
+        if path == self.path { Err(io::ErrorKind::TimedOut.into()) } else { Ok(()) }
+    }
+}
+
+impl Disk for NeverDone {
+    fn create_new(&self, path: &Path) -> io::Result<Box<dyn DurableFile>> {
+        OsDisk.create_new(path)
+    }
+    fn create_folder(&self, path: &Path) -> io::Result<()> {
+        OsDisk.create_folder(path)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        OsDisk.rename(from, to)
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        OsDisk.remove(path)
+    }
+    fn sync_file(&self, path: &Path) -> io::Result<()> {
+        self.is_done(path)
+    }
+    fn sync_folder(&self, path: &Path) -> io::Result<()> {
+        self.is_done(path)
     }
 }
 

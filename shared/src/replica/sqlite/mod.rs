@@ -42,6 +42,7 @@ mod terms;
 mod values;
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -62,7 +63,7 @@ use crate::replica::{
     Copied, Harvested, Held, Identity, MembershipId, MergeTransaction, Notice, Reference, RemoteCopy, Replica,
     ReplicaError, Result, SharedTable, Snapshot, StoredLink, TableShape, Tally, Terms,
 };
-use crate::seam::{Saboteur, Steps, Uninterrupted, is_at_work};
+use crate::seam::{Disk, Saboteur, Steps, Uninterrupted, is_at_work};
 use crate::set::BoundSet;
 
 pub use discreet::without_values;
@@ -138,6 +139,24 @@ impl SqliteReplica {
         Self { steps, ..self }
     }
 
+    /// Returns when everything that can be read here is on the disk. A commit whose last wait for the disk failed is told to be
+    /// none, and yet it can be read: its rollback journal is gone, or the whole of it is in the write-ahead log.
+    pub fn wait_for_disk(&self, disk: &dyn Disk) -> io::Result<()> {
+        match self.journal {
+            Journal::Wal => match disk.sync_file(&self.log_path()) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                done => done,
+            },
+            Journal::Rollback => self.path.parent().map_or(Ok(()), |folder| disk.sync_folder(folder)),
+        }
+    }
+
+    fn log_path(&self) -> PathBuf {
+        let mut log = self.path.as_os_str().to_owned();
+        log.push("-wal");
+        log.into()
+    }
+
     /// The database's file.
     pub fn path(&self) -> &Path {
         &self.path
@@ -169,9 +188,8 @@ impl SqliteReplica {
     /// checkpoints keep the log short as a rule; where nobody but us writes there are none. Holding the write lock keeps
     /// an application's older SQLite from beginning the log anew meanwhile (see [`open::writer`]).
     fn shorten_log(&self) -> Outcome<()> {
-        let mut log = self.path.as_os_str().to_owned();
-        log.push("-wal");
-        if self.journal == Journal::Rollback || std::fs::metadata(log).map_or(0, |about| about.len()) < LOG_MAX {
+        let is_short = || std::fs::metadata(self.log_path()).map_or(0, |about| about.len()) < LOG_MAX;
+        if self.journal == Journal::Rollback || is_short() {
             return Ok(());
         }
         self.writer.execute_batch("BEGIN IMMEDIATE")?;
