@@ -240,12 +240,15 @@ pub enum Fate {
     Dies(Stamp),
 }
 
-/// Weighs an incoming deletion against the fields known here and those that came with it. One that had come before was
-/// outlived, or is of a record whose number was given again.
-pub fn fate(marks: &Marks, change: &RecordChange, arrival: &Arrival) -> Fate {
+/// Weighs an incoming deletion against the fields known here, of these columns, and those that came with it. One that had come
+/// before was outlived, or is of a record whose number was given again. Which number a record has is no edit of it, however late
+/// that was decided: it outlives nothing.
+pub fn fate(marks: &Marks, columns: &[ColumnId], change: &RecordChange, arrival: &Arrival) -> Fate {
     let Some(dead) = change.dead.filter(|dead| !arrival.had_come(*dead)) else { return Fate::Lives };
     let incoming = change.fields.iter().map(|field| field.stamp);
-    let latest = marks.latest_stamp().into_iter().chain(incoming).max();
+    let known = columns.iter().filter_map(|column| marks.get(*column)).map(|mark| mark.stamp);
+    let existence = marks.latest_stamp().filter(|_| columns.is_empty());
+    let latest = known.chain(existence).chain(incoming).max();
     if latest.is_some_and(|latest| latest > dead) && !is_at_work(Saboteur::DeleteAlways) {
         Fate::Outlives
     } else if arrival.is_below(dead) {

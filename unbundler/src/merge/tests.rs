@@ -83,10 +83,23 @@ fn both_ends_decide_alike_when_the_clocks_agree() {
 
 #[test]
 fn a_record_dies_only_if_its_deletion_is_the_latest_word() {
-    assert_eq!(fate(&Marks::default(), &change(None, &[9]), &ARRIVAL), Fate::Lives);
-    assert_eq!(fate(&Marks::default(), &change(Some(5), &[]), &ARRIVAL), Fate::Dies(stamp(5, 2)));
-    assert_eq!(fate(&Marks::of_all(ours(6, 1)), &change(Some(5), &[]), &ARRIVAL), Fate::Outlives);
-    assert_eq!(fate(&Marks::of_all(ours(4, 1)), &change(Some(5), &[6]), &ARRIVAL), Fate::Outlives);
+    let fate = |marks: &Marks, change: &RecordChange| fate(marks, &[ColumnId(1)], change, &ARRIVAL);
+    assert_eq!(fate(&Marks::default(), &change(None, &[9])), Fate::Lives);
+    assert_eq!(fate(&Marks::default(), &change(Some(5), &[])), Fate::Dies(stamp(5, 2)));
+    assert_eq!(fate(&Marks::of_all(ours(6, 1)), &change(Some(5), &[])), Fate::Outlives);
+    assert_eq!(fate(&Marks::of_all(ours(4, 1)), &change(Some(5), &[6])), Fate::Outlives);
+}
+
+#[test]
+fn which_number_a_record_has_is_no_edit_of_it() {
+    let mut marks = Marks::of_all(ours(4, 1));
+    marks.set(ColumnId::EXISTENCE, ours(6, 1));
+    assert_eq!(fate(&marks, &[ColumnId(1)], &change(Some(5), &[]), &ARRIVAL), Fate::Dies(stamp(5, 2)));
+    assert_eq!(
+        fate(&marks, &[], &change(Some(5), &[]), &ARRIVAL),
+        Fate::Outlives,
+        "unless it is all that there is of it"
+    );
 }
 
 /// Births up to 100 s may have been dropped, here or at the sender.

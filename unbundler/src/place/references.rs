@@ -62,7 +62,7 @@ impl Placer<'_> {
     pub(super) fn is_doomed(&mut self, table: &TableShape, record: &RecordChange) -> Result<bool> {
         let standing = self.transaction.find(table, &record.key)?;
         let standing = standing.filter(|present| self.is_meant(table, present, record));
-        let fate = standing.map(|present| merge::fate(&present.marks, record, &self.arrival));
+        let fate = standing.map(|present| merge::fate(&present.marks, &table.column_ids(), record, &self.arrival));
         Ok(matches!(fate, Some(Fate::Dies(_))))
     }
 

@@ -23,7 +23,7 @@ impl Placer<'_> {
         mut present: Present,
         undos: &mut Vec<Undo<'t>>,
     ) -> Result<Step> {
-        let fate = merge::fate(&present.marks, record, &self.arrival);
+        let fate = merge::fate(&present.marks, &table.column_ids(), record, &self.arrival);
         if let Fate::Dies(dead) = fate {
             return self.delete(table, of, record, present, dead);
         }

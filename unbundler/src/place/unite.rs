@@ -124,7 +124,7 @@ impl Placer<'_> {
         present: &Present,
         values: &[Value],
     ) -> Result<bool> {
-        if matches!(merge::fate(&present.marks, change, &self.arrival), Fate::Dies(_)) {
+        if matches!(merge::fate(&present.marks, &table.column_ids(), change, &self.arrival), Fate::Dies(_)) {
             return Ok(true);
         }
         for (column, value) in table.identity.iter().zip(values) {
