@@ -16,9 +16,18 @@ use super::standing::remains_of;
 use crate::merge::{self, Authority};
 
 impl Placer<'_> {
-    /// Whether what a change refers to was withdrawn here, and the change is one of our own remotes' that our hub can judge.
-    pub(super) fn is_for_hub(&self, missing: &Missing) -> bool {
-        self.arrival.authority() == Authority::HereForNow && missing.remains.withdrawn && missing.remains.dead.is_none()
+    /// Whether what a change refers to was withdrawn here, and the change is one of our own remotes' that our hub can judge; or
+    /// whether it leads out of what our hub shares, by a word on a record that had died there and that an edit of ours outlives.
+    pub(super) fn is_for_hub(&mut self, missing: &Missing, undo: &Undo<'_>) -> Result<bool> {
+        match self.arrival.authority() {
+            Authority::HereForNow => Ok(missing.remains.withdrawn && missing.remains.dead.is_none()),
+            Authority::Sender if undo.change.dead.is_some() && missing.remains == Remains::default() => {
+                let tables = self.transaction.tables();
+                let Some(table) = TableShape::with_id(&tables, missing.table) else { return Ok(false) };
+                Ok(self.transaction.has_part(table)? && !self.is_held(missing)?)
+            }
+            Authority::Sender | Authority::Here => Ok(false),
+        }
     }
 
     /// Takes off what was placed, with all that refers to it. Where the database refuses that it waits as any other does.
@@ -42,7 +51,7 @@ impl Placer<'_> {
 
     /// Who still refers to it may go on to do so until it hears of that: so long is it to be known here.
     fn tell_remotes_again(&mut self, missing: &Missing, table: Option<&TableShape>) -> Result<()> {
-        let Some(table) = table else { return Ok(()) };
+        let Some(table) = table.filter(|_| missing.remains.withdrawn) else { return Ok(()) };
         let mut limbo = missing.remains.clone();
         limbo.fields.retain(|field| field.column != ColumnId::EXISTENCE || table.columns.is_empty());
         self.note_for_remotes(&mut limbo, missing.birth)?;

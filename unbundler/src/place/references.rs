@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use packhorse_shared::change::{FieldChange, RecordChange, TableChanges};
 use packhorse_shared::clock::Stamp;
-use packhorse_shared::id::{LinkId, TableId};
+use packhorse_shared::id::{Cut, LinkId, TableId};
 use packhorse_shared::marks::{Mark, Marks};
 use packhorse_shared::replica::{Missing, Placement, Present, Remains, Result, TableShape};
 use packhorse_shared::value::{Key, Value};
@@ -99,7 +99,7 @@ impl Placer<'_> {
                 continue;
             }
             match self.lacks(&undo)? {
-                Some(missing) if self.is_for_hub(&missing) => self.send_on(&missing, &undo)?,
+                Some(missing) if self.is_for_hub(&missing, &undo)? => self.send_on(&missing, &undo)?,
                 Some(missing) => self.wait_for(&missing, &undo)?,
                 None => {}
             }
@@ -116,13 +116,14 @@ impl Placer<'_> {
         let standing = self.transaction.find(undo.table, &undo.change.key)?;
         let marks = standing.map(|present| present.marks).unwrap_or_default();
         let missing = self.meant_by(undo, missing, &marks)?;
-        let mut missing = self.known_missing(missing)?;
-        if let Some(at) = missing.iter().position(|missing| self.is_for_hub(missing)) {
-            return Ok(Some(missing.swap_remove(at)));
+        for missing in &missing {
+            if self.is_for_hub(missing, undo)? {
+                return Ok(Some(missing.clone()));
+            }
         }
         let mut judged = Vec::new();
-        for missing in missing {
-            match self.will(&missing, undo, &marks) {
+        for missing in self.known_missing(missing)? {
+            match self.will(&missing, undo, &marks)? {
                 // By what it knows its record stands, and what would bring that back waits here.
                 Will::Knowing if self.is_held(&missing)? => return Ok(Some(missing)),
                 Will::Knowing => {}
@@ -161,27 +162,41 @@ impl Placer<'_> {
     }
 
     /// Whether what is missing waits here itself.
-    fn is_held(&mut self, missing: &Missing) -> Result<bool> {
+    pub(super) fn is_held(&mut self, missing: &Missing) -> Result<bool> {
         let tables = self.transaction.tables();
         let Some(table) = TableShape::with_id(&tables, missing.table) else { return Ok(false) };
         Ok(self.held()?.contains_key(&(table.name.clone(), missing.key.clone())))
     }
 
-    fn will(&self, missing: &Missing, undo: &Undo<'_>, marks: &Marks) -> Will {
+    fn will(&mut self, missing: &Missing, undo: &Undo<'_>, marks: &Marks) -> Result<Will> {
         let sent = |field: &&FieldChange| {
             let column = column_of(undo.table, undo.of, field).map(Column::id);
             let column = column.filter(|column| missing.by.contains(column));
             column.is_some_and(|column| marks.get(column).is_none_or(|mark| mark.stamp == field.stamp))
         };
         let reference = undo.change.fields.iter().find(sent).map(|field| field.stamp);
-        let Some(reference) = reference else { return Will::Nobodys };
+        let Some(reference) = reference else { return Ok(Will::Nobodys) };
         // What its sender has seen by now says nothing of the time when it made what was held.
         let own = reference.node == self.arrival.sender && self.arrival.via == self.arrival.link;
-        match missing.remains.dead {
-            Some(dead) if dead.cut <= self.arrival.seen && reference > dead.stamp && own => Will::Knowing,
-            // Who passed it on has decided already, but may not have had the values to bring anything back.
+        let told = self.told_of(missing)?;
+        Ok(match missing.remains.dead {
+            Some(dead) if dead.cut <= told && reference > dead.stamp && own => Will::Knowing,
+            // Who passed it on has decided already, but may not have had the values to bring anything back; and whoever was told
+            // that it does not share it any more, and not that it is dead, never will.
             Some(dead) if dead.cut <= self.arrival.seen => Will::Nobodys,
             _ => Will::Unknowing,
+        })
+    }
+
+    /// Up to where the sender was told what became of a record that does not stand here: of one that had left its set before,
+    /// nothing since.
+    fn told_of(&mut self, missing: &Missing) -> Result<Cut> {
+        let tables = self.transaction.tables();
+        let of = (self.arrival.link, self.arrival.seen);
+        let shared = TableShape::with_id(&tables, missing.table).map(|table| self.shared(table)).transpose()?.flatten();
+        match shared {
+            Some((sharing, at)) => self.transaction.told_of(of, &sharing[at], &missing.key, None),
+            None => Ok(self.arrival.seen),
         }
     }
 
