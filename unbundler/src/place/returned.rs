@@ -6,7 +6,7 @@
 use packhorse_shared::change::{FieldChange, RecordChange, TableChanges};
 use packhorse_shared::clock::Stamp;
 use packhorse_shared::marks::Marks;
-use packhorse_shared::replica::{Buried, Missing, Present, Remains, Residence, Result, TableShape};
+use packhorse_shared::replica::{Buried, Missing, Present, Remains, Residence, Result, TableShape, Whom};
 use packhorse_shared::value::{Key, Value};
 
 use super::Placer;
@@ -100,7 +100,8 @@ impl Placer<'_> {
                 continue;
             }
             let written = field.and_then(|field| field.mark).map(|mark| mark.stamp);
-            if !self.is_younger(parent, number, written)? {
+            let is_unborn = field.is_some_and(|field| field.meant == Whom::Unborn);
+            if !self.is_younger(parent, number, written, is_unborn)? {
                 continue;
             }
             match self.left_since(parent, number, written) {
@@ -174,12 +175,15 @@ impl Placer<'_> {
         Ok(missing)
     }
 
-    /// Whether who has a number was born after it was written somewhere. Who came back is older than its birth.
-    fn is_younger(&mut self, table: &TableShape, number: i64, written: Option<Stamp>) -> Result<bool> {
+    /// Whether who has a number was born after it was written somewhere, be it in the same moment: who was meant is known to have
+    /// had no birth (`is_unborn`), and who has one may not have dropped it. Who came back is older than its birth.
+    fn is_younger(&mut self, table: &TableShape, number: i64, written: Option<Stamp>, is_unborn: bool) -> Result<bool> {
         let key = Key(vec![Value::Integer(number)]);
         let birth = self.transaction.find(table, &key)?.and_then(|present| present.birth);
         let now = Residence { key, birth };
-        let is_after = birth.is_some_and(|birth| is_before(written.unwrap_or(Stamp::ZERO), birth));
+        let written = written.unwrap_or(Stamp::ZERO);
+        let is_another = |birth: Stamp| is_unborn && !self.arrival.births.covers(birth);
+        let is_after = birth.is_some_and(|birth| is_before(written, birth) || is_another(birth));
         Ok(is_after && !self.moves.lead_to(table.id, &now))
     }
 

@@ -1,72 +1,15 @@
 //! What a record's edits make of its marks. Pure.
 //!
-//! Invariants: a stamp made here is later than everything that the node had seen when the harvest began, and so than
-//! every stamp of the record; run again after a kill, the same edits give the same marks, because what an unfinished
-//! run left bears a cut that is not published.
+//! Invariant: run again after a kill, the same edits give the same marks, because what an unfinished run left bears a cut that
+//! is not published. Leaves the stamps to `stamper`.
 
-use super::coalesce::{Born, Death, Edits};
-use crate::clock::{Reading, Stamp, WallTime};
-use crate::id::{ColumnId, Cut, LinkId, NodeId};
-use crate::marks::{Mark, Marks};
+use super::coalesce::{Death, Edits};
+use super::stamper::Stamper;
+use crate::clock::Stamp;
+use crate::id::ColumnId;
+use crate::marks::Marks;
 use crate::replica::{KeyKind, Present, Remains, RemainsField, TableShape};
-use crate::seam::{Saboteur, is_at_work};
 use crate::value::Value;
-
-/// Makes the stamps of one harvest.
-#[derive(Debug)]
-pub(in super::super) struct Stamper {
-    pub node: NodeId,
-    /// The latest cut that others may have seen; what lies after it was left by a harvest that was cut short.
-    pub published: Cut,
-    /// The cut of what is being written.
-    pub cut: Cut,
-    /// The node's clock when the harvest began.
-    pub floor: Reading,
-    /// The wall clock now: no edit in the log can have been made later.
-    pub now: WallTime,
-    /// The latest reading given so far.
-    pub latest: Reading,
-    /// The latest birth given so far to those that have no reading of their own.
-    pub born: Reading,
-    /// The first row of the log that is harvested.
-    pub first_row: i64,
-}
-
-/// How many rows of the log from the first have a reading of their own within a millisecond.
-const ROWS_APART: i64 = 1 << 15;
-
-impl Stamper {
-    /// The mark of an edit.
-    pub fn mark(&mut self, at: WallTime) -> Mark {
-        let least = if is_at_work(Saboteur::FollowWallClock) { Reading(0) } else { self.floor.next() };
-        let reading = Reading::at(at.min(self.now)).max(least);
-        self.latest = self.latest.max(reading);
-        Mark { stamp: Stamp { reading, node: self.node }, cut: self.cut, via: LinkId::LOCAL }
-    }
-
-    /// The stamp of a record's making. Records made in one millisecond share the stamps of their fields, but a birth is
-    /// an identity and is given once: apart by the rows that told of them, so that a log which comes from a backup gives the
-    /// same births again. Beyond some ten thousand rows at once they are given in turn, on the readings in between.
-    fn birth(&mut self, born: Born) -> Stamp {
-        let made = self.mark(born.at).stamp;
-        let own = Reading(made.reading.0 + 2 * born.row.rem_euclid(ROWS_APART) as u64);
-        let has_own = made.reading > self.floor.next() && born.row - self.first_row < ROWS_APART;
-        let reading = if has_own {
-            own
-        } else {
-            let next = made.reading.max(self.born.next());
-            self.born = Reading(next.0 | 1);
-            self.born
-        };
-        self.latest = self.latest.max(reading);
-        Stamp { reading, ..made }
-    }
-
-    /// Whether a stamp comes from this harvest: everything known before it is not later than the clock was.
-    fn has_made(&self, stamp: Stamp) -> bool {
-        stamp.node == self.node && stamp.reading > self.floor
-    }
-}
 
 /// What becomes of the marks of the record that stands under the key.
 #[derive(Clone, Debug, PartialEq)]
@@ -185,9 +128,11 @@ fn marks_of_standing(
 
 #[cfg(test)]
 mod tests {
-    use super::super::coalesce::Taken;
+    use super::super::coalesce::{Born, Taken};
     use super::*;
-    use crate::id::{ColumnId, TableId};
+    use crate::clock::{Reading, WallTime};
+    use crate::id::{Cut, LinkId, NodeId, TableId};
+    use crate::marks::Mark;
     use crate::replica::ColumnShape;
 
     fn table(key_kind: KeyKind) -> TableShape {
@@ -240,14 +185,6 @@ mod tests {
     }
 
     #[test]
-    fn an_edit_is_stamped_with_its_time_but_never_behind_what_was_seen_nor_in_the_future() {
-        let mut stamper = stamper();
-        assert_eq!(stamper.mark(WallTime(500)).stamp.reading, Reading::at(WallTime(500)));
-        assert_eq!(stamper.mark(WallTime(1)).stamp.reading, Reading::at(WallTime(100)).next());
-        assert_eq!(stamper.mark(WallTime(9_999)).stamp.reading, Reading::at(WallTime(1_000)));
-    }
-
-    #[test]
     fn an_assigned_key_gives_a_birth_and_a_natural_one_none() {
         for (kind, has_birth) in [(KeyKind::Assigned, true), (KeyKind::Natural, false)] {
             let folded = fold(&table(kind), known_of(None, false), &born(200), Vec::new(), &mut stamper());
@@ -270,19 +207,6 @@ mod tests {
             assert!(present.birth.map(|birth| birth.reading) <= Some(stamper.latest));
         }
         assert_eq!(births.len(), rows.len());
-    }
-
-    #[test]
-    fn a_log_from_a_backup_gives_the_same_births_whatever_was_made_since() {
-        let birth = |others: &[(u64, i64)]| {
-            let mut stamper = stamper();
-            let mut of = |at, row| stamper.birth(Born { at: WallTime(at), row });
-            for (at, row) in others {
-                of(*at, *row);
-            }
-            of(200, 12)
-        };
-        assert_eq!(birth(&[]), birth(&[(900, 13), (200, 11)]));
     }
 
     #[test]

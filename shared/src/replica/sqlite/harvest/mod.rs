@@ -12,6 +12,7 @@ mod late_keys;
 mod meant;
 mod read;
 mod reborn;
+mod stamper;
 
 use std::collections::BTreeMap;
 
@@ -30,9 +31,10 @@ use crate::replica::{Harvested, KeyKind};
 use crate::seam::{Step, Steps};
 use crate::value::{Key, Value};
 use coalesce::Edits;
-use fold::{Births, Folded, Known, MarksChange, Stamper, fold};
+use fold::{Births, Folded, Known, MarksChange, fold};
 use read::{LogReader, Work};
 use reborn::Reborn;
+use stamper::Stamper;
 
 /// How many records are written under one hold of the write lock: some ten milliseconds.
 const RECORDS_PER_LOCK: usize = 2_000;
@@ -185,7 +187,9 @@ impl Run<'_> {
             let known = Known { present: known, is_buried, births };
             let mut folded = fold(&entry.shape, known, &work.edits, last, &mut self.stamper);
             if let Some((_, left)) = &mut folded.bury {
-                meant::name(&transaction, self.catalogue, entry, left, &roster)?;
+                let row = work.edits.died.as_ref().and_then(|death| death.row);
+                let at = left.dead.map(|mark| self.stamper.moment_of(mark.stamp, row));
+                meant::name(&transaction, self.catalogue, entry, (left, at), &roster)?;
             }
             self.harvested.records += u64::from(folded.bury.is_some() || folded.marks != MarksChange::Keep);
             let is_second = had_another.is_some() || folded.bury.is_some();
