@@ -44,6 +44,7 @@ struct Deletion {
 /// What is known of a record.
 #[derive(Clone, Debug, Default)]
 struct Life {
+    births: Vec<Made>,
     deletions: Vec<Deletion>,
     lost: bool,
     /// A hub told that it refused a change of it, because its sender does not share it.
@@ -96,7 +97,7 @@ impl Oracle {
     }
 
     fn born(&mut self, uid: &Uid, record: &Record, made: Made) {
-        self.lives.entry(uid.clone()).or_default();
+        self.lives.entry(uid.clone()).or_default().births.push(made);
         self.tables.insert(uid.clone(), record.table);
         for (column, value) in &record.cells {
             self.write(field(uid, column), value.clone(), None, made);
@@ -120,8 +121,25 @@ impl Oracle {
             let writes = self.fields.get(&field(uid, column))?;
             Some((*column, writes.iter().rposition(|write| write.value == *value)?))
         });
-        let deletion = Deletion { made, seen: seen.collect(), lost: false };
-        self.lives.entry(uid.clone()).or_default().deletions.push(deletion);
+        let seen = seen.collect();
+        let lost = self.take_back_unheard(uid, made.node);
+        self.lives.entry(uid.clone()).or_default().deletions.push(Deletion { made, seen, lost });
+    }
+
+    /// What a node made under a key that others have too, not knowing of that, and deleted before anybody could hear of it:
+    /// neither is a word on what those have. Tells whether it was so.
+    fn take_back_unheard(&mut self, uid: &Uid, node: At) -> bool {
+        let Some(life) = self.lives.get(uid) else { return false };
+        let is_unheard = |made: &&Made| made.node == node && made.latest.is_none();
+        let had_it = life.deletions.iter().map(|it| &it.made).any(|made| is_unheard(&made));
+        let Some(born) = life.births.iter().rfind(is_unheard).copied().filter(|_| !had_it) else { return false };
+        if life.births.len() < 2 {
+            return false;
+        }
+        let its = self.fields.range_mut(field(uid, "")..).take_while(|(field, _)| field.uid == *uid);
+        let since = |write: &&mut Write| write.made.node == node && write.made.place >= born.place;
+        its.flat_map(|(_, writes)| writes).filter(since).for_each(|write| write.lost = true);
+        true
     }
 
     fn write(&mut self, field: Field, value: Option<String>, replaced: Option<usize>, made: Made) {
@@ -136,8 +154,11 @@ impl Oracle {
     /// A node harvested what its application wrote; no clock has shown a later time so far.
     pub fn harvested(&mut self, node: At, latest: Millis) {
         let writes = self.fields.values_mut().flatten().map(|write| &mut write.made);
-        let deletions = self.lives.values_mut().flat_map(|life| &mut life.deletions).map(|deletion| &mut deletion.made);
-        for made in writes.chain(deletions).filter(|made| made.node == node && made.latest.is_none()) {
+        let lives = self.lives.values_mut().flat_map(|life| {
+            let deletions = life.deletions.iter_mut().map(|deletion| &mut deletion.made);
+            deletions.chain(&mut life.births)
+        });
+        for made in writes.chain(lives).filter(|made| made.node == node && made.latest.is_none()) {
             made.latest = Some(latest);
         }
     }
@@ -244,11 +265,14 @@ impl Oracle {
     }
 
     /// Somebody deleted it later than everything that was ever written of it; and everybody who deleted it had deleted who
-    /// referred to it as well, since whoever did not would find it brought back by a child for as long as that lived.
+    /// referred to it as well, since whoever did not would find it brought back by a child for as long as that lived. Nor may
+    /// any of those stand, whom somebody else's deletion left a child to bring him back: that is a decision later than this one.
     fn is_surely_gone(&self, uid: &Uid) -> bool {
         let Some(life) = self.lives.get(uid).filter(|life| !life.refused) else { return false };
         let took_all = |it: &Deletion| self.children(uid).all(|child| self.was_taken_along(child, it.made));
-        life.deletions.iter().any(|it| self.is_final(uid, it)) && life.deletions.iter().all(took_all)
+        life.deletions.iter().any(|it| self.is_final(uid, it))
+            && life.deletions.iter().all(took_all)
+            && self.children(uid).all(|child| self.is_surely_gone(child))
     }
 
     /// Whether a node that deleted a record had deleted this one by then, with who refers to it, later than all its edits.
