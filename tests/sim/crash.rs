@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use packhorse::Ran;
 use simulated_machine::fate::{self, Aim, End, Fate};
 
+use crate::cast;
 use crate::dice::Dice;
 use crate::happen::{COMMANDS, end};
 use crate::ids::At;
@@ -68,11 +69,15 @@ pub fn crash(world: &mut World, at: At, dice: &mut Dice) -> bool {
     befell(world, at, words, &ran, dice)
 }
 
-/// A run that is stopped where it comes first of all that the story aims at; whether it does.
+/// A run that is stopped where it comes first of all that the story aims at; whether it does. After one that is not the power
+/// may go all the same where the database has a rollback journal.
 pub fn aimed(world: &mut World, at: At, words: &[&str], dice: &mut Dice) -> bool {
     fate::aim(world.aims.clone());
     let ran = world.run(at, words);
     let Some(hit) = fate::hit() else {
+        if !world.nodes[at.0].has_log() {
+            return befell(world, at, words, &ran, dice);
+        }
         end(world, at, words, &ran, world.ends());
         return false;
     };
@@ -96,7 +101,15 @@ pub fn befell(world: &mut World, at: At, words: &[&str], ran: &Ran, dice: &mut D
     let dead = world.nodes[at.0].died;
     let is_done = !dead && [0, 3].contains(&ran.exit);
     let kept = if is_done { promised(&world.nodes[at.0]) } else { BTreeMap::new() };
-    let goes_out = dice.percent(if dead { 60 } else { 40 });
+    // Few databases have a rollback journal, and few runs there end well that have written anything.
+    let is_rare = is_done && !struck && !world.nodes[at.0].has_log();
+    let goes_out = dice.percent(if is_rare {
+        90
+    } else if dead {
+        60
+    } else {
+        40
+    });
     if goes_out {
         power_cut(world, at, dice);
     }
@@ -112,12 +125,18 @@ pub fn befell(world: &mut World, at: At, words: &[&str], ran: &Ran, dice: &mut D
     struck || goes_out
 }
 
-/// What is in a node's files that it keeps for others, or cannot do without.
+/// What is in a node's files that it keeps for others, or cannot do without: its database too, if it has a rollback journal. (To
+/// look into one with a log could move what is in the log.)
 fn promised(node: &Node) -> BTreeMap<PathBuf, Vec<u8>> {
     let (home, folders) = (node.home(), ["outbox", "inbox", "quarantine"]);
     let spooled = folders.iter().flat_map(|folder| files(&home.join(folder)));
     let kept = spooled.chain(["identity", "packhorse.toml"].map(|name| home.join(name)));
-    kept.map(|path| (path.clone(), fs::read(path).expect("a file of the node's"))).collect()
+    let database = (!node.has_log()).then(|| {
+        // What the power took back is so once somebody looks.
+        cast::look(node);
+        node.database()
+    });
+    kept.chain(database).map(|path| (path.clone(), fs::read(path).expect("a file of the node's"))).collect()
 }
 
 fn power_cut(world: &mut World, at: At, dice: &mut Dice) {

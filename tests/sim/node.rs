@@ -73,6 +73,11 @@ impl Node {
         self.open().execute_batch("PRAGMA journal_mode = DELETE").expect("nobody else is at work");
     }
 
+    /// Whether its database has a write-ahead log.
+    pub fn has_log(&self) -> bool {
+        self.folder.join("app.db-wal").exists()
+    }
+
     /// Runs a command.
     pub fn run(&mut self, words: &[&str], now: Millis) -> Ran {
         clock::set(self.time(now).0);
