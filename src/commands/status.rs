@@ -51,6 +51,8 @@ struct Told {
     accepting: bool,
     /// The service that runs, in words; null if none does.
     service: Option<String>,
+    /// When the service calls next after calls that failed, in UTC; null if the last one did not.
+    next_call: Option<String>,
     links: Vec<LinkTold>,
     #[serde(flatten)]
     tables: Option<Tables>,
@@ -135,8 +137,9 @@ fn look(node: &mut Node) -> Result<Told, Failure> {
     }
     let database = node.replica.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
     let service = node.home.holder(Claim::Service).map(|holder| holder.to_string());
+    let next_call = node.home.redial().and_then(|redial| timestamp(redial.next));
     let (name, accepting) = (node.name().to_string(), node.config.node.accept);
-    Ok(Told { node: name, database, accepting, service, links, tables: None })
+    Ok(Told { node: name, database, accepting, service, next_call, links, tables: None })
 }
 
 /// What waits for each link, as of one moment.
@@ -241,6 +244,9 @@ fn tell(told: &Told) {
     result(&format!("{}  {}", told.node, told.database));
     if let Some(service) = &told.service {
         result(&format!("  the service runs ({service})"));
+    }
+    if let Some(next) = &told.next_call {
+        result(&format!("  no relay could be reached; the service calls again at {next}, `packhorse sync` calls now"));
     }
     if !told.accepting {
         result("  what comes is left on the relay: `packhorse accept on` takes it again");

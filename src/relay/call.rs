@@ -94,6 +94,10 @@ impl Made {
     /// Puts down what the call shows of the links, and in the books what became of each bundle.
     pub fn conclude(&self, node: &mut Node) -> Result<(), Failure> {
         draw_conclusions(node, &self.report, &self.replaced_at)?;
+        if self.report.has_got_through() {
+            let cleared = node.home.clear_redial(node.world.disk);
+            cleared.map_err(|error| Failure::file("tidy up in", node.home.folder(), &error))?;
+        }
         node.keep_books(None, |books, now| {
             books.meet(&self.before);
             bookkeeping::transferred(books, &self.report, now);

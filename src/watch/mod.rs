@@ -24,10 +24,11 @@ use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
+use packhorse_shared::clock::WallTime;
 use packhorse_shared::config::{Config, Part, Span};
-use packhorse_shared::home::{Claim, Home, HomeLock, SERVICE};
+use packhorse_shared::home::{Claim, Home, HomeLock, Redial, SERVICE};
 use packhorse_shared::replica::Replica;
-use packhorse_shared::seam::{Stop, WallClock};
+use packhorse_shared::seam::{Disk, Random, Stop, WallClock};
 use packhorse_unbundler::receive::Patience;
 use packhorse_unbundler::watch::{Arrival, Arrivals};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -36,7 +37,7 @@ use self::caller::Caller;
 use self::desk::{Came, Desk, Due, Folders, Seen};
 use self::outage::Outage;
 use self::place::Place;
-use self::schedule::{Job, Outcome, Rhythm, Schedule};
+use self::schedule::{Job, Lot, Outcome, Rhythm, Schedule};
 use self::sight::Sight;
 use self::slept::Slept;
 use crate::commands::transfer;
@@ -77,6 +78,11 @@ struct Service {
     options: Options,
     began: Instant,
     clock: &'static dyn WallClock,
+    random: &'static dyn Random,
+    disk: &'static dyn Disk,
+    home: Home,
+    /// Whether the home says when to call next: who gets through takes that away.
+    has_redial: bool,
     schedule: Schedule,
     desk: Desk,
     caller: Caller,
@@ -145,8 +151,18 @@ impl Service {
             span(rhythm.transfer_every.as_millis() as u64)
         );
         Event::new(Part::Watch, words).tell();
+        let (clock, mut schedule) = (station.machine.world.clock, Schedule::new(rhythm));
+        let redial = node.home.redial();
+        if let Some(Redial { failures, next }) = redial {
+            let rest = next.0.saturating_sub(clock.now().0);
+            schedule.resume(failures, Duration::from_millis(rest), Duration::ZERO);
+        }
         Ok(Self {
-            clock: station.machine.world.clock,
+            clock,
+            random: station.machine.world.random,
+            disk: station.machine.world.disk,
+            home: node.home.clone(),
+            has_redial: redial.is_some(),
             desk: Desk::new(station.clone(), options.seal_after, stop.clone()),
             caller: Caller::start(station, wake.clone(), stop.clone())?,
             arrivals: arrivals(wake.clone()),
@@ -155,7 +171,7 @@ impl Service {
             config: Sight::of_file(&node.home.config_path()),
             slept: Slept::default(),
             outages: BTreeMap::new(),
-            schedule: Schedule::new(rhythm),
+            schedule,
             options,
             began,
             stop,
@@ -208,7 +224,9 @@ impl Service {
             }
             Wake::Called(outcome) => {
                 self.caller.has_called();
-                self.schedule.transferred(outcome, now);
+                let lot = Lot(self.random.next_u64() as u8);
+                self.schedule.transferred(outcome, lot, now);
+                self.remember_redial(outcome);
                 self.tell_outage(Part::Transfer, outcome);
             }
             Wake::CallerGone => {
@@ -227,6 +245,10 @@ impl Service {
         }
         if self.sight.has_changed(now) {
             self.schedule.changed(now);
+        }
+        if self.has_redial && !self.caller.is_busy() && self.home.redial().is_none() {
+            self.has_redial = false;
+            self.schedule.line_is_back(now);
         }
         if self.config.has_changed(now) {
             // The next turn reads it.
@@ -285,6 +307,19 @@ impl Service {
         let Some(arrivals) = &mut self.arrivals else { return };
         for failed in arrivals.watch(&self.folders.all()) {
             Event::new(Part::Watch, failed.to_string()).warning().tell_standing();
+        }
+    }
+
+    /// A line that is down is not to be asked at once by a service that is started again.
+    fn remember_redial(&mut self, outcome: Outcome) {
+        let Some((failures, due)) = self.schedule.redial().filter(|_| outcome == Outcome::Failed) else { return };
+        self.has_redial = true;
+        let rest = due.saturating_sub(self.now()).as_millis() as u64;
+        let next = WallTime(self.clock.now().0.saturating_add(rest));
+        if let Err(error) = self.home.set_redial(self.disk, Redial { failures, next }) {
+            self.has_redial = false;
+            let words = format!("when to call next cannot be remembered: {error}");
+            Event::new(Part::Watch, words).warning().tell_standing();
         }
     }
 

@@ -57,6 +57,15 @@ const FIRST_PAUSE: Duration = Duration::from_secs(5);
 /// The pause while another run is at work.
 const BUSY_PAUSE: Duration = Duration::from_millis(500);
 
+/// What is drawn before a pause, so that many nodes whose relay went away do not all come back in the same second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lot(pub u8);
+
+impl Lot {
+    /// The whole pause.
+    const NONE: Self = Self(0);
+}
+
 /// When one job is due.
 #[derive(Clone, Copy, Debug)]
 struct Turn {
@@ -69,13 +78,16 @@ impl Turn {
         self.due = self.due.min(time);
     }
 
-    /// Sets the next turn by how the last one ended.
-    fn ended(&mut self, outcome: Outcome, every: Duration, now: Duration) {
+    /// Sets the next turn by how the last one ended. A lot shortens the pause after a failure by up to a quarter.
+    fn ended(&mut self, outcome: Outcome, every: Duration, lot: Lot, now: Duration) {
         self.failures = if outcome == Outcome::Failed { self.failures.saturating_add(1) } else { 0 };
         let pause = match outcome {
             Outcome::Done => every,
             Outcome::Busy => BUSY_PAUSE,
-            Outcome::Failed => FIRST_PAUSE.saturating_mul(1 << (self.failures - 1).min(16)).min(every),
+            Outcome::Failed => {
+                let pause = FIRST_PAUSE.saturating_mul(1 << (self.failures - 1).min(16)).min(every);
+                pause.saturating_sub(pause / 1024 * u32::from(lot.0))
+            }
         };
         self.due = now.saturating_add(pause);
     }
@@ -154,7 +166,7 @@ impl Schedule {
 
     /// Applying has ended; so many bundles were applied, which is to be acknowledged.
     pub fn applied(&mut self, outcome: Outcome, bundles: u64, now: Duration) {
-        self.apply.ended(outcome, self.rhythm.apply_every, now);
+        self.apply.ended(outcome, self.rhythm.apply_every, Lot::NONE, now);
         if bundles > 0 {
             self.bundle.by(now);
         }
@@ -162,7 +174,7 @@ impl Schedule {
 
     /// Sealing has ended after so long, and sealed so many bundles. What waits for a threshold reaches it after `rest`.
     pub fn bundled(&mut self, outcome: Outcome, bundles: u64, rest: Option<Duration>, took: Duration, now: Duration) {
-        self.bundle.ended(outcome, self.rhythm.apply_every, now);
+        self.bundle.ended(outcome, self.rhythm.apply_every, Lot::NONE, now);
         self.alone_until = now.saturating_add(took.saturating_mul(LEAVE_ALONE));
         if let Some(rest) = rest {
             self.bundle.by(now.saturating_add(rest));
@@ -182,17 +194,32 @@ impl Schedule {
     }
 
     /// A transfer has ended. If there was no line, the clock says when to try again, whatever lies ready.
-    pub fn transferred(&mut self, outcome: Outcome, now: Duration) {
+    pub fn transferred(&mut self, outcome: Outcome, lot: Lot, now: Duration) {
         match (outcome, self.calling) {
             (Outcome::Done, Cause::Ready) => {}
             (Outcome::Busy, Cause::Ready) => self.ready = self.ready.min(now.saturating_add(BUSY_PAUSE)),
             (Outcome::Failed, _) | (Outcome::Done | Outcome::Busy, Cause::Clock) => {
-                self.clock.ended(outcome, self.rhythm.transfer_every, now);
+                self.clock.ended(outcome, self.rhythm.transfer_every, lot, now);
             }
         }
         if outcome == Outcome::Failed {
             self.ready = Duration::MAX;
         }
+    }
+
+    /// Goes on with a row of failures that an earlier service had: the next try is due after so long.
+    pub fn resume(&mut self, failures: u32, rest: Duration, now: Duration) {
+        self.clock = Turn { due: now.saturating_add(rest.min(self.rhythm.transfer_every)), failures };
+    }
+
+    /// Of transfers: how many have failed in a row, and when the next one is due; None if the last one did not fail.
+    pub fn redial(&self) -> Option<(u32, Duration)> {
+        (self.clock.failures > 0).then_some((self.clock.failures, self.clock.due))
+    }
+
+    /// Somebody else has got through: there is a line again.
+    pub fn line_is_back(&mut self, now: Duration) {
+        self.clock = Turn { due: self.clock.due.min(now), failures: 0 };
     }
 
     fn is_ready(&mut self, time: Duration) {

@@ -198,3 +198,35 @@ fn a_home_that_was_put_back_from_a_copy_has_one_service() {
 fn copy(from: &std::path::Path, to: &std::path::Path) {
     assert!(std::process::Command::new("cp").arg("-r").arg(from).arg(to).status().unwrap().success());
 }
+
+/// Where a line is down for hours, a service that is started again and again would call again and again.
+#[test]
+fn a_service_that_is_started_anew_waits_for_its_next_call_unless_somebody_gets_through() {
+    let scene = pair();
+    let options = ["--every", "10min", "--seal-after", "1s"];
+    let (relay, away) = (scene.path("relay"), scene.path("unmounted"));
+    fs::rename(&relay, &away).unwrap();
+    let hq = Service::start(&scene, "hq", &options);
+    let next_call = || scene.packhorse("hq", &["status", "--json"]).expect(0).json()["next_call"].clone();
+    until("the next call is told", || next_call().is_string());
+    assert!(scene.packhorse("hq", &["status"]).expect(0).out.contains("the service calls again at"));
+    assert_eq!(hq.stop(), 0);
+    fs::rename(&away, &relay).unwrap();
+    let in_an_hour =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() + 3_600_000;
+    fs::write(scene.home("hq").join("redial"), format!("4 {in_an_hour}\n")).unwrap();
+    let hq = Service::start(&scene, "hq", &options);
+    scene.sql("hq", "UPDATE t SET a = 'waits'");
+    until("it is sealed", || !scene.outbox("hq", "alice").is_empty());
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    assert!(!scene.outbox("hq", "alice").is_empty() && next_call().is_string(), "no call is made");
+    scene.sync("hq");
+    assert!(next_call().is_null());
+    scene.sql("hq", "UPDATE t SET a = 'goes by itself'");
+    until_it_is(&scene, "hq", "a", "goes by itself");
+    until("it goes by itself", || {
+        scene.sync("alice");
+        scene.sql("alice", "SELECT a FROM t") == "goes by itself"
+    });
+    assert_eq!(hq.stop(), 0);
+}

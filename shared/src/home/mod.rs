@@ -7,6 +7,7 @@
 
 mod identity;
 mod lock;
+mod redial;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +17,7 @@ use std::{fs, io};
 
 pub use identity::Identity;
 pub use lock::{Claim, Holder, HomeLock, LockError, SERVICE};
+pub use redial::Redial;
 
 use crate::config::{Config, ConfigError};
 use crate::id::NodeName;
@@ -164,6 +166,21 @@ impl Home {
         HomeLock::holder(&self.folder, claim)
     }
 
+    /// When the service calls next, if its last call failed.
+    pub fn redial(&self) -> Option<Redial> {
+        Redial::read(&self.folder)
+    }
+
+    /// Remembers when the service calls next.
+    pub fn set_redial(&self, disk: &dyn Disk, redial: Redial) -> io::Result<()> {
+        redial.write(disk, &self.folder)
+    }
+
+    /// A call got through: nothing is waited for any more.
+    pub fn clear_redial(&self, disk: &dyn Disk) -> io::Result<()> {
+        Redial::clear(disk, &self.folder)
+    }
+
     /// The folder itself.
     pub fn folder(&self) -> &Path {
         &self.folder
@@ -281,7 +298,9 @@ impl Found {
             return Ok(Self::Home);
         }
         let ours = |name: &&String| {
-            let of_ledger = ledger::FILES.contains(&name.as_str()) || name.starts_with(ledger::DAMAGED);
+            let of_ledger = ledger::FILES.contains(&name.as_str())
+                || name.starts_with(redial::REDIAL)
+                || name.starts_with(ledger::DAMAGED);
             let is_lock = Claim::ALL.map(Claim::file).contains(&name.as_str());
             let of_making = FOLDERS.contains(&name.as_str()) || FILES_OF_MAKING.contains(&name.as_str());
             of_making || of_ledger || is_lock || name.as_str() == LOGS

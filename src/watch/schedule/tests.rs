@@ -14,7 +14,7 @@ fn settled() -> Schedule {
     schedule.applied(Outcome::Done, 0, at(0));
     schedule.bundled(Outcome::Done, 0, None, at(0), at(0));
     schedule.transferring(Cause::Clock);
-    schedule.transferred(Outcome::Done, at(0));
+    schedule.transferred(Outcome::Done, Lot::NONE, at(0));
     schedule
 }
 
@@ -95,10 +95,10 @@ fn what_becomes_ready_during_a_transfer_makes_another_one() {
     schedule.transferring(Cause::Clock);
     assert!(!schedule.is_due(Job::Transfer, at(5_000)), "one at a time");
     schedule.bundled(Outcome::Done, 1, None, at(0), at(10));
-    schedule.transferred(Outcome::Done, at(20));
+    schedule.transferred(Outcome::Done, Lot::NONE, at(20));
     assert_eq!((due(&schedule, at(20)), schedule.cause(at(20))), (vec![Job::Transfer], Cause::Ready));
     schedule.transferring(Cause::Ready);
-    schedule.transferred(Outcome::Done, at(30));
+    schedule.transferred(Outcome::Done, Lot::NONE, at(30));
     assert_eq!((schedule.next(&[Job::Transfer]), schedule.cause(at(920))), (at(920), Cause::Clock));
 }
 
@@ -114,7 +114,7 @@ fn however_much_lies_ready_transfers_by_the_clock_come_round() {
             by_the_clock.push(now.as_secs());
         }
         schedule.transferring(cause);
-        schedule.transferred(Outcome::Done, now);
+        schedule.transferred(Outcome::Done, Lot::NONE, now);
     }
     assert_eq!(by_the_clock, [901, 1_801, 2_701, 3_601]);
 }
@@ -130,7 +130,7 @@ fn a_transfer_that_another_run_is_in_the_way_of_is_due_for_the_same_again() {
         for now in [now, now + at(1)] {
             assert_eq!((schedule.is_due(Job::Transfer, now), schedule.cause(now)), (true, cause));
             schedule.transferring(cause);
-            schedule.transferred(Outcome::Busy, now);
+            schedule.transferred(Outcome::Busy, Lot::NONE, now);
             assert!(!schedule.is_due(Job::Transfer, now), "not without a pause");
         }
     }
@@ -140,7 +140,7 @@ fn a_transfer_that_another_run_is_in_the_way_of_is_due_for_the_same_again() {
 fn without_a_line_bundles_that_are_sealed_make_no_more_calls() {
     let mut schedule = settled();
     schedule.transferring(Cause::Clock);
-    schedule.transferred(Outcome::Failed, at(10));
+    schedule.transferred(Outcome::Failed, Lot::NONE, at(10));
     schedule.bundled(Outcome::Done, 1, None, at(0), at(11));
     schedule.lies_on_relay(at(11));
     assert_eq!(due(&schedule, at(14)), []);
@@ -169,4 +169,36 @@ fn another_rhythm_holds_from_now_on() {
     schedule.keep_to(Rhythm { apply_every: at(1), transfer_every: at(2) }, at(10));
     assert_eq!(due(&schedule, at(11)), [Job::Apply, Job::Bundle]);
     assert_eq!(due(&schedule, at(12)), [Job::Apply, Job::Bundle, Job::Transfer]);
+}
+
+#[test]
+fn many_nodes_do_not_try_again_in_the_same_second() {
+    let next = |lot| {
+        let mut schedule = settled();
+        (0..3).for_each(|_| {
+            schedule.transferring(Cause::Clock);
+            schedule.transferred(Outcome::Failed, lot, at(0));
+        });
+        schedule.next(&[Job::Transfer])
+    };
+    assert_eq!(next(Lot::NONE), at(20));
+    assert!(next(Lot(255)) < at(16) && next(Lot(255)) >= at(15), "{:?}", next(Lot(255)));
+    assert!(next(Lot(100)) > next(Lot(200)));
+}
+
+#[test]
+fn a_service_that_is_started_again_goes_on_waiting_until_somebody_gets_through() {
+    let mut schedule = Schedule::new(RHYTHM);
+    schedule.resume(4, at(40), at(0));
+    assert_eq!(due(&schedule, at(39)), [Job::Apply, Job::Bundle]);
+    schedule.bundled(Outcome::Done, 1, None, at(0), at(1));
+    assert!(!schedule.is_due(Job::Transfer, at(39)), "what is sealed makes no vain call");
+    assert_eq!(schedule.redial(), Some((4, at(40))));
+    schedule.transferring(Cause::Clock);
+    schedule.transferred(Outcome::Failed, Lot::NONE, at(40));
+    assert_eq!(schedule.redial(), Some((5, at(120))));
+    schedule.line_is_back(at(50));
+    assert_eq!((schedule.redial(), schedule.is_due(Job::Transfer, at(50))), (None, true));
+    schedule.resume(9, at(1 << 40), at(50));
+    assert_eq!(schedule.next(&[Job::Transfer]), at(950), "a clock that was set keeps nobody waiting for ever");
 }
