@@ -148,6 +148,8 @@ struct OnWire {
     link: Option<LinkOnWire>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     complete: Option<Reading>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    beside: Option<(Sequence, Option<BundleId>)>,
     #[serde(default, skip_serializing_if = "is_default")]
     horizon: u64,
     #[serde(default, skip_serializing_if = "is_default")]
@@ -260,6 +262,7 @@ impl Manifest {
             node: self.node,
             link: header.map(link_to_wire),
             complete: header.and_then(complete_to_wire),
+            beside: header.and_then(|header| header.beside).map(|beside| (beside.sequence, beside.id)),
             horizon: header.map_or(0, |header| header.horizon.seconds()),
             lives: header.map(|header| header.lives.clone()).unwrap_or_default(),
             refused: header.map(|header| header.refused.clone()).unwrap_or_default(),
@@ -326,6 +329,7 @@ impl OnWire {
             || self.before_package
             || self.ask > 0
             || self.complete.is_some()
+            || self.beside.is_some()
             || self.horizon > 0
             || lists > 0
     }
@@ -343,6 +347,7 @@ impl OnWire {
             id,
             base: Base { sequence: base, id: base_id },
             ack: ack.map(|(epoch, sequence, id)| Ack { epoch, sequence, id }),
+            beside: self.beside.map(|(sequence, id)| Base { sequence, id }),
             nack: self.nack,
             ask: self.ask,
             probe: self.probe,
@@ -361,7 +366,8 @@ impl OnWire {
 /// Counters must leave room to count on, and number 0 means "before the first bundle".
 fn check_ranges(header: &Header) -> Option<()> {
     let ack = header.ack.unwrap_or(Ack { epoch: Epoch(0), sequence: Sequence(0), id: None });
-    for number in [header.epoch.0, header.sequence.0, header.base.sequence.0, header.ask, ack.epoch.0, ack.sequence.0] {
+    let [base, beside] = [header.base, header.beside.unwrap_or_default()].map(|it| it.sequence.0);
+    for number in [header.epoch.0, header.sequence.0, base, beside, header.ask, ack.epoch.0, ack.sequence.0] {
         stored(number)?;
     }
     let readings = header.clock.max(header.complete_to);

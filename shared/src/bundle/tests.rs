@@ -20,6 +20,7 @@ pub(super) fn manifest() -> Manifest {
         sequence: Sequence(42),
         id: BundleId(0x91d2_7c33_f04a_65be),
         base: Base { sequence: Sequence(41), id: Some(BundleId(0x23fe_8801_9bd4_7a6c)) },
+        beside: None,
         ack: Some(Ack { epoch: Epoch(0x6741_1b22), sequence: Sequence(17), id: Some(BundleId(0xc45a_0be7_3d91_f826)) }),
         nack: false,
         ask: 0,

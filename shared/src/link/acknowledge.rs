@@ -25,7 +25,7 @@ impl Link {
         if self.is_refused_by(header) {
             return self.refused();
         }
-        let word = self.weigh(header.ack);
+        let word = self.weigh(header);
         let asked = header.ask > self.answered;
         if asked {
             self.answered = header.ask;
@@ -44,14 +44,16 @@ impl Link {
         }
     }
 
-    fn weigh(&self, ack: Option<Ack>) -> Word {
+    fn weigh(&self, header: &Header) -> Word {
         let out = &self.outgoing;
-        let Some(ack) = ack else { return Word::Applied(Sequence(0)) };
+        let Some(ack) = header.ack else { return Word::Applied(Sequence(0)) };
         if ack.epoch > out.epoch {
             return Word::AheadOfUs;
         }
         if ack.epoch == out.epoch {
-            let fits = !contradicts(&ack, out.next, &out.history);
+            let beside = header.beside.map(|it| Ack { epoch: ack.epoch, sequence: it.sequence, id: it.id });
+            let mut words = [Some(ack), beside].into_iter().flatten();
+            let fits = !words.any(|word| contradicts(&word, out.next, &out.history));
             return if fits { Word::Applied(ack.sequence) } else { Word::AheadOfUs };
         }
         // The peer has not seen this epoch yet; what it saw must have been ours.

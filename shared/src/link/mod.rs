@@ -92,6 +92,9 @@ pub struct Header {
     pub base: Base,
     /// What the sender has applied of the other direction.
     pub ack: Option<Ack>,
+    /// Of what the sender had applied of that epoch, the last on which what it applied next does not build: if the receiver was
+    /// put back, it may have said that in a life that is lost.
+    pub beside: Option<Base>,
     /// The sender met a gap and asks for everything after [`Self::ack`].
     pub nack: bool,
     /// The sender's latest request for everything; 0 if it never made one.
@@ -188,6 +191,9 @@ struct Outgoing {
 struct Incoming {
     last: Option<Ack>,
     applied: BTreeMap<Sequence, Option<BundleId>>,
+    /// The last that was applied in this epoch and on which what came next does not build.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    beside: Option<Base>,
     /// The latest bundle whose acknowledgement was weighed: one that waits is met in every run but speaks once.
     heard: Option<(Epoch, Sequence)>,
     waiting_runs: u32,

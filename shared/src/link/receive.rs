@@ -46,7 +46,10 @@ impl Link {
         let incoming = &mut self.incoming;
         if incoming.last.is_none_or(|last| last.epoch != header.epoch) {
             incoming.applied = [(header.base.sequence, header.base.id)].into();
+            incoming.beside = None;
             incoming.lineage.follow(&header.lives);
+        } else if let Some(last) = incoming.last.filter(|last| last.sequence > header.base.sequence) {
+            incoming.beside = Some(Base { sequence: last.sequence, id: last.id });
         }
         incoming.lineage.go_on(header);
         incoming.last = Some(Ack { epoch: header.epoch, sequence: header.sequence, id: Some(header.id) });

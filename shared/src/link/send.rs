@@ -147,6 +147,7 @@ impl Link {
             id,
             base: out.base,
             ack: self.incoming.last,
+            beside: self.incoming.beside,
             nack: self.incoming.nack,
             ask: self.ask,
             probe: due == Due::Probe || self.incoming.took_off,

@@ -45,6 +45,23 @@ fn waiting() -> (End, End, Header, BundleName) {
     (hub, remote, header, name)
 }
 
+/// What was said in a life that is lost has its number in this one too, and what is applied next builds on neither.
+#[test]
+fn what_replaces_a_bundle_does_not_hide_what_was_said_under_its_number_in_a_lost_life() {
+    let (hub, mut remote) = End::pair();
+    let mut before = hub.copied(5);
+    let (mut hub, name) = (hub, before.sealed(Reach::Rest));
+    assert_eq!(remote.receive(&name.0, true), Verdict::Apply);
+    let (_, name) = hub.sealed(Reach::Rest);
+    hub.a_day_with(std::slice::from_ref(&name));
+    hub.supersede();
+    let fresh = hub.content();
+    assert_eq!(remote.receive(&fresh, true), Verdict::Apply);
+    let answer = remote.content();
+    hub.receive(&answer, true);
+    assert!(hub.link.recovers() && answer.beside.is_some());
+}
+
 #[test]
 fn bundles_give_way_only_after_the_time_and_wherever_they_lie() {
     let (mut hub, _) = End::pair();
