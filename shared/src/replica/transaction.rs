@@ -90,8 +90,8 @@ pub trait MergeTransaction {
     /// Whether this node has only some of the rows that its hub has of a table.
     fn has_part(&mut self, table: &TableShape) -> Result<bool>;
 
-    /// Whether this node is a hub: what is taken off here goes from its remotes too.
-    fn has_remotes(&mut self) -> Result<bool>;
+    /// The links of this node's remotes, if it is a hub.
+    fn remotes(&mut self) -> Result<Vec<LinkId>>;
 
     /// Forgets what is left of withdrawn records of which the hub is known to have heard that they went: it has what was edited.
     /// What a remote was not told yet, or may still refer to in what is on its way, stays.

@@ -103,6 +103,7 @@ impl Placer<'_> {
         let decided = Mark { stamp: self.transaction.tick(), cut: self.arrival.cut, via: LinkId::LOCAL };
         merge::live_on(&mut marks, &table.column_ids(), &table.identity, decided, self.arrival.horizon);
         self.transaction.unbury(table, &key, birth)?;
+        self.note_who_may_have(table, &key, &to.key)?;
         self.tell_unions(table, &to, Present { birth: to.birth, marks })?;
         self.placed.revived += 1;
         let text = format!(

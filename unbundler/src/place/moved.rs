@@ -174,6 +174,7 @@ impl Placer<'_> {
         let to = Residence { key, birth: Some(birth) };
         self.transaction.unbury(table, &record.key, gathered.birth)?;
         self.note_spoken(table, &to.key, Spoken::InPart)?;
+        self.note_who_may_have(table, &record.key, &to.key)?;
         self.tell_unions(table, &to, Present { birth: to.birth, marks })?;
         self.note_return(table, record, to)
     }

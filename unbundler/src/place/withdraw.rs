@@ -105,7 +105,7 @@ impl Placer<'_> {
 
     /// Our own remotes are to withdraw it too, whom they know by its birth.
     pub(super) fn note_for_remotes(&mut self, limbo: &mut Remains, birth: Option<Stamp>) -> Result<()> {
-        if limbo.get(ColumnId::EXISTENCE).is_none() && self.transaction.has_remotes()? {
+        if limbo.get(ColumnId::EXISTENCE).is_none() && !self.transaction.remotes()?.is_empty() {
             let mark = self.arrival.mark(birth.unwrap_or(self.arrival.horizon.stamp()));
             limbo.set(RemainsField::new(ColumnId::EXISTENCE, Some(mark), Value::Null));
         }

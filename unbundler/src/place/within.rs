@@ -128,6 +128,22 @@ impl Placer<'_> {
         self.transaction.note_spoken_of(self.arrival.link, &sharing[at], key, spoken)
     }
 
+    /// Whoever may have a record may not have heard that it died before it came back under another key: as what that is it is
+    /// withdrawn from those who do not share it.
+    pub(super) fn note_who_may_have(&mut self, table: &TableShape, had: &Key, has: &Key) -> Result<()> {
+        let (here, remotes) = (self.arrival.link, self.transaction.remotes()?);
+        for link in remotes {
+            self.arrival.link = link;
+            let noted = match self.may_have(table, had) {
+                Ok(true) => self.note_spoken(table, has, Spoken::InPart),
+                other => other.map(drop),
+            };
+            self.arrival.link = here;
+            noted?;
+        }
+        Ok(())
+    }
+
     /// Whether the sender may know who stands under a key here.
     pub(super) fn may_have(&mut self, table: &TableShape, key: &Key) -> Result<bool> {
         if self.arrival.past == Past::Lost {

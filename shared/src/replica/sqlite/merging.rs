@@ -230,8 +230,8 @@ impl MergeTransaction for SqliteMerge<'_> {
         self.said(self.try_has_part(table))
     }
 
-    fn has_remotes(&mut self) -> Result<bool> {
-        self.said(self.remotes().map(|remotes| !remotes.is_empty()))
+    fn remotes(&mut self) -> Result<Vec<LinkId>> {
+        self.said(self.try_remotes().map(|remotes| remotes.iter().map(|link| link.id).collect()))
     }
 
     fn forget_withdrawn(&mut self) -> Result<()> {

@@ -41,7 +41,7 @@ impl SqliteMerge<'_> {
     }
 
     /// The links of this node's remotes.
-    pub(super) fn remotes(&self) -> Outcome<Vec<StoredLink>> {
+    pub(super) fn try_remotes(&self) -> Outcome<Vec<StoredLink>> {
         Ok(state::links(self.writer)?.into_iter().filter(|link| link.state.role() == Role::Remote).collect())
     }
 
