@@ -3,6 +3,7 @@
 mod breaking;
 mod checking;
 mod contract;
+mod credentials;
 mod keys;
 mod office;
 mod packages;

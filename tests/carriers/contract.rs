@@ -67,6 +67,11 @@ fn ftp_with_accounts_keeps_the_contract() {
 }
 
 #[test]
+fn sftp_with_accounts_keeps_the_contract() {
+    keeps_the_contract(Kind::SftpAccounts);
+}
+
+#[test]
 fn a_wrong_password_is_told_and_not_shown() {
     let Some(server) = Server::start(Kind::Accounts) else { return };
     let mut keys = TestKeys::of(&server);

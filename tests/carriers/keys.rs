@@ -15,12 +15,12 @@ impl TestKeys {
     pub fn of(server: &Server) -> Self {
         let roots = match server.kind {
             Kind::Ftps => vec![der(&fs::read_to_string(server.file("cert.pem")).expect("a certificate"))],
-            Kind::Ftp | Kind::Sftp | Kind::Accounts => Vec::new(),
+            Kind::Ftp | Kind::Sftp | Kind::Accounts | Kind::SftpAccounts => Vec::new(),
         };
         Self(Access {
             user: None,
-            password: (server.kind == Kind::Accounts).then(|| Secret::new(PASSWORD)),
-            key: Some(server.file(".ssh/id_ed25519")),
+            password: matches!(server.kind, Kind::Accounts | Kind::SftpAccounts).then(|| Secret::new(PASSWORD)),
+            key: Some(server.file(".ssh/id_ed25519")).filter(|_| server.kind != Kind::SftpAccounts),
             passphrase: None,
             agent: false,
             known_hosts: vec![server.file(".ssh/known_hosts")],

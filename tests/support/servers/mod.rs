@@ -30,10 +30,12 @@ pub enum Kind {
     Sftp,
     /// proftpd in the clear, with accounts that have passwords.
     Accounts,
+    /// proftpd's SFTP, with the same accounts.
+    SftpAccounts,
 }
 
 impl Kind {
-    /// All of them.
+    /// One of everything that a relay's address can name, and a second FTP server.
     pub const ALL: [Self; 4] = [Self::Ftp, Self::Ftps, Self::Sftp, Self::Accounts];
 }
 
@@ -103,6 +105,7 @@ impl Server {
             Kind::Ftps => vsftpd::prepared(folder.path(), &site.host, port, true, more),
             Kind::Sftp => sshd::prepared(folder.path(), &site.host, port, more),
             Kind::Accounts => proftpd::prepared(folder.path(), &site.host, port, more),
+            Kind::SftpAccounts => proftpd::prepared_for_sftp(folder.path(), &site.host, port),
         };
         let Some(command) = prepared else { return passed_over(kind) };
         let mut command = site.entered(command);
@@ -135,12 +138,18 @@ impl Server {
             Kind::Ftps => format!("ftps://{host}:{port}{}", relay.display()),
             Kind::Sftp => format!("sftp://{}@{host}:{port}{}", sshd::user(), relay.display()),
             Kind::Accounts => format!("ftp://hub@{host}:{port}/~/"),
+            Kind::SftpAccounts => format!("sftp://hub@{host}:{port}/~/"),
         }
     }
 
     /// The address by which a remote reaches its own folder, if it is another one than the hub's with its name behind it.
     pub fn url_of(&self, remote: &str) -> Option<String> {
-        (self.kind == Kind::Accounts).then(|| format!("ftp://{remote}@{}:{}/~", self.site.host, self.port))
+        let at = format!("{remote}@{}:{}/~", self.site.host, self.port);
+        match self.kind {
+            Kind::Accounts => Some(format!("ftp://{at}")),
+            Kind::SftpAccounts => Some(format!("sftp://{at}")),
+            Kind::Ftp | Kind::Ftps | Kind::Sftp => None,
+        }
     }
 
     /// The environment of a user who can log in without any configuration.

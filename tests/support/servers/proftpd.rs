@@ -13,8 +13,7 @@ pub const PASSWORD: &str = "geh@im: 7";
 const REMOTES: [&str; 5] = ["alice", "bob", "carol", "store-1", "store-10"];
 
 pub(super) fn prepared(folder: &Path, host: &str, port: u16, more: &str) -> Option<Command> {
-    let unpacked = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/servers/proftpd");
-    let program = unpacked.join("usr/sbin/proftpd");
+    let program = unpacked().join("usr/sbin/proftpd");
     if !program.is_file() {
         return None;
     }
@@ -45,8 +44,33 @@ pub(super) fn prepared(folder: &Path, host: &str, port: u16, more: &str) -> Opti
     );
     fs::write(&config, text).expect("a configuration");
     let mut command = Command::new(program);
-    command.arg("-n").arg("-c").arg(&config).env("LD_LIBRARY_PATH", unpacked.join("usr/lib/x86_64-linux-gnu"));
+    command.arg("-n").arg("-c").arg(&config).env("LD_LIBRARY_PATH", unpacked().join("usr/lib/x86_64-linux-gnu"));
     Some(command)
+}
+
+/// The same over SSH, for passwords alone.
+pub(super) fn prepared_for_sftp(folder: &Path, host: &str, port: u16) -> Option<Command> {
+    let modules = unpacked().join("usr/lib/proftpd");
+    if !modules.join("mod_sftp.so").is_file() {
+        return None;
+    }
+    fs::create_dir(folder.join(".ssh")).expect("a folder");
+    super::run(
+        Command::new("ssh-keygen").args(["-q", "-t", "rsa", "-m", "PEM", "-N", "", "-f"]).arg(folder.join("host_key")),
+    );
+    super::sshd::know(folder, host, port);
+    let more = format!(
+        "ModulePath {modules}\nLoadModule mod_sftp.c\nSFTPEngine on\nSFTPHostKey {key}\nSFTPAuthMethods password\n\
+         SFTPLog {log}\n",
+        modules = modules.display(),
+        key = folder.join("host_key").display(),
+        log = folder.join("sftp.log").display(),
+    );
+    prepared(folder, host, port, &more)
+}
+
+fn unpacked() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("target/servers/proftpd")
 }
 
 fn write_private(path: &Path, text: &str) {

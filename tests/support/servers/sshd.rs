@@ -24,11 +24,16 @@ pub(super) fn prepared(folder: &Path, host: &str, port: u16, more: &str) -> Opti
         authorized = folder.join("authorized_keys").display(),
     );
     fs::write(&config, text).expect("a configuration");
-    let key = fs::read_to_string(folder.join("host_key.pub")).expect("a key");
-    fs::write(folder.join(".ssh/known_hosts"), format!("[{host}]:{port} {key}")).expect("a known host");
+    know(folder, host, port);
     let mut command = Command::new(program);
     command.arg("-D").arg("-f").arg(&config);
     Some(command)
+}
+
+/// Lets whoever has this folder as home know the host by the key in it.
+pub(super) fn know(folder: &Path, host: &str, port: u16) {
+    let key = fs::read_to_string(folder.join("host_key.pub")).expect("a key");
+    fs::write(folder.join(".ssh/known_hosts"), format!("[{host}]:{port} {key}")).expect("a known host");
 }
 
 /// Makes an ed25519 key.
