@@ -179,8 +179,9 @@ impl Sealer<'_> {
         let horizon = snapshot.horizon();
         let complete_to = self.beyond.complete_to(latest, share.link.id);
         let clock = latest.max(Reading::at(now));
+        let come_to = self.beyond.come_to(latest, share.link.id);
         let (hub_to, heard_to) = (self.beyond.hub_to(), self.beyond.heard_to());
-        let outlook = Outlook { clock, complete_to, hub_to, heard_to, horizon: snapshot.births() };
+        let outlook = Outlook { clock, complete_to, come_to, hub_to, heard_to, horizon: snapshot.births() };
         let (selection, sweep) = match share.link.state.sweep(horizon, self.held_by(share)) {
             Sweep::Done => (select(&*snapshot, &share.tables, share.owed(), portion)?, Sweep::Done),
             from => sweep(&*snapshot, &share.tables, share.owed(), &from, portion)?,

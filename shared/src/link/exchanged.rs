@@ -36,12 +36,36 @@ impl Forgettable {
     }
 }
 
-/// What a node knows of how far everything on its own side is in its database: by the other links, and by what is held.
+/// The lowest reading of all links, and of all but one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Beyond {
+struct Lowest {
     lowest: Option<(Reading, LinkId)>,
     /// The lowest but for that link.
     second: Option<Reading>,
+}
+
+impl Lowest {
+    fn of(readings: impl Iterator<Item = (Reading, LinkId)>) -> Self {
+        let mut readings: Vec<_> = readings.collect();
+        readings.sort_unstable();
+        Self { lowest: readings.first().copied(), second: readings.get(1).map(|second| second.0) }
+    }
+
+    fn but_for(&self, peer: LinkId) -> Option<Reading> {
+        match self.lowest {
+            Some((_, lowest)) if lowest == peer => self.second,
+            lowest => lowest.map(|lowest| lowest.0),
+        }
+    }
+}
+
+/// What a node knows of how far everything on its own side is in its database: by the other links, and by what is held.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Beyond {
+    /// What has come over the links, and been decided on.
+    decided: Lowest,
+    /// What has come over them.
+    come: Lowest,
     held: Option<Reading>,
     /// How far everything on the hub's side has come, and how far our remotes have heard of it too.
     hub: Option<(Reading, Reading)>,
@@ -54,12 +78,11 @@ impl Beyond {
         let open: Vec<_> = open.collect();
         let hub = open.iter().find(|(_, link)| link.role == Role::Hub).map(|(_, link)| link.complete_to());
         let reading = |link: &Link| if hub.is_some() { link.decided_to() } else { link.complete_to() };
-        let mut readings: Vec<_> = open.iter().map(|(id, link)| (reading(link), *id)).collect();
-        readings.sort_unstable();
-        let second = readings.get(1).map(|second| second.0);
+        let decided = Lowest::of(open.iter().map(|(id, link)| (reading(link), *id)));
+        let come = Lowest::of(open.iter().map(|(id, link)| (link.complete_to(), *id)));
         let remotes = open.iter().filter(|(_, link)| link.role == Role::Remote).map(|(_, link)| link.decided_to());
         let hub = hub.map(|hub| (hub, remotes.fold(hub, Ord::min)));
-        Self { lowest: readings.first().copied(), second, held, hub }
+        Self { decided, come, held, hub }
     }
 
     /// Whether this node has a hub, which may withdraw from it what it has.
@@ -81,10 +104,15 @@ impl Beyond {
     /// What can be said to one peer: up to here everything made on our side, by this node with this clock or by nodes
     /// beyond it, is in the database.
     pub fn complete_to(&self, clock: Reading, peer: LinkId) -> Reading {
-        let others = match self.lowest {
-            Some((_, lowest)) if lowest == peer => self.second,
-            lowest => lowest.map(|lowest| lowest.0),
-        };
+        self.up_to(self.decided.but_for(peer), clock)
+    }
+
+    /// Up to where it is, whether our hub has decided on it or not: what a peer has of our side once it has all that is here.
+    pub fn come_to(&self, clock: Reading, peer: LinkId) -> Reading {
+        self.up_to(self.come.but_for(peer), clock)
+    }
+
+    fn up_to(&self, others: Option<Reading>, clock: Reading) -> Reading {
         let lowest = others.into_iter().chain(self.held.map(well_before)).min();
         lowest.map_or(clock, |lowest| Horizon::before(lowest.min(clock)).reading())
     }
@@ -142,7 +170,7 @@ impl Link {
         let sealed = ack.and_then(|ack| self.outgoing.history.get(&ack.sequence));
         sealed.map_or((Reading(0), Reading(0)), |sealed| match self.role {
             Role::Hub => (sealed.complete_to, sealed.hub_to),
-            Role::Remote => (sealed.hub_to, sealed.complete_to),
+            Role::Remote => (sealed.hub_to, sealed.come_to.max(sealed.complete_to)),
         })
     }
 

@@ -30,6 +30,9 @@ pub struct Sealed {
     /// view of how much of its side everything was said that it does not have then.
     #[serde(default, skip_serializing_if = "is_nothing")]
     pub hub_to: Reading,
+    /// What the peer, a remote, has of everything made on our side once it has applied it; nothing if it is told as much.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub come_to: Reading,
     /// How far the records without stamps had been gone through.
     #[serde(default)]
     pub sweep: Sweep,
@@ -63,6 +66,7 @@ impl Sealed {
             content: false,
             complete_to: Reading(0),
             hub_to: Reading(0),
+            come_to: Reading(0),
             sweep: Sweep::Done,
             at: WallTime::default(),
             digest: None,

@@ -39,6 +39,8 @@ pub struct Outlook {
     pub clock: Reading,
     /// Everything made up to here on its side is in its database.
     pub complete_to: Reading,
+    /// The same, whether its hub has decided on it or not.
+    pub come_to: Reading,
     /// Everything made up to here on its hub's side is.
     pub hub_to: Reading,
     /// Whatever is said on its own side from now on is said in view of everything made up to here on its hub's side.
@@ -105,6 +107,12 @@ impl Link {
             (Role::Remote, Reach::Rest) => outlook.hub_to,
             (_, Reach::Part) => out.built_on().map_or(Reading(0), |base| base.hub_to),
         };
+        let come_to = match (self.role, reach) {
+            (Role::Hub, _) => Reading(0),
+            (Role::Remote, Reach::Rest) if outlook.come_to == outlook.complete_to => Reading(0),
+            (Role::Remote, Reach::Rest) => outlook.come_to,
+            (Role::Remote, Reach::Part) => out.built_on().map_or(Reading(0), |base| base.come_to),
+        };
         if withdraws {
             out.withdrawing.seal(out.floor, cut);
         }
@@ -116,8 +124,21 @@ impl Link {
         let (floor, extent, complete_to) = (out.floor, out.extent, header.complete_to);
         let (id, nack) = (Some(id), header.nack);
         let (at, digest, superseded) = (now, None, false);
-        let sealed =
-            Sealed { cut, floor, extent, id, content, complete_to, hub_to, sweep, at, digest, nack, superseded };
+        let sealed = Sealed {
+            cut,
+            floor,
+            extent,
+            id,
+            content,
+            complete_to,
+            hub_to,
+            come_to,
+            sweep,
+            at,
+            digest,
+            nack,
+            superseded,
+        };
         out.history.insert(header.sequence, sealed);
         out.base = Base { sequence: header.sequence, id };
         out.sent = cut;

@@ -69,7 +69,8 @@ impl End {
     fn outlook(&self) -> Outlook {
         let clock = Reading::at(self.now);
         let heard_to = self.heard_to.unwrap_or(self.link.complete_to());
-        Outlook { clock, complete_to: clock, hub_to: self.hub_to, heard_to, horizon: Horizon::NONE }
+        let (hub_to, horizon) = (self.hub_to, Horizon::NONE);
+        Outlook { clock, complete_to: clock, come_to: clock, hub_to, heard_to, horizon }
     }
 
     pub(super) fn content(&mut self) -> Header {
