@@ -46,6 +46,7 @@ mod marker_tests;
 pub mod memory;
 mod name;
 mod percent;
+mod placing;
 mod relays;
 mod report;
 mod run;

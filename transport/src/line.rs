@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use socket2::{SockRef, TcpKeepalive};
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
 use crate::ending::Ending;
 
@@ -23,6 +23,18 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// How much may lie in this machine's buffers, unsent: what is there cannot be told from what is on the line.
 pub(crate) const UNSENT: usize = 32 * 1024;
+
+/// From this round trip on a line may be a slow one, on which what is under way one way delays what is said the other
+/// way: there so much is let under way at first, and then what takes the line [`UNDER_WAY`].
+const LONG: Duration = Duration::from_millis(60);
+const FIRST: usize = 4 * 1024;
+const UNDER_WAY: f64 = 1.0;
+
+/// What a line takes at once that needs no such care.
+const PLENTY: usize = 256 * 1024;
+
+/// What is larger is fetched without such care while the line is not known: on a fast one it would take for ever.
+pub(crate) const LARGE: u64 = 1024 * 1024;
 
 /// No line that is worth its call is slower, in bytes per second.
 const SLOWEST: u64 = 300;
@@ -45,12 +57,42 @@ struct State {
     began: Option<Instant>,
     moved: u64,
     under_way: u64,
+    /// How long the first connection took to be made.
+    round_trip: Duration,
+    /// The file or listing that moves, or moved last.
+    burst: Burst,
     cut: Option<Cut>,
     failed: bool,
     closed: bool,
 }
 
+/// How fast something moves.
+#[derive(Clone, Copy, Debug, Default)]
+struct Burst {
+    began: Option<Instant>,
+    bytes: usize,
+    /// What the buffers took at once.
+    buffer: usize,
+}
+
+impl Burst {
+    /// How much the line carries in [`UNDER_WAY`], if that can be told yet.
+    fn worth(&self) -> Option<usize> {
+        let seconds = self.began?.elapsed().as_secs_f64();
+        let carried = self.bytes.saturating_sub(self.buffer);
+        (carried >= FIRST && seconds > 0.0).then(|| ((carried as f64 / seconds * UNDER_WAY) as usize).max(FIRST))
+    }
+}
+
 impl State {
+    fn window(&self) -> usize {
+        match self.burst.worth() {
+            _ if self.round_trip < LONG => PLENTY,
+            Some(worth) => worth.min(PLENTY),
+            None => self.burst.buffer.max(FIRST),
+        }
+    }
+
     /// How long the line may be silent now.
     fn patience(&self) -> Duration {
         let seconds = self.began.map_or(0.0, |began| began.elapsed().as_secs_f64());
@@ -63,6 +105,7 @@ impl State {
     fn shut(&mut self, cut: Cut) {
         self.cut.get_or_insert(cut);
         for socket in &self.sockets {
+            forget_unsent(socket);
             // It may be shut already.
             let _ = socket.shutdown(Shutdown::Both);
         }
@@ -89,6 +132,8 @@ impl Line {
             began: None,
             moved: 0,
             under_way: 0,
+            round_trip: Duration::ZERO,
+            burst: Burst::default(),
             cut: None,
             failed: false,
             closed: false,
@@ -111,25 +156,78 @@ impl Line {
         Err(last)
     }
 
-    /// Connects a socket, and puts it under guard.
-    pub(crate) fn connect_to(&self, address: SocketAddr) -> io::Result<TcpStream> {
+    /// Connects the socket of a session, and puts it under guard.
+    fn connect_to(&self, address: SocketAddr) -> io::Result<TcpStream> {
+        let began = Instant::now();
+        let socket = self.connected(address, None)?;
+        self.state().round_trip = began.elapsed();
+        Ok(socket)
+    }
+
+    /// Connects a socket for something of this size, if it is known, and puts it under guard.
+    pub(crate) fn connect_for_data(&self, address: SocketAddr, size: Option<u64>) -> io::Result<TcpStream> {
+        let window = {
+            let mut state = self.state();
+            let known = state.burst.worth();
+            let window = match known {
+                _ if state.round_trip < LONG => None,
+                None if size.is_some_and(|size| size > LARGE) => None,
+                known => known.or(Some(FIRST)).filter(|window| *window < PLENTY),
+            };
+            state.burst = Burst { began: None, bytes: 0, buffer: window.unwrap_or(UNSENT) };
+            window
+        };
+        self.connected(address, window)
+    }
+
+    fn connected(&self, address: SocketAddr, window: Option<usize>) -> io::Result<TcpStream> {
         let patience = self.0.ending.left().unwrap_or(SILENCE).min(SILENCE);
         if patience.is_zero() {
             return Err(io::ErrorKind::TimedOut.into());
         }
-        let socket = TcpStream::connect_timeout(&address, patience)?;
-        self.prepare(&socket)?;
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        if let Some(window) = window {
+            // The other side is told of it as the connection is made, and never again.
+            socket.set_recv_buffer_size(window)?;
+        }
+        socket.set_send_buffer_size(window.unwrap_or(UNSENT))?;
+        socket.connect_timeout(&address.into(), patience)?;
+        let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(10)).with_interval(Duration::from_secs(5));
+        // With a guard the system notices a dead line too, also while nothing is to be sent.
+        socket.set_tcp_keepalive(&keepalive)?;
+        socket.set_tcp_nodelay(true)?;
+        let socket = TcpStream::from(socket);
         self.state().sockets.push(socket.try_clone()?);
         Ok(socket)
     }
 
-    /// Of a socket with a guard the system notices a dead line too, also while nothing is to be sent.
-    fn prepare(&self, socket: &TcpStream) -> io::Result<()> {
-        let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(10)).with_interval(Duration::from_secs(5));
-        let socket = SockRef::from(socket);
-        socket.set_tcp_nodelay(true)?;
-        socket.set_tcp_keepalive(&keepalive)?;
-        socket.set_send_buffer_size(UNSENT)
+    /// Something begins to move over a connection that is there.
+    pub(crate) fn begin_burst(&self) {
+        let mut state = self.state();
+        // Its speed is not known yet, and what was known of the line holds.
+        let buffer = state.window();
+        state.burst = Burst { began: None, bytes: 0, buffer };
+    }
+
+    /// How much may be under way at once.
+    pub(crate) fn window(&self) -> usize {
+        let mut state = self.state();
+        let window = state.window();
+        state.burst.buffer = window;
+        window
+    }
+
+    /// Lets as much be under way on a socket as the line has shown to be worth it.
+    pub(crate) fn fit(&self, socket: &TcpStream) {
+        let mut state = self.state();
+        let worth = state.burst.worth().map(|worth| worth.min(PLENTY));
+        // A smaller buffer would be found full, and nothing is gained by a little more.
+        if let Some(worth) = worth.filter(|worth| *worth > state.burst.buffer + state.burst.buffer / 2)
+            && state.round_trip >= LONG
+            && SockRef::from(socket).set_send_buffer_size(worth).is_ok()
+        {
+            state.burst.buffer = worth;
+        }
     }
 
     /// Takes the guard's copy of a socket away: while there is one, closing the socket does not end its connection.
@@ -170,7 +268,10 @@ impl Line {
 
     /// Ends the line at once after a failure: nothing that is left to do on it shall wait.
     pub(crate) fn fail(&self) {
-        self.end(|state| state.failed = true);
+        self.end(|state| {
+            state.failed = true;
+            state.sockets.iter().for_each(forget_unsent);
+        });
     }
 
     /// Whether the line was ended after a failure.
@@ -204,6 +305,8 @@ impl State {
         self.hear();
         self.began.get_or_insert_with(Instant::now);
         self.moved += bytes as u64;
+        self.burst.began.get_or_insert_with(Instant::now);
+        self.burst.bytes += bytes;
     }
 
     fn hear(&mut self) {
@@ -213,6 +316,13 @@ impl State {
     fn is_silent(&self) -> bool {
         self.waiting.is_some_and(|since| since.elapsed() > self.patience())
     }
+}
+
+/// What is unsent on a line that broke off is sent again over another, from where the other side says; the system would
+/// send it all the same, as soon as it can.
+fn forget_unsent(socket: &TcpStream) {
+    // If it cannot be, it is sent twice.
+    let _ = SockRef::from(socket).set_linger(Some(Duration::ZERO));
 }
 
 /// A wait that is under way.

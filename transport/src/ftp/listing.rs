@@ -6,8 +6,6 @@
 
 use std::io::{BufRead, BufReader, Read};
 
-use suppaftp::list::{File, ListParser};
-
 use crate::carrier::Listing;
 use crate::error::TransportError;
 use crate::ftp::session::Session;
@@ -32,10 +30,12 @@ pub(super) fn list(session: &mut Session, mailbox: &Mailbox) -> Result<Listing, 
     if lines.get_ref().limit() == 0 {
         return Err(session.failed("list", &mailbox.to_string(), "the listing does not end"));
     }
-    let data = lines.into_inner().into_inner();
-    data.end().map_err(|error| session.refused("list", &mailbox.to_string(), error))?;
+    session.end(lines.into_inner().into_inner(), "list", &mailbox.to_string())?;
     Ok(listing)
 }
+
+/// A line's name, and its size if it is a regular file's.
+type Line<'l> = (&'l str, Option<u64>);
 
 /// Takes in one line.
 fn note(listing: &mut Listing, line: &str, is_mlsd: bool) {
@@ -43,17 +43,12 @@ fn note(listing: &mut Listing, line: &str, is_mlsd: bool) {
     if line.is_empty() || (!is_mlsd && line.starts_with("total ")) || is_itself(line, is_mlsd) {
         return;
     }
-    let parsed = match is_mlsd {
-        // What says of nothing that it is a file is none; the library takes it for one.
-        true if !facts(line).contains("type=") => return listing.add_foreign(line),
-        true => ListParser::parse_mlsd(line),
-        false => ListParser::parse_posix(line).or_else(|_| ListParser::parse_dos(line)),
-    };
-    match parsed {
-        Ok(file) if file.is_file() && !file.is_symlink() => listing.add(name(&file), file.size() as u64),
-        Ok(file) if matches!(name(&file), "." | "..") => {}
-        Ok(file) => listing.add_foreign(name(&file)),
-        Err(_) => listing.add_foreign(line),
+    let parsed = if is_mlsd { by_facts(line) } else { as_unix(line).or_else(|| as_dos(line)) };
+    match parsed.map(|(name, size)| (without_folder(name), size)) {
+        Some(("." | "..", _)) => {}
+        Some((name, Some(size))) if !name.is_empty() => listing.add(name, size),
+        Some((name, _)) if !name.is_empty() => listing.add_foreign(name),
+        _ => listing.add_foreign(line),
     }
 }
 
@@ -66,9 +61,62 @@ fn facts(line: &str) -> String {
     line.split_once(' ').map_or("", |(facts, _)| facts).to_ascii_lowercase()
 }
 
+/// `type=file;size=20000;modify=20261121073000; NAME`
+fn by_facts(line: &str) -> Option<Line<'_>> {
+    let (_, name) = line.split_once(' ')?;
+    let facts = facts(line);
+    let fact = |wanted: &str| facts.split(';').find_map(|fact| fact.strip_prefix(wanted)?.strip_prefix('='));
+    let size = fact("size").and_then(|size| size.parse().ok());
+    Some((name, size.filter(|_| fact("type") == Some("file"))))
+}
+
+/// `-rw-r--r--  1 owner group  20000 Nov 21 07:30 NAME`, the group left out by some.
+fn as_unix(line: &str) -> Option<Line<'_>> {
+    let mut rest = line;
+    let mut words = Vec::new();
+    loop {
+        let (word, after) = rest.trim_start().split_once(' ')?;
+        words.push(word);
+        rest = after;
+        // The size is followed by month, day, and time or year.
+        if let [mode, .., size, month, day, clock] = words.as_slice()
+            && words.len() >= 7
+            && MONTHS.contains(month)
+            && day.parse::<u8>().is_ok()
+            && clock.starts_with(|c: char| c.is_ascii_digit())
+        {
+            let size = size.parse().ok();
+            return match mode.as_bytes().first()? {
+                b'-' => size.map(|size| (rest, Some(size))),
+                b'l' => Some((rest.split(" -> ").next()?, None)),
+                _ => Some((rest, None)),
+            };
+        }
+    }
+}
+
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/// `11-21-26  07:30AM  20000 NAME`
+fn as_dos(line: &str) -> Option<Line<'_>> {
+    let mut rest = line;
+    let mut word = || {
+        let (word, after) = rest.trim_start().split_once(' ')?;
+        rest = after;
+        Some(word)
+    };
+    let (date, time, size) = (word()?, word()?, word()?);
+    let looks_like = |text: &str, mark| text.contains(mark) && text.starts_with(|c: char| c.is_ascii_digit());
+    if !looks_like(date, '-') || !looks_like(time, ':') {
+        return None;
+    }
+    let size = if size == "<DIR>" { None } else { Some(size.parse().ok()?) };
+    Some((rest.trim_start(), size))
+}
+
 /// The name alone: some servers tell names with their folder.
-fn name(file: &File) -> &str {
-    file.name().rsplit('/').next().unwrap_or_default()
+fn without_folder(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -111,6 +159,21 @@ mod tests {
         );
         assert_eq!(files, [("a.bundle".to_owned(), 20_000)]);
         assert_eq!(foreign, ["sub", "link"]);
+    }
+
+    #[test]
+    fn list_of_other_servers_is_read_too() {
+        let (files, foreign) = listed(
+            &[
+                "-rw-r--r--   1 user        20000 Nov  1 2024 a name.bundle",
+                "11-21-26  07:30AM                20000 b.bundle",
+                "11-21-26  07:30AM       <DIR>          sub",
+                "-rw-r--r--    1 a  a  7 Nov 21 07:30 somewhere/c.bundle",
+            ],
+            false,
+        );
+        assert_eq!(files, [("b.bundle".to_owned(), 20_000), ("c.bundle".to_owned(), 7)]);
+        assert_eq!(foreign, ["a name.bundle", "sub"]);
     }
 
     #[test]

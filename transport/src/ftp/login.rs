@@ -1,17 +1,14 @@
 //! Connecting to an FTP server and logging in.
 //!
-//! Owns the order: TLS before anybody says who he is, where the address wants it; then the account, the binary type, what
-//! the server can do, and where the account's folder is. Invariant: after a failure nobody waits on the line any more.
+//! Owns the order: TLS before anybody says who he is, where the address wants it; then the account; then, in one go, all
+//! that the session has to ask once. Invariant: after a failure nobody waits on the line any more.
 
 use std::io;
-use std::net::TcpStream;
 use std::sync::Arc;
 
-use suppaftp::types::{FileType, Mode};
-use suppaftp::{FtpError, RustlsFtpStream};
-
-use super::session::{in_words, said_by};
+use super::control::{Control, Reply, port_in};
 use super::tls;
+use super::wire::Seal;
 use crate::access::Access;
 use crate::address::{Place, Scheme, ServerAddress};
 use crate::error::TransportError;
@@ -30,10 +27,15 @@ pub(super) struct Opening<'a> {
 
 /// What it came to.
 pub(super) struct Opened {
-    pub(super) ftp: RustlsFtpStream,
+    /// What the server said first.
+    pub(super) greeting: String,
+    pub(super) control: Control,
+    pub(super) seal: Option<Seal>,
     /// The relay's folder, absolute.
     pub(super) root: String,
     pub(super) has_mlsd: bool,
+    /// Where the server waits for the first data connection, if it has the extended word for it.
+    pub(super) port: Option<u16>,
 }
 
 impl Opening<'_> {
@@ -41,77 +43,122 @@ impl Opening<'_> {
         let _waiting = self.line.wait();
         let ServerAddress { host, port, .. } = self.address;
         let socket = self.line.connect(host, *port).map_err(|error| self.unreachable(error))?;
-        let mut ftp = self.greet(socket)?;
-        self.log_in(&mut ftp)?;
-        ftp.transfer_type(FileType::Binary).map_err(|error| self.not_spoken(error))?;
-        let features = ftp.feat().unwrap_or_default();
-        let has_mlsd = features.keys().any(|key| key.eq_ignore_ascii_case("MLST"));
-        let root = match &self.address.place {
-            Place::Absolute(path) => path.clone(),
-            Place::OfAccount(path) => {
-                let home = ftp.pwd().map_err(|error| self.not_spoken(error))?;
-                let joined = format!("{}/{path}", home.trim_end_matches('/'));
-                if path.is_empty() { home } else { joined }
-            }
-        };
-        self.line.answered();
-        Ok(Opened { ftp, root, has_mlsd })
+        let (mut control, seal) = self.greet(Control::new(socket, self.line))?;
+        self.log_in(&mut control)?;
+        self.set_up(control, seal)
     }
 
-    fn greet(&self, socket: TcpStream) -> Result<RustlsFtpStream, TransportError> {
-        let data_line = self.line.clone();
-        let ftp = RustlsFtpStream::connect_with_stream(socket).map_err(|error| self.not_spoken(error))?;
-        let mut ftp =
-            ftp.passive_stream_builder(move |address| data_line.connect_to(address).map_err(FtpError::ConnectionError));
-        ftp.set_mode(Mode::ExtendedPassive);
-        self.line.answered();
-        match self.address.scheme {
-            Scheme::Ftps => {
-                let connector = tls::connector(self.access).map_err(|error| self.unreachable(error))?;
-                ftp.into_secure(connector, &self.address.host).map_err(|error| self.not_trusted(error))
-            }
-            Scheme::Ftp | Scheme::Sftp => Ok(ftp),
+    fn greet(&self, mut control: Control) -> Result<(Control, String, Option<Seal>), TransportError> {
+        let mut greeting = control.hear().map_err(|error| self.unreachable(error))?;
+        while greeting.is_beginning() {
+            // "Ready in so many minutes"; the guard of the line does not wait for ever.
+            greeting = control.hear().map_err(|error| self.unreachable(error))?;
         }
+        if !greeting.is_done() {
+            return Err(self.unreachable(greeting.as_error()));
+        }
+        if self.address.scheme != Scheme::Ftps {
+            return Ok((control, greeting.text, None));
+        }
+        let config = tls::config(self.access).map_err(|error| self.unreachable(error))?;
+        let seal = Seal { config, host: self.address.host.clone() };
+        let said = self.one(&mut control, "AUTH TLS")?;
+        if !said.is_done() {
+            return Err(self.unreachable(io::Error::other(format!("the server does not speak TLS: {}", said.shown()))));
+        }
+        let secured = control.secured(&seal).map_err(|error| self.unreachable(error))?;
+        Ok((secured, greeting.text, Some(seal)))
     }
 
-    fn log_in(&self, ftp: &mut RustlsFtpStream) -> Result<(), TransportError> {
+    fn log_in(&self, control: &mut Control) -> Result<(), TransportError> {
         let user = self.access.user.as_deref().unwrap_or(ANONYMOUS.0);
         let password = match &self.access.password {
             Some(password) => password.reveal(),
             None if self.access.user.is_none() => ANONYMOUS.1,
             None => "",
         };
-        match ftp.login(user, password) {
-            Ok(()) => {
-                self.line.answered();
-                Ok(())
-            }
-            Err(FtpError::UnexpectedResponse(said)) => Err(TransportError::LoginRefused {
-                relay: self.shown.to_owned(),
-                user: user.to_owned(),
-                said: said_by(&said),
-            }),
-            Err(error) => Err(self.not_spoken(error)),
+        let mut said = self.one(control, &format!("USER {user}"))?;
+        if said.wants_more() {
+            said = self.one(control, &format!("PASS {password}"))?;
         }
+        if said.is_done() {
+            return Ok(());
+        }
+        let (relay, user) = (self.shown.to_owned(), user.to_owned());
+        Err(TransportError::LoginRefused { relay, user, said: said.shown() })
+    }
+
+    /// What is asked once, all at once: for security of data, for bytes as they are, what there is, where we are, and
+    /// where the first data connection goes.
+    fn set_up(&self, mut control: Control, greeting: String, seal: Option<Seal>) -> Result<Opened, TransportError> {
+        let sealing: &[&str] = if seal.is_some() { &["PBSZ 0", "PROT P"] } else { &[] };
+        let standing: &[&str] = if matches!(self.address.place, Place::OfAccount(_)) { &["PWD"] } else { &[] };
+        let commands = [sealing, &["TYPE I"], standing, &["FEAT", "EPSV"]].concat();
+        let replies = control.ask(&commands).map_err(|error| self.unreachable(error))?;
+        let Some((must, [features, passive])) = replies.split_last_chunk() else {
+            return Err(self.unreachable(io::ErrorKind::InvalidData.into()));
+        };
+        if let Some(refusal) = must.iter().find(|reply| !reply.is_done()) {
+            return Err(self.unreachable(refusal.as_error()));
+        }
+        let root = match (&self.address.place, must.last()) {
+            (Place::Absolute(path), _) => path.clone(),
+            (Place::OfAccount(path), home) => {
+                let home = home.and_then(folder_in);
+                let home =
+                    home.ok_or_else(|| self.unreachable(io::Error::other("the server does not say where we are")))?;
+                let joined = format!("{}/{path}", home.trim_end_matches('/'));
+                if path.is_empty() { home } else { joined }
+            }
+        };
+        let has_mlsd = features.is_done() && features.text.lines().any(|line| begins_with(line.trim(), "MLST"));
+        Ok(Opened { greeting, root, has_mlsd, port: port_in(passive), control, seal })
+    }
+
+    fn one(&self, control: &mut Control, command: &str) -> Result<Reply, TransportError> {
+        let said = control.ask(&[command]).map_err(|error| self.unreachable(error))?;
+        said.into_iter().next().ok_or_else(|| self.unreachable(io::ErrorKind::InvalidData.into()))
     }
 
     fn unreachable(&self, source: io::Error) -> TransportError {
-        if self.line.cut() == Some(Cut::Ended) {
-            return TransportError::BudgetOver;
-        }
+        let source = match self.line.cut() {
+            Some(Cut::Ended) => return TransportError::BudgetOver,
+            Some(Cut::Silent) => io::Error::new(io::ErrorKind::TimedOut, "it does not answer"),
+            None => source,
+        };
         TransportError::Unreachable { relay: self.shown.to_owned(), source: Arc::new(source) }
     }
+}
 
-    fn not_spoken(&self, error: FtpError) -> TransportError {
-        self.unreachable(in_words(error))
-    }
+fn begins_with(line: &str, word: &str) -> bool {
+    line.get(..word.len()).is_some_and(|found| found.eq_ignore_ascii_case(word))
+}
 
-    fn not_trusted(&self, error: FtpError) -> TransportError {
-        match error {
-            FtpError::UnexpectedResponse(said) => {
-                self.unreachable(io::Error::other(format!("the server does not speak TLS: {}", said_by(&said))))
-            }
-            error => self.unreachable(in_words(error)),
+/// The folder that the server says the session stands in: between quotes, in which a quote is doubled.
+fn folder_in(reply: &Reply) -> Option<String> {
+    let quoted = reply.text.split_once('"')?.1;
+    let mut folder = String::new();
+    let mut rest = quoted.chars();
+    while let Some(c) = rest.next() {
+        match c {
+            '"' if rest.clone().next() != Some('"') => return reply.is_done().then_some(folder),
+            '"' => folder.extend(rest.next()),
+            c => folder.push(c),
         }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_folder_is_what_stands_between_quotes() {
+        let of = |text: &str| folder_in(&Reply { code: 257, text: text.to_owned() });
+        assert_eq!(of("\"/srv/relay\" is the current directory"), Some("/srv/relay".to_owned()));
+        assert_eq!(of("\"/a \"\"b\"\"\""), Some("/a \"b\"".to_owned()));
+        assert_eq!(of("/srv/relay"), None);
+        assert_eq!(of("\"/srv"), None);
     }
 }

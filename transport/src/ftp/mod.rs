@@ -1,19 +1,26 @@
 //! Relays on FTP servers, in the clear or over TLS.
 //!
-//! * [`login`] comes in, [`session`] speaks, [`moving`] is a file on its way, [`tls`] says whom to trust, [`listing`] reads what servers list, [`placing`] puts.
+//! * [`login`] comes in, [`control`] says commands and hears replies, [`session`] knows which; [`moving`] is a file on its
+//!   way, over a [`wire`], [`tls`] says whom to trust, [`listing`] reads what servers list, [`placing`] puts.
+//!
+//! Why not a library for it: those there are say one command at a time, and on a slow line each costs as much as a
+//! kilobyte.
 //!
 //! What FTP leaves open decides the shape of all this: a transfer that was cut short may be told as a success, a rename
 //! overwrites, a server may have no listing made for programs, and "550" means absent as well as forbidden. So sizes are
 //! asked for before a name is given, a name that is taken is seen before, and what is absent is asked for twice.
 
+mod control;
 mod listing;
 mod login;
 mod moving;
 mod placing;
 mod session;
 mod tls;
+mod wire;
 
 use std::io::Read;
+use std::mem::take;
 
 use packhorse_shared::id::NodeName;
 
@@ -22,10 +29,10 @@ use crate::address::ServerAddress;
 use crate::carrier::{Carrier, Get, Listing, MARKER, MARKER_MAX, Put, Sink, Source};
 use crate::ending::Ending;
 use crate::error::TransportError;
-use crate::ftp::placing::Placing;
-use crate::ftp::session::Session;
+use crate::ftp::session::{Retrieval, Session};
 use crate::mailbox::Mailbox;
 use crate::name::FileName;
+use crate::placing::{Placing, place_marker};
 use crate::stream::CHUNK;
 
 /// One connection to a relay on an FTP server.
@@ -48,13 +55,7 @@ impl FtpCarrier {
         if !self.session.enter(mailbox)? {
             return Ok(());
         }
-        for name in names {
-            if !self.session.delete(&name)? && self.session.size(&name)?.is_some() {
-                let why = "the server does not let this account delete it";
-                return Err(self.session.failed("remove", &format!("{mailbox}/{name}"), why));
-            }
-        }
-        Ok(())
+        self.session.delete(&names.collect::<Vec<_>>())
     }
 }
 
@@ -72,7 +73,9 @@ impl Carrier for FtpCarrier {
             return Ok(Listing::default());
         }
         let listing = listing::list(&mut self.session, mailbox)?;
-        self.session.remember(mailbox, &listing);
+        let files = listing.files.iter().map(|entry| entry.name.to_string());
+        let partials = listing.partials.iter().map(|entry| entry.name.partial());
+        self.session.seen.remember(mailbox, files.chain(partials));
         Ok(listing)
     }
 
@@ -80,7 +83,11 @@ impl Carrier for FtpCarrier {
         if !self.session.enter(mailbox)? {
             self.session.make(mailbox)?;
         }
-        Placing { session: &mut self.session, mailbox, name }.run(source)
+        let placing = Placing { mailbox, name, target: name.to_string(), part: name.partial() };
+        let mut seen = take(&mut self.session.seen);
+        let placed = placing.run(&mut self.session, &mut seen, source);
+        self.session.seen = seen;
+        placed
     }
 
     fn get(
@@ -94,7 +101,11 @@ impl Carrier for FtpCarrier {
             return Ok(Get::Absent);
         }
         let file = format!("{mailbox}/{name}");
-        let Some(mut data) = self.session.retrieve(name.as_str(), from, &file)? else { return Ok(Get::Absent) };
+        let mut data = match self.session.retrieve(name.as_str(), from, &file)? {
+            Retrieval::Begun(data) => data,
+            Retrieval::AtItsEnd => return Ok(Get::Ended),
+            Retrieval::Absent => return Ok(Get::Absent),
+        };
         let mut chunk = vec![0; CHUNK];
         loop {
             match data.read(&mut chunk) {
@@ -103,7 +114,7 @@ impl Carrier for FtpCarrier {
                 Err(error) => return Err(self.session.broken("get", &file, error)),
             }
         }
-        data.end().map_err(|error| self.session.refused("get", &file, error))?;
+        self.session.end(data, "get", &file)?;
         Ok(Get::Ended)
     }
 
@@ -129,28 +140,25 @@ impl Carrier for FtpCarrier {
 
     fn read_marker(&mut self, remote: Option<&NodeName>) -> Result<Option<Vec<u8>>, TransportError> {
         let path = self.session.path(remote, MARKER);
-        let Some(data) = self.session.retrieve(&path, 0, MARKER)? else { return Ok(None) };
+        let Retrieval::Begun(data) = self.session.retrieve(&path, 0, MARKER)? else { return Ok(None) };
         let mut content = Vec::new();
         let mut limited = data.take(MARKER_MAX as u64 + 1);
         limited.read_to_end(&mut content).map_err(|error| self.session.broken("read", MARKER, error))?;
-        let ended = limited.into_inner().end();
-        // What is longer than a marker is told as broken off when it is not read to its end.
+        // What is longer than a marker is not read to its end, and the line is not used any more.
         if content.len() <= MARKER_MAX {
-            ended.map_err(|error| self.session.refused("read", MARKER, error))?;
+            self.session.end(limited.into_inner(), "read", MARKER)?;
         }
         Ok(Some(content))
     }
 
     fn write_marker(&mut self, remote: Option<&NodeName>, content: &[u8]) -> Result<(), TransportError> {
         self.session.make_holder(remote)?;
-        placing::write_marker(&mut self.session, remote, content)
+        let marker = self.session.path(remote, MARKER);
+        place_marker(&mut self.session, &marker, content)
     }
 
     fn remove_marker(&mut self) -> Result<(), TransportError> {
         let path = self.session.path(None, MARKER);
-        if self.session.delete(&path)? || self.session.size(&path)?.is_none() {
-            return Ok(());
-        }
-        Err(self.session.failed("remove", MARKER, "the server does not let this account delete it"))
+        self.session.delete(&[path])
     }
 }

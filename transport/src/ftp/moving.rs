@@ -1,50 +1,56 @@
 //! One data connection of an FTP session.
 //!
 //! Owns its end: said to the server and heard from it where all went well, at once and without a word where it did not.
-//! Invariant: what moves is told to the guard of the line.
+//! Invariant: what moves is told to the guard of the line. Leaves the reply that follows to [`super::session`].
 
 use std::io::{self, Read, Write};
 
-use suppaftp::{FtpResult, RustlsConnector, TlsConnector, TransferStream};
-
+use super::wire::Wire;
 use crate::line::{Line, Waiting};
-
-/// The library's data connection, in the clear or secured.
-pub(super) type Data = TransferStream<<RustlsConnector as TlsConnector>::Stream>;
 
 /// A file or a listing on its way.
 pub(super) struct Moving {
     /// Taken when it is ended.
-    data: Option<Data>,
+    wire: Option<Wire>,
     line: Line,
     waiting: Option<Waiting>,
+    way: Way,
+}
+
+/// Which way the bytes go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    Out,
+    In,
 }
 
 impl Moving {
-    pub(super) fn new(data: Data, line: &Line) -> Self {
-        Self { data: Some(data), line: line.clone(), waiting: Some(line.wait()) }
+    pub(super) fn new(wire: Wire, line: &Line, way: Way) -> Self {
+        Self { wire: Some(wire), line: line.clone(), waiting: Some(line.wait()), way }
     }
 
-    /// What has come to its end before it began.
-    pub(super) fn nothing(line: &Line) -> Self {
-        Self { data: None, line: line.clone(), waiting: None }
-    }
-
-    /// Ends it, and hears what the server says of it.
-    pub(super) fn end(mut self) -> FtpResult<()> {
-        let Some(data) = self.data.take() else { return Ok(()) };
-        self.line.release(data.get_ref().get_ref());
-        let ended = data.finish();
-        if ended.is_ok() {
-            self.line.answered();
+    /// Lets as much be under way as the line has shown to be worth it.
+    pub(super) fn fit(&self) {
+        if let Some(wire) = &self.wire {
+            self.line.fit(wire.socket());
         }
+    }
+
+    /// Ends what was written, or read to its end.
+    pub(super) fn end(mut self) -> io::Result<()> {
+        let Some(mut wire) = self.wire.take() else { return Ok(()) };
+        let ended = match self.way {
+            Way::Out => wire.end_writing(),
+            Way::In => Ok(()),
+        };
+        self.line.release(wire.socket());
         ended
     }
 }
 
 impl Read for Moving {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let count = self.data.as_mut().map_or(Ok(0), |data| data.read(into))?;
+        let count = self.wire.as_mut().map_or(Ok(0), |wire| wire.read(into))?;
         self.line.came(count);
         Ok(count)
     }
@@ -52,23 +58,23 @@ impl Read for Moving {
 
 impl Write for Moving {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.data.as_mut().map_or(Ok(0), |data| data.write(bytes))?;
+        let count = self.wire.as_mut().map_or(Ok(0), |wire| wire.write(bytes))?;
         self.line.sent(count);
         Ok(count)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.data.as_mut().map_or(Ok(()), |data| data.flush())
+        self.wire.as_mut().map_or(Ok(()), Wire::flush)
     }
 }
 
 impl Drop for Moving {
     fn drop(&mut self) {
         // One that is not ended has failed: without its sockets nobody waits for what the server says of it.
-        if self.data.is_some() {
+        if self.wire.is_some() {
             self.line.fail();
         }
-        self.data = None;
+        self.wire = None;
         self.waiting = None;
     }
 }

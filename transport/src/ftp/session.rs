@@ -1,38 +1,54 @@
 //! One FTP connection that is logged in.
 //!
-//! Owns the commands, where on the server they act, and how their failures are told. Invariants: every wait is under the
-//! guard of the line; after a failure nothing more is said. Leaves logging in to [`super::login`].
+//! Owns the commands, where on the server they act, and how their failures are told. What can be said in one go is, and
+//! with it the question where the next data connection goes, which is nearly always wanted. Invariants: every wait is
+//! under the guard of the line; after a failure nothing more is said. Leaves logging in to [`super::login`].
 
-use std::collections::BTreeMap;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use packhorse_shared::id::NodeName;
-use suppaftp::{FtpError, FtpResult, RustlsFtpStream, Status};
 
+use super::control::{Control, Reply, port_in};
 use super::login::{Opened, Opening};
-use super::moving::Moving;
+use super::moving::{Moving, Way};
+use super::wire::{Seal, Wire};
 use crate::access::Access;
 use crate::address::ServerAddress;
-use crate::carrier::Listing;
 use crate::ending::Ending;
 use crate::error::TransportError;
 use crate::line::{Cut, Line};
 use crate::mailbox::Mailbox;
 use crate::name::shown;
+use crate::placing::Seen;
+
+/// How many commands are said before their replies are heard: as many as fit any buffers on the way.
+const AT_ONCE: usize = 20;
+
+/// What came of asking for a file.
+pub(super) enum Retrieval {
+    Begun(Moving),
+    /// There is nothing of it behind that place.
+    AtItsEnd,
+    Absent,
+}
 
 /// A connection that is logged in.
 pub(super) struct Session {
     shown: String,
-    ftp: RustlsFtpStream,
+    greeting: String,
+    control: Control,
+    seal: Option<Seal>,
     line: Line,
     /// The relay's folder, absolute.
     root: String,
     /// The mailbox that the session stands in.
     inside: Option<Mailbox>,
-    /// The mailbox that was listed last, and what lay there, by raw name.
-    listed: Option<(Mailbox, BTreeMap<String, u64>)>,
+    pub(super) seen: Seen,
     pub(super) has_mlsd: bool,
+    /// Where the server waits for the next data connection, if it has been asked.
+    port: Option<u16>,
 }
 
 impl Session {
@@ -46,8 +62,8 @@ impl Session {
             .map_err(|error| TransportError::Unreachable { relay: shown.clone(), source: Arc::new(error) })?;
         let opening = Opening { shown: &shown, address, access, line: &line };
         let opened = opening.run().inspect_err(|_| line.close())?;
-        let Opened { ftp, root, has_mlsd } = opened;
-        Ok(Self { shown, ftp, line, root, inside: None, listed: None, has_mlsd })
+        let Opened { greeting, control, seal, root, has_mlsd, port } = opened;
+        Ok(Self { shown, greeting, control, seal, line, root, inside: None, seen: Seen::default(), has_mlsd, port })
     }
 
     pub(super) fn relay(&self) -> &str {
@@ -78,8 +94,7 @@ impl Session {
     }
 
     fn go(&mut self, path: &str) -> Result<bool, TransportError> {
-        let went = self.said(|ftp| ftp.cwd(path));
-        self.if_there("open", path, went).map(|there| there.is_some())
+        Ok(self.one("open", path, &format!("CWD {path}"))?.is_done())
     }
 
     /// Makes a mailbox's folder and goes into it. Above it only a remote's folder is made.
@@ -117,15 +132,12 @@ impl Session {
     /// Makes a folder unless it is there.
     fn make_folder(&mut self, path: &str) -> Result<(), TransportError> {
         self.inside = None;
-        let refusal = match self.said(|ftp| ftp.mkdir(path)) {
-            Ok(()) => return Ok(()),
-            Err(error) => error,
-        };
+        let said = self.one("make the folder", path, &format!("MKD {path}"))?;
         // Servers have no common word for what is there already.
-        if is_refusal(&refusal) && self.go(path)? {
+        if said.is_done() || self.go(path)? {
             return Ok(());
         }
-        Err(self.refused("make the folder", path, refusal))
+        Err(self.broken("make the folder", path, said.as_error()))
     }
 
     /// Takes a mailbox's folder away, and the remote's that holds it. What the server refuses to, as it does with what is
@@ -136,9 +148,8 @@ impl Session {
         self.inside = None;
         let holder = mailbox.remote().map(|remote| format!("{}/{remote}", root.trim_end_matches('/')));
         for folder in [mailbox.folder().map(|_| self.folder(mailbox)), holder].into_iter().flatten() {
-            match self.said(|ftp| ftp.rmdir(&folder)) {
-                Err(error) if is_refusal(&error) => return Ok(()),
-                done => done.map_err(|error| self.refused("remove", &folder, error))?,
+            if !self.one("remove", &folder, &format!("RMD {folder}"))?.is_done() {
+                break;
             }
         }
         Ok(())
@@ -146,119 +157,166 @@ impl Session {
 
     /// What the server says of itself.
     pub(super) fn about(&self) -> Vec<String> {
-        let greeting = self.ftp.get_welcome_msg().map(|greeting| format!("the server says {}", shown(greeting.trim())));
         let listing = if self.has_mlsd { "it lists for programs (MLSD)" } else { "it lists for people only (LIST)" };
-        greeting.into_iter().chain([listing.to_owned()]).collect()
+        vec![format!("the server says {}", shown(self.greeting.trim())), listing.to_owned()]
     }
 
     /// How large a file is; None if the server has none to tell of.
     pub(super) fn size(&mut self, path: &str) -> Result<Option<u64>, TransportError> {
-        let size = self.said(|ftp| ftp.size(path));
-        self.if_there("ask for the size of", path, size).map(|size| size.map(|size| size as u64))
+        let said = self.one("ask for the size of", path, &format!("SIZE {path}"))?;
+        match (said.is_done(), said.text.trim().parse()) {
+            (false, _) => Ok(None),
+            (true, Ok(size)) => Ok(Some(size)),
+            (true, Err(_)) => Err(self.broken("ask for the size of", path, said.as_error())),
+        }
     }
 
-    /// Deletes a file; false if the server refuses, or there is none.
-    pub(super) fn delete(&mut self, path: &str) -> Result<bool, TransportError> {
-        self.unlist(path);
-        let deleted = self.said(|ftp| ftp.rm(path));
-        self.if_there("remove", path, deleted).map(|deleted| deleted.is_some())
+    /// Deletes files. What the server refuses to delete must be absent.
+    pub(super) fn delete(&mut self, paths: &[String]) -> Result<(), TransportError> {
+        for some in paths.chunks(AT_ONCE) {
+            let commands: Vec<String> = some.iter().map(|path| format!("DELE {path}")).collect();
+            let commands: Vec<&str> = commands.iter().map(String::as_str).collect();
+            let replies = self.ask("remove", some.first().map_or("", String::as_str), &commands)?;
+            for (path, said) in some.iter().zip(replies) {
+                if !said.is_done() && self.size(path)?.is_some() {
+                    return Err(self.broken("remove", path, said.as_error()));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Renames a file. What bears the new name is overwritten, or the rename is refused, as the server likes it.
     pub(super) fn rename(&mut self, from: &str, to: &str) -> Result<(), TransportError> {
-        self.unlist(from);
-        self.said(|ftp| ftp.rename(from, to)).map_err(|error| self.refused("rename", from, error))
+        // If the first is refused, so is the second, which is half of nothing then.
+        let replies = self.ask("rename", from, &[&format!("RNFR {from}"), &format!("RNTO {to}")])?;
+        match replies.into_iter().find(|said| !said.is_done() && !said.wants_more()) {
+            None => Ok(()),
+            Some(refusal) => Err(self.broken("rename", from, refusal.as_error())),
+        }
     }
 
-    /// Begins to get a file; None if it is not there.
-    pub(super) fn retrieve(&mut self, path: &str, from: u64, file: &str) -> Result<Option<Moving>, TransportError> {
-        let offset = self.offset(from, file)?;
-        let opened = self.said(|ftp| ftp.resume_transfer(offset).and_then(|()| ftp.retr_as_stream(path)));
-        match opened {
-            Ok(data) => Ok(Some(Moving::new(data, &self.line))),
-            Err(error) if is_refusal(&error) => match self.size(path)? {
-                // Some refuse to begin where the file ends.
-                Some(size) if from > 0 && from >= size => Ok(Some(Moving::nothing(&self.line))),
-                Some(_) => Err(self.refused("get", file, error)),
-                None => Ok(None),
+    /// Begins to get a file from a place on.
+    pub(super) fn retrieve(&mut self, path: &str, from: u64, file: &str) -> Result<Retrieval, TransportError> {
+        let refusal = match self.resume(from, "get", file)? {
+            Ok(()) => match self.begin(&format!("RETR {path}"), Way::In, "get", file)? {
+                Ok(moving) => return Ok(Retrieval::Begun(moving)),
+                Err(refusal) => refusal,
             },
-            Err(error) => Err(self.refused("get", file, error)),
+            Err(refusal) => refusal,
+        };
+        match self.size(path)? {
+            // Some refuse to begin where the file ends.
+            Some(size) if from > 0 && from >= size => Ok(Retrieval::AtItsEnd),
+            Some(_) => Err(self.broken("get", file, refusal.as_error())),
+            None => Ok(Retrieval::Absent),
         }
     }
 
     /// Begins to put a file, after so many bytes of what is there.
     pub(super) fn store(&mut self, path: &str, from: u64, file: &str) -> Result<Moving, TransportError> {
-        self.unlist(path);
-        let offset = self.offset(from, file)?;
-        let opened = self.said(|ftp| ftp.resume_transfer(offset).and_then(|()| ftp.put_with_stream(path)));
-        let opened = match opened {
-            // Some servers let uploads go on only by appending; the size was asked for just before.
-            Err(error) if from > 0 && is_refusal(&error) => self.said(|ftp| ftp.append_with_stream(path)),
-            opened => opened,
+        let mut begun = match self.resume(from, "put", file)? {
+            Ok(()) => self.begin(&format!("STOR {path}"), Way::Out, "put", file)?,
+            Err(refusal) => Err(refusal),
         };
-        opened.map(|data| Moving::new(data, &self.line)).map_err(|error| self.refused("put", file, error))
+        if from > 0 && begun.is_err() {
+            // Some servers let uploads go on only by appending; the size was asked for just before.
+            begun = self.begin(&format!("APPE {path}"), Way::Out, "put", file)?;
+        }
+        begun.map_err(|refusal| self.broken("put", file, refusal.as_error()))
+    }
+
+    /// Lets the next transfer begin at a place. Heard by itself: where it is refused, the file would be begun anew.
+    fn resume(&mut self, from: u64, doing: &'static str, file: &str) -> Result<Result<(), Reply>, TransportError> {
+        if from == 0 {
+            return Ok(Ok(()));
+        }
+        // Nothing may come between it and the transfer.
+        self.await_port(doing, file)?;
+        let said = self.one(doing, file, &format!("REST {from}"))?;
+        Ok(if said.wants_more() { Ok(()) } else { Err(said) })
     }
 
     /// Begins to list the folder that the session stands in.
     pub(super) fn listing(&mut self, mailbox: &Mailbox) -> Result<Moving, TransportError> {
         let command = if self.has_mlsd { "MLSD" } else { "LIST" };
-        let opened = self.said(|ftp| ftp.custom_data_command(command, &[Status::AboutToSend, Status::AlreadyOpen]));
-        let opened = opened.map(|(_, data)| Moving::new(data, &self.line));
-        opened.map_err(|error| self.refused("list", &mailbox.to_string(), error))
+        let begun = self.begin(command, Way::In, "list", &mailbox.to_string())?;
+        begun.map_err(|refusal| self.broken("list", &mailbox.to_string(), refusal.as_error()))
     }
 
-    fn offset(&self, from: u64, file: &str) -> Result<usize, TransportError> {
-        usize::try_from(from).map_err(|_| self.failed("resume", file, "it is too large for this machine"))
-    }
-
-    /// Remembers what was listed: it spares asking again.
-    pub(super) fn remember(&mut self, mailbox: &Mailbox, listing: &Listing) {
-        let files = listing.files.iter().map(|entry| (entry.name.to_string(), entry.size));
-        let partials = listing.partials.iter().map(|entry| (entry.name.partial(), entry.size));
-        self.listed = Some((mailbox.clone(), files.chain(partials).collect()));
-    }
-
-    /// Whether this connection has seen that nothing bears the name in a mailbox.
-    pub(super) fn saw_none(&self, mailbox: &Mailbox, raw: &str) -> bool {
-        self.listed.as_ref().is_some_and(|(listed, files)| listed == mailbox && !files.contains_key(raw))
-    }
-
-    fn unlist(&mut self, raw: &str) {
-        if let Some((_, files)) = &mut self.listed {
-            files.insert(raw.to_owned(), 0);
+    /// Ends a transfer, and hears whether it went well.
+    pub(super) fn end(&mut self, moving: Moving, doing: &'static str, what: &str) -> Result<(), TransportError> {
+        let ended = moving.end();
+        let heard = self.control.hear();
+        // What the server says explains more than how its connection ended.
+        let said = heard.map_err(|error| self.broken(doing, what, error))?;
+        if !said.is_done() {
+            return Err(self.broken(doing, what, said.as_error()));
         }
+        ended.map_err(|error| self.broken(doing, what, error))
     }
 
-    fn said<T>(&mut self, act: impl FnOnce(&mut RustlsFtpStream) -> FtpResult<T>) -> FtpResult<T> {
+    /// Says a command that has a data connection; or the server's refusal.
+    fn begin(
+        &mut self,
+        command: &str,
+        way: Way,
+        doing: &'static str,
+        what: &str,
+    ) -> Result<Result<Moving, Reply>, TransportError> {
         let _waiting = self.line.wait();
-        let done = act(&mut self.ftp);
-        if done.is_ok() {
-            self.line.answered();
+        let port = self.await_port(doing, what)?;
+        self.port = None;
+        // Before the connection is made: the server waits for it, and a round trip is spared.
+        self.control.say(&[command]).map_err(|error| self.broken(doing, what, error))?;
+        let connected =
+            self.control.peer().and_then(|peer| self.line.connect_for_data(SocketAddr::new(peer, port), None));
+        let said = self.control.hear().map_err(|error| self.broken(doing, what, error))?;
+        if !said.is_beginning() {
+            connected.iter().for_each(|socket| self.line.release(socket));
+            return Ok(Err(said));
         }
-        done
+        let wire = connected.and_then(|socket| Wire::new(socket, self.seal.as_ref()));
+        let wire = wire.map_err(|error| self.broken(doing, what, error))?;
+        Ok(Ok(Moving::new(wire, &self.line, way)))
     }
 
-    /// None where the server says that there is no such thing, or that it is not for us.
-    fn if_there<T>(&self, doing: &'static str, what: &str, done: FtpResult<T>) -> Result<Option<T>, TransportError> {
-        match done {
-            Ok(found) => Ok(Some(found)),
-            Err(error) if is_refusal(&error) => Ok(None),
-            Err(error) => Err(self.refused(doing, what, error)),
+    /// Where the next data connection goes, which may have been asked already.
+    fn await_port(&mut self, doing: &'static str, what: &str) -> Result<u16, TransportError> {
+        if self.port.is_none() {
+            let _ = self.ask(doing, what, &[])?;
         }
+        if self.port.is_none() {
+            // Old servers have only this word for it.
+            let said = self.control.ask(&["PASV"]).map_err(|error| self.broken(doing, what, error))?;
+            self.port = said.first().and_then(port_in);
+        }
+        self.port.ok_or_else(|| self.failed(doing, what, "the server does not say where it waits for data"))
     }
 
-    /// A failure that the server told, or the end of the line.
-    pub(super) fn refused(&self, doing: &'static str, what: &str, error: FtpError) -> TransportError {
-        match self.line.cut() {
-            Some(cut) => cut_off(&self.shown, doing, what, cut),
-            None => failed(&self.shown, doing, what, in_words(error)),
-        }
+    fn one(&mut self, doing: &'static str, what: &str, command: &str) -> Result<Reply, TransportError> {
+        let replies = self.ask(doing, what, &[command])?;
+        replies.into_iter().next().ok_or_else(|| self.failed(doing, what, "the server did not answer"))
     }
 
-    /// A failure of a data connection.
+    /// Says commands, and with them the question where the next data connection goes unless that is known.
+    fn ask(&mut self, doing: &'static str, what: &str, commands: &[&str]) -> Result<Vec<Reply>, TransportError> {
+        let passive: &[&str] = if self.port.is_none() { &["EPSV"] } else { &[] };
+        let all = [commands, passive].concat();
+        let mut replies = self.control.ask(&all).map_err(|error| self.broken(doing, what, error))?;
+        if !passive.is_empty() {
+            self.port = replies.pop().as_ref().and_then(port_in);
+        }
+        Ok(replies)
+    }
+
+    /// A failure that the server told, or of a connection, or the end of the line.
     pub(super) fn broken(&self, doing: &'static str, what: &str, error: io::Error) -> TransportError {
         match self.line.cut() {
-            Some(cut) => cut_off(&self.shown, doing, what, cut),
+            Some(Cut::Ended) => TransportError::BudgetOver,
+            Some(Cut::Silent) => {
+                failed(&self.shown, doing, what, io::Error::new(io::ErrorKind::TimedOut, "the line has gone dead"))
+            }
             None => failed(&self.shown, doing, what, error),
         }
     }
@@ -271,40 +329,14 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        // A server that is told goodbye frees the login at once; one that does not listen is not waited for.
+        // A server that is told goodbye frees the login at once; what it says to it is not waited for.
         if self.line.cut().is_none() && !self.line.has_failed() {
-            let _ = self.said(|ftp| ftp.quit());
+            let _ = self.control.say(&["QUIT"]);
         }
         self.line.close();
     }
 }
 
-fn is_refusal(error: &FtpError) -> bool {
-    matches!(error, FtpError::UnexpectedResponse(_))
-}
-
-/// What a server said, as one line that a terminal can show.
-pub(super) fn said_by(response: &suppaftp::types::Response) -> String {
-    let text = String::from_utf8_lossy(&response.body);
-    let text: String = text.trim().chars().take(200).map(|c| if c.is_control() { ' ' } else { c }).collect();
-    format!("\"{text}\"")
-}
-
-pub(super) fn in_words(error: FtpError) -> io::Error {
-    match error {
-        FtpError::ConnectionError(error) => error,
-        FtpError::UnexpectedResponse(said) => io::Error::other(format!("the server says {}", said_by(&said))),
-        other => io::Error::other(other.to_string()),
-    }
-}
-
 fn failed(relay: &str, doing: &'static str, what: &str, source: io::Error) -> TransportError {
     TransportError::Failed { relay: relay.to_owned(), doing, what: what.to_owned(), source: Arc::new(source) }
-}
-
-fn cut_off(relay: &str, doing: &'static str, what: &str, cut: Cut) -> TransportError {
-    match cut {
-        Cut::Ended => TransportError::BudgetOver,
-        Cut::Silent => failed(relay, doing, what, io::Error::new(io::ErrorKind::TimedOut, "the line has gone dead")),
-    }
 }

@@ -1,6 +1,6 @@
 //! TLS under FTP: whom it trusts, and which versions it speaks.
 //!
-//! Owns the configuration that is given to the library. Invariant: a certificate is always verified: against roots, or
+//! Owns the configuration that the library is given. Invariant: a certificate is always verified: against roots, or
 //! against the one that was pinned; what is pinned need not name the host, nor be in its time.
 
 use std::io;
@@ -13,7 +13,6 @@ use rustls::{
     ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme, SupportedProtocolVersion, version,
 };
 use sha2::{Digest as _, Sha256};
-use suppaftp::RustlsConnector;
 
 use crate::access::{Access, TlsVersion, Trust};
 
@@ -21,7 +20,7 @@ const UP_TO_12: [&SupportedProtocolVersion; 1] = [&version::TLS12];
 const UP_TO_13: [&SupportedProtocolVersion; 2] = [&version::TLS13, &version::TLS12];
 
 /// What secures control and data connections of one session: one store of TLS sessions, as servers demand.
-pub(super) fn connector(access: &Access) -> io::Result<RustlsConnector> {
+pub(super) fn config(access: &Access) -> io::Result<Arc<ClientConfig>> {
     let provider = Arc::new(ring::default_provider());
     let versions: &[&SupportedProtocolVersion] = match access.tls {
         TlsVersion::Tls12 => &UP_TO_12,
@@ -36,7 +35,7 @@ pub(super) fn connector(access: &Access) -> io::Result<RustlsConnector> {
             builder.dangerous().with_custom_certificate_verifier(Arc::new(pin)).with_no_client_auth()
         }
     };
-    Ok(RustlsConnector::from(Arc::new(config)))
+    Ok(Arc::new(config))
 }
 
 fn store(roots: &[Vec<u8>]) -> io::Result<RootCertStore> {

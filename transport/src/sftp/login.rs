@@ -7,9 +7,10 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use ssh2::{HashType, KeyboardInteractivePrompt, MethodType, Prompt, Session, Sftp};
+use ssh2::{HashType, KeyboardInteractivePrompt, MethodType, Prompt, Session};
 
 use super::hosts::{Host, KnownHosts};
+use super::wire::{Trouble, Wire};
 use crate::access::Access;
 use crate::address::{Secret, ServerAddress};
 use crate::error::TransportError;
@@ -21,15 +22,15 @@ pub(super) fn login(
     address: &ServerAddress,
     access: &Access,
     line: &Line,
-) -> Result<(Session, Sftp), TransportError> {
+) -> Result<(Session, Wire), TransportError> {
     let login = Login { shown, address, access, line };
     let _waiting = line.wait();
     let session = login.connect()?;
     login.authenticate(&session)?;
     line.answered();
-    let sftp = session.sftp().map_err(|error| login.unreachable(ssh(&error)))?;
+    let wire = login.open(&session)?;
     line.answered();
-    Ok((session, sftp))
+    Ok((session, wire))
 }
 
 struct Login<'a> {
@@ -55,6 +56,16 @@ impl Login<'_> {
         self.line.answered();
         self.check_host(&session, &known)?;
         Ok(session)
+    }
+
+    fn open(&self, session: &Session) -> Result<Wire, TransportError> {
+        let failed = |error: ssh2::Error| self.unreachable(ssh(&error));
+        let mut channel = session.channel_session().map_err(failed)?;
+        channel.subsystem("sftp").map_err(failed)?;
+        Wire::begin(channel, self.line).map_err(|trouble| match trouble {
+            Trouble::Broken(error) => self.unreachable(error),
+            Trouble::Said(_) => self.unreachable(io::ErrorKind::InvalidData.into()),
+        })
     }
 
     fn check_host(&self, session: &Session, known: &KnownHosts) -> Result<(), TransportError> {

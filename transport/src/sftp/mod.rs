@@ -1,21 +1,22 @@
 //! Relays on SFTP servers.
 //!
-//! * [`login`] connects, checks the host's key and logs in, [`hosts`] reads the files of known hosts, [`placing`] puts.
+//! * [`login`] connects, checks the host's key and logs in, [`hosts`] reads the files of known hosts, [`wire`] is the
+//!   protocol, [`placing`] moves files' bytes.
 //!
 //! Version 3 of the protocol, which servers speak, has one word for most failures, and a rename that never overwrites; so
-//! what was meant is asked for after a failure.
+//! what was meant is asked for after a failure. The library's own words for it wait for each answer before they go on.
 
 mod hosts;
 mod login;
 mod placing;
+mod wire;
 
-use std::collections::BTreeMap;
-use std::io::{self, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::mem::take;
 use std::sync::Arc;
 
 use packhorse_shared::id::NodeName;
-use ssh2::{ErrorCode, FileStat, MethodType, Session, Sftp};
+use ssh2::{MethodType, Session};
 
 use crate::access::Access;
 use crate::address::{Place, ServerAddress};
@@ -25,29 +26,32 @@ use crate::error::TransportError;
 use crate::line::{Cut, Line};
 use crate::mailbox::Mailbox;
 use crate::name::{FileName, shown};
-use crate::sftp::placing::Placing;
-
-/// How much is asked for at a time: the library asks for the next while this one comes.
-const READ_AT_ONCE: usize = 32 * 1024;
+use crate::placing::{Placing, Seen, Server, place_marker};
+use crate::sftp::wire::{Attributes, Handle, Request, Trouble, Wire, status};
 
 /// No folder of a relay holds more.
 const ENTRIES_MAX: usize = 1_000_000;
 
-/// The server's words for what is not there.
-const NO_SUCH_FILE: i32 = 2;
-const NO_SUCH_PATH: i32 = 10;
-/// And for whatever it does not say more of.
-const FAILURE: i32 = 4;
+/// How many files are taken away at once: as many as fit any buffers on the way.
+const AT_ONCE: usize = 50;
+
+/// The server's word for what it cannot do.
+const UNSUPPORTED: u32 = 8;
 
 /// One connection to a relay on an SFTP server.
 pub struct SftpCarrier {
     shown: String,
     // In this order: the channel is closed before its session.
-    sftp: Sftp,
+    wire: Wire,
     session: Session,
     line: Line,
-    root: PathBuf,
-    listed: Option<(Mailbox, BTreeMap<String, u64>)>,
+    root: String,
+    seen: Seen,
+    /// A folder that is open, to be synced, and one that was asked for.
+    folder: Option<(String, Handle)>,
+    asked_folder: Option<(String, u32)>,
+    /// The last writes to a file, not answered yet.
+    written: Vec<u32>,
 }
 
 impl SftpCarrier {
@@ -60,46 +64,47 @@ impl SftpCarrier {
     ) -> Result<Self, TransportError> {
         let line = Line::open(ending)
             .map_err(|error| TransportError::Unreachable { relay: shown.clone(), source: Arc::new(error) })?;
-        let (session, sftp) = login::login(&shown, address, access, &line).inspect_err(|_| line.close())?;
+        let (session, wire) = login::login(&shown, address, access, &line).inspect_err(|_| line.close())?;
         let root = match &address.place {
-            Place::Absolute(path) => PathBuf::from(path),
-            Place::OfAccount(path) if path.is_empty() => PathBuf::from("."),
-            Place::OfAccount(path) => PathBuf::from(path),
+            Place::OfAccount(path) if path.is_empty() => ".".to_owned(),
+            Place::Absolute(path) | Place::OfAccount(path) => path.clone(),
         };
-        Ok(Self { shown, sftp, session, line, root, listed: None })
+        let (folder, asked_folder, written) = (None, None, Vec::new());
+        Ok(Self { shown, wire, session, line, root, seen: Seen::default(), folder, asked_folder, written })
     }
 
-    fn of_remote(&self, remote: Option<&NodeName>) -> PathBuf {
+    fn of_remote(&self, remote: Option<&NodeName>) -> String {
         remote.map_or_else(|| self.root.clone(), |remote| below(&self.root, remote.as_str()))
     }
 
-    fn folder(&self, mailbox: &Mailbox) -> PathBuf {
+    fn folder(&self, mailbox: &Mailbox) -> String {
         let holder = self.of_remote(mailbox.remote());
         mailbox.folder().map_or_else(|| holder.clone(), |folder| below(&holder, folder))
     }
 
     /// What stands at a path, not following links; None if nothing does.
-    fn found(&self, path: &Path, what: &str) -> Result<Option<FileStat>, TransportError> {
-        let _waiting = self.line.wait();
-        absent_is_none(self.sftp.lstat(path)).map_err(|error| self.failed("look at", what, error))
+    fn found(&mut self, path: &str, what: &str) -> Result<Option<Attributes>, TransportError> {
+        let found = self.wire.ask(Request::LookAt(path)).and_then(|said| absent_is_none(said.attributes()));
+        found.map_err(|error| self.failed("look at", what, error))
+    }
+
+    /// Whether a folder stands at a path, following links.
+    fn is_folder(&mut self, path: &str) -> bool {
+        let found = self.wire.ask(Request::LookThrough(path)).and_then(|said| said.attributes());
+        found.is_ok_and(Attributes::is_folder)
     }
 
     /// Makes a folder unless it is there.
-    fn make_folder(&self, path: &Path) -> Result<(), TransportError> {
-        let _waiting = self.line.wait();
-        let refusal = match self.sftp.mkdir(path, 0o777) {
+    fn make_folder(&mut self, path: &str) -> Result<(), TransportError> {
+        let refusal = match self.wire.ask(Request::MakeFolder(path)).and_then(|said| said.done()) {
             Ok(()) => return Ok(()),
             Err(error) => error,
         };
-        let what = path.to_string_lossy();
-        match self.sftp.stat(path) {
-            Ok(found) if found.is_dir() => Ok(()),
-            _ => Err(self.failed("make the folder", &what, refusal)),
-        }
+        if self.is_folder(path) { Ok(()) } else { Err(self.failed("make the folder", path, refusal)) }
     }
 
-    fn make(&self, mailbox: &Mailbox) -> Result<(), TransportError> {
-        if self.found(&self.root, "the relay's folder")?.is_none() {
+    fn make(&mut self, mailbox: &Mailbox) -> Result<(), TransportError> {
+        if self.found(&self.root.clone(), "the relay's folder")?.is_none() {
             return Err(TransportError::NoFolder { relay: self.shown.clone() });
         }
         if mailbox.remote().is_some() {
@@ -110,53 +115,57 @@ impl SftpCarrier {
 
     fn delete(&mut self, mailbox: &Mailbox, names: impl Iterator<Item = String>) -> Result<(), TransportError> {
         let folder = self.folder(mailbox);
-        for name in names {
-            let _waiting = self.line.wait();
-            let gone = absent_is_none(self.sftp.unlink(&below(&folder, &name)));
-            gone.map_err(|error| self.failed("remove", &format!("{mailbox}/{name}"), error))?;
+        let names: Vec<String> = names.collect();
+        for some in names.chunks(AT_ONCE) {
+            let removed = self.remove_all(&folder, some);
+            removed.map_err(|(name, error)| self.failed("remove", &format!("{mailbox}/{name}"), error))?;
         }
         Ok(())
     }
 
-    /// Whether this connection has seen that nothing bears the name in a mailbox.
-    fn saw_none(&self, mailbox: &Mailbox, raw: &str) -> bool {
-        self.listed.as_ref().is_some_and(|(listed, files)| listed == mailbox && !files.contains_key(raw))
+    fn remove_all<'n>(&mut self, folder: &str, names: &'n [String]) -> Result<(), (&'n str, Trouble)> {
+        let mut asked = Vec::new();
+        for name in names {
+            let number = self.wire.send(Request::Remove(&below(folder, name)));
+            asked.push((name, number.map_err(|error| (name.as_str(), error))?));
+        }
+        for (name, number) in asked {
+            let removed = self.wire.answer(number).and_then(|said| absent_is_none(said.done()));
+            removed.map_err(|error| (name.as_str(), error))?;
+        }
+        Ok(())
     }
 
-    fn failed(&self, doing: &'static str, what: &str, error: ssh2::Error) -> TransportError {
-        self.broken(doing, what, in_words(&error))
+    /// All that a folder holds; None if there is none.
+    fn names(&mut self, folder: &str) -> Result<Option<Vec<(String, Attributes)>>, Trouble> {
+        let opened = self.wire.ask(Request::OpenFolder(folder))?.handle();
+        let Some(handle) = absent_is_none(opened)? else { return Ok(None) };
+        let mut all = Vec::new();
+        // Nearly always the first holds all, and the second says so.
+        let mut asked = self.wire.send(Request::NextNames(&handle))?;
+        loop {
+            let next = self.wire.send(Request::NextNames(&handle))?;
+            match self.wire.answer(asked)?.names()? {
+                Some(names) => all.extend(names),
+                None => break self.wire.ignore(next),
+            }
+            if all.len() > ENTRIES_MAX {
+                return Err(io::Error::other("the listing does not end").into());
+            }
+            asked = next;
+        }
+        self.wire.send_only(Request::Close(&handle))?;
+        Ok(Some(all))
     }
 
-    fn broken(&self, doing: &'static str, what: &str, error: io::Error) -> TransportError {
-        let source = match self.line.cut() {
-            Some(Cut::Ended) => return TransportError::BudgetOver,
-            Some(Cut::Silent) => io::Error::new(io::ErrorKind::TimedOut, "the line has gone dead"),
-            None => error,
+    fn failed(&self, doing: &'static str, what: &str, trouble: Trouble) -> TransportError {
+        let source = match (self.line.cut(), trouble) {
+            (Some(Cut::Ended), _) => return TransportError::BudgetOver,
+            (Some(Cut::Silent), _) => io::Error::new(io::ErrorKind::TimedOut, "the line has gone dead"),
+            (None, Trouble::Said(code)) => in_words(code),
+            (None, Trouble::Broken(error)) => error,
         };
         TransportError::Failed { relay: self.shown.clone(), doing, what: what.to_owned(), source: Arc::new(source) }
-    }
-
-    fn read_into(
-        &self,
-        path: &Path,
-        from: u64,
-        what: &str,
-        take: &mut dyn FnMut(&[u8]) -> Result<bool, TransportError>,
-    ) -> Result<Get, TransportError> {
-        let _waiting = self.line.wait();
-        let opened = absent_is_none(self.sftp.open(path)).map_err(|error| self.failed("get", what, error))?;
-        let Some(mut file) = opened else { return Ok(Get::Absent) };
-        file.seek(SeekFrom::Start(from)).map_err(|error| self.broken("get", what, error))?;
-        let mut chunk = vec![0; READ_AT_ONCE];
-        loop {
-            let count = file.read(&mut chunk).map_err(|error| self.broken("get", what, error))?;
-            self.line.came(count);
-            match chunk.get(..count).filter(|bytes| !bytes.is_empty()) {
-                Some(bytes) if take(bytes)? => {}
-                _ => break,
-            }
-        }
-        Ok(Get::Ended)
     }
 }
 
@@ -174,39 +183,23 @@ impl Carrier for SftpCarrier {
 
     fn list(&mut self, mailbox: &Mailbox) -> Result<Listing, TransportError> {
         let folder = self.folder(mailbox);
-        let _waiting = self.line.wait();
-        let told = |error| self.failed("list", &mailbox.to_string(), error);
-        let Some(mut opened) = absent_is_none(self.sftp.opendir(&folder)).map_err(told)? else {
-            return Ok(Listing::default());
-        };
+        let names = self.names(&folder).map_err(|error| self.failed("list", &mailbox.to_string(), error))?;
+        let Some(names) = names else { return Ok(Listing::default()) };
         let mut listing = Listing { present: true, ..Listing::default() };
-        let mut raw = BTreeMap::new();
-        for _ in 0..ENTRIES_MAX {
-            let (path, found) = match opened.readdir() {
-                Ok(entry) => entry,
-                Err(error) if is_end(&error) => {
-                    self.listed = Some((mailbox.clone(), raw));
-                    return Ok(listing);
-                }
-                Err(error) => return Err(told(error)),
-            };
-            self.line.came(path.as_os_str().len());
-            note(&mut listing, &path, &found);
-            raw.insert(path.to_string_lossy().into_owned(), found.size.unwrap_or(0));
-        }
-        Err(self.broken("list", &mailbox.to_string(), io::Error::other("the listing does not end")))
+        names.iter().for_each(|(name, found)| note(&mut listing, name, *found));
+        self.seen.remember(mailbox, names.into_iter().map(|(name, _)| name));
+        Ok(listing)
     }
 
     fn put(&mut self, mailbox: &Mailbox, name: &FileName, source: &mut dyn Source) -> Result<Put, TransportError> {
-        let is_listed = self.listed.as_ref().is_some_and(|(listed, _)| listed == mailbox);
-        if !is_listed && self.found(&self.folder(mailbox), &mailbox.to_string())?.is_none() {
+        let folder = self.folder(mailbox);
+        if !self.seen.is_of(mailbox) && self.found(&folder, &mailbox.to_string())?.is_none() {
             self.make(mailbox)?;
         }
-        let placed = Placing::new(self, mailbox, name).run(source);
-        if let Some((_, files)) = &mut self.listed {
-            files.insert(name.to_string(), source.size());
-            files.insert(name.partial(), 0);
-        }
+        let (target, part) = (below(&folder, name.as_str()), below(&folder, &name.partial()));
+        let mut seen = take(&mut self.seen);
+        let placed = Placing { mailbox, name, target, part }.run(self, &mut seen, source);
+        self.seen = seen;
         placed
     }
 
@@ -230,7 +223,7 @@ impl Carrier for SftpCarrier {
     }
 
     fn has_mailbox(&mut self, mailbox: &Mailbox) -> Result<bool, TransportError> {
-        Ok(self.found(&self.folder(mailbox), &mailbox.to_string())?.is_some_and(|found| found.is_dir()))
+        Ok(self.found(&self.folder(mailbox), &mailbox.to_string())?.is_some_and(|found| found.is_folder()))
     }
 
     fn make_mailbox(&mut self, mailbox: &Mailbox) -> Result<(), TransportError> {
@@ -240,10 +233,9 @@ impl Carrier for SftpCarrier {
     fn remove_mailbox(&mut self, mailbox: &Mailbox) -> Result<(), TransportError> {
         let holder = mailbox.remote().map(|remote| self.of_remote(Some(remote)));
         for folder in [mailbox.folder().map(|_| self.folder(mailbox)), holder].into_iter().flatten() {
-            let _waiting = self.line.wait();
-            match absent_is_none(self.sftp.rmdir(&folder)) {
+            match self.wire.ask(Request::RemoveFolder(&folder)).and_then(|said| absent_is_none(said.done())) {
                 // The protocol has no word for what is not empty.
-                Err(error) if error.code() == ErrorCode::SFTP(FAILURE) => return Ok(()),
+                Err(Trouble::Said(status::FAILURE)) => return Ok(()),
                 done => done.map_err(|error| self.failed("remove", &mailbox.to_string(), error))?,
             };
         }
@@ -261,11 +253,13 @@ impl Carrier for SftpCarrier {
     }
 
     fn write_marker(&mut self, remote: Option<&NodeName>, content: &[u8]) -> Result<(), TransportError> {
-        let _waiting = self.line.wait();
-        if self.found(&self.root, "the relay's folder")?.is_none() {
-            for folder in self.root.ancestors().collect::<Vec<_>>().into_iter().rev().skip(1) {
+        let root = self.root.clone();
+        if self.found(&root, "the relay's folder")?.is_none() {
+            let above = root.match_indices('/').map(|(at, _)| at).filter(|at| *at > 0);
+            let folders: Vec<&str> = above.filter_map(|at| root.get(..at)).chain([root.as_str()]).collect();
+            for folder in folders {
                 // Folders far above may be there and not to be looked into.
-                if folder == self.root || self.sftp.stat(folder).is_err() {
+                if folder == root || !self.is_folder(folder) {
                     self.make_folder(folder)?;
                 }
             }
@@ -273,11 +267,12 @@ impl Carrier for SftpCarrier {
         if remote.is_some() {
             self.make_folder(&self.of_remote(remote))?;
         }
-        placing::write_marker(self, remote, content)
+        let marker = below(&self.of_remote(remote), MARKER);
+        place_marker(self, &marker, content)
     }
 
     fn remove_marker(&mut self) -> Result<(), TransportError> {
-        self.unlink(&below(&self.root, MARKER), MARKER)
+        self.discard(&below(&self.root, MARKER), MARKER)
     }
 }
 
@@ -293,41 +288,38 @@ impl Drop for SftpCarrier {
 }
 
 /// Servers take `/` between names, whatever this machine does.
-fn below(folder: &Path, name: &str) -> PathBuf {
-    PathBuf::from(format!("{}/{name}", folder.to_string_lossy().trim_end_matches('/')))
+fn below(folder: &str, name: &str) -> String {
+    format!("{}/{name}", folder.trim_end_matches('/'))
 }
 
-fn note(listing: &mut Listing, path: &Path, found: &FileStat) {
-    match path.to_str() {
-        Some("." | "..") => {}
-        Some(name) if found.is_file() => listing.add(name, found.size.unwrap_or(0)),
-        _ => listing.add_foreign(&path.to_string_lossy()),
+/// The folder that holds a file.
+fn holder(path: &str) -> &str {
+    path.rsplit_once('/').map_or(".", |(folder, _)| folder)
+}
+
+fn note(listing: &mut Listing, name: &str, found: Attributes) {
+    match name {
+        "." | ".." => {}
+        name if found.is_file() => listing.add(name, found.size.unwrap_or(0)),
+        name => listing.add_foreign(name),
     }
 }
 
-fn absent_is_none<T>(done: Result<T, ssh2::Error>) -> Result<Option<T>, ssh2::Error> {
+fn absent_is_none<T>(done: Result<T, Trouble>) -> Result<Option<T>, Trouble> {
     match done {
-        Err(error) if matches!(error.code(), ErrorCode::SFTP(NO_SUCH_FILE | NO_SUCH_PATH)) => Ok(None),
+        Err(Trouble::Said(status::NO_SUCH_FILE | status::NO_SUCH_PATH)) => Ok(None),
         done => done.map(Some),
     }
 }
 
-/// How the library tells that a folder has no more entries.
-fn is_end(error: &ssh2::Error) -> bool {
-    matches!(error.code(), ErrorCode::Session(-16))
-}
-
-/// The library's words, or better ones.
-fn in_words(error: &ssh2::Error) -> io::Error {
-    let (kind, text) = match error.code() {
-        ErrorCode::SFTP(NO_SUCH_FILE | NO_SUCH_PATH) => (io::ErrorKind::NotFound, "there is no such file or folder"),
-        ErrorCode::SFTP(3) => (io::ErrorKind::PermissionDenied, "the server does not allow it to this account"),
-        ErrorCode::SFTP(FAILURE) => {
-            (io::ErrorKind::Other, "the server says no more than \"failure\": its disk may be full")
-        }
-        ErrorCode::SFTP(14) => (io::ErrorKind::StorageFull, "the server has no space left"),
-        ErrorCode::SFTP(15) => (io::ErrorKind::QuotaExceeded, "the account has used up its space"),
-        _ => (io::ErrorKind::Other, error.message()),
+fn in_words(code: u32) -> io::Error {
+    let (kind, text) = match code {
+        status::NO_SUCH_FILE | status::NO_SUCH_PATH => (io::ErrorKind::NotFound, "there is no such file or folder"),
+        status::DENIED => (io::ErrorKind::PermissionDenied, "the server does not allow it to this account"),
+        status::FAILURE => (io::ErrorKind::Other, "the server says no more than \"failure\": its disk may be full"),
+        status::NO_SPACE => (io::ErrorKind::StorageFull, "the server has no space left"),
+        status::QUOTA => (io::ErrorKind::QuotaExceeded, "the account has used up its space"),
+        code => return io::Error::other(format!("the server refuses it, with the code {code}")),
     };
-    io::Error::new(kind, text.to_owned())
+    io::Error::new(kind, text)
 }
