@@ -26,7 +26,7 @@ const QUEUES: [u32; 2] = [16_000, 64_000];
 
 /// What waits each way, and the sizes of bundles in which it does.
 const WAITING: u64 = 200_000;
-const SIZES: [(&str, u64); 2] = [("one bundle each way", 300_000), ("ten bundles each way", 20_000)];
+const SIZES: [(&str, u64); 2] = [("one bundle each way", WAITING), ("ten bundles each way", 20_000)];
 
 /// When the line is dead in the call that is cut twice: long enough for both ends to give up.
 const CUTS: [(u32, u32); 2] = [(20, 60), (85, 125)];
@@ -110,7 +110,7 @@ impl Bench<'_> {
                     count
                 })
                 .collect();
-            if size > WAITING {
+            if size == WAITING {
                 uncut = carried(&counts[0], protocol);
             }
             self.tell(protocol, &format!("packhorse, {what}"), files, &counts);

@@ -2,13 +2,17 @@
 //!
 //! Owns the order of it: both mailboxes are looked into once, then files move, small ones first, then what has been replaced
 //! is cleared away, after all that was to be put has been. Over a line that can carry both ways at once, and where there
-//! is something for both, what is sent goes over a connection of its own at the same time. Survives a broken connection:
+//! is enough for both, what is sent goes over a connection of its own at the same time; it is dialled before it is known
+//! whether anything comes, since logging in takes a slow line seconds and hardly any bytes. Survives a broken connection:
 //! what has been fetched is remembered until it is cleared from the relay. Leaves each way's files to [`crate::sending`]
 //! and [`crate::fetching`].
 
+use std::collections::BTreeSet;
 use std::panic::resume_unwind;
 use std::path::Path;
+use std::sync::mpsc::{Receiver, SendError, Sender, channel};
 use std::thread;
+use std::time::Duration;
 
 use crate::carrier::{Carrier, Entry, Listing};
 use crate::error::{Kind, TransportError};
@@ -21,6 +25,34 @@ use crate::report::{Attempt, LinkReport};
 use crate::run::{Link, Outgoing, Run};
 use crate::sending::Sending;
 use crate::stopwatch::Deadline;
+
+/// Less than this, either way, is moved sooner over the connection that there is than another is dialled.
+const WORTH_ANOTHER: u64 = 16 * 1024;
+
+/// For so long at most fetching waits until the other connection is there: logging in takes many round trips, and each of
+/// them far longer while something comes.
+const LOGGING_IN: Duration = Duration::from_secs(10);
+
+/// What is to be done, by what was found.
+struct Looked {
+    to_send: Vec<Outgoing>,
+    wanted: Vec<Entry>,
+    after: After,
+}
+
+/// What is to be done when all has been moved.
+struct After {
+    listed: BTreeSet<FileName>,
+    stale: Vec<FileName>,
+    obsolete: Vec<FileName>,
+}
+
+/// What is sent over a connection of its own.
+struct Task<'t, 'a> {
+    sending: &'t mut Sending<'a>,
+    files: Vec<Outgoing>,
+    report: &'t mut LinkReport,
+}
 
 enum Job {
     Send(Outgoing),
@@ -67,21 +99,46 @@ impl<'a> Exchange<'a> {
         let outbox = self.run.spool.outbox(&self.link.peer);
         let outbox = outbox
             .map_err(|error| TransportError::local("list the outbox of", Path::new(self.link.peer.as_str()), error))?;
+        let to_send: u64 = outbox.iter().map(|file| file.size).sum();
+        let after = match another.filter(|_| to_send >= WORTH_ANOTHER && self.link.accept) {
+            Some(another) => self.with_another(carrier, another, outbox, report)?,
+            None => {
+                let looked = self.look(carrier, outbox, report)?;
+                self.in_turn(carrier, looked.to_send, looked.wanted, report)?;
+                looked.after
+            }
+        };
+        self.clear_away(carrier, after, report)
+    }
+
+    /// Looks into both mailboxes, and sees what is to be done.
+    fn look(
+        &mut self,
+        carrier: &mut dyn Carrier,
+        outbox: Vec<Outgoing>,
+        report: &mut LinkReport,
+    ) -> Result<Looked, TransportError> {
         let there = carrier.list(&self.sending.mailbox)?;
         let here = match self.link.accept {
             true => carrier.list(&self.fetching.mailbox)?,
             false => Listing { present: true, ..Listing::default() },
         };
         self.make_missing(carrier, there.present, here.present)?;
-        let stale = self.sending.stale_partials(&there, &outbox);
-        let obsolete = self.sending.obsolete(&there);
+        let (stale, obsolete) = (self.sending.stale_partials(&there, &outbox), self.sending.obsolete(&there));
         let to_send = self.sending.prepare(outbox, there, report);
         let listed = here.files.iter().map(|entry| entry.name.clone()).collect();
         let wanted = self.fetching.wanted(here, report);
-        match another.filter(|_| !to_send.is_empty() && !wanted.is_empty()) {
-            Some(another) => self.at_once(carrier, another, to_send, wanted, report)?,
-            None => self.in_turn(carrier, to_send, wanted, report)?,
-        }
+        Ok(Looked { to_send, wanted, after: After { listed, stale, obsolete } })
+    }
+
+    /// What is left to do once everything has been moved.
+    fn clear_away(
+        &mut self,
+        carrier: &mut dyn Carrier,
+        after: After,
+        report: &mut LinkReport,
+    ) -> Result<(), TransportError> {
+        let After { listed, stale, obsolete } = after;
         self.fetching.clear(carrier)?;
         if self.link.accept {
             self.fetching.settle_begun(&listed, report)?;
@@ -118,38 +175,43 @@ impl<'a> Exchange<'a> {
         Ok(())
     }
 
-    /// Each way its own connection, small files first on both. What one fails at keeps the other from nothing.
-    fn at_once(
+    /// Each way its own connection if there is enough for both, small files first on both. What one fails at keeps the
+    /// other from nothing.
+    fn with_another(
         &mut self,
         carrier: &mut dyn Carrier,
         another: &Another<'_>,
-        mut to_send: Vec<Outgoing>,
-        mut wanted: Vec<Entry>,
+        outbox: Vec<Outgoing>,
         report: &mut LinkReport,
-    ) -> Result<(), TransportError> {
-        to_send.sort_by_key(|file| (file.size, file.name.clone()));
-        wanted.sort_by_key(|entry| (entry.size, entry.name.clone()));
-        let (sending, fetching) = (&mut self.sending, &mut self.fetching);
+    ) -> Result<After, TransportError> {
         let mut fetched = LinkReport::new(&self.link.peer);
-        let peer = Path::new(self.link.peer.as_str());
-        let (sent, got) = thread::scope(|scope| {
-            let sender = thread::Builder::new().spawn_scoped(scope, || match another.dial() {
-                Ok(mut other) => send_all(sending, &mut *other, to_send, report).map(|()| Vec::new()),
-                Err(error) if error.kind() == Kind::Stopped => Err(error),
-                // A server may let nobody in twice at a time.
-                Err(_) => Ok(to_send),
-            });
-            let got = fetch_all(fetching, carrier, &wanted, &mut fetched);
-            let sent = match sender {
-                Ok(sender) => sender.join().unwrap_or_else(|panic| resume_unwind(panic)),
-                Err(error) => Err(TransportError::local("start sending for", peer, error)),
+        let (this, reported) = (&mut *self, &mut *report);
+        let moved = thread::scope(|scope| {
+            let (give, given) = channel();
+            let (tell, told) = channel::<()>();
+            let sender = thread::Builder::new().spawn_scoped(scope, move || send_what_is_given(another, tell, &given));
+            let Looked { to_send, wanted, after } = this.look(carrier, outbox, reported)?;
+            let to_come: u64 = wanted.iter().map(|entry| entry.size).sum();
+            if to_send.is_empty() || to_come < WORTH_ANOTHER {
+                drop(give);
+                return this.in_turn(carrier, to_send, wanted, reported).map(|()| (after, Vec::new()));
+            }
+            let task = Task { sending: &mut this.sending, files: to_send, report: reported };
+            // Where no thread could be started, nobody takes it.
+            let untaken = give.send(task).map_or_else(|SendError(task)| task.files, |()| Vec::new());
+            // Nothing is ever told but that there is nothing more to be told.
+            let _ = told.recv_timeout(LOGGING_IN);
+            let got = fetch_all(&mut this.fetching, carrier, wanted, &mut fetched);
+            let left = match sender {
+                Ok(sender) => sender.join().unwrap_or_else(|panic| resume_unwind(panic))?,
+                Err(_) => untaken,
             };
-            (sent, got)
+            got.map(|()| (after, left))
         });
         report.absorb(fetched);
-        let left = sent?;
-        got?;
-        send_all(&mut self.sending, carrier, left, report)
+        let (after, left) = moved?;
+        send_all(&mut self.sending, carrier, left, report)?;
+        Ok(after)
     }
 
     fn make_missing(&self, carrier: &mut dyn Carrier, there: bool, here: bool) -> Result<(), TransportError> {
@@ -164,12 +226,30 @@ impl<'a> Exchange<'a> {
     }
 }
 
+/// Connects, and sends what is given if anything is. What is left could not be sent for want of a connection.
+fn send_what_is_given(
+    another: &Another<'_>,
+    tell: Sender<()>,
+    given: &Receiver<Task<'_, '_>>,
+) -> Result<Vec<Outgoing>, TransportError> {
+    let connected = another.dial();
+    drop(tell);
+    let Ok(Task { sending, files, report }) = given.recv() else { return Ok(Vec::new()) };
+    match connected {
+        Ok(mut other) => send_all(sending, &mut *other, files, report).map(|()| Vec::new()),
+        Err(error) if error.kind() == Kind::Stopped => Err(error),
+        // A server may let nobody in twice at a time.
+        Err(_) => Ok(files),
+    }
+}
+
 fn send_all(
     sending: &mut Sending<'_>,
     carrier: &mut dyn Carrier,
-    files: Vec<Outgoing>,
+    mut files: Vec<Outgoing>,
     report: &mut LinkReport,
 ) -> Result<(), TransportError> {
+    files.sort_by_key(|file| (file.size, file.name.clone()));
     files.into_iter().try_for_each(|file| {
         let name = file.name.clone();
         sending.send(carrier, file, report).inspect_err(|error| note_attempt(report, name, error))
@@ -179,12 +259,13 @@ fn send_all(
 fn fetch_all(
     fetching: &mut Fetching<'_>,
     carrier: &mut dyn Carrier,
-    entries: &[Entry],
+    mut entries: Vec<Entry>,
     report: &mut LinkReport,
 ) -> Result<(), TransportError> {
-    entries.iter().try_for_each(|entry| {
-        let fetched = fetching.fetch(carrier, entry, report);
-        fetched.inspect_err(|error| note_attempt(report, entry.name.clone(), error))
+    entries.sort_by_key(|entry| (entry.size, entry.name.clone()));
+    entries.into_iter().try_for_each(|entry| {
+        let fetched = fetching.fetch(carrier, &entry, report);
+        fetched.inspect_err(|error| note_attempt(report, entry.name, error))
     })
 }
 

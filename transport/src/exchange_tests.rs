@@ -55,7 +55,7 @@ fn run(scene: &Scene, times: u32) -> (Report, u32) {
 #[test]
 fn what_is_sent_and_what_is_fetched_have_a_connection_each() {
     for (times, dialled) in [(2, 2), (1, 2)] {
-        let (out, incoming) = (bundles(1, &[10, 300]), bundles(2, &[20, 400]));
+        let (out, incoming) = (bundles(1, &[10, 30_000]), bundles(2, &[20, 40_000]));
         let scene = Scene::new(1).send(&out).receive(&incoming);
         let (report, met) = run(&scene, times);
         assert_eq!((report.outcome(), met, report.links[0].retries), (Outcome::Done, dialled, 0), "{report:?}");
@@ -70,4 +70,15 @@ fn one_connection_is_enough_where_there_is_something_for_one_way_only() {
     let scene = Scene::new(1).receive(&bundles(2, &[20, 400]));
     let (report, met) = run(&scene, 2);
     assert_eq!((report.outcome(), met, report.links[0].received.files), (Outcome::Done, 1, 2), "{report:?}");
+}
+
+#[test]
+fn one_connection_is_enough_for_what_is_moved_sooner_than_another_is_dialled() {
+    for (out, incoming, dialled) in [(300, 40_000, 1), (30_000, 400, 2), (30_000, 40_000, 2)] {
+        let (out, incoming) = (bundles(1, &[out]), bundles(2, &[incoming]));
+        let scene = Scene::new(1).send(&out).receive(&incoming);
+        let (report, met) = run(&scene, 2);
+        assert_eq!((report.outcome(), met), (Outcome::Done, dialled), "{report:?}");
+        assert_eq!((scene.on_relay("alice/down"), scene.local("inbox")), (out, incoming));
+    }
 }

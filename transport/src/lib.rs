@@ -62,6 +62,7 @@ mod stream;
 mod trial;
 #[cfg(test)]
 mod trial_tests;
+mod window;
 
 pub use access::{Access, Keyring, NoKeys, TlsVersion, Trust};
 pub use address::{Place, Scheme, Secret, ServerAddress};

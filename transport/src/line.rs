@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
 use crate::ending::Ending;
+use crate::window::Window;
 
 /// After so long without a sign of life a line is dead.
 pub(crate) const SILENCE: Duration = Duration::from_secs(30);
@@ -21,20 +22,9 @@ pub(crate) const SILENCE: Duration = Duration::from_secs(30);
 /// How often the guard looks.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// How much may lie in this machine's buffers, unsent: what is there cannot be told from what is on the line.
+/// How much may lie in this machine's buffers, unsent, where there need be no care how much is under way: what is there
+/// cannot be told from what is on the line.
 pub(crate) const UNSENT: usize = 32 * 1024;
-
-/// From this round trip on a line may be a slow one, on which what is under way one way delays what is said the other
-/// way: there so much is let under way at first, and then what takes the line [`UNDER_WAY`].
-const LONG: Duration = Duration::from_millis(60);
-const FIRST: usize = 4 * 1024;
-const UNDER_WAY: f64 = 1.0;
-
-/// What a line takes at once that needs no such care.
-const PLENTY: usize = 256 * 1024;
-
-/// What is larger is fetched without such care while the line is not known: on a fast one it would take for ever.
-pub(crate) const LARGE: u64 = 1024 * 1024;
 
 /// No line that is worth its call is slower, in bytes per second.
 const SLOWEST: u64 = 300;
@@ -57,42 +47,13 @@ struct State {
     began: Option<Instant>,
     moved: u64,
     under_way: u64,
-    /// How long the first connection took to be made.
-    round_trip: Duration,
-    /// The file or listing that moves, or moved last.
-    burst: Burst,
+    window: Window,
     cut: Option<Cut>,
     failed: bool,
     closed: bool,
 }
 
-/// How fast something moves.
-#[derive(Clone, Copy, Debug, Default)]
-struct Burst {
-    began: Option<Instant>,
-    bytes: usize,
-    /// What the buffers took at once.
-    buffer: usize,
-}
-
-impl Burst {
-    /// How much the line carries in [`UNDER_WAY`], if that can be told yet.
-    fn worth(&self) -> Option<usize> {
-        let seconds = self.began?.elapsed().as_secs_f64();
-        let carried = self.bytes.saturating_sub(self.buffer);
-        (carried >= FIRST && seconds > 0.0).then(|| ((carried as f64 / seconds * UNDER_WAY) as usize).max(FIRST))
-    }
-}
-
 impl State {
-    fn window(&self) -> usize {
-        match self.burst.worth() {
-            _ if self.round_trip < LONG => PLENTY,
-            Some(worth) => worth.min(PLENTY),
-            None => self.burst.buffer.max(FIRST),
-        }
-    }
-
     /// How long the line may be silent now.
     fn patience(&self) -> Duration {
         let seconds = self.began.map_or(0.0, |began| began.elapsed().as_secs_f64());
@@ -132,8 +93,7 @@ impl Line {
             began: None,
             moved: 0,
             under_way: 0,
-            round_trip: Duration::ZERO,
-            burst: Burst::default(),
+            window: Window::new(),
             cut: None,
             failed: false,
             closed: false,
@@ -160,23 +120,14 @@ impl Line {
     fn connect_to(&self, address: SocketAddr) -> io::Result<TcpStream> {
         let began = Instant::now();
         let socket = self.connected(address, None)?;
-        self.state().round_trip = began.elapsed();
+        self.state().window.meet(began.elapsed());
         Ok(socket)
     }
 
-    /// Connects a socket for something of this size, if it is known, and puts it under guard.
-    pub(crate) fn connect_for_data(&self, address: SocketAddr, size: Option<u64>) -> io::Result<TcpStream> {
-        let window = {
-            let mut state = self.state();
-            let known = state.burst.worth();
-            let window = match known {
-                _ if state.round_trip < LONG => None,
-                None if size.is_some_and(|size| size > LARGE) => None,
-                known => known.or(Some(FIRST)).filter(|window| *window < PLENTY),
-            };
-            state.burst = Burst { began: None, bytes: 0, buffer: window.unwrap_or(UNSENT) };
-            window
-        };
+    /// Connects a socket for a file or a listing, and puts it under guard.
+    pub(crate) fn connect_for_data(&self, address: SocketAddr) -> io::Result<TcpStream> {
+        self.begin();
+        let window = self.state().window.size();
         self.connected(address, window)
     }
 
@@ -190,7 +141,7 @@ impl Line {
             // The other side is told of it as the connection is made, and never again.
             socket.set_recv_buffer_size(window)?;
         }
-        socket.set_send_buffer_size(window.unwrap_or(UNSENT))?;
+        socket.set_send_buffer_size(window.map_or(UNSENT, buffer_for))?;
         socket.connect_timeout(&address.into(), patience)?;
         let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(10)).with_interval(Duration::from_secs(5));
         // With a guard the system notices a dead line too, also while nothing is to be sent.
@@ -201,32 +152,28 @@ impl Line {
         Ok(socket)
     }
 
-    /// Something begins to move over a connection that is there.
-    pub(crate) fn begin_burst(&self) {
-        let mut state = self.state();
-        // Its speed is not known yet, and what was known of the line holds.
-        let buffer = state.window();
-        state.burst = Burst { began: None, bytes: 0, buffer };
+    /// A file or a listing begins to move.
+    pub(crate) fn begin(&self) {
+        self.state().window.begin();
     }
 
     /// How much may be under way at once.
     pub(crate) fn window(&self) -> usize {
-        let mut state = self.state();
-        let window = state.window();
-        state.burst.buffer = window;
-        window
+        self.state().window.within()
     }
 
-    /// Lets as much be under way on a socket as the line has shown to be worth it.
-    pub(crate) fn fit(&self, socket: &TcpStream) {
-        let mut state = self.state();
-        let worth = state.burst.worth().map(|worth| worth.min(PLENTY));
-        // A smaller buffer would be found full, and nothing is gained by a little more.
-        if let Some(worth) = worth.filter(|worth| *worth > state.burst.buffer + state.burst.buffer / 2)
-            && state.round_trip >= LONG
-            && SockRef::from(socket).set_send_buffer_size(worth).is_ok()
-        {
-            state.burst.buffer = worth;
+    /// Whether there is care to be taken how much is under way.
+    pub(crate) fn is_narrow(&self) -> bool {
+        self.state().window.size().is_some()
+    }
+
+    /// Lets as much be under way on a socket that is written to. (How much its other end may send was settled for good as
+    /// it was connected.)
+    pub(crate) fn fit(&self, socket: &TcpStream, fitted: &mut usize) {
+        let window = self.window();
+        // If it cannot be had, it goes on as it was.
+        if window > *fitted && SockRef::from(socket).set_send_buffer_size(buffer_for(window)).is_ok() {
+            *fitted = window;
         }
     }
 
@@ -305,8 +252,7 @@ impl State {
         self.hear();
         self.began.get_or_insert_with(Instant::now);
         self.moved += bytes as u64;
-        self.burst.began.get_or_insert_with(Instant::now);
-        self.burst.bytes += bytes;
+        self.window.note(bytes, Instant::now());
     }
 
     fn hear(&mut self) {
@@ -316,6 +262,12 @@ impl State {
     fn is_silent(&self) -> bool {
         self.waiting.is_some_and(|since| since.elapsed() > self.patience())
     }
+}
+
+/// The buffer in which the system holds so much, unacknowledged: it doubles what it is asked for, and counts each packet
+/// with what it needs beside.
+fn buffer_for(window: usize) -> usize {
+    window / 4 * 3
 }
 
 /// What is unsent on a line that broke off is sent again over another, from where the other side says; the system would

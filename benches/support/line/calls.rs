@@ -46,21 +46,16 @@ impl<'l> Office<'l> {
     /// Lets so many bytes wait each way, in bundles of that size, and tells how many bytes they are: up and down.
     pub fn prepare(&self, bytes: u64, of: u64) -> (u64, u64) {
         for node in ["hq", "alice"] {
-            let config = self.folder.join(format!("{node}.home/packhorse.toml"));
-            let text = fs::read_to_string(&config).expect("a configuration");
-            let kept: String =
-                text.lines().filter(|line| !line.starts_with("bundle_max")).collect::<Vec<_>>().join("\n");
-            let at_most = format!("[bundle]\nbundle_max = \"{} KiB\"\n", of.div_ceil(1024));
-            fs::write(&config, kept.replacen("[bundle]\n", &at_most, 1)).expect("a configuration");
-            let rows = bytes / VALUE;
-            self.sql(
-                node,
-                &format!(
+            // Sealed one after the other, as in a day between two calls.
+            for _ in 0..bytes.div_ceil(of) {
+                let rows = bytes.min(of) / VALUE;
+                let some = format!(
                     "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows})
                      INSERT INTO t (v) SELECT randomblob({VALUE}) FROM n"
-                ),
-            );
-            self.beside(node, &["bundle", "--now"]);
+                );
+                self.sql(node, &some);
+                self.beside(node, &["bundle", "--now"]);
+            }
         }
         let (up, down) = (self.waiting("alice"), self.waiting("hq"));
         self.beside("hq", &["transfer"]);

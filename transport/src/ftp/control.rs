@@ -58,8 +58,8 @@ pub(super) struct Control {
 }
 
 impl Control {
-    pub(super) fn new(socket: TcpStream, line: &Line) -> Self {
-        Self { wire: BufReader::new(Wire::Clear(socket)), line: line.clone() }
+    pub(super) fn new(socket: TcpStream, line: &Line) -> io::Result<Self> {
+        Ok(Self { wire: BufReader::new(Wire::new(socket, false, None)?), line: line.clone() })
     }
 
     /// The server's address, to which data connections go, whatever it says itself: it may not know it.
@@ -73,7 +73,7 @@ impl Control {
             // Somebody in between put it there, for us to take it for what the server says under the seal.
             return Err(io::Error::other("the server went on speaking before its answers could be secured"));
         }
-        let wire = Wire::new(self.wire.into_inner().into_socket(), Some(seal))?;
+        let wire = Wire::new(self.wire.into_inner().into_socket(), false, Some(seal))?;
         Ok(Self { wire: BufReader::new(wire), line: self.line })
     }
 

@@ -67,7 +67,9 @@ fn by_facts(line: &str) -> Option<Line<'_>> {
     let facts = facts(line);
     let fact = |wanted: &str| facts.split(';').find_map(|fact| fact.strip_prefix(wanted)?.strip_prefix('='));
     let size = fact("size").and_then(|size| size.parse().ok());
-    Some((name, size.filter(|_| fact("type") == Some("file"))))
+    // What says of nothing that it is a file is none.
+    let kind = fact("type")?;
+    Some((name, size.filter(|_| kind == "file")))
 }
 
 /// `-rw-r--r--  1 owner group  20000 Nov 21 07:30 NAME`, the group left out by some.

@@ -43,9 +43,10 @@ impl Opening<'_> {
         let _waiting = self.line.wait();
         let ServerAddress { host, port, .. } = self.address;
         let socket = self.line.connect(host, *port).map_err(|error| self.unreachable(error))?;
-        let (mut control, seal) = self.greet(Control::new(socket, self.line))?;
+        let control = Control::new(socket, self.line).map_err(|error| self.unreachable(error))?;
+        let (mut control, greeting, seal) = self.greet(control)?;
         self.log_in(&mut control)?;
-        self.set_up(control, seal)
+        self.set_up(control, greeting, seal)
     }
 
     fn greet(&self, mut control: Control) -> Result<(Control, String, Option<Seal>), TransportError> {

@@ -15,6 +15,8 @@ pub(super) struct Moving {
     line: Line,
     waiting: Option<Waiting>,
     way: Way,
+    /// How much the system was let buffer.
+    fitted: usize,
 }
 
 /// Which way the bytes go.
@@ -26,13 +28,16 @@ pub(super) enum Way {
 
 impl Moving {
     pub(super) fn new(wire: Wire, line: &Line, way: Way) -> Self {
-        Self { wire: Some(wire), line: line.clone(), waiting: Some(line.wait()), way }
+        Self { wire: Some(wire), line: line.clone(), waiting: Some(line.wait()), way, fitted: line.window() }
     }
 
     /// Lets as much be under way as the line has shown to be worth it.
-    pub(super) fn fit(&self) {
-        if let Some(wire) = &self.wire {
-            self.line.fit(wire.socket());
+    pub(super) fn fit(&mut self) {
+        if let Some(wire) = &mut self.wire {
+            self.line.fit(wire.socket(), &mut self.fitted);
+            if !self.line.is_narrow() {
+                wire.widen();
+            }
         }
     }
 

@@ -269,14 +269,13 @@ impl Session {
         self.port = None;
         // Before the connection is made: the server waits for it, and a round trip is spared.
         self.control.say(&[command]).map_err(|error| self.broken(doing, what, error))?;
-        let connected =
-            self.control.peer().and_then(|peer| self.line.connect_for_data(SocketAddr::new(peer, port), None));
+        let connected = self.control.peer().and_then(|peer| self.line.connect_for_data(SocketAddr::new(peer, port)));
         let said = self.control.hear().map_err(|error| self.broken(doing, what, error))?;
         if !said.is_beginning() {
             connected.iter().for_each(|socket| self.line.release(socket));
             return Ok(Err(said));
         }
-        let wire = connected.and_then(|socket| Wire::new(socket, self.seal.as_ref()));
+        let wire = connected.and_then(|socket| Wire::new(socket, self.line.is_narrow(), self.seal.as_ref()));
         let wire = wire.map_err(|error| self.broken(doing, what, error))?;
         Ok(Ok(Moving::new(wire, &self.line, way)))
     }

@@ -1,7 +1,7 @@
 //! The bytes of a connection, in the clear or over TLS.
 //!
-//! Owns the end of what is written: told to the other side, so that it can be told from a line that broke. Leaves whom to
-//! trust to [`super::tls`], and waiting to the guard of the line.
+//! Owns the end of what is written: told to the other side, so that it can be told from a line that broke; and that the
+//! system buffers no more than it is said to. Leaves whom to trust to [`super::tls`], and waiting to the guard of the line.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -9,6 +9,13 @@ use std::sync::Arc;
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use socket2::SockRef;
+
+/// As much as fits one packet of nearly every line.
+const PACKET: usize = 1_400;
+
+/// The system's word for bytes that no others are to be joined to (Linux's `MSG_EOR`).
+const APART: i32 = 0x80;
 
 /// How a session's connections are secured: all of them by one store of TLS sessions, as servers demand.
 #[derive(Clone, Debug)]
@@ -17,33 +24,70 @@ pub(super) struct Seal {
     pub(super) host: String,
 }
 
+/// A socket, over which little may be under way if it is `narrow`.
+pub(super) struct Plug {
+    socket: TcpStream,
+    narrow: bool,
+}
+
+impl Read for Plug {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.socket.read(into)
+    }
+}
+
+impl Write for Plug {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if !self.narrow || !cfg!(target_os = "linux") {
+            return self.socket.write(bytes);
+        }
+        // The system joins what is written to what it holds, up to tens of kilobytes, before it asks how much its buffer may
+        // hold; but not to what is to stand apart.
+        let packet = bytes.get(..PACKET).unwrap_or(bytes);
+        SockRef::from(&self.socket).send_with_flags(packet, APART)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.socket.flush()
+    }
+}
+
 /// A connection.
 pub(super) enum Wire {
-    Clear(TcpStream),
-    Sealed(Box<StreamOwned<ClientConnection, TcpStream>>),
+    Clear(Plug),
+    Sealed(Box<StreamOwned<ClientConnection, Plug>>),
 }
 
 impl Wire {
     /// A connection that is secured from its first byte on, if there is a seal. The handshake comes with the first byte.
-    pub(super) fn new(socket: TcpStream, seal: Option<&Seal>) -> io::Result<Self> {
-        let Some(Seal { config, host }) = seal else { return Ok(Self::Clear(socket)) };
+    pub(super) fn new(socket: TcpStream, narrow: bool, seal: Option<&Seal>) -> io::Result<Self> {
+        let plug = Plug { socket, narrow };
+        let Some(Seal { config, host }) = seal else { return Ok(Self::Clear(plug)) };
         let name = ServerName::try_from(host.clone()).map_err(io::Error::other)?;
         let connection = ClientConnection::new(config.clone(), name).map_err(io::Error::other)?;
-        Ok(Self::Sealed(Box::new(StreamOwned::new(connection, socket))))
+        Ok(Self::Sealed(Box::new(StreamOwned::new(connection, plug))))
     }
 
     pub(super) fn socket(&self) -> &TcpStream {
         match self {
-            Self::Clear(socket) => socket,
-            Self::Sealed(stream) => stream.get_ref(),
+            Self::Clear(plug) => &plug.socket,
+            Self::Sealed(stream) => &stream.get_ref().socket,
         }
     }
 
     /// The bare connection, before anything was said over it under a seal.
     pub(super) fn into_socket(self) -> TcpStream {
         match self {
-            Self::Clear(socket) => socket,
-            Self::Sealed(stream) => stream.into_parts().1,
+            Self::Clear(plug) => plug.socket,
+            Self::Sealed(stream) => stream.into_parts().1.socket,
+        }
+    }
+
+    /// Lets as much be buffered as there is no limit to any more.
+    pub(super) fn widen(&mut self) {
+        match self {
+            Self::Clear(plug) => plug.narrow = false,
+            Self::Sealed(stream) => stream.get_mut().narrow = false,
         }
     }
 
@@ -62,7 +106,7 @@ impl Wire {
 impl Read for Wire {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         match self {
-            Self::Clear(socket) => socket.read(into),
+            Self::Clear(plug) => plug.read(into),
             Self::Sealed(stream) => stream.read(into),
         }
     }
@@ -71,14 +115,14 @@ impl Read for Wire {
 impl Write for Wire {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Self::Clear(socket) => socket.write(bytes),
+            Self::Clear(plug) => plug.write(bytes),
             Self::Sealed(stream) => stream.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
-            Self::Clear(socket) => socket.flush(),
+            Self::Clear(plug) => plug.flush(),
             Self::Sealed(stream) => stream.flush(),
         }
     }

@@ -13,11 +13,11 @@ use crate::error::TransportError;
 use crate::placing::{Renamed, Server};
 
 /// The least and the most that is moved by one request.
-const PIECE: usize = 1024;
+const PIECE: usize = 2 * 1024;
 const PIECE_MAX: usize = 32 * 1024;
 
-/// Requests are so many that one is always being answered while others are under way.
-const PIECES: usize = 4;
+/// Requests are so many that one is always being answered while others are under way; each has some hundred bytes beside.
+const PIECES: usize = 3;
 
 impl Server for SftpCarrier {
     fn relay(&self) -> &str {
@@ -63,7 +63,7 @@ impl Server for SftpCarrier {
 
 impl SftpCarrier {
     fn send(&mut self, handle: &[u8], from: u64, source: &mut dyn Source, shown: &str) -> Result<(), TransportError> {
-        self.line.begin_burst();
+        self.line.begin();
         let mut under_way: VecDeque<(u32, usize)> = VecDeque::new();
         let (mut at, mut unanswered) = (from, 0);
         loop {
@@ -152,7 +152,7 @@ impl SftpCarrier {
         let _waiting = self.line.wait();
         let opened = self.wire.ask(Request::Open(path, Opening::Read)).and_then(|said| absent_is_none(said.handle()));
         let Some(handle) = opened.map_err(|error| self.failed("get", what, error))? else { return Ok(Get::Absent) };
-        self.line.begin_burst();
+        self.line.begin();
         let mut reading = Reading { handle, at: from, asked: from, under_way: VecDeque::new(), had_less: false };
         loop {
             let bytes = reading.next(self).map_err(|error| self.failed("get", what, error))?;

@@ -1,0 +1,106 @@
+//! How much may be under way on a line at once.
+//!
+//! Owns the judgement. On a slow line whatever is under way beyond what fills it only lies in a queue, where acknowledgements
+//! and commands that go the same way wait behind it, and is sent again if the line breaks; on a fast one too little under
+//! way makes it slow. So a line that may be slow, by its round trip, begins with little, and is allowed twice as much
+//! whenever that turns out to be what holds it up. Never less again: a line does not get slower by being filled.
+
+use std::time::{Duration, Instant};
+
+/// With a shorter round trip no line is as slow as that.
+const LONG: Duration = Duration::from_millis(60);
+
+/// What a line that may be slow begins with: two seconds of a modem's.
+const FIRST: usize = 8 * 1024;
+
+/// What needs no such care any more.
+const PLENTY: usize = 256 * 1024;
+
+/// For so many round trips it is watched how fast something moves.
+const WATCHED: u32 = 4;
+
+/// The judgement on one line.
+#[derive(Debug)]
+pub(crate) struct Window {
+    round_trip: Duration,
+    size: usize,
+    /// Bytes that have moved since what moves now began, or since it was watched.
+    moved: usize,
+    watched: Option<Instant>,
+}
+
+impl Window {
+    pub(crate) fn new() -> Self {
+        Self { round_trip: Duration::ZERO, size: FIRST, moved: 0, watched: None }
+    }
+
+    /// Takes in how long a connection took to be made.
+    pub(crate) fn meet(&mut self, round_trip: Duration) {
+        self.round_trip = round_trip;
+    }
+
+    /// How much may be under way; None if there need be no limit.
+    pub(crate) fn size(&self) -> Option<usize> {
+        (self.round_trip >= LONG && self.size < PLENTY).then_some(self.size)
+    }
+
+    /// The same, where some limit there must be.
+    pub(crate) fn within(&self) -> usize {
+        self.size().unwrap_or(PLENTY)
+    }
+
+    /// Something begins to move.
+    pub(crate) fn begin(&mut self) {
+        (self.moved, self.watched) = (0, None);
+    }
+
+    /// So many bytes have moved.
+    pub(crate) fn note(&mut self, bytes: usize, now: Instant) {
+        self.moved += bytes;
+        let Some(since) = self.watched else {
+            // At first the system's buffers take what they are given, and that is no speed: twice what they are said to.
+            if self.moved > 2 * self.size {
+                (self.moved, self.watched) = (0, Some(now));
+            }
+            return;
+        };
+        let elapsed = now.duration_since(since);
+        if elapsed < self.round_trip * WATCHED {
+            return;
+        }
+        // What only the window holds up moves a window's content in each round trip; a slow line far less.
+        let by_window = self.size as f64 * elapsed.as_secs_f64() / self.round_trip.as_secs_f64().max(f64::EPSILON);
+        if self.moved as f64 > 0.6 * by_window {
+            self.size = (self.size * 2).min(PLENTY);
+        }
+        self.begin();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A line that carries so many bytes in a second and has this round trip, after so many seconds.
+    fn after(seconds: u32, rate: usize, round_trip: Duration) -> Option<usize> {
+        let (mut window, began) = (Window::new(), Instant::now());
+        window.meet(round_trip);
+        window.note(2 * FIRST, began);
+        for hundredth in 0..100 * seconds {
+            let by_window = window.within() as f64 / round_trip.as_secs_f64().max(0.001);
+            let moved = by_window.min(rate as f64) / 100.0;
+            window.note(moved as usize, began + Duration::from_millis(10) * hundredth);
+        }
+        window.size()
+    }
+
+    #[test]
+    fn a_slow_line_keeps_its_little_and_a_fast_one_soon_has_no_limit() {
+        assert_eq!(after(60, 4_200, Duration::from_millis(340)), Some(FIRST));
+        assert_eq!(after(60, 1_200, Duration::from_millis(700)), Some(FIRST));
+        assert_eq!(after(1, 1_000_000, Duration::from_millis(1)), None);
+        assert_eq!(after(5, 10_000_000, Duration::from_millis(100)), None);
+        let broadband = after(20, 100_000, Duration::from_millis(100)).expect("a limit");
+        assert!((10_000..=40_000).contains(&broadband), "{broadband}");
+    }
+}
