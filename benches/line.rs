@@ -24,6 +24,8 @@ use support::options::Options;
 /// The queues of modems, in bytes. Which of them a line has decides more than one would think.
 const QUEUES: [u32; 2] = [16_000, 64_000];
 
+const PROTOCOLS: [(Kind, &str); 2] = [(Kind::Ftp, "ftp"), (Kind::Sftp, "sftp")];
+
 /// What waits each way, and the sizes of bundles in which it does.
 const WAITING: u64 = 200_000;
 const SIZES: [(&str, u64); 2] = [("one bundle each way", WAITING), ("ten bundles each way", 20_000)];
@@ -43,16 +45,13 @@ fn main() -> ExitCode {
     println!(
         "line: {RATE} bit/s and 150 ms each way, {WAITING} bytes each way; limit: the larger way's files at that rate"
     );
-    // Two lines do not disturb each other: what takes time is the waiting.
+    // Lines do not disturb each other: what takes time is the waiting.
+    let lines = QUEUES.into_iter().flat_map(|queue| PROTOCOLS.map(|protocol| (queue, protocol)));
     let rows: Vec<Row> = thread::scope(|scope| {
-        let on = |queue| {
-            scope.spawn({
-                let options = &options;
-                move || Bench { options, queue, rows: Vec::new() }.run()
-            })
-        };
-        let running = QUEUES.map(on);
-        running.into_iter().flat_map(|queue| queue.join().expect("a line")).collect()
+        let options = &options;
+        let begin = |(queue, protocol)| scope.spawn(move || Bench { options, queue, rows: Vec::new() }.run(protocol));
+        let running: Vec<_> = lines.map(begin).collect();
+        running.into_iter().flat_map(|line| line.join().expect("a line")).collect()
     });
     Row::heading();
     rows.iter().for_each(Row::print);
@@ -72,25 +71,22 @@ struct Bench<'o> {
 }
 
 impl Bench<'_> {
-    fn run(mut self) -> Vec<Row> {
-        for (kind, name) in [(Kind::Ftp, "ftp"), (Kind::Sftp, "sftp")] {
-            let (calls, peers) = (format!("calls-{name}"), format!("peers-{name}"));
-            if !self.options.wants(&calls) && !self.options.wants(&peers) {
-                continue;
-            }
-            let folder = tempfile::tempdir_in(self.options.best_place()).expect("a temporary folder");
-            let mut line = Line::up(self.queue);
-            match Office::open(&mut line, folder.path(), kind) {
-                Some(mut office) => {
-                    if self.options.wants(&calls) {
-                        self.calls(&mut office, name);
-                    }
-                    if self.options.wants(&peers) {
-                        self.peers(&mut office, name);
-                    }
-                }
-                None => self.rows.push(Row::absent(self.queue, name, "packhorse")),
-            }
+    fn run(mut self, (kind, name): (Kind, &'static str)) -> Vec<Row> {
+        let [calls, peers] = ["calls", "peers"].map(|part| self.options.wants(&format!("{part}-{name}")));
+        if !calls && !peers {
+            return self.rows;
+        }
+        let folder = tempfile::tempdir_in(self.options.best_place()).expect("a temporary folder");
+        let mut line = Line::up(self.queue);
+        let Some(mut office) = Office::open(&mut line, folder.path(), kind) else {
+            self.rows.push(Row::absent(self.queue, name, "packhorse"));
+            return self.rows;
+        };
+        if calls {
+            self.calls(&mut office, name);
+        }
+        if peers {
+            self.peers(&mut office, name);
         }
         self.rows
     }

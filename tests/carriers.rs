@@ -3,6 +3,7 @@
 mod breaking;
 mod checking;
 mod contract;
+mod counting;
 mod credentials;
 mod keys;
 mod office;

@@ -189,7 +189,9 @@ impl<'a> Exchange<'a> {
         let moved = thread::scope(|scope| {
             let (give, given) = channel();
             let (tell, told) = channel::<()>();
-            let sender = thread::Builder::new().spawn_scoped(scope, move || send_what_is_given(another, tell, &given));
+            let mailbox = this.sending.mailbox.clone();
+            let sender =
+                thread::Builder::new().spawn_scoped(scope, move || send_what_is_given(another, mailbox, tell, &given));
             let Looked { to_send, wanted, after } = this.look(carrier, outbox, reported)?;
             let to_come: u64 = wanted.iter().map(|entry| entry.size).sum();
             if to_send.is_empty() || to_come < WORTH_ANOTHER {
@@ -229,10 +231,12 @@ impl<'a> Exchange<'a> {
 /// Connects, and sends what is given if anything is. What is left could not be sent for want of a connection.
 fn send_what_is_given(
     another: &Another<'_>,
+    mailbox: Mailbox,
     tell: Sender<()>,
     given: &Receiver<Task<'_, '_>>,
 ) -> Result<Vec<Outgoing>, TransportError> {
-    let connected = another.dial();
+    // What the connection has seen for itself it need not ask of each file.
+    let connected = another.dial().and_then(|mut other| other.list(&mailbox).map(|_| other));
     drop(tell);
     let Ok(Task { sending, files, report }) = given.recv() else { return Ok(Vec::new()) };
     match connected {
