@@ -65,7 +65,9 @@ impl Placer<'_> {
         for changes in bundle {
             let table = TableShape::named(tables, &changes.table);
             let Some(table) = table.filter(|table| table.key_kind == KeyKind::Assigned) else { continue };
-            let dead = changes.records.iter().filter(|record| is_dead(record));
+            // Whoever comes in is told of apart from who dies.
+            let of_table = bundle.iter().filter(|other| other.table.eq_ignore_ascii_case(&changes.table));
+            let dead = of_table.flat_map(|other| &other.records).filter(|record| is_dead(record));
             let dead: BTreeMap<&Key, &RecordChange> = dead.map(|record| (&record.key, record)).collect();
             if dead.is_empty() {
                 continue;
