@@ -115,6 +115,8 @@ impl SqliteMerge<'_> {
         let member = belonging::member(self.writer, entry, table.rows, key)?;
         match (member, belonging::standing(member, exception)) {
             (Some((State::Left, at)), _) => told(&|link| link.told_before_leaving(at)),
+            // What its peer said of it after it had died is answered by taking it off there.
+            (Some((State::Died, _)), Some(Belonging::LeftAt(at))) => told(&|link| link.told_before_leaving(at)),
             (_, Some(Belonging::Since(since))) if since > seen => told(&|link| link.told_before_coming_back(seen)),
             // Its peer has made it, and was told nothing of it.
             (None, Some(_)) => Ok(Cut(0)),
