@@ -15,7 +15,7 @@ use packhorse_shared::value::{Key, Value};
 
 use super::Placer;
 use super::column::{Column, column_of};
-use super::named::Named;
+use super::named::{Named, Numbers};
 use super::parent::{number_said, value_said};
 use super::united::{left_by_unions, union_told};
 use crate::merge::Authority;
@@ -67,14 +67,16 @@ impl Placer<'_> {
             self.hear_earlier_words(&tables, bundle)?;
             self.unite(&tables, bundle)?;
         }
-        let mut numbers: BTreeMap<Place, i64> = BTreeMap::new();
+        let mut numbers = Numbers::default();
         self.each_born(&tables, bundle, &mut |placer, table, record, place| {
             let Some((theirs, birth)) = numbered(record) else { return Ok(()) };
             let ours = placer.number_here(table, record, theirs, birth)?;
-            numbers.extend((ours != theirs).then_some((place, ours)));
+            numbers.changed.extend((ours != theirs).then_some((place, ours)));
+            numbers.of_births.insert((table.id, birth), ours);
             Ok(())
         })?;
         let references = self.references_here(&tables, bundle, &numbers)?;
+        let numbers = numbers.changed;
         let rekeyed = references.iter().filter(|(_, part, _)| matches!(part, Part::Key(_))).map(|(place, ..)| *place);
         self.send_under_old_keys(&tables, bundle, rekeyed.collect())?;
         if numbers.is_empty() && references.is_empty() {
@@ -223,13 +225,13 @@ impl Placer<'_> {
         &mut self,
         tables: &[TableShape],
         bundle: &[TableChanges],
-        numbers: &BTreeMap<Place, i64>,
+        numbers: &Numbers,
     ) -> Result<Vec<(Place, Part, i64)>> {
         let mut references = Vec::new();
         for (at, changes) in bundle.iter().enumerate() {
             let Some(table) = TableShape::named(tables, &changes.table) else { continue };
             for (number, record) in changes.records.iter().enumerate() {
-                let ours = numbers.get(&(at, number)).map(|ours| Key(vec![Value::Integer(*ours)]));
+                let ours = numbers.changed.get(&(at, number)).map(|ours| Key(vec![Value::Integer(*ours)]));
                 let mut key = ours.unwrap_or_else(|| record.key.clone());
                 // What speaks of the key comes last: by it the record is found whose fields come before.
                 for (field, change) in record.fields.iter().enumerate().rev() {
@@ -239,7 +241,8 @@ impl Placer<'_> {
                     let referred = self.referred(table, (changes, record, &key), change, field)?;
                     let Some((part, parent)) = referred else { continue };
                     let Some(parent) = TableShape::named(tables, parent) else { continue };
-                    let Some(ours) = self.known_number(parent, theirs, birth)? else { continue };
+                    let known = self.known_number(parent, theirs, birth)?;
+                    let Some(ours) = known.or(numbers.of(parent, birth)) else { continue };
                     // A key was put right already if the change was held; its record may have moved since.
                     let said = part.of_key(&key).unwrap_or(&change.value);
                     let column = changes.columns.get(change.column);

@@ -1,6 +1,6 @@
 //! Whom a bundle names: by births, and by numbers alone.
 //!
-//! Owns what that says of who is meant by a number without a birth. Invariant: whoever is named by a birth, or was born after
+//! Owns what that says of who is meant by a number without a birth, and which number those have here that are named by one. Invariant: whoever is named by a birth, or was born after
 //! what is said of the number, is not. Pure.
 
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use packhorse_shared::clock::Stamp;
 use packhorse_shared::id::TableId;
 use packhorse_shared::replica::TableShape;
 
-use super::identity::{Births, number_of};
+use super::identity::{Births, Place, number_of};
 use crate::merge::is_before;
 
 /// Whom one names.
@@ -48,6 +48,22 @@ impl Named {
     pub fn sets_apart(&self, table: &TableShape, number: i64, birth: Stamp) -> bool {
         let said = self.numbers.get(&(table.id, number));
         self.has(table, birth) || said.is_some_and(|said| is_before(*said, birth))
+    }
+}
+
+/// The numbers here of a bundle's records.
+#[derive(Default)]
+pub(super) struct Numbers {
+    /// Those that are others than their sender's.
+    pub changed: BTreeMap<Place, i64>,
+    /// By birth: what is in limbo may say by a number of before whom it means.
+    pub of_births: BTreeMap<(TableId, Stamp), i64>,
+}
+
+impl Numbers {
+    /// The number of the record of a birth.
+    pub fn of(&self, table: &TableShape, birth: Stamp) -> Option<i64> {
+        self.of_births.get(&(table.id, birth)).copied()
     }
 }
 
