@@ -76,7 +76,7 @@ fn a_password_is_in_no_log_whatever_is_wished_for() {
     let Some(office) = Office::open(Kind::Accounts) else { return };
     for node in ["hq", "alice"] {
         let mut command = office.scene.command();
-        command.envs(office.server.environment()).env("PACKHORSE_LOG", "trace,suppaftp::sync_ftp=trace");
+        command.envs(office.server.environment()).env("PACKHORSE_LOG", "trace,packhorse_transport=trace");
         let run = office.scene.run(command.arg("--home").arg(office.scene.home(node)).args(["-vvv", "sync"])).expect(0);
         assert!(!run.err.contains(PASSWORD) && !run.out.contains(PASSWORD), "{run:?}");
     }

@@ -40,33 +40,35 @@ pub(crate) trait Server {
     fn discard(&mut self, path: &str, shown: &str) -> Result<(), TransportError>;
 }
 
-/// Which names the mailbox that was listed last has.
+/// How many listings are kept: a link's both mailboxes.
+const KEPT: usize = 2;
+
+/// Which names the mailboxes that were listed last have.
 #[derive(Debug, Default)]
-pub(crate) struct Seen(Option<(Mailbox, BTreeSet<String>)>);
+pub(crate) struct Seen(Vec<(Mailbox, BTreeSet<String>)>);
 
 impl Seen {
     /// Takes in the names of a listing, as the server tells them.
     pub(crate) fn remember(&mut self, mailbox: &Mailbox, raw: impl Iterator<Item = String>) {
-        self.0 = Some((mailbox.clone(), raw.collect()));
+        self.0.retain(|(listed, _)| listed != mailbox);
+        self.0.insert(0, (mailbox.clone(), raw.collect()));
+        self.0.truncate(KEPT);
     }
 
     /// Whether the mailbox has been seen to be there.
     pub(crate) fn is_of(&self, mailbox: &Mailbox) -> bool {
-        self.0.as_ref().is_some_and(|(listed, _)| listed == mailbox)
+        self.0.iter().any(|(listed, _)| listed == mailbox)
     }
 
     /// Whether nothing has been seen under a name, and nothing put there since.
     fn has_none(&self, mailbox: &Mailbox, raw: &str) -> bool {
-        self.0.as_ref().is_some_and(|(listed, names)| listed == mailbox && !names.contains(raw))
+        self.0.iter().any(|(listed, names)| listed == mailbox && !names.contains(raw))
     }
 
     /// From now on there may be something under the names of a file that is put.
     fn note_put(&mut self, mailbox: &Mailbox, name: &FileName) {
-        if let Some((listed, names)) = &mut self.0
-            && listed == mailbox
-        {
-            names.extend([name.to_string(), name.partial()]);
-        }
+        let listed = self.0.iter_mut().filter(|(listed, _)| listed == mailbox);
+        listed.for_each(|(_, names)| names.extend([name.to_string(), name.partial()]));
     }
 }
 

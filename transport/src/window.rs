@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 /// With a shorter round trip no line is as slow as that.
 const LONG: Duration = Duration::from_millis(60);
 
-/// What a line that may be slow begins with: two seconds of a modem's.
+/// What a line that may be slow begins with: two seconds of a modem's. With less, what comes and what goes hold each other up
+/// (`scripts/bench line`).
 const FIRST: usize = 8 * 1024;
 
 /// What needs no such care any more.
