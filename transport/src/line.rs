@@ -107,13 +107,26 @@ impl Line {
     /// Connects a socket to one of a host's addresses, and puts it under guard.
     pub(crate) fn connect(&self, host: &str, port: u16) -> io::Result<TcpStream> {
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the host's name has no address");
-        for address in (host, port).to_socket_addrs()? {
+        for address in self.addresses(host, port)? {
             match self.connect_to(address) {
                 Ok(socket) => return Ok(socket),
                 Err(error) => last = error,
             }
         }
         Err(last)
+    }
+
+    /// What the system says of a host's name, which it may ponder for as long as it likes.
+    fn addresses(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        if let Ok(address) = host.parse() {
+            return Ok(vec![SocketAddr::new(address, port)]);
+        }
+        let name = (host.to_owned(), port);
+        let found = self.0.ending.wait_for(SILENCE, move || name.to_socket_addrs().map(Iterator::collect));
+        found.map_err(|error| match error.kind() {
+            io::ErrorKind::TimedOut => io::Error::new(error.kind(), "nobody knows the host's name, or says so in time"),
+            _ => error,
+        })
     }
 
     /// Connects the socket of a session, and puts it under guard.
@@ -142,7 +155,8 @@ impl Line {
             socket.set_recv_buffer_size(window)?;
         }
         socket.set_send_buffer_size(window.map_or(UNSENT, buffer_for))?;
-        socket.connect_timeout(&address.into(), patience)?;
+        let connect = move || socket.connect_timeout(&address.into(), patience).map(|()| socket);
+        let socket = self.0.ending.wait_for(patience, connect)?;
         let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(10)).with_interval(Duration::from_secs(5));
         // With a guard the system notices a dead line too, also while nothing is to be sent.
         socket.set_tcp_keepalive(&keepalive)?;
@@ -208,9 +222,9 @@ impl Line {
         state.under_way = 0;
     }
 
-    /// Why the guard ended the line, if it has.
+    /// Why the guard ended the line, if it has, or is about to.
     pub(crate) fn cut(&self) -> Option<Cut> {
-        self.state().cut
+        self.state().cut.or_else(|| self.0.ending.is_over().then_some(Cut::Ended))
     }
 
     /// Ends the line at once after a failure: nothing that is left to do on it shall wait.
