@@ -40,7 +40,7 @@ impl Listened {
     fn prepare(&self, bundles: usize, size: usize) {
         for node in ["alice", "hq"] {
             for number in 0..bundles {
-                let text = format!("INSERT INTO t VALUES ('{node} {number} {size}', hex(randomblob({size})))");
+                let text = format!("INSERT INTO t VALUES ('{node} {number} of {bundles}', hex(randomblob({size})))");
                 self.office.scene.sql(node, &text);
                 self.office.run(node, &["bundle", "--now"]).expect(0);
             }
