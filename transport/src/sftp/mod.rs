@@ -1,7 +1,7 @@
 //! Relays on SFTP servers.
 //!
 //! * [`login`] connects, checks the host's key and logs in, [`hosts`] reads the files of known hosts, [`wire`] is the
-//!   protocol, [`placing`] moves files' bytes.
+//!   protocol, [`request`] what is asked in it, [`placing`] moves files' bytes.
 //!
 //! Version 3 of the protocol, which servers speak, has one word for most failures, and a rename that never overwrites; so
 //! what was meant is asked for after a failure. The library's own words for it wait for each answer before they go on.
@@ -9,6 +9,7 @@
 mod hosts;
 mod login;
 mod placing;
+mod request;
 mod wire;
 
 use std::io;
@@ -27,7 +28,8 @@ use crate::line::{Cut, Line};
 use crate::mailbox::Mailbox;
 use crate::name::{FileName, shown};
 use crate::placing::{Placing, Seen, Server, place_marker};
-use crate::sftp::wire::{Attributes, Handle, Request, Trouble, Wire, status};
+use crate::sftp::request::Request;
+use crate::sftp::wire::{Attributes, Handle, Trouble, Wire, status};
 
 /// No folder of a relay holds more.
 const ENTRIES_MAX: usize = 1_000_000;

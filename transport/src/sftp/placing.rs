@@ -6,7 +6,8 @@
 
 use std::collections::VecDeque;
 
-use super::wire::{Handle, Opening, Request, Trouble};
+use super::request::{Opening, Request};
+use super::wire::{Handle, Trouble};
 use super::{SftpCarrier, absent_is_none, holder};
 use crate::carrier::{Get, Source};
 use crate::error::TransportError;
