@@ -64,6 +64,7 @@ impl Placer<'_> {
             self.hear_unions(&tables, bundle)?;
         } else {
             self.reserve_lost(&tables, bundle);
+            self.become_lost_unions(&tables, bundle)?;
             self.hear_earlier_words(&tables, bundle)?;
             self.unite(&tables, bundle)?;
         }

@@ -12,7 +12,7 @@ use packhorse_shared::value::{Key, Value};
 
 use super::Placer;
 use super::identity::number_of;
-use super::united::union_told;
+use super::united::{shares_a_change, union_told};
 use crate::merge::{Authority, Past};
 
 impl Placer<'_> {
@@ -39,6 +39,55 @@ impl Placer<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The same of one that stands here as it was before that was decided: it becomes what it was then, before what is said of it
+    /// by that name comes. Else it would be in its own way, or stand twice.
+    pub(super) fn become_lost_unions(&mut self, tables: &[TableShape], bundle: &[TableChanges]) -> Result<()> {
+        if self.arrival.authority() != Authority::Here || self.arrival.past != Past::Lost {
+            return Ok(());
+        }
+        for changes in bundle {
+            let table = TableShape::named(tables, &changes.table);
+            let Some(table) = table.filter(|table| table.key_kind == KeyKind::Assigned) else { continue };
+            for record in &changes.records {
+                let Some(to) = union_told(table, changes, record) else { continue };
+                let from = Residence { key: record.key.clone(), birth: record.birth };
+                let Some(birth) = to.birth.filter(|_| self.moves.of(table.id, &from).is_none()) else { continue };
+                let told = record.fields.iter().map(|field| field.stamp).max();
+                let is_it = |present: &Present| shares_a_change(table, present, &to, bundle);
+                if self.transaction.number_of(table, birth)?.is_none()
+                    && let Some((key, present)) = self.still_standing(table, &from, told, is_it)?
+                {
+                    self.become_lost(table, (from, key), present, to)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn become_lost(
+        &mut self,
+        table: &TableShape,
+        (from, key): (Residence, Key),
+        present: Present,
+        told: Residence,
+    ) -> Result<()> {
+        let theirs = number_of(&told.key).unwrap_or_default();
+        let number = match self.transaction.may_adopt(table, theirs)? {
+            true => Some(theirs),
+            false => self.free_number(table)?,
+        };
+        let Some(number) = number else { return Ok(()) };
+        let to = Residence { key: Key(vec![Value::Integer(number)]), ..told };
+        let ours = Residence { key, birth: from.birth };
+        match self.become_theirs(table, &ours, &to, present)? {
+            Ok(present) => {
+                self.note_union(table, from, to.clone())?;
+                self.tell_unions(table, &to, present)
+            }
+            Err(_) => Ok(()),
+        }
     }
 
     /// Whether a record stands here under the number that its hub gave it, and the hub may have lost it: it keeps that until the

@@ -44,7 +44,7 @@ pub(super) fn left_by_unions(tables: &[TableShape], bundle: &[TableChanges]) -> 
 }
 
 /// Whether a record has a value by the same change as what a bundle says of another: no two records have that.
-fn shares_a_change(table: &TableShape, ours: &Present, theirs: &Residence, bundle: &[TableChanges]) -> bool {
+pub(super) fn shares_a_change(table: &TableShape, ours: &Present, theirs: &Residence, bundle: &[TableChanges]) -> bool {
     let of_table = bundle.iter().filter(|of| table.name.eq_ignore_ascii_case(&of.table));
     let is_theirs = |record: &&RecordChange| theirs.birth.is_some() && record.birth == theirs.birth;
     let mut fields = of_table
@@ -198,7 +198,7 @@ impl Placer<'_> {
     }
 
     /// Our record takes the number and the birth of the hub's.
-    fn become_theirs(
+    pub(super) fn become_theirs(
         &mut self,
         table: &TableShape,
         ours: &Residence,
