@@ -26,6 +26,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// cannot be told from what is on the line.
 pub(crate) const UNSENT: usize = 32 * 1024;
 
+/// A modem is busy with so much for minutes.
+const LARGE: u64 = 1024 * 1024;
+
 /// No line that is worth its call is slower, in bytes per second.
 const SLOWEST: u64 = 300;
 
@@ -36,6 +39,23 @@ pub(crate) enum Cut {
     Ended,
     /// Nothing moved.
     Silent,
+}
+
+/// What a connection for a file is to carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Load {
+    /// It is better to take care how much is under way.
+    Usual,
+    /// Nobody sends as much over a modem; and how much may come at once over a connection is settled for good when it is
+    /// made, so that with care a fast line that is long would stay slow.
+    Large,
+}
+
+impl Load {
+    /// For so many bytes.
+    pub(crate) fn of(bytes: u64) -> Self {
+        if bytes >= LARGE { Self::Large } else { Self::Usual }
+    }
 }
 
 #[derive(Debug)]
@@ -138,9 +158,9 @@ impl Line {
     }
 
     /// Connects a socket for a file or a listing, and puts it under guard.
-    pub(crate) fn connect_for_data(&self, address: SocketAddr) -> io::Result<TcpStream> {
+    pub(crate) fn connect_for_data(&self, address: SocketAddr, load: Load) -> io::Result<TcpStream> {
         self.begin();
-        let window = self.state().window.size();
+        let window = self.state().window.size().filter(|_| load == Load::Usual);
         self.connected(address, window)
     }
 
@@ -314,5 +334,31 @@ fn guard(shared: &Shared) {
         }
         let waited = shared.closing.wait_timeout(state, LOOK_EVERY);
         state = waited.unwrap_or_else(PoisonError::into_inner).0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// How much may come at once, on a line with this round trip.
+    fn takes(round_trip: Duration, bytes: u64) -> usize {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let line = Line::open(Ending::default()).unwrap();
+        line.state().window.meet(round_trip);
+        let socket = line.connect_for_data(listener.local_addr().unwrap(), Load::of(bytes)).unwrap();
+        let size = SockRef::from(&socket).recv_buffer_size().unwrap();
+        line.close();
+        size
+    }
+
+    #[test]
+    fn over_a_line_that_may_be_slow_little_is_let_come_at_once_unless_there_is_much_of_it() {
+        let (short, long) = (Duration::from_millis(2), Duration::from_millis(300));
+        assert!(takes(long, 200_000) < 40_000);
+        assert!(takes(long, 50_000_000) > 60_000);
+        assert!(takes(short, 200_000) > 60_000);
     }
 }

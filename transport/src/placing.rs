@@ -6,7 +6,7 @@
 //! short, keep an old tail behind what is written over it, overwrite by a rename or refuse it. Leaves the words for all
 //! this to the [`Server`]s.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use crate::carrier::{MARKER, Put, Source};
 use crate::error::TransportError;
@@ -43,13 +43,13 @@ pub(crate) trait Server {
 /// How many listings are kept: a link's both mailboxes.
 const KEPT: usize = 2;
 
-/// Which names the mailboxes that were listed last have.
+/// Which names the mailboxes that were listed last have, and how large the server says that each file is.
 #[derive(Debug, Default)]
-pub(crate) struct Seen(Vec<(Mailbox, BTreeSet<String>)>);
+pub(crate) struct Seen(Vec<(Mailbox, BTreeMap<String, u64>)>);
 
 impl Seen {
     /// Takes in the names of a listing, as the server tells them.
-    pub(crate) fn remember(&mut self, mailbox: &Mailbox, raw: impl Iterator<Item = String>) {
+    pub(crate) fn remember(&mut self, mailbox: &Mailbox, raw: impl Iterator<Item = (String, u64)>) {
         self.0.retain(|(listed, _)| listed != mailbox);
         self.0.insert(0, (mailbox.clone(), raw.collect()));
         self.0.truncate(KEPT);
@@ -60,15 +60,20 @@ impl Seen {
         self.0.iter().any(|(listed, _)| listed == mailbox)
     }
 
+    /// How large the server has said that a file is; 0 if it has not.
+    pub(crate) fn size(&self, mailbox: &Mailbox, raw: &str) -> u64 {
+        self.0.iter().find_map(|(listed, names)| names.get(raw).filter(|_| listed == mailbox)).copied().unwrap_or(0)
+    }
+
     /// Whether nothing has been seen under a name, and nothing put there since.
     fn has_none(&self, mailbox: &Mailbox, raw: &str) -> bool {
-        self.0.iter().any(|(listed, names)| listed == mailbox && !names.contains(raw))
+        self.0.iter().any(|(listed, names)| listed == mailbox && !names.contains_key(raw))
     }
 
     /// From now on there may be something under the names of a file that is put.
     fn note_put(&mut self, mailbox: &Mailbox, name: &FileName) {
         let listed = self.0.iter_mut().filter(|(listed, _)| listed == mailbox);
-        listed.for_each(|(_, names)| names.extend([name.to_string(), name.partial()]));
+        listed.for_each(|(_, names)| names.extend([(name.to_string(), 0), (name.partial(), 0)]));
     }
 }
 

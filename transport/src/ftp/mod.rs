@@ -30,6 +30,7 @@ use crate::carrier::{Carrier, Get, Listing, MARKER, MARKER_MAX, Put, Sink, Sourc
 use crate::ending::Ending;
 use crate::error::TransportError;
 use crate::ftp::session::{Retrieval, Session};
+use crate::line::Load;
 use crate::mailbox::Mailbox;
 use crate::name::FileName;
 use crate::placing::{Placing, place_marker};
@@ -73,8 +74,8 @@ impl Carrier for FtpCarrier {
             return Ok(Listing::default());
         }
         let listing = listing::list(&mut self.session, mailbox)?;
-        let files = listing.files.iter().map(|entry| entry.name.to_string());
-        let partials = listing.partials.iter().map(|entry| entry.name.partial());
+        let files = listing.files.iter().map(|entry| (entry.name.to_string(), entry.size));
+        let partials = listing.partials.iter().map(|entry| (entry.name.partial(), entry.size));
         self.session.seen.remember(mailbox, files.chain(partials));
         Ok(listing)
     }
@@ -101,7 +102,8 @@ impl Carrier for FtpCarrier {
             return Ok(Get::Absent);
         }
         let file = format!("{mailbox}/{name}");
-        let mut data = match self.session.retrieve(name.as_str(), from, &file)? {
+        let load = Load::of(self.session.seen.size(mailbox, name.as_str()).saturating_sub(from));
+        let mut data = match self.session.retrieve(name.as_str(), from, load, &file)? {
             Retrieval::Begun(data) => data,
             Retrieval::AtItsEnd => return Ok(Get::Ended),
             Retrieval::Absent => return Ok(Get::Absent),
@@ -140,7 +142,7 @@ impl Carrier for FtpCarrier {
 
     fn read_marker(&mut self, remote: Option<&NodeName>) -> Result<Option<Vec<u8>>, TransportError> {
         let path = self.session.path(remote, MARKER);
-        let Retrieval::Begun(data) = self.session.retrieve(&path, 0, MARKER)? else { return Ok(None) };
+        let Retrieval::Begun(data) = self.session.retrieve(&path, 0, Load::Usual, MARKER)? else { return Ok(None) };
         let mut content = Vec::new();
         let mut limited = data.take(MARKER_MAX as u64 + 1);
         limited.read_to_end(&mut content).map_err(|error| self.session.broken("read", MARKER, error))?;

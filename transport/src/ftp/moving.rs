@@ -6,7 +6,7 @@
 use std::io::{self, Read, Write};
 
 use super::wire::Wire;
-use crate::line::{Line, Waiting};
+use crate::line::{Line, Load, Waiting};
 
 /// A file or a listing on its way.
 pub(super) struct Moving {
@@ -23,7 +23,17 @@ pub(super) struct Moving {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
     Out,
-    In,
+    In(Load),
+}
+
+impl Way {
+    /// What the connection has to carry. How much is sent over it can be fitted at any time.
+    pub(super) fn load(self) -> Load {
+        match self {
+            Self::Out => Load::Usual,
+            Self::In(load) => load,
+        }
+    }
 }
 
 impl Moving {
@@ -46,7 +56,7 @@ impl Moving {
         let Some(mut wire) = self.wire.take() else { return Ok(()) };
         let ended = match self.way {
             Way::Out => wire.end_writing(),
-            Way::In => Ok(()),
+            Way::In(_) => Ok(()),
         };
         self.line.release(wire.socket());
         ended

@@ -18,7 +18,7 @@ use crate::access::Access;
 use crate::address::ServerAddress;
 use crate::ending::Ending;
 use crate::error::TransportError;
-use crate::line::{Cut, Line};
+use crate::line::{Cut, Line, Load};
 use crate::mailbox::Mailbox;
 use crate::name::shown;
 use crate::placing::Seen;
@@ -197,9 +197,15 @@ impl Session {
     }
 
     /// Begins to get a file from a place on.
-    pub(super) fn retrieve(&mut self, path: &str, from: u64, file: &str) -> Result<Retrieval, TransportError> {
+    pub(super) fn retrieve(
+        &mut self,
+        path: &str,
+        from: u64,
+        load: Load,
+        file: &str,
+    ) -> Result<Retrieval, TransportError> {
         let refusal = match self.resume(from, "get", file)? {
-            Ok(()) => match self.begin(&format!("RETR {path}"), Way::In, "get", file)? {
+            Ok(()) => match self.begin(&format!("RETR {path}"), Way::In(load), "get", file)? {
                 Ok(moving) => return Ok(Retrieval::Begun(moving)),
                 Err(refusal) => refusal,
             },
@@ -240,7 +246,7 @@ impl Session {
     /// Begins to list the folder that the session stands in.
     pub(super) fn listing(&mut self, mailbox: &Mailbox) -> Result<Moving, TransportError> {
         let command = if self.has_mlsd { "MLSD" } else { "LIST" };
-        let begun = self.begin(command, Way::In, "list", &mailbox.to_string())?;
+        let begun = self.begin(command, Way::In(Load::Usual), "list", &mailbox.to_string())?;
         begun.map_err(|refusal| self.broken("list", &mailbox.to_string(), refusal.as_error()))
     }
 
@@ -269,7 +275,8 @@ impl Session {
         self.port = None;
         // Before the connection is made: the server waits for it, and a round trip is spared.
         self.control.say(&[command]).map_err(|error| self.broken(doing, what, error))?;
-        let connected = self.control.peer().and_then(|peer| self.line.connect_for_data(SocketAddr::new(peer, port)));
+        let connected =
+            self.control.peer().and_then(|peer| self.line.connect_for_data(SocketAddr::new(peer, port), way.load()));
         let said = self.control.hear().map_err(|error| self.broken(doing, what, error))?;
         if !said.is_beginning() {
             connected.iter().for_each(|socket| self.line.release(socket));

@@ -189,7 +189,7 @@ impl Carrier for SftpCarrier {
         let Some(names) = names else { return Ok(Listing::default()) };
         let mut listing = Listing { present: true, ..Listing::default() };
         names.iter().for_each(|(name, found)| note(&mut listing, name, *found));
-        self.seen.remember(mailbox, names.into_iter().map(|(name, _)| name));
+        self.seen.remember(mailbox, names.into_iter().map(|(name, found)| (name, found.size.unwrap_or(0))));
         Ok(listing)
     }
 
