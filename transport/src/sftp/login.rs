@@ -16,6 +16,9 @@ use crate::address::{Secret, ServerAddress};
 use crate::error::TransportError;
 use crate::line::{Cut, Line};
 
+/// No call of the library's takes longer, in milliseconds: the guard of the line ends what waits, not what spins.
+const CALL_MAX_MS: u32 = 300_000;
+
 /// A session that is logged in, and its channel for files.
 pub(super) fn login(
     shown: &str,
@@ -47,6 +50,7 @@ impl Login<'_> {
         let socket = self.line.connect(host, *port).map_err(|error| self.unreachable(error))?;
         let failed = |error: ssh2::Error| self.unreachable(ssh(&error));
         let mut session = Session::new().map_err(failed)?;
+        session.set_timeout(CALL_MAX_MS);
         let kinds = known.kinds(&session, host, *port);
         if !kinds.is_empty() {
             session.method_pref(MethodType::HostKey, &kinds.join(",")).map_err(failed)?;

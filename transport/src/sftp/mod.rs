@@ -280,8 +280,10 @@ impl Carrier for SftpCarrier {
 
 impl Drop for SftpCarrier {
     fn drop(&mut self) {
+        // Over a connection that broke in the middle of a packet the library would try for ever to end that packet first, here
+        // and when the channel is freed.
+        self.session.set_blocking(false);
         if self.line.cut().is_none() {
-            let _waiting = self.line.wait();
             // The server frees the login also when it is not told.
             let _ = self.session.disconnect(None, "done", None);
         }
