@@ -7,7 +7,7 @@ use packhorse_shared::replica::{Held, MembershipId, Replica};
 use packhorse_shared::set::{BoundSet, Scope};
 use packhorse_unbundler::retry::retry;
 
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use crate::lint::{failure, unbound};
 use crate::node::Node;
 use crate::report::note;
@@ -100,7 +100,11 @@ impl Node {
                 Ok(membership) => {
                     self.replica.share(self.world.clock.now(), link.id, membership, Some(link.state.acked()))?;
                 }
-                Err(failure) => note(&format!("{} goes on sharing what it did: {}", link.peer, failure.message())),
+                Err(failure) if failure.exit() == Exit::Usage => {
+                    note(&format!("{} goes on sharing what it did: {}", link.peer, failure.message()));
+                }
+                // The set may be in order, and what is outside it must not go there only because a disk failed.
+                Err(failure) => return Err(failure),
             }
         }
         Ok(())

@@ -230,21 +230,26 @@ fn sets(world: &mut World, dice: &mut Dice) -> bool {
         let Terms { free, bare } = world.terms;
         let after = if dice.percent(65) { Terms { free, bare: !bare } } else { Terms { free: !free, bare } };
         change_terms(world, after);
+        admit_all(world);
         if after.bare != bare {
-            admit_all(world);
             world.present().into_iter().for_each(|at| met_by_stopped(world, at, dice));
         }
     } else {
-        let hub = world.nodes[at.0].hub.expect("a hub");
-        let (old, name) = (world.nodes[at.0].share, world.nodes[at.0].name);
-        let new = Share::Sales(if old == Share::Sales("alice") { "bob" } else { "alice" });
-        world.nodes[hub.0].edit_config(|words| {
-            assert!(words.contains(&old.text(name)), "{words}");
-            words.replace(&old.text(name), &new.text(name))
-        });
-        world.nodes[at.0].share = new;
-        world.tell(format!("{name} has {new:?}"));
+        let old = world.nodes[at.0].share;
+        change_share(world, at, Share::Sales(if old == Share::Sales("alice") { "bob" } else { "alice" }));
     }
-    admit_all(world);
     true
+}
+
+/// From now on a node has somebody else's companies.
+pub fn change_share(world: &mut World, at: At, new: Share) {
+    let hub = world.nodes[at.0].hub.expect("a hub");
+    let (old, name) = (world.nodes[at.0].share, world.nodes[at.0].name);
+    world.nodes[hub.0].edit_config(|words| {
+        assert!(words.contains(&old.text(name)), "{words}");
+        words.replace(&old.text(name), &new.text(name))
+    });
+    world.nodes[at.0].share = new;
+    world.tell(format!("{name} has {new:?}"));
+    admit_all(world);
 }

@@ -14,7 +14,7 @@ use crate::happen;
 use crate::ids::At;
 use crate::node::Part;
 use crate::packages;
-use crate::shares::Terms;
+use crate::shares::{Share, Terms};
 use crate::verdict;
 use crate::world::{Setting, World, Wrote};
 
@@ -68,6 +68,10 @@ fn said(world: &mut World, line: &str) -> Option<()> {
         let (name, offset) = rest.strip_suffix(" ms")?.split_once(" is off by ")?;
         let at = node(world, name)?;
         world.nodes[at.0].set_clock(offset.parse().ok()?, world.now);
+    } else if let Some((name, share)) = line.split_once(" has ") {
+        let new = ["alice", "bob"].map(Share::Sales).into_iter().find(|new| format!("{new:?}") == share)?;
+        let at = node(world, name)?;
+        happen::change_share(world, at, new);
     } else if let Some(name) = line.strip_prefix("a copy of ") {
         let at = node(world, name.strip_suffix(" is kept")?)?;
         copies::keep(world, at);

@@ -45,6 +45,8 @@ impl Switch<'_> {
                 format!("{shared} UNION {} UNION {uncertain}", self.untold(entry, before.rows))
             },
         );
+        // Who died before the peer shared it is taken off, and nothing is told of what it was.
+        let might = format!("{might} UNION {}", self.untold(entry, now.rows));
         let names = key_names(keys);
         self.connection.execute_batch(&format!(
             "CREATE TEMP TABLE _packhorse_lacks AS {shared} EXCEPT SELECT * FROM ({had});
