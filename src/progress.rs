@@ -61,3 +61,25 @@ impl Drop for Progress {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is told of something that began so long ago, at these places.
+    fn told(ago: u64, places: &[u64]) -> String {
+        let ((), kept) = streams::kept(|| {
+            let began = Instant::now().checked_sub(Duration::from_secs(ago)).expect("a moment");
+            let mut progress = Progress::of("sending");
+            progress.began = began;
+            places.iter().for_each(|at| progress.at("alice.rdb", *at, 2_048));
+        });
+        kept.err
+    }
+
+    #[test]
+    fn a_line_is_told_now_and_then_and_none_of_what_is_soon_done() {
+        assert_eq!(told(0, &[0, 1_024, 2_048]), "");
+        assert_eq!(told(11, &[1_024, 1_030, 2_048]), "sending alice.rdb: 1.0 KiB of 2.0 KiB\n");
+    }
+}

@@ -51,6 +51,9 @@ pub struct Packed {
     pub no_range: Vec<NoRange>,
 }
 
+/// What the name of a package's database begins with while it is made, and after a run that was cut short.
+pub(crate) const DRAFT: &str = "package-";
+
 /// Makes packages at one hub.
 pub struct Packer<'a> {
     /// Clock, randomness, durable files.
@@ -69,7 +72,7 @@ impl Packer<'_> {
             return Err(BundlerError::Taken { path });
         }
         let now = self.world.clock.now();
-        let database = self.spool.fresh_tmp(&format!("package-{}.db", order.remote))?;
+        let database = self.spool.fresh_tmp(&format!("{DRAFT}{}.db", order.remote))?;
         let copy = RemoteCopy { membership: order.membership, tables: order.tables, as_is: order.as_is };
         let beyond = beyond(replica)?;
         let written = replica.copy_for_remote(now, &database, copy).map_err(BundlerError::from).and_then(|copied| {

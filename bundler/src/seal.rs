@@ -19,6 +19,7 @@ use packhorse_shared::spool::Spool;
 
 use crate::error::BundlerError;
 use crate::pack::{self, Route};
+use crate::package;
 use crate::select::{Owed, Portion, RECORDS_AT_ONCE, Selection, select, sweep};
 
 /// When changes are sealed.
@@ -70,6 +71,12 @@ pub enum Sealed {
         fields: u64,
     },
 }
+
+/// What the name of a bundle begins with before it has its own.
+const DRAFT: &str = "sealing-";
+
+/// Whatever else is made in `tmp` while the home is held, and so by nobody who still runs.
+const DRAFTS: [&str; 2] = [DRAFT, package::DRAFT];
 
 /// Makes bundles for one node.
 pub struct Sealer<'a> {
@@ -228,7 +235,7 @@ impl Sealer<'_> {
     ) -> Result<(BundleName, packhorse_shared::bundle::Written), BundlerError> {
         let disk = self.world.disk;
         let (from, to) = (manifest.from.clone(), manifest.to.clone());
-        let draft = self.spool.fresh_tmp(&format!("sealing-{}", header.id))?;
+        let draft = self.spool.fresh_tmp(&format!("{DRAFT}{}", header.id))?;
         let failed = |doing, path: &Path| {
             let path = path.to_owned();
             move |source| BundlerError::File { doing, path, source }
@@ -258,7 +265,8 @@ impl Sealer<'_> {
     }
 
     /// Completes or clears away what a run that was cut short left in `tmp`: a bundle whose number the link's state
-    /// has taken goes into the outbox; anything else of ours was never numbered.
+    /// has taken goes into the outbox; anything else of ours was never numbered. The database of a package holds all that a
+    /// remote may have: it is not to wait until one is made for that remote again.
     pub fn finish_interrupted(&self, links: &[StoredLink]) -> Result<(), BundlerError> {
         for leftover in self.spool.leftovers()? {
             let ours = leftover.name.parse::<BundleName>().ok().filter(|name| name.from == *self.node);
@@ -270,7 +278,7 @@ impl Sealer<'_> {
             if let (true, Some(link)) = (numbered, link) {
                 self.spool.publish_to_outbox(&link.peer, &leftover.name)?;
                 self.reached(Step::LeftoverPublished, &leftover.name)?;
-            } else if ours.is_some() || leftover.name.starts_with("sealing-") {
+            } else if ours.is_some() || DRAFTS.iter().any(|draft| leftover.name.starts_with(draft)) {
                 self.spool.fresh_tmp(&leftover.name)?;
                 self.reached(Step::LeftoverRemoved, &leftover.name)?;
             }

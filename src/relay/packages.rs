@@ -19,9 +19,9 @@ pub fn look(machine: Machine, keys: &Keys, folder: &Location) -> Result<(), Fail
     on_errand(machine, keys, "", |errand| errand.look(folder))
 }
 
-/// Drops packages into a folder, each in place of an earlier one of its name.
-pub fn deliver(machine: Machine, keys: &Keys, folder: &Location, parcels: &[Parcel]) -> Result<(), Failure> {
-    on_errand(machine, keys, "sending", |errand| errand.deliver(folder, parcels))
+/// Drops a package into a folder, in place of an earlier one of its name.
+pub fn deliver(machine: Machine, keys: &Keys, folder: &Location, parcel: &Parcel) -> Result<(), Failure> {
+    on_errand(machine, keys, "sending", |errand| errand.deliver(folder, parcel))
 }
 
 /// Gets a package. What an earlier try has left there is gone on with.

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::process::Stdio;
-use std::thread::sleep;
+use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 use packhorse_transport::{Carrier, Get, Mailbox, Put, Sink, Source, TransportError, Way};
@@ -107,6 +107,46 @@ fn a_get_that_a_server_breaks_off_goes_on_where_it_ended() {
         assert!(bytes.starts_with(&sink.bytes) && from >= BREAK_AT, "{kind:?}: {from}");
         assert_eq!(connect(&server).get(&mailbox, &name(), from, &mut sink).expect("a get"), Get::Ended);
         assert!(sink.bytes == bytes, "{kind:?}: what was got is what was put");
+    }
+}
+
+/// Whoever waits for a line that has gone dead waits for half a minute, and not for hours.
+#[test]
+fn a_server_that_says_nothing_any_more_is_given_up() {
+    thread::scope(|scope| {
+        for kind in Kind::ALL {
+            scope.spawn(move || {
+                let Some(server) = Server::start(kind) else { return };
+                let mut carrier = connect(&server);
+                let mailbox = Mailbox::at_remote(Way::Up);
+                carrier.make_mailbox(&mailbox).expect("a mailbox");
+                server.freeze(true);
+                let began = Instant::now();
+                let ended = carrier.list(&mailbox);
+                server.freeze(false);
+                let Err(TransportError::Failed { source, .. }) = &ended else { panic!("{kind:?}: {ended:?}") };
+                assert!(source.to_string().contains("gone dead"), "{kind:?}: {source}");
+                assert!(began.elapsed() < Duration::from_secs(90), "{kind:?}: {:?}", began.elapsed());
+            });
+        }
+    });
+}
+
+#[test]
+fn a_transfer_with_little_time_ends_in_it_and_keeps_what_it_has() {
+    for kind in Kind::ALL {
+        let Some(office) = Office::open(kind) else { continue };
+        office.scene.sql("alice", "INSERT INTO t VALUES ('b', 'alice')");
+        office.run("alice", &["bundle", "--now"]).expect(0);
+        office.server.freeze(true);
+        let began = Instant::now();
+        let run = office.run("alice", &["transfer", "--for", "1s"]);
+        office.server.freeze(false);
+        assert!(began.elapsed() < Duration::from_secs(15), "{kind:?}: {:?}", began.elapsed());
+        run.expect(5).says("the time is over");
+        assert_eq!(office.scene.outbox("alice", "hq").len(), 1, "{kind:?}: it waits here");
+        office.settle();
+        office.scene.same("t", "hq", "alice");
     }
 }
 

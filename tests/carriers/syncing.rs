@@ -58,6 +58,28 @@ fn a_server_without_the_marker_is_left_untouched() {
 }
 
 #[test]
+fn a_mailbox_that_may_not_be_made_is_told_and_made_as_soon_as_it_may() {
+    let Some(office) = Office::open(Kind::Accounts) else { return };
+    office.settle();
+    for mailbox in ["up", "down"] {
+        fs::remove_dir(office.server.relay().join("alice").join(mailbox)).expect("it was there");
+    }
+    let Some(strict) = Server::start_with(Kind::Ftp, "anon_mkdir_write_enable=NO\n") else { return };
+    fs::copy(office.server.relay().join("packhorse.relay"), strict.relay().join("packhorse.relay")).expect("a marker");
+    let home = office.scene.home("alice");
+    let config = fs::read_to_string(home.join("packhorse.toml")).expect("a configuration");
+    let line = config.lines().find(|line| line.starts_with("relay = ")).expect("a relay");
+    let sync = |relay: &str| {
+        fs::write(home.join("packhorse.toml"), config.replace(line, &format!("relay = \"{relay}\""))).expect("written");
+        office.run("alice", &["sync"])
+    };
+    sync(&strict.url()).expect(1).says("could not make the folder");
+    let own = office.server.url_of("alice").expect("an address");
+    sync(&own).expect(0);
+    assert!(office.server.relay().join("alice/up").is_dir());
+}
+
+#[test]
 fn a_server_that_is_away_is_told_and_nothing_is_lost() {
     for kind in Kind::ALL {
         let Some(Office { scene, server }) = Office::open(kind) else { continue };

@@ -43,13 +43,13 @@ pub fn machine(now: u64) -> Machine {
 /// One whose disk is full.
 pub fn on_full_disk(now: u64) -> Machine {
     let machine = machine(now);
-    Machine { world: World { disk: &FullDisk, ..machine.world }, ..machine }
+    Machine { world: World { disk: &Flawed::Full, ..machine.world }, ..machine }
 }
 
 /// One whose disk does not answer when it is waited for with this file or folder.
 pub fn never_done_with(now: u64, path: PathBuf) -> Machine {
     let machine = machine(now);
-    Machine { world: World { disk: Box::leak(Box::new(NeverDone { path })), ..machine.world }, ..machine }
+    Machine { world: World { disk: Box::leak(Box::new(Flawed::NeverDone(path))), ..machine.world }, ..machine }
 }
 
 /// One whose steps somebody listens to.
@@ -63,44 +63,27 @@ pub fn with_silent_relays(now: u64) -> Machine {
     Machine { dial: &Silent, ..machine(now) }
 }
 
-/// A disk that takes no new file.
-struct FullDisk;
-
-impl Disk for FullDisk {
-    fn create_new(&self, _path: &Path) -> io::Result<Box<dyn DurableFile>> {
-        Err(io::ErrorKind::StorageFull.into())
-    }
-    fn create_folder(&self, path: &Path) -> io::Result<()> {
-        OsDisk.create_folder(path)
-    }
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        OsDisk.rename(from, to)
-    }
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        OsDisk.remove(path)
-    }
-    fn sync_file(&self, path: &Path) -> io::Result<()> {
-        OsDisk.sync_file(path)
-    }
-    fn sync_folder(&self, path: &Path) -> io::Result<()> {
-        OsDisk.sync_folder(path)
-    }
+/// A disk with a flaw.
+enum Flawed {
+    /// It takes no new file.
+    Full,
+    /// It takes everything, and of one path never tells that it has.
+    NeverDone(PathBuf),
 }
 
-/// A disk that takes everything, and of one path never tells that it has.
-struct NeverDone {
-    path: PathBuf,
-}
-
-impl NeverDone {
+impl Flawed {
     fn is_done(&self, path: &Path) -> io::Result<()> {
-        if path == self.path { Err(io::ErrorKind::TimedOut.into()) } else { Ok(()) }
+        if matches!(self, Self::NeverDone(stuck) if stuck == path) {
+            Err(io::ErrorKind::TimedOut.into())
+        } else {
+            Ok(())
+        }
     }
 }
 
-impl Disk for NeverDone {
+impl Disk for Flawed {
     fn create_new(&self, path: &Path) -> io::Result<Box<dyn DurableFile>> {
-        OsDisk.create_new(path)
+        if matches!(self, Self::Full) { Err(io::ErrorKind::StorageFull.into()) } else { OsDisk.create_new(path) }
     }
     fn create_folder(&self, path: &Path) -> io::Result<()> {
         OsDisk.create_folder(path)
@@ -112,10 +95,10 @@ impl Disk for NeverDone {
         OsDisk.remove(path)
     }
     fn sync_file(&self, path: &Path) -> io::Result<()> {
-        self.is_done(path)
+        self.is_done(path).and_then(|()| OsDisk.sync_file(path))
     }
     fn sync_folder(&self, path: &Path) -> io::Result<()> {
-        self.is_done(path)
+        self.is_done(path).and_then(|()| OsDisk.sync_folder(path))
     }
 }
 

@@ -110,6 +110,21 @@ fn is_whole(scene: &Scene) {
     assert_eq!(scene.packhorse("hq", &["status", "--json"]).json()["links"].as_array().map(Vec::len), Some(1));
 }
 
+/// A package's database holds all that a remote may have: it does not lie there until somebody makes one again.
+#[test]
+fn what_a_package_that_was_cut_short_has_left_goes_with_the_next_run() {
+    let line = SCRIPT.iter().position(|(_, words)| words.contains(&"pack")).expect("a package is made");
+    let scene = begun(line);
+    let (node, words) = SCRIPT[line];
+    let mut command = scene.command();
+    command.env("PACKHORSE_FAULT", "package-database-made=kill").arg("--home").arg(scene.home(node)).args(words);
+    scene.run(&mut command);
+    let drafts = || files(&scene.home(node).join("tmp"));
+    assert!(drafts().iter().any(|path| path.to_string_lossy().contains("package-")), "{:?}", drafts());
+    scene.packhorse(node, &["bundle", "--now"]).expect(0);
+    assert_eq!(drafts(), Vec::<PathBuf>::new());
+}
+
 #[test]
 fn a_making_that_ends_at_any_durable_step_is_completed_by_making_it_again() {
     let (_, most) = play(None);

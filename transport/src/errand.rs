@@ -7,24 +7,18 @@
 //! and so whether one that was got in pieces is whole.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use packhorse_shared::seam::Disk;
 
 use crate::carrier::{Carrier, Entry, Get, Sink, Source};
-use crate::error::{Kind, TransportError};
+use crate::error::TransportError;
 use crate::location::Location;
 use crate::mailbox::Mailbox;
 use crate::name::FileName;
 use crate::relays::{Approach, Dial};
+use crate::run::{ATTEMPTS, FIRST_PAUSE};
 use crate::stopwatch::{Deadline, Stopwatch};
 use crate::stream::{OutgoingFile, TmpFile};
-
-/// How often it is tried in a row without coming further.
-const ATTEMPTS: u32 = 3;
-
-/// The wait before the second attempt; doubled before each later one.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 /// What an errand needs of the outside.
 #[derive(Clone)]
@@ -65,18 +59,16 @@ impl Errand<'_> {
         self.persist(folder, &mut |carrier, _| require_folder(carrier))
     }
 
-    /// Puts files, each in place of an earlier one of its name.
-    pub fn deliver(&self, folder: &Location, parcels: &[Parcel]) -> Result<(), TransportError> {
-        parcels.iter().try_for_each(|parcel| {
-            let mut is_clear = false;
-            self.persist(folder, &mut |carrier, farthest| {
-                if !is_clear {
-                    require_folder(carrier)?;
-                    clear(carrier, &parcel.name)?;
-                    is_clear = true;
-                }
-                self.put(carrier, parcel, farthest)
-            })
+    /// Puts a file in place of an earlier one of its name.
+    pub fn deliver(&self, folder: &Location, parcel: &Parcel) -> Result<(), TransportError> {
+        let mut is_clear = false;
+        self.persist(folder, &mut |carrier, farthest| {
+            if !is_clear {
+                require_folder(carrier)?;
+                clear(carrier, &parcel.name)?;
+                is_clear = true;
+            }
+            self.put(carrier, parcel, farthest)
         })
     }
 
@@ -126,7 +118,9 @@ impl Errand<'_> {
             if farthest > before {
                 (pause, attempt) = (FIRST_PAUSE, 1);
             }
-            if attempt == ATTEMPTS || !error.may_pass() || is_ours(&error) {
+            // Trying again does not help against this node's own disk, which a person waits in front of.
+            let is_ours = matches!(error, TransportError::Local { .. });
+            if attempt == ATTEMPTS || !error.may_pass() || is_ours {
                 return Err(error);
             }
             if !deadline.pause(pause) {
@@ -136,11 +130,6 @@ impl Errand<'_> {
             attempt += 1;
         }
     }
-}
-
-/// Trying again does not help against this node's own disk, which a person waits in front of.
-fn is_ours(error: &TransportError) -> bool {
-    matches!(error, TransportError::Local { .. }) && error.kind() == Kind::Failed
 }
 
 fn require_folder(carrier: &mut dyn Carrier) -> Result<(), TransportError> {

@@ -65,8 +65,8 @@ fn a_delivery_takes_the_place_of_an_earlier_one_and_of_what_that_left_unfinished
     server.put("alice.rdb", b"an old one of the same size");
     server.put("alice.rdb.part", b"a new");
     server.put("bob.rdb", b"another's");
-    let parcels = [parcel(&folder, b"a new one of the same size!")];
-    server.errand(|errand, to| errand.deliver(to, &parcels)).unwrap();
+    let parcel = parcel(&folder, b"a new one of the same size!");
+    server.errand(|errand, to| errand.deliver(to, &parcel)).unwrap();
     assert_eq!(server.holds("alice.rdb").as_deref(), Some(&b"a new one of the same size!"[..]));
     assert_eq!(server.holds("alice.rdb.part"), None);
     assert!(server.holds("bob.rdb").is_some());
@@ -77,8 +77,8 @@ fn a_delivery_that_breaks_off_is_gone_on_with() {
     for fault in [Fault::Cut(1, 900), Fault::Before(2), Fault::After(3), Fault::After(4)] {
         let folder = tempfile::tempdir().unwrap();
         let server = Server::new(fault);
-        let parcels = [parcel(&folder, &content(2_000))];
-        server.errand(|errand, to| errand.deliver(to, &parcels)).unwrap();
+        let parcel = parcel(&folder, &content(2_000));
+        server.errand(|errand, to| errand.deliver(to, &parcel)).unwrap();
         assert!(server.plan.has_struck(), "{fault:?}");
         assert_eq!(server.holds("alice.rdb"), Some(content(2_000)), "{fault:?}");
     }
@@ -88,8 +88,8 @@ fn a_delivery_that_breaks_off_is_gone_on_with() {
 fn what_never_comes_further_is_given_up() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::new(Fault::DeadFrom(4));
-    let parcels = [parcel(&folder, &content(2_000))];
-    assert!(server.errand(|errand, to| errand.deliver(to, &parcels)).is_err());
+    let parcel = parcel(&folder, &content(2_000));
+    assert!(server.errand(|errand, to| errand.deliver(to, &parcel)).is_err());
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn what_is_not_there_is_told() {
     server.relay.held().root = None;
     let absent = server.errand(|errand, from| errand.fetch(from, &package(), &to));
     assert!(matches!(absent, Err(TransportError::NoFolder { .. })));
-    let parcels = [parcel(&folder, b"a package")];
+    let parcel = parcel(&folder, b"a package");
     assert!(matches!(server.errand(|errand, to| errand.look(to)), Err(TransportError::NoFolder { .. })));
-    assert!(matches!(server.errand(|errand, to| errand.deliver(to, &parcels)), Err(TransportError::NoFolder { .. })));
+    assert!(matches!(server.errand(|errand, to| errand.deliver(to, &parcel)), Err(TransportError::NoFolder { .. })));
 }

@@ -175,8 +175,7 @@ impl Carrier for FolderCarrier<'_> {
     }
 
     fn remove_mailbox(&mut self, mailbox: &Mailbox) -> Result<(), TransportError> {
-        let holder = mailbox.remote().map(|remote| self.of_remote(Some(remote)));
-        for folder in [mailbox.folder().map(|_| self.folder(mailbox)), holder].into_iter().flatten() {
+        for folder in mailbox.below_root().map(|folder| self.folder(&folder)) {
             match fs::remove_dir(&folder) {
                 Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => return Ok(()),
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
 use crate::ending::Ending;
+use crate::error::TransportError;
 use crate::window::Window;
 
 /// After so long without a sign of life a line is dead.
@@ -247,6 +248,16 @@ impl Line {
         self.state().cut.or_else(|| self.0.ending.is_over().then_some(Cut::Ended))
     }
 
+    /// The failure of a login that ended so: the run's end, silence, or what the system or the server says.
+    pub(crate) fn unreachable(&self, shown: &str, source: io::Error) -> TransportError {
+        let source = match self.cut() {
+            Some(Cut::Ended) => return TransportError::BudgetOver,
+            Some(Cut::Silent) => io::Error::new(io::ErrorKind::TimedOut, "it does not answer"),
+            None => source,
+        };
+        TransportError::Unreachable { relay: shown.to_owned(), source: Arc::new(source) }
+    }
+
     /// Ends the line at once after a failure: nothing that is left to do on it shall wait.
     pub(crate) fn fail(&self) {
         self.end(|state| {
@@ -352,6 +363,23 @@ mod tests {
         let size = SockRef::from(&socket).recv_buffer_size().unwrap();
         line.close();
         size
+    }
+
+    #[test]
+    fn silence_is_borne_for_half_a_minute_and_for_as_long_as_what_is_under_way_needs() {
+        let line = Line::open(Ending::default()).unwrap();
+        assert_eq!(line.state().patience(), SILENCE);
+        line.sent(60_000);
+        assert_eq!(line.state().patience(), SILENCE + Duration::from_secs(60_000 / SLOWEST), "no speed is known");
+        {
+            let mut state = line.state();
+            state.moved = 4_000_000;
+            state.began = Instant::now().checked_sub(Duration::from_secs(100));
+        }
+        assert!((1..3).contains(&(line.state().patience() - SILENCE).as_secs()), "by the speed that was measured");
+        line.answered();
+        assert_eq!(line.state().patience(), SILENCE);
+        line.close();
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub enum Role {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Mailbox {
     remote: Option<NodeName>,
-    /// None in the root.
+    /// None in the folder that holds both: a remote's, or the root.
     way: Option<Way>,
 }
 
@@ -74,6 +74,13 @@ impl Mailbox {
         }
     }
 
+    /// This folder and, above it, the remote's own; not the root, which nobody takes away.
+    pub(crate) fn below_root(&self) -> impl Iterator<Item = Self> {
+        let own = self.way.map(|_| self.clone());
+        let holder = self.remote.clone().map(|remote| Self { remote: Some(remote), way: None });
+        own.into_iter().chain(holder)
+    }
+
     /// The folder that holds both mailboxes: a remote's, or the carrier's root.
     pub fn remote(&self) -> Option<&NodeName> {
         self.remote.as_ref()
@@ -85,7 +92,7 @@ impl Mailbox {
         self.folder().map_or_else(|| holder.clone(), |folder| holder.join(folder))
     }
 
-    /// The folder's own name; None of the root.
+    /// The folder's own name; None of one that holds both ways'.
     pub fn folder(&self) -> Option<&'static str> {
         self.way.map(|way| match way {
             Way::Up => "up",

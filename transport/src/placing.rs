@@ -157,3 +157,84 @@ fn confirm(server: &mut dyn Server, path: &str, shown: &str, expected: u64, foun
     }
     Err(TransportError::WrongSize { relay: server.relay().to_owned(), file: shown.to_owned(), expected, found })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mailbox::Way;
+
+    /// A server on which sizes are as the test says, and which notes what it is asked to do.
+    struct Told {
+        /// Of the file and of its part, before anything is written.
+        sizes: [Option<u64>; 2],
+        /// As it says once something was written.
+        written: u64,
+        renamed: Renamed,
+        done: Vec<String>,
+    }
+
+    impl Server for Told {
+        fn relay(&self) -> &str {
+            "told"
+        }
+        fn size(&mut self, path: &str, _shown: &str) -> Result<Option<u64>, TransportError> {
+            Ok(self.sizes[usize::from(path.ends_with(".part"))])
+        }
+        fn write(&mut self, path: &str, from: u64, _: &mut dyn Source, _: &str) -> Result<u64, TransportError> {
+            self.done.push(format!("write {path} from {from}"));
+            Ok(self.written)
+        }
+        fn rename(&mut self, from: &str, to: &str, _shown: &str) -> Result<Renamed, TransportError> {
+            self.done.push(format!("rename {from} to {to}"));
+            Ok(self.renamed)
+        }
+        fn discard(&mut self, path: &str, _shown: &str) -> Result<(), TransportError> {
+            self.done.push(format!("discard {path}"));
+            Ok(())
+        }
+    }
+
+    /// What becomes of a put of ten bytes, and what the server is asked to do.
+    fn put(sizes: [Option<u64>; 2], written: u64, renamed: Renamed) -> (Result<Put, TransportError>, Vec<String>) {
+        let mut server = Told { sizes, written, renamed, done: Vec::new() };
+        let (mailbox, name) = (Mailbox::at_remote(Way::Up), "f".parse().unwrap());
+        let placing = Placing { mailbox: &mailbox, name: &name, target: "f".to_owned(), part: "f.part".to_owned() };
+        let placed = placing.run(&mut server, &mut Seen::default(), &mut &b"0123456789"[..]);
+        (placed, server.done)
+    }
+
+    #[test]
+    fn a_name_is_given_only_to_what_has_the_whole_size() {
+        let (placed, done) = put([None, None], 10, Renamed::Done);
+        assert_eq!(placed.unwrap(), Put::Placed { moved: 10 });
+        assert_eq!(done, ["write f.part from 0", "rename f.part to f"]);
+        for (written, then) in [(9, &["write f.part from 0"][..]), (11, &["write f.part from 0", "discard f.part"])] {
+            let (placed, done) = put([None, None], written, Renamed::Done);
+            assert!(matches!(placed, Err(TransportError::WrongSize { expected: 10, .. })), "{placed:?}");
+            assert_eq!(done, then, "a success that the server told of {written} bytes");
+        }
+    }
+
+    #[test]
+    fn what_is_there_is_gone_on_with_and_never_beyond_it() {
+        for (part, from) in [(Some(4), 4), (Some(10), 10), (None, 0)] {
+            assert_eq!(put([None, part], 10, Renamed::Done).1[0], format!("write f.part from {from}"));
+        }
+        for longer in [11, u64::MAX] {
+            let (_, done) = put([None, Some(longer)], 10, Renamed::Done);
+            assert_eq!(done, ["discard f.part", "write f.part from 0", "rename f.part to f"]);
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_taken_is_never_written_over() {
+        for (sizes, renamed) in [([Some(10), None], Renamed::Done), ([None, None], Renamed::Taken(10))] {
+            assert_eq!(put(sizes, 10, renamed).0.unwrap(), Put::Already);
+        }
+        for (sizes, renamed) in [([Some(9), None], Renamed::Done), ([None, None], Renamed::Taken(9))] {
+            let (placed, done) = put(sizes, 10, renamed);
+            assert!(matches!(placed, Err(TransportError::NameTaken { .. })), "{placed:?}");
+            assert!(!done.contains(&"discard f".to_owned()));
+        }
+    }
+}

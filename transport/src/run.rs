@@ -24,10 +24,10 @@ use crate::report::{LinkReport, Report};
 use crate::stopwatch::{Deadline, Stopwatch};
 
 /// How often a link is tried within one run.
-const ATTEMPTS: u32 = 3;
+pub(crate) const ATTEMPTS: u32 = 3;
 
 /// The wait before the second attempt; doubled before each later one.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
+pub(crate) const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 /// A link as a run needs it.
 #[derive(Clone, Debug)]

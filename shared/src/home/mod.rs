@@ -298,12 +298,11 @@ impl Found {
             return Ok(Self::Home);
         }
         let ours = |name: &&String| {
-            let of_ledger = ledger::FILES.contains(&name.as_str())
-                || name.starts_with(redial::REDIAL)
-                || name.starts_with(ledger::DAMAGED);
+            let of_ledger = ledger::FILES.contains(&name.as_str()) || name.starts_with(ledger::DAMAGED);
+            let of_redial = redial::FILES.contains(&name.as_str());
             let is_lock = Claim::ALL.map(Claim::file).contains(&name.as_str());
             let of_making = FOLDERS.contains(&name.as_str()) || FILES_OF_MAKING.contains(&name.as_str());
-            of_making || of_ledger || is_lock || name.as_str() == LOGS
+            of_making || of_ledger || of_redial || is_lock || name.as_str() == LOGS
         };
         if let Some(other) = names.iter().find(|name| !ours(name)) {
             return Ok(Self::Other(other.clone()));

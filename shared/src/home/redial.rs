@@ -6,12 +6,14 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::clock::WallTime;
 use crate::seam::{Disk, write_durably};
 
-pub(super) const REDIAL: &str = "redial";
+const REDIAL: &str = "redial";
+/// What it may leave in a home.
+pub(super) const FILES: [&str; 2] = [REDIAL, "redial.new"];
 
 /// The next call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +36,7 @@ impl Redial {
     }
 
     pub(super) fn clear(disk: &dyn Disk, home: &Path) -> io::Result<()> {
-        let path: PathBuf = home.join(REDIAL);
+        let path = home.join(REDIAL);
         // Taking away what is not there would cost every call a write.
         if path.exists() { disk.remove(&path) } else { Ok(()) }
     }

@@ -1,7 +1,6 @@
 //! Dropping packages where remotes get them: `remote pack --deliver`.
 
 use std::path::{Path, PathBuf};
-use std::slice;
 
 use packhorse_shared::id::NodeName;
 use packhorse_transport::{FileName, Location, Parcel};
@@ -44,7 +43,7 @@ impl Delivery {
 
     fn drop_package(&self, remote: &NodeName, path: &Path, name: &FileName) -> Result<(), Failure> {
         let parcel = Parcel { name: name.clone(), path: path.to_owned() };
-        let delivered = packages::deliver(self.machine, &self.keys, &self.folder, slice::from_ref(&parcel));
+        let delivered = packages::deliver(self.machine, &self.keys, &self.folder, &parcel);
         delivered.map_err(|failure| {
             let path = path.display();
             let way_out =

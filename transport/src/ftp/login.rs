@@ -4,7 +4,6 @@
 //! that the session has to ask once. Invariant: after a failure nobody waits on the line any more.
 
 use std::io;
-use std::sync::Arc;
 
 use super::control::{Control, Reply, port_in};
 use super::tls;
@@ -12,7 +11,7 @@ use super::wire::Seal;
 use crate::access::Access;
 use crate::address::{Place, Scheme, ServerAddress};
 use crate::error::TransportError;
-use crate::line::{Cut, Line};
+use crate::line::Line;
 
 /// What FTP servers call somebody without an account, and the password that is polite to give for it.
 const ANONYMOUS: (&str, &str) = ("anonymous", "packhorse@");
@@ -122,12 +121,7 @@ impl Opening<'_> {
     }
 
     fn unreachable(&self, source: io::Error) -> TransportError {
-        let source = match self.line.cut() {
-            Some(Cut::Ended) => return TransportError::BudgetOver,
-            Some(Cut::Silent) => io::Error::new(io::ErrorKind::TimedOut, "it does not answer"),
-            None => source,
-        };
-        TransportError::Unreachable { relay: self.shown.to_owned(), source: Arc::new(source) }
+        self.line.unreachable(self.shown, source)
     }
 }
 

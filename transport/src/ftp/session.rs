@@ -78,7 +78,8 @@ impl Session {
 
     /// The path of a mailbox's folder.
     fn folder(&self, mailbox: &Mailbox) -> String {
-        mailbox.folder().map_or_else(|| self.root.clone(), |folder| self.path(mailbox.remote(), folder))
+        let path = self.path(mailbox.remote(), mailbox.folder().unwrap_or_default());
+        if path.len() > 1 { path.trim_end_matches('/').to_owned() } else { path }
     }
 
     /// Goes into a mailbox's folder; false if it is not there.
@@ -146,8 +147,7 @@ impl Session {
         let root = self.root.clone();
         self.go(&root)?;
         self.inside = None;
-        let holder = mailbox.remote().map(|remote| format!("{}/{remote}", root.trim_end_matches('/')));
-        for folder in [mailbox.folder().map(|_| self.folder(mailbox)), holder].into_iter().flatten() {
+        for folder in mailbox.below_root().map(|folder| self.folder(&folder)).collect::<Vec<_>>() {
             if !self.one("remove", &folder, &format!("RMD {folder}"))?.is_done() {
                 break;
             }

@@ -5,7 +5,6 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 
 use ssh2::{HashType, KeyboardInteractivePrompt, MethodType, Prompt, Session};
 
@@ -14,7 +13,7 @@ use super::wire::{Trouble, Wire};
 use crate::access::Access;
 use crate::address::{Secret, ServerAddress};
 use crate::error::TransportError;
-use crate::line::{Cut, Line};
+use crate::line::Line;
 
 /// No call of the library's takes longer, in milliseconds: the guard of the line ends what waits, not what spins.
 const CALL_MAX_MS: u32 = 300_000;
@@ -134,12 +133,7 @@ impl Login<'_> {
     }
 
     fn unreachable(&self, source: io::Error) -> TransportError {
-        let source = match self.line.cut() {
-            Some(Cut::Ended) => return TransportError::BudgetOver,
-            Some(Cut::Silent) => io::Error::new(io::ErrorKind::TimedOut, "it does not answer"),
-            None => source,
-        };
-        TransportError::Unreachable { relay: self.shown.to_owned(), source: Arc::new(source) }
+        self.line.unreachable(self.shown, source)
     }
 }
 

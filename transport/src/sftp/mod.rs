@@ -233,8 +233,7 @@ impl Carrier for SftpCarrier {
     }
 
     fn remove_mailbox(&mut self, mailbox: &Mailbox) -> Result<(), TransportError> {
-        let holder = mailbox.remote().map(|remote| self.of_remote(Some(remote)));
-        for folder in [mailbox.folder().map(|_| self.folder(mailbox)), holder].into_iter().flatten() {
+        for folder in mailbox.below_root().map(|folder| self.folder(&folder)).collect::<Vec<_>>() {
             match self.wire.ask(Request::RemoveFolder(&folder)).and_then(|said| absent_is_none(said.done())) {
                 // The protocol has no word for what is not empty.
                 Err(Trouble::Said(status::FAILURE)) => return Ok(()),

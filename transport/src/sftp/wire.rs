@@ -2,10 +2,10 @@
 //!
 //! Owns the form of answers, and which belongs to what. Requests may be sent before earlier ones are answered, which is what makes a
 //! slow line bearable; each answer is found by its number, and of some nobody wants to know. Invariants: no length that
-//! the server tells is believed beyond what fits a packet; an answer of another kind than was asked for is a failure.
+//! the server tells is believed beyond what fits a packet; an answer that was not asked for, or of another kind, is a failure.
 //! Leaves the form of requests to [`super::request`], and what is asked for to the parent module.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{self, BufReader, Read, Write};
 
 use ssh2::Channel;
@@ -18,9 +18,6 @@ const PACKET_MAX: usize = 256 * 1024 + 1024;
 
 /// How much is taken from the channel at once.
 const BUFFER: usize = 32 * 1024;
-
-/// No more answers than this are kept for later: somebody makes them up.
-const UNASKED_MAX: usize = 10_000;
 
 /// The version that servers speak.
 const VERSION: u32 = 3;
@@ -84,23 +81,30 @@ pub(super) enum Answer {
     Attributes(Attributes),
 }
 
+/// Whether anybody waits for an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    Yes,
+    No,
+}
+
 /// A channel for files.
 pub(super) struct Wire {
     channel: BufReader<Channel>,
     line: Line,
     number: u32,
+    /// The requests that have not been answered, and whether anybody wants to know what came of them.
+    asked: BTreeMap<u32, Wanted>,
     /// What has been answered and not been looked for yet.
     early: BTreeMap<u32, Answer>,
-    /// The requests whose answers nobody wants to know.
-    unwanted: BTreeSet<u32>,
 }
 
 impl Wire {
     /// Begins to speak over a channel on which the server does.
     pub(super) fn begin(channel: Channel, line: &Line) -> Result<Self, Trouble> {
-        let (early, unwanted) = (BTreeMap::new(), BTreeSet::new());
+        let (asked, early) = (BTreeMap::new(), BTreeMap::new());
         let channel = BufReader::with_capacity(BUFFER, channel);
-        let mut wire = Self { channel, line: line.clone(), number: 0, early, unwanted };
+        let mut wire = Self { channel, line: line.clone(), number: 0, asked, early };
         let mut packet = vec![0, 0, 0, 5, 1];
         packet.extend(VERSION.to_be_bytes());
         wire.channel.get_mut().write_all(&packet)?;
@@ -116,6 +120,7 @@ impl Wire {
         self.number = self.number.wrapping_add(1);
         let packet = request.packet(self.number);
         self.channel.get_mut().write_all(&packet)?;
+        self.asked.insert(self.number, Wanted::Yes);
         self.line.sent(packet.len());
         Ok(self.number)
     }
@@ -123,15 +128,14 @@ impl Wire {
     /// Sends a request of which nobody wants to know what came of it.
     pub(super) fn send_only(&mut self, request: Request<'_>) -> Result<(), Trouble> {
         let number = self.send(request)?;
-        self.unwanted.insert(number);
+        self.ignore(number);
         Ok(())
     }
 
     /// Lets nobody want to know what comes of a request any more.
     pub(super) fn ignore(&mut self, number: u32) {
-        if self.early.remove(&number).is_none() {
-            self.unwanted.insert(number);
-        }
+        self.early.remove(&number);
+        self.asked.entry(number).and_modify(|wanted| *wanted = Wanted::No);
     }
 
     /// The answer to a request.
@@ -141,11 +145,11 @@ impl Wire {
                 return Ok(answer);
             }
             let (found, answer) = answer_in(&self.packet()?)?;
-            if !self.unwanted.remove(&found) {
-                self.early.insert(found, answer);
-            }
-            if self.early.len() > UNASKED_MAX {
-                return Err(garbled().into());
+            match self.asked.remove(&found) {
+                Some(Wanted::Yes) => drop(self.early.insert(found, answer)),
+                Some(Wanted::No) => {}
+                // What is kept for later is no more than what was asked for.
+                None => return Err(garbled().into()),
             }
         }
     }
