@@ -112,8 +112,10 @@ impl Storm {
             assert_eq!(found, *value, "{uid}, as {column} wrote it");
         }
         for uid in &self.uids {
-            let found = scene.sql("hq", &format!("SELECT count(*) FROM people JOIN firms ON firm = firms.id WHERE people.uid = '{uid}' AND firms.uid = 'f{uid}'"));
-            assert_eq!(found, "1", "{uid} is there once, with whom it was made for");
+            let found = format!(
+                "SELECT count(*) FROM people JOIN firms ON firm = firms.id WHERE people.uid = '{uid}' AND firms.uid = 'f{uid}'"
+            );
+            assert_eq!(scene.sql("hq", &found), "1", "{uid} is there once, with whom it was made for");
         }
     }
 }

@@ -100,7 +100,8 @@ impl Link {
 }
 
 impl Incoming {
-    /// From a remote whose package is made now: it has everything made up to `clock`, and nothing that it makes is stamped before.
+    /// From a remote whose package is made now: it has everything made up to `clock`, and nothing that it makes is stamped
+    /// before.
     fn of_package(clock: Reading) -> Self {
         Self { complete_to: clock, answered_to: clock, ..Self::default() }
     }

@@ -1,8 +1,9 @@
 //! Version 3 of the file transfer protocol, over a channel of an SSH session.
 //!
-//! Owns the form of answers, and which belongs to what. Requests may be sent before earlier ones are answered, which is what makes a
-//! slow line bearable; each answer is found by its number, and of some nobody wants to know. Invariants: no length that
-//! the server tells is believed beyond what fits a packet; an answer that was not asked for, or of another kind, is a failure.
+//! Owns the form of answers, and which belongs to what. Requests may be sent before earlier ones are answered, which is
+//! what makes a slow line bearable; each answer is found by its number, and of some nobody wants to know. Invariants: no
+//! length that the server tells is believed beyond what fits a packet; an answer that was not asked for, or of another
+//! kind, is a failure.
 //! Leaves the form of requests to [`super::request`], and what is asked for to the parent module.
 
 use std::collections::BTreeMap;

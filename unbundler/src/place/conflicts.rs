@@ -18,8 +18,8 @@ use crate::merge::{self, Arrival, Past};
 pub(super) type Disputed<'c> = (&'c FieldChange, usize, merge::Field);
 
 impl Placer<'_> {
-    /// How the sender of a change stands to the record here, whose fields of which it speaks have these marks. `withdrawn`: when it was withdrawn from
-    /// this node, if it was.
+    /// How the sender of a change stands to the record here, whose fields of which it speaks have these marks. `withdrawn`:
+    /// when it was withdrawn from this node, if it was.
     pub(super) fn in_sight(
         &mut self,
         table: &TableShape,

@@ -63,7 +63,8 @@ impl Placer<'_> {
         Ok(None)
     }
 
-    /// Whether the sender was told to take off who has or had a number, and not of a death: it brings nobody back, and waits for us.
+    /// Whether the sender was told to take off who has or had a number, and not of a death: it brings nobody back, and waits
+    /// for us.
     fn is_taken_off(&mut self, table: &TableShape, number: i64) -> Result<bool> {
         let Some((sharing, at)) = self.shared(table)? else { return Ok(false) };
         let key = Key(vec![Value::Integer(number)]);

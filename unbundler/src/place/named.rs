@@ -1,7 +1,7 @@
 //! Whom a bundle names: by births, and by numbers alone.
 //!
-//! Owns what that says of who is meant by a number without a birth, and which number those have here that are named by one. Invariant: whoever is named by a birth, or was born after
-//! what is said of the number, is not. Pure.
+//! Owns what that says of who is meant by a number without a birth, and which number those have here that are named by one.
+//! Invariant: whoever is named by a birth, or was born after what is said of the number, is not meant. Pure.
 
 use std::collections::BTreeMap;
 
