@@ -6,12 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::application::{Picture, field};
+use crate::cast;
 use crate::ids::{At, Field, Uid};
 use crate::node::files;
 use crate::oracle::SINGULAR;
 use crate::secret::{self, Looked, unpacked, words_in};
 use crate::shares::LEFT_OUT;
 use crate::twice::{self, Merged};
+use crate::verdict::hear_of_refusals;
 use crate::world::{Members, World};
 
 /// Which invariant is broken, and how.
@@ -114,7 +116,9 @@ impl Judge {
         secret::is_kept(world, at, picture)?;
         are_bundles_decent(world, at)?;
         are_numbers_new(world)?;
-        world.judge.note(at, picture);
+        if !world.nodes[at.0].is_at_risk() {
+            world.judge.note(at, picture);
+        }
         Ok(())
     }
 }
@@ -154,10 +158,10 @@ fn has_time_passed(world: &mut World, at: At, picture: &Picture) -> Result<(), C
     for (uid, record) in picture {
         for column in SINGULAR.into_iter().filter(|column| !may_be_lost || (record.table, *column) != LEFT_OUT) {
             let field = field(uid, column);
-            let (Some(now), Some(before)) = (record.cells.get(column), world.judge.shown[at.0].get(&field)) else {
+            let (Some(now), Some(before)) = (record.cells.get(column), world.judge.shown[at.0].get(&field).cloned()) else {
                 continue;
             };
-            if world.oracle.is_older(&field, now, before) {
+            if world.oracle.is_older(&field, now, &before) && !is_refused(world, uid) {
                 return Err(("time", format!("{name}: the {field} went back from {before:?} to {now:?}")));
             }
         }
@@ -168,8 +172,17 @@ fn has_time_passed(world: &mut World, at: At, picture: &Picture) -> Result<(), C
     if clock < world.judge.clocks[at.0] {
         return Err(("time", format!("{name}: the clock went back from {} to {clock}", world.judge.clocks[at.0])));
     }
-    world.judge.clocks[at.0] = clock;
+    if !world.nodes[at.0].is_at_risk() {
+        world.judge.clocks[at.0] = clock;
+    }
     Ok(())
+}
+
+/// Whether a hub told that it refused a change of a record: what it gave its sender instead is the hub's.
+fn is_refused(world: &mut World, uid: &Uid) -> bool {
+    let pictures: Vec<Picture> = world.nodes.iter().map(cast::look).collect();
+    hear_of_refusals(world, &pictures);
+    world.oracle.is_refused(uid)
 }
 
 /// What a node has sent holds nothing that it should not, wherever it lies now.

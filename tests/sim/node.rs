@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use packhorse::Ran;
 use rusqlite::Connection;
-use simulated_machine::{clock, fate};
+use simulated_machine::{clock, fate, is_at_risk};
 
 use crate::application;
 use crate::cast::BEGIN;
@@ -76,6 +76,12 @@ impl Node {
     /// Whether its database has a write-ahead log.
     pub fn has_log(&self) -> bool {
         self.folder.join("app.db-wal").exists()
+    }
+
+    /// Whether a power cut could take back what can be read in its database: the wait for the disk failed at the end of a commit.
+    pub fn is_at_risk(&self) -> bool {
+        let log = self.folder.join("app.db-wal");
+        is_at_risk(&self.folder.join("app.db-journal")) || (log.exists() && is_at_risk(&log))
     }
 
     /// Runs a command.

@@ -205,6 +205,11 @@ impl Oracle {
         self.lives.entry(uid.clone()).or_default().refused = true;
     }
 
+    /// Whether a hub told that it refused a change of a record.
+    pub fn is_refused(&self, uid: &Uid) -> bool {
+        self.lives.get(uid).is_some_and(|life| life.refused)
+    }
+
     /// Whose a word is: the record's that it names, or that it was written for. None of what nobody ever wrote.
     pub fn whose(&self, word: &str) -> Option<&Uid> {
         self.owners.get(word).or_else(|| Some(self.lives.get_key_value(&Uid(word.to_owned()))?.0))
@@ -338,7 +343,7 @@ impl Oracle {
     /// Whether a field may have this value once everything has been exchanged: in words, if it may not.
     pub fn last_word(&self, field: &Field, value: &Option<String>) -> Result<(), String> {
         let Some(writes) = self.fields.get(field) else { return Err(format!("nobody ever wrote the {field}")) };
-        if self.lives.get(&field.uid).is_some_and(|life| life.refused) {
+        if self.is_refused(&field.uid) {
             return Ok(());
         }
         let mut overruled = None;

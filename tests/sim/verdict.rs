@@ -155,7 +155,7 @@ fn bare(record: &Record) -> Record {
 }
 
 /// What a hub refused because its sender does not share it is told in a notice, and is no word on anything.
-fn hear_of_refusals(world: &mut World, pictures: &[Picture]) {
+pub fn hear_of_refusals(world: &mut World, pictures: &[Picture]) {
     let now = world.now;
     for (node, picture) in world.nodes.iter_mut().zip(pictures) {
         let notices = node.run(&["notices", "list"], now).out;

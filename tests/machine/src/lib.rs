@@ -34,7 +34,7 @@ use std::marker::PhantomData;
 pub use clock::{SimClock, SimRandom};
 pub use disk::SimDisk;
 pub use fate::SimSteps;
-pub use unsynced::{PowerCut, elsewhere, power_cut, settle};
+pub use unsynced::{PowerCut, elsewhere, is_at_risk, power_cut, settle};
 
 thread_local!(static ARMED: Cell<bool> = const { Cell::new(false) });
 

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::Path;
 
 use packhorse_shared::seam::{Disk, DurableFile, publish, write_durably};
-use simulated_machine::SimDisk;
+use simulated_machine::{SimDisk, is_at_risk};
 
 use crate::scene::{Scene, kill, run};
 
@@ -135,6 +135,20 @@ fn a_removed_file_comes_back_until_its_folder_is_synced() {
     };
     assert_eq!(after(history, places), BTreeSet::from([(true, false), (false, false)]));
     assert_eq!(after(synced, places), BTreeSet::from([(false, false)]));
+}
+
+#[test]
+fn what_a_power_cut_could_change_is_at_risk() {
+    let scene = Scene::new(7);
+    let path = scene.path("tmp/a");
+    lies(&path, &words("old"));
+    SimDisk.sync_folder(&scene.path("tmp")).expect("a folder");
+    assert!(!is_at_risk(&path));
+    SimDisk.remove(&path).expect("it goes");
+    assert!(is_at_risk(&path));
+    assert!(!is_at_risk(&scene.path("tmp/b")));
+    SimDisk.sync_folder(&scene.path("tmp")).expect("a folder");
+    assert!(!is_at_risk(&path));
 }
 
 #[test]

@@ -268,6 +268,12 @@ pub fn settle(roots: &[&Path]) {
     UNSYNCED.with_borrow_mut(|unsynced| unsynced.forget(&roots));
 }
 
+/// Whether a power cut could change what is in this file, or give or take its name.
+pub fn is_at_risk(path: &Path) -> bool {
+    let path = whole(path);
+    UNSYNCED.with_borrow(|unsynced| unsynced.contents.contains_key(&path) || unsynced.names.concern(&path))
+}
+
 /// Cuts the power of the machine on which these roots lie: takes from the real files below them what may be lost, as the
 /// seed has it, and nothing from others. No connection may be open to a database below them, and no file.
 ///

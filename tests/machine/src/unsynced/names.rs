@@ -79,6 +79,11 @@ impl Names {
         self.0 = kept;
     }
 
+    /// Whether a change of this name is not on the disk.
+    pub(super) fn concern(&self, path: &Path) -> bool {
+        self.0.iter().any(|change| change.touches(path))
+    }
+
     /// Takes out what concerns these roots.
     pub(super) fn take(&mut self, is_below: impl Fn(&Path) -> bool) -> Self {
         let (below, others) = self.0.drain(..).partition(|change| is_below(change.first()) || is_below(change.last()));
