@@ -21,15 +21,9 @@ use rusqlite::{Connection, params};
 use super::SqliteReplica;
 use super::catalogue::{Catalogue, Entry};
 use super::fault::{Fault, Outcome};
-use super::holding;
-use super::membership;
-use super::missing;
-use super::moves;
-use super::numbers;
-use super::quiet;
-use super::search;
 use super::silence::Loud;
 use super::state::{self, Progress};
+use super::{holding, membership, missing, moves, numbers, quiet, search};
 use crate::change::TableChanges;
 use crate::clock::{Clock, Reading, Stamp, WallTime};
 use crate::horizon::Horizon;
@@ -306,6 +300,10 @@ impl MergeTransaction for SqliteMerge<'_> {
 
     fn given_number(&mut self, table: &TableShape, theirs: i64, birth: Stamp) -> Result<Option<i64>> {
         self.said(self.entry(table).and_then(|of| moves::given(self.writer, of, theirs, birth, &self.roster)))
+    }
+
+    fn given_for(&mut self, table: &TableShape, old: i64) -> Result<Vec<(Stamp, i64)>> {
+        self.said(moves::given_for(self.writer, table.id, old, &self.roster))
     }
 
     fn renumber(&mut self, table: &TableShape, from: i64, to: i64) -> Result<Placement> {
