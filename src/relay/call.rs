@@ -5,7 +5,7 @@
 //! only the lock on transfers. So a service applies and seals while a call is under way. A call that is cut short
 //! before its last step is as if it had been killed there: nothing is lost by it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use packhorse_shared::link::{Role, Standing};
 use packhorse_shared::replica::{Replica, StoredLink};
 use packhorse_shared::seam::{Step, Stop, World};
 use packhorse_shared::spool::Spool;
-use packhorse_transport::{Dial, Link, LinkReport, Outcome, Report, Run, Stopwatch};
+use packhorse_transport::{Dial, KnownRelays, Likeness, Link, LinkReport, Outcome, Report, Run, Stopwatch};
 
 use super::files::{BundleFiles, NodeSpool};
 use super::keys::Keys;
@@ -37,6 +37,7 @@ pub struct Call {
     start: fn(Stop) -> Box<dyn Stopwatch>,
     keys: Keys,
     links: Vec<Link>,
+    known: KnownRelays,
     states: Vec<StoredLink>,
     before: Stock,
 }
@@ -45,6 +46,7 @@ pub struct Call {
 pub struct Made {
     /// What it reports.
     pub report: Report,
+    known: KnownRelays,
     replaced_at: BTreeSet<NodeName>,
     before: Stock,
 }
@@ -65,6 +67,7 @@ impl Call {
             start: node.start,
             keys: Keys::new(&node.config.access, node.home.folder()),
             links: links(node)?,
+            known: node.home.known_relays().into_iter().map(|(relay, likeness)| (relay, Likeness(likeness))).collect(),
             states: node.replica.links()?,
             before: node.stock()?,
         })
@@ -84,9 +87,10 @@ impl Call {
             budget,
             stop,
             keyring: &self.keys,
+            known: &self.known,
         };
         let report = run.transfer(&self.links);
-        Made { report, replaced_at: inspect.replaced_at(), before: self.before }
+        Made { report, known: self.known, replaced_at: inspect.replaced_at(), before: self.before }
     }
 }
 
@@ -94,6 +98,7 @@ impl Made {
     /// Puts down what the call shows of the links, and in the books what became of each bundle.
     pub fn conclude(&self, node: &mut Node) -> Result<(), Failure> {
         draw_conclusions(node, &self.report, &self.replaced_at)?;
+        self.remember_relays(node)?;
         if self.report.has_got_through() {
             let cleared = node.home.clear_redial(node.world.disk);
             cleared.map_err(|error| Failure::file("tidy up in", node.home.folder(), &error))?;
@@ -104,16 +109,28 @@ impl Made {
         });
         Ok(())
     }
+
+    /// What is known already is not written again: most calls have nothing to write.
+    fn remember_relays(&self, node: &Node) -> Result<(), Failure> {
+        if self.report.known == self.known {
+            return Ok(());
+        }
+        let known = self.report.known.iter().map(|(relay, likeness)| (relay.clone(), likeness.0.clone()));
+        let written = node.home.set_known_relays(node.world.disk, &known.collect::<BTreeMap<_, _>>());
+        written.map_err(|error| Failure::file("remember the relays in", node.home.folder(), &error))
+    }
 }
 
 /// The links as a transfer needs them. One over which this node is refused is left out.
 pub(super) fn links(node: &mut Node) -> Result<Vec<Link>, Failure> {
     let relays = relays(&node.config.node.relay)?;
-    let accept = node.config.node.accept;
+    let (accept, now) = (node.config.node.accept, node.world.clock.now());
     let links = node.replica.links()?.into_iter();
     let links = links.filter(|link| link.state.standing() != Standing::Refused).map(|link| Link {
         peer: link.peer,
         role: role(link.state.role()),
+        // Of several it is not known which was looked into.
+        has_empty_mailbox: relays.len() == 1 && link.state.has_empty_mailbox(now),
         relays: relays.clone(),
         accept,
     });

@@ -158,7 +158,8 @@ fn has_time_passed(world: &mut World, at: At, picture: &Picture) -> Result<(), C
     for (uid, record) in picture {
         for column in SINGULAR.into_iter().filter(|column| !may_be_lost || (record.table, *column) != LEFT_OUT) {
             let field = field(uid, column);
-            let (Some(now), Some(before)) = (record.cells.get(column), world.judge.shown[at.0].get(&field).cloned()) else {
+            let (Some(now), Some(before)) = (record.cells.get(column), world.judge.shown[at.0].get(&field).cloned())
+            else {
                 continue;
             };
             if world.oracle.is_older(&field, now, &before) && !is_refused(world, uid) {

@@ -97,6 +97,11 @@ pub enum Get {
     Absent,
 }
 
+/// What a server tells of the marker without its being read, such as its size and when it was written: while that stays the same, so
+/// does the marker. Means something only to the kind of carrier that gave it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Likeness(pub String);
+
 /// Moves files between this node and one relay, over one connection.
 ///
 /// The contract, for every implementation:
@@ -165,6 +170,11 @@ pub trait Carrier {
     /// The marker in the root, or in a remote's folder; at most [`MARKER_MAX`] + 1 bytes of it. None if there is
     /// none, or no folder.
     fn read_marker(&mut self, remote: Option<&NodeName>) -> Result<Option<Vec<u8>>, TransportError>;
+
+    /// What there is to know of the root's marker for less than reading it costs; None where that is nothing.
+    fn marker_likeness(&mut self) -> Result<Option<Likeness>, TransportError> {
+        Ok(None)
+    }
 
     /// Makes or replaces the marker, durably and as a whole, and its folder if that is missing.
     fn write_marker(&mut self, remote: Option<&NodeName>, content: &[u8]) -> Result<(), TransportError>;

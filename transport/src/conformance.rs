@@ -31,6 +31,7 @@ pub fn check(connect: &Connect<'_>, abilities: Abilities) {
     a_refusing_sink_ends_a_get(connect);
     removing_is_idempotent(connect);
     markers_are_kept_apart(connect);
+    a_marker_of_the_same_likeness_is_the_same(connect);
     the_root_takes_files_too(connect);
     only_an_empty_mailbox_is_removed(connect);
 }
@@ -215,6 +216,17 @@ fn markers_are_kept_apart(connect: &Connect<'_>) {
         assert_eq!(connect().read_marker(None).expect("no marker"), None);
     }
     assert_eq!(connect().read_marker(Some(&other)).expect("a marker").as_deref(), Some(&b"third"[..]));
+}
+
+fn a_marker_of_the_same_likeness_is_the_same(connect: &Connect<'_>) {
+    let likeness = || connect().marker_likeness().expect("what there is to know of the marker");
+    assert_eq!(likeness(), None, "of what is not there there is nothing to know");
+    connect().write_marker(None, b"first").expect("a marker");
+    let first = likeness();
+    assert_eq!(likeness(), first);
+    connect().write_marker(None, b"second").expect("a marker");
+    assert!(first.is_none() || likeness() != first);
+    connect().remove_marker().expect("a marker is taken away");
 }
 
 fn the_root_takes_files_too(connect: &Connect<'_>) {

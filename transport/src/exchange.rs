@@ -89,7 +89,7 @@ impl<'a> Exchange<'a> {
         self.sending.local_failure.or(self.fetching.local_failure)
     }
 
-    /// Lists both mailboxes once and moves what there is; both ways at once if there is another connection to be had.
+    /// Lists both mailboxes once, as far as that can tell anything, and moves what there is; both ways at once if there is another connection to be had.
     pub(crate) fn run(
         &mut self,
         carrier: &mut dyn Carrier,
@@ -118,7 +118,10 @@ impl<'a> Exchange<'a> {
         outbox: Vec<Outgoing>,
         report: &mut LinkReport,
     ) -> Result<Looked, TransportError> {
-        let there = carrier.list(&self.sending.mailbox)?;
+        let there = match outbox.is_empty() && self.link.has_empty_mailbox {
+            true => Listing { present: true, ..Listing::default() },
+            false => carrier.list(&self.sending.mailbox)?,
+        };
         let here = match self.link.accept {
             true => carrier.list(&self.fetching.mailbox)?,
             false => Listing { present: true, ..Listing::default() },

@@ -1,13 +1,18 @@
-//! Both ways at once: over two connections where there is something for both, over one where no second is to be had.
+//! Both ways at once: over two connections where there is something for both, over one where no second is to be had; and what is
+//! not asked again.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use packhorse_shared::id::NetworkId;
 use packhorse_shared::seam::{Stop, Uninterrupted};
 
 use crate::faulty::{Fault, Plan};
 use crate::folder_tests::FailingDisk;
 use crate::run_scene::{ByDigest, Files, MemoryDial, NETWORK, Scene, Spool, bundles};
-use crate::{Approach, Carrier, Dial, Link, Location, NoKeys, Outcome, Report, Run, TransportError};
+use crate::{
+    Approach, Carrier, Dial, KnownRelays, Link, Location, Marker, NoKeys, Outcome, Report, Run, TransportError,
+};
 
 /// A server that lets an account in so many times in all.
 struct Lets {
@@ -47,9 +52,32 @@ fn run(scene: &Scene, times: u32) -> (Report, u32) {
         budget: None,
         stop: &Stop::default(),
         keyring: &NoKeys,
+        known: &KnownRelays::new(),
     };
     let report = run.transfer(&[server]);
     (report, dial.dialled.into_inner())
+}
+
+#[test]
+fn what_is_known_is_not_asked_again() {
+    let mut scene = Scene::new(1).receive(&bundles(2, &[20]));
+    scene.known = scene.run(Fault::None, None).0.known;
+    scene.link.has_empty_mailbox = true;
+    let (report, _) = scene.run(Fault::None, None);
+    // Dial, one listing.
+    assert_eq!((report.outcome(), report.calls, &report.known), (Outcome::Done, 2, &scene.known));
+    assert!(report.links[0].lying.as_ref().is_some_and(BTreeSet::is_empty));
+    let scene = scene.send(&bundles(1, &[10]));
+    assert_eq!(
+        scene.run(Fault::None, None).0.calls,
+        4,
+        "what is to be put is looked for, since it may have been begun"
+    );
+
+    scene.relays[0].held().markers.insert(String::new(), Marker::text(NetworkId(99)).into());
+    let (report, _) = scene.run(Fault::None, None);
+    assert!(matches!(report.links[0].errors[..], [TransportError::OtherNetwork { .. }]), "{report:?}");
+    assert!(report.known.is_empty() || report.known == scene.known);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use packhorse_shared::id::NodeName;
 
-use crate::carrier::{Carrier, Get, Listing, Put, Sink, Source};
+use crate::carrier::{Carrier, Get, Likeness, Listing, Put, Sink, Source};
 use crate::error::TransportError;
 use crate::mailbox::Mailbox;
 use crate::name::FileName;
@@ -199,6 +199,10 @@ impl<C: Carrier> Carrier for Faulty<C> {
 
     fn read_marker(&mut self, remote: Option<&NodeName>) -> Result<Option<Vec<u8>>, TransportError> {
         self.step(|inner| inner.read_marker(remote))
+    }
+
+    fn marker_likeness(&mut self) -> Result<Option<Likeness>, TransportError> {
+        self.inner.marker_likeness()
     }
 
     fn write_marker(&mut self, remote: Option<&NodeName>, content: &[u8]) -> Result<(), TransportError> {

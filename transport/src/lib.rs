@@ -66,7 +66,7 @@ mod window;
 
 pub use access::{Access, Keyring, NoKeys, TlsVersion, Trust};
 pub use address::{Place, Scheme, Secret, ServerAddress};
-pub use carrier::{Carrier, Entry, Get, Listing, MARKER, MARKER_MAX, Put, Sink, Source};
+pub use carrier::{Carrier, Entry, Get, Likeness, Listing, MARKER, MARKER_MAX, Put, Sink, Source};
 pub use ending::Ending;
 pub use errand::{Errand, Fetched, Parcel};
 pub use error::{Kind, TransportError};
@@ -76,7 +76,7 @@ pub use location::{Location, Target};
 pub use mailbox::{Mailbox, Role, Way};
 pub use marker::{Admission, Marked, Marker, admit, mark, prepare_remote};
 pub use name::{FILE_NAME_MAX, FileName, FileNameError};
-pub use relays::{Approach, Dial};
+pub use relays::{Approach, Dial, KnownRelays};
 pub use report::{Attempt, LinkReport, Outcome, Rejected, Report, Tally};
 pub use run::{Inspect, Link, LocalSpool, Outgoing, Run, Verdict};
 pub use server::OsDial;

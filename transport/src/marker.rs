@@ -7,7 +7,7 @@
 
 use packhorse_shared::id::{Digest, NetworkId, NodeName};
 
-use crate::carrier::{Carrier, MARKER_MAX};
+use crate::carrier::{Carrier, Likeness, MARKER_MAX};
 use crate::error::TransportError;
 use crate::mailbox::{Mailbox, Role};
 
@@ -83,6 +83,22 @@ pub fn admit(
         Marker::Missing => Err(TransportError::NotARelay { relay: carrier.relay().to_owned() }),
         Marker::Damaged => Err(TransportError::DamagedMarker { relay: carrier.relay().to_owned() }),
     }
+}
+
+/// The same where a marker of this likeness was ours: it is read only if it has another by now, or none is told. Returns with it the
+/// likeness of a marker that is ours.
+pub(crate) fn admit_known(
+    carrier: &mut dyn Carrier,
+    network: NetworkId,
+    evidence: &[[Mailbox; 2]],
+    known: Option<&Likeness>,
+) -> Result<(Admission, Option<Likeness>), TransportError> {
+    let likeness = carrier.marker_likeness()?;
+    if likeness.is_some() && likeness.as_ref() == known {
+        return Ok((Admission::Marked, likeness));
+    }
+    let admission = admit(carrier, network, evidence)?;
+    Ok((admission, likeness.filter(|_| admission == Admission::Marked)))
 }
 
 /// What marking found.

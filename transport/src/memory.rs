@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use packhorse_shared::id::NodeName;
+use packhorse_shared::id::{Digest, NodeName};
 
-use crate::carrier::{Carrier, Get, Listing, MARKER_MAX, Put, Sink, Source};
+use crate::carrier::{Carrier, Get, Likeness, Listing, MARKER_MAX, Put, Sink, Source};
 use crate::error::TransportError;
 use crate::mailbox::Mailbox;
 use crate::name::FileName;
@@ -182,6 +182,11 @@ impl Carrier for MemoryCarrier {
     fn read_marker(&mut self, remote: Option<&NodeName>) -> Result<Option<Vec<u8>>, TransportError> {
         let content = self.0.held().markers.get(&key(remote)).cloned();
         Ok(content.map(|content| content.into_iter().take(MARKER_MAX + 1).collect()))
+    }
+
+    fn marker_likeness(&mut self) -> Result<Option<Likeness>, TransportError> {
+        let held = self.0.held();
+        Ok(held.markers.get(&key(None)).map(|content| Likeness(Digest::of(content).to_string())))
     }
 
     fn write_marker(&mut self, remote: Option<&NodeName>, content: &[u8]) -> Result<(), TransportError> {

@@ -4,14 +4,14 @@
 //! is dropped, never repaired; a relay that did not answer is not asked again in the same run, or a hub with a
 //! thousand remotes would wait a thousand times. Owns the count of calls, which stands for time on line.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use packhorse_shared::id::{NetworkId, NodeName};
 
 use crate::access::Keyring;
-use crate::carrier::{Carrier, Get, Listing, Put, Sink, Source};
+use crate::carrier::{Carrier, Get, Likeness, Listing, Put, Sink, Source};
 use crate::ending::Ending;
 use crate::error::TransportError;
 use crate::location::Location;
@@ -27,6 +27,9 @@ pub struct Approach<'a> {
     /// How servers are logged in to.
     pub keyring: &'a dyn Keyring,
 }
+
+/// Relays, as they are shown, with the likeness of the marker by which each was found to be ours.
+pub type KnownRelays = BTreeMap<String, Likeness>;
 
 /// Makes a connection to a relay. Several threads may do so at once.
 pub trait Dial: Sync {
@@ -48,15 +51,21 @@ pub(crate) struct Relays<'a> {
     dial: &'a dyn Dial,
     network: NetworkId,
     approach: Approach<'a>,
+    known: KnownRelays,
     dialled: HashMap<Location, Relay<'a>>,
     admitted: HashMap<Location, Admission>,
     calls: Arc<AtomicU64>,
 }
 
 impl<'a> Relays<'a> {
-    pub(crate) fn new(dial: &'a dyn Dial, network: NetworkId, approach: Approach<'a>) -> Self {
+    pub(crate) fn new(dial: &'a dyn Dial, network: NetworkId, approach: Approach<'a>, known: KnownRelays) -> Self {
         let calls = Arc::default();
-        Self { dial, network, approach, dialled: HashMap::new(), admitted: HashMap::new(), calls }
+        Self { dial, network, approach, known, dialled: HashMap::new(), admitted: HashMap::new(), calls }
+    }
+
+    /// The relays that are known now.
+    pub(crate) fn known(self) -> KnownRelays {
+        self.known
     }
 
     /// Calls made so far, over all relays; a dial counts as one.
@@ -119,7 +128,13 @@ impl<'a> Relays<'a> {
     ) -> Result<Box<dyn Carrier + 'a>, TransportError> {
         self.calls.fetch_add(1, Ordering::Relaxed);
         let mut carrier = Counted { inner: self.dial.dial(location, &self.approach)?, calls: self.calls.clone() };
-        let admission = marker::admit(&mut carrier, self.network, &evidence())?;
+        let shown = location.to_string();
+        let known = self.known.get(&shown);
+        let (admission, likeness) = marker::admit_known(&mut carrier, self.network, &evidence(), known)?;
+        match likeness {
+            Some(likeness) => self.known.insert(shown, likeness),
+            None => self.known.remove(&shown),
+        };
         // A marker restored earlier in this run stays reported after dialling anew.
         let restored = self.admission(location) == Some(Admission::Restored);
         self.admitted.insert(location.clone(), if restored { Admission::Restored } else { admission });
@@ -196,6 +211,10 @@ impl Carrier for Counted<'_> {
     }
     fn read_marker(&mut self, remote: Option<&NodeName>) -> Result<Option<Vec<u8>>, TransportError> {
         self.count().read_marker(remote)
+    }
+    fn marker_likeness(&mut self) -> Result<Option<Likeness>, TransportError> {
+        // It comes with the login, or in place of the reading.
+        self.inner.marker_likeness()
     }
     fn write_marker(&mut self, remote: Option<&NodeName>, content: &[u8]) -> Result<(), TransportError> {
         self.count().write_marker(remote, content)

@@ -10,6 +10,7 @@ use packhorse_shared::id::NodeName;
 use crate::carrier::Entry;
 use crate::error::TransportError;
 use crate::name::FileName;
+use crate::relays::KnownRelays;
 
 /// Files and bytes moved one way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -146,6 +147,8 @@ pub struct Report {
     pub links: Vec<LinkReport>,
     /// Calls to carriers, dialling included: at least one round trip each on a line.
     pub calls: u64,
+    /// The relays that are known to be ours, as they are shown.
+    pub known: KnownRelays,
 }
 
 impl Report {
@@ -175,7 +178,7 @@ mod tests {
             link.errors = vec![TransportError::NotARelay { relay: "relay".to_owned() }; *errors];
             link
         };
-        Report { links: errors.iter().map(link).collect(), calls: 0 }
+        Report { links: errors.iter().map(link).collect(), calls: 0, known: KnownRelays::new() }
     }
 
     #[test]

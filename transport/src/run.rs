@@ -19,7 +19,7 @@ use crate::location::Location;
 use crate::mailbox::{Mailbox, Role};
 use crate::marker::Admission;
 use crate::name::FileName;
-use crate::relays::{Approach, Dial, Relays};
+use crate::relays::{Approach, Dial, KnownRelays, Relays};
 use crate::report::{LinkReport, Report};
 use crate::stopwatch::{Deadline, Stopwatch};
 
@@ -40,6 +40,8 @@ pub struct Link {
     pub relays: Vec<Location>,
     /// Whether incoming files are fetched, or left on the relay (`accept off`).
     pub accept: bool,
+    /// Whether nothing lies in the outgoing mailbox, as was seen earlier: it is looked into only if something is to be put.
+    pub has_empty_mailbox: bool,
 }
 
 /// A file in the outbox.
@@ -118,6 +120,8 @@ pub struct Run<'a> {
     pub stop: &'a Stop,
     /// How servers are logged in to.
     pub keyring: &'a dyn Keyring,
+    /// The relays that earlier runs have found to be ours.
+    pub known: &'a KnownRelays,
 }
 
 impl Run<'_> {
@@ -125,10 +129,10 @@ impl Run<'_> {
     pub fn transfer(&self, links: &[Link]) -> Report {
         let deadline = Deadline::after(self.stopwatch, self.budget);
         let approach = Approach { ending: Ending::of(self.budget, self.stop.clone()), keyring: self.keyring };
-        let relays = Relays::new(self.dial, self.network, approach);
+        let relays = Relays::new(self.dial, self.network, approach, self.known.clone());
         let mut turn = Turn { run: self, links, deadline, relays };
         let done = links.iter().map(|link| turn.serve(link)).collect();
-        Report { links: done, calls: turn.relays.calls() }
+        Report { links: done, calls: turn.relays.calls(), known: turn.relays.known() }
     }
 }
 

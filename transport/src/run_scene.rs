@@ -15,8 +15,8 @@ use crate::faulty::{Fault, Faulty, Plan};
 use crate::folder_tests::FailingDisk;
 use crate::memory::MemoryRelay;
 use crate::{
-    Approach, Carrier, Dial, FileName, Inspect, Link, LocalSpool, Location, Marker, NoKeys, OsDial, Outgoing, Report,
-    Role, Run, Stopwatch, TransportError, Verdict,
+    Approach, Carrier, Dial, FileName, Inspect, KnownRelays, Link, LocalSpool, Location, Marker, NoKeys, OsDial,
+    Outgoing, Report, Role, Run, Stopwatch, TransportError, Verdict,
 };
 
 pub(crate) const NETWORK: NetworkId = NetworkId(0x18f3);
@@ -161,6 +161,8 @@ pub(crate) struct Scene {
     pub(crate) clock: Virtual,
     /// What has been replaced.
     pub(crate) obsolete: Files,
+    /// The relays that are known.
+    pub(crate) known: KnownRelays,
 }
 
 impl Scene {
@@ -170,12 +172,18 @@ impl Scene {
             fs::create_dir_all(home.path().join(folder)).unwrap();
         }
         let locations = (0..relays).map(|n| Location::parse(&format!("/relays/{n}")).unwrap()).collect();
-        let link = Link { peer: "alice".parse().unwrap(), role: Role::Remote, relays: locations, accept: true };
+        let link = Link {
+            peer: "alice".parse().unwrap(),
+            role: Role::Remote,
+            relays: locations,
+            accept: true,
+            has_empty_mailbox: false,
+        };
         let relays: Vec<MemoryRelay> = (0..relays).map(|_| MemoryRelay::default()).collect();
         for relay in &relays {
             relay.held().markers.insert(String::new(), Marker::text(NETWORK).into());
         }
-        Self { home, relays, link, clock: Virtual::default(), obsolete: Files::new() }
+        Self { home, relays, link, clock: Virtual::default(), obsolete: Files::new(), known: KnownRelays::new() }
     }
 
     pub(crate) fn send(self, files: &Files) -> Self {
@@ -209,6 +217,7 @@ impl Scene {
             budget,
             stop: &Stop::default(),
             keyring: &NoKeys,
+            known: &self.known,
         };
         (run.transfer(std::slice::from_ref(&self.link)), plan)
     }

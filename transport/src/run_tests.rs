@@ -9,7 +9,7 @@ use packhorse_shared::seam::{OsDisk, Stop, Uninterrupted};
 
 use crate::faulty::{Fault, Plan};
 use crate::run_scene::{ByDigest, Files, MemoryDial, Mixed, NETWORK, Scene, Spool, bundles, joined};
-use crate::{Link, Location, Marker, NoKeys, OsDial, Outcome, Report, Role, Run, TransportError};
+use crate::{KnownRelays, Link, Location, Marker, NoKeys, OsDial, Outcome, Report, Role, Run, TransportError};
 
 #[test]
 fn both_ways_small_first_in_few_calls() {
@@ -177,6 +177,7 @@ fn a_failing_link_is_reported_and_the_others_go_on() {
         budget: None,
         stop: &Stop::default(),
         keyring: &NoKeys,
+        known: &KnownRelays::new(),
     };
     let report = run.transfer(&[locked, scene.link.clone()]);
     assert!(matches!(report.links[0].errors[..], [TransportError::NoCredentials { .. }]));
@@ -281,7 +282,7 @@ fn hub_and_remote_meet_in_a_folder() {
     let transfer = |scene: &Scene, peer: &str, role, path: PathBuf| {
         let spool = Spool { root: scene.home.path(), plan: Plan::new(Fault::None) };
         let relays = vec![Location::parse(path.to_str().unwrap()).unwrap()];
-        let link = Link { peer: peer.parse().unwrap(), role, relays, accept: true };
+        let link = Link { peer: peer.parse().unwrap(), role, relays, accept: true, has_empty_mailbox: false };
         let steps = &Uninterrupted;
         let (dial, disk, stopwatch) = (&OsDial { disk: &OsDisk, steps }, &OsDisk, &scene.clock);
         Run {
@@ -295,6 +296,7 @@ fn hub_and_remote_meet_in_a_folder() {
             budget: None,
             stop: &Stop::default(),
             keyring: &NoKeys,
+            known: &KnownRelays::new(),
         }
         .transfer(&[link])
     };

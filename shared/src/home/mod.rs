@@ -6,11 +6,13 @@
 //! and where the home lies to the command line.
 
 mod identity;
+mod known;
 mod lock;
 mod redial;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -181,6 +183,16 @@ impl Home {
         Redial::clear(disk, &self.folder)
     }
 
+    /// The relays that were found to be ours, each with what its server told of its marker then.
+    pub fn known_relays(&self) -> BTreeMap<String, String> {
+        known::read(&self.folder)
+    }
+
+    /// Remembers them.
+    pub fn set_known_relays(&self, disk: &dyn Disk, known: &BTreeMap<String, String>) -> io::Result<()> {
+        known::write(disk, &self.folder, known)
+    }
+
     /// The folder itself.
     pub fn folder(&self) -> &Path {
         &self.folder
@@ -299,10 +311,10 @@ impl Found {
         }
         let ours = |name: &&String| {
             let of_ledger = ledger::FILES.contains(&name.as_str()) || name.starts_with(ledger::DAMAGED);
-            let of_redial = redial::FILES.contains(&name.as_str());
+            let of_calls = redial::FILES.contains(&name.as_str()) || known::FILES.contains(&name.as_str());
             let is_lock = Claim::ALL.map(Claim::file).contains(&name.as_str());
             let of_making = FOLDERS.contains(&name.as_str()) || FILES_OF_MAKING.contains(&name.as_str());
-            of_making || of_ledger || of_redial || is_lock || name.as_str() == LOGS
+            of_making || of_ledger || of_calls || is_lock || name.as_str() == LOGS
         };
         if let Some(other) = names.iter().find(|name| !ours(name)) {
             return Ok(Self::Other(other.clone()));

@@ -22,6 +22,10 @@ const PATIENCE_UNDER_WAY: u64 = 7;
 /// How long a node that holds a part of a bundle keeps silent before it says so, in milliseconds.
 const SILENCE_MAX: u64 = 3_600_000;
 
+/// For how long a mailbox that was found empty counts as that while nothing is put there, in milliseconds. A relay may bring back
+/// what was taken away.
+const EMPTY_MAX: u64 = 24 * 3_600_000;
+
 /// Whether a movement is known to be over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 enum Pace {
@@ -45,6 +49,9 @@ pub(super) struct Sight {
     peer: Pace,
     /// The latest run that replaces others begins after this.
     replaced_to: Sequence,
+    /// When a look found nothing of ours in the mailbox, if nothing was put there since.
+    #[serde(default)]
+    empty: Option<WallTime>,
 }
 
 /// Bundles with changes that nobody fetched in time, with no sign that somebody is about to.
@@ -53,6 +60,12 @@ pub struct Unfetched {
     sequences: BTreeSet<Sequence>,
     /// How many selections they are of. One alone is superseded only if there is something new to say.
     pub runs: u64,
+}
+
+impl Sight {
+    fn is_empty(&self, now: WallTime) -> bool {
+        self.empty.is_some_and(|at| now.0.abs_diff(at.0) < EMPTY_MAX)
+    }
 }
 
 impl Pace {
@@ -76,6 +89,10 @@ impl Link {
     /// put has broken off since.
     pub fn looked(&mut self, lying: &[BundleName], broken_off: &[(BundleName, u64)], now: WallTime) {
         let out = &mut self.outgoing;
+        let is_empty = lying.is_empty() && broken_off.is_empty();
+        if !is_empty || !out.sight.is_empty(now) {
+            out.sight.empty = is_empty.then_some(now);
+        }
         let lying = out.ours(lying);
         let ours = broken_off.iter().filter(|(name, _)| out.knows(name).is_some());
         let parts: BTreeMap<Sequence, u64> = ours.map(|(name, size)| (name.sequence, *size)).collect();
@@ -91,6 +108,11 @@ impl Link {
         }
         out.sight.lying = lying;
         out.sight.parts = parts;
+    }
+
+    /// Whether nothing of ours lies in the mailbox to the peer, as far as is known without another look.
+    pub fn has_empty_mailbox(&self, now: WallTime) -> bool {
+        self.outgoing.sight.is_empty(now)
     }
 
     /// Takes account of what a bundle of the peer's tells of its fetching: while it acknowledges nothing new, it may be

@@ -8,15 +8,20 @@ use std::io::{BufRead, BufReader, Read};
 
 use crate::carrier::Listing;
 use crate::error::TransportError;
-use crate::ftp::session::Session;
+use crate::ftp::session::{Listed, Session};
 use crate::mailbox::Mailbox;
 
 /// No listing is longer: some two hundred thousand files.
 const LISTING_MAX: u64 = 32 * 1024 * 1024;
 
-/// Lists the folder that the session stands in.
-pub(super) fn list(session: &mut Session, mailbox: &Mailbox) -> Result<Listing, TransportError> {
-    let mut lines = BufReader::new(session.listing(mailbox)?.take(LISTING_MAX));
+/// Lists a mailbox; None if it is not there.
+pub(super) fn list(session: &mut Session, mailbox: &Mailbox) -> Result<Option<Listing>, TransportError> {
+    let (is_there, moving) = match session.listing(mailbox)? {
+        Listed::Begun(moving) => (true, moving),
+        Listed::AnotherBegun(moving) => (false, moving),
+        Listed::Absent => return Ok(None),
+    };
+    let mut lines = BufReader::new(moving.take(LISTING_MAX));
     let mut listing = Listing { present: true, ..Listing::default() };
     let mut line = Vec::new();
     loop {
@@ -31,7 +36,7 @@ pub(super) fn list(session: &mut Session, mailbox: &Mailbox) -> Result<Listing, 
         return Err(session.failed("list", &mailbox.to_string(), "the listing does not end"));
     }
     session.end(lines.into_inner().into_inner(), "list", &mailbox.to_string())?;
-    Ok(listing)
+    Ok(is_there.then_some(listing))
 }
 
 /// A line's name, and its size if it is a regular file's.

@@ -10,6 +10,7 @@ use super::tls;
 use super::wire::Seal;
 use crate::access::Access;
 use crate::address::{Place, Scheme, ServerAddress};
+use crate::carrier::{Likeness, MARKER};
 use crate::error::TransportError;
 use crate::line::Line;
 
@@ -33,6 +34,8 @@ pub(super) struct Opened {
     /// The relay's folder, absolute.
     pub(super) root: String,
     pub(super) has_mlsd: bool,
+    /// What the server tells of the root's marker, if it tells anything.
+    pub(super) likeness: Option<Likeness>,
     /// Where the server waits for the first data connection, if it has the extended word for it.
     pub(super) port: Option<u16>,
 }
@@ -88,14 +91,15 @@ impl Opening<'_> {
         Err(TransportError::LoginRefused { relay, user, said: said.shown() })
     }
 
-    /// What is asked once, all at once: for security of data, for bytes as they are, what there is, where we are, and
-    /// where the first data connection goes.
+    /// What is asked once, all at once: for security of data, for bytes as they are, where we are, what there is, whether the
+    /// marker is as it was, and where the first data connection goes.
     fn set_up(&self, mut control: Control, greeting: String, seal: Option<Seal>) -> Result<Opened, TransportError> {
         let sealing: &[&str] = if seal.is_some() { &["PBSZ 0", "PROT P"] } else { &[] };
         let standing: &[&str] = if matches!(self.address.place, Place::OfAccount(_)) { &["PWD"] } else { &[] };
-        let commands = [sealing, &["TYPE I"], standing, &["FEAT", "EPSV"]].concat();
+        let (size, written) = self.questions_on_marker();
+        let commands = [sealing, &["TYPE I"], standing, &["FEAT", &size, &written, "EPSV"]].concat();
         let replies = control.ask(&commands).map_err(|error| self.unreachable(error))?;
-        let Some((must, [features, passive])) = replies.split_last_chunk() else {
+        let Some((must, [features, size, written, passive])) = replies.split_last_chunk() else {
             return Err(self.unreachable(io::ErrorKind::InvalidData.into()));
         };
         if let Some(refusal) = must.iter().find(|reply| !reply.is_done()) {
@@ -112,7 +116,18 @@ impl Opening<'_> {
             }
         };
         let has_mlsd = features.is_done() && features.text.lines().any(|line| begins_with(line.trim(), "MLST"));
-        Ok(Opened { greeting, root, has_mlsd, port: port_in(passive), control, seal })
+        let tells = size.is_done() && written.is_done();
+        let likeness = tells.then(|| Likeness(format!("{} {}", size.text.trim(), written.text.trim())));
+        Ok(Opened { greeting, root, has_mlsd, likeness, port: port_in(passive), control, seal })
+    }
+
+    /// From where the session stands after the login: how large the marker is, and when it was written.
+    fn questions_on_marker(&self) -> (String, String) {
+        let (Place::Absolute(folder) | Place::OfAccount(folder)) = &self.address.place;
+        let folder = folder.trim_end_matches('/');
+        let is_here = folder.is_empty() && matches!(self.address.place, Place::OfAccount(_));
+        let marker = if is_here { MARKER.to_owned() } else { format!("{folder}/{MARKER}") };
+        (format!("SIZE {marker}"), format!("MDTM {marker}"))
     }
 
     fn one(&self, control: &mut Control, command: &str) -> Result<Reply, TransportError> {

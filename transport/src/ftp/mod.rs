@@ -26,7 +26,7 @@ use packhorse_shared::id::NodeName;
 
 use crate::access::Access;
 use crate::address::ServerAddress;
-use crate::carrier::{Carrier, Get, Listing, MARKER, MARKER_MAX, Put, Sink, Source};
+use crate::carrier::{Carrier, Get, Likeness, Listing, MARKER, MARKER_MAX, Put, Sink, Source};
 use crate::ending::Ending;
 use crate::error::TransportError;
 use crate::ftp::session::{Retrieval, Session};
@@ -70,10 +70,7 @@ impl Carrier for FtpCarrier {
     }
 
     fn list(&mut self, mailbox: &Mailbox) -> Result<Listing, TransportError> {
-        if !self.session.enter(mailbox)? {
-            return Ok(Listing::default());
-        }
-        let listing = listing::list(&mut self.session, mailbox)?;
+        let Some(listing) = listing::list(&mut self.session, mailbox)? else { return Ok(Listing::default()) };
         let files = listing.files.iter().map(|entry| (entry.name.to_string(), entry.size));
         let partials = listing.partials.iter().map(|entry| (entry.name.partial(), entry.size));
         self.session.seen.remember(mailbox, files.chain(partials));
@@ -151,6 +148,10 @@ impl Carrier for FtpCarrier {
             self.session.end(limited.into_inner(), "read", MARKER)?;
         }
         Ok(Some(content))
+    }
+
+    fn marker_likeness(&mut self) -> Result<Option<Likeness>, TransportError> {
+        Ok(self.session.likeness.take())
     }
 
     fn write_marker(&mut self, remote: Option<&NodeName>, content: &[u8]) -> Result<(), TransportError> {

@@ -16,6 +16,7 @@ use super::moving::{Moving, Way};
 use super::wire::{Seal, Wire};
 use crate::access::Access;
 use crate::address::ServerAddress;
+use crate::carrier::Likeness;
 use crate::ending::Ending;
 use crate::error::TransportError;
 use crate::line::{Cut, Line, Load};
@@ -34,6 +35,14 @@ pub(super) enum Retrieval {
     Absent,
 }
 
+/// What came of asking for a mailbox's listing.
+pub(super) enum Listed {
+    Begun(Moving),
+    /// It is not there, and the folder is listed in which the session stood before.
+    AnotherBegun(Moving),
+    Absent,
+}
+
 /// A connection that is logged in.
 pub(super) struct Session {
     shown: String,
@@ -47,6 +56,8 @@ pub(super) struct Session {
     inside: Option<Mailbox>,
     pub(super) seen: Seen,
     pub(super) has_mlsd: bool,
+    /// What the server has told of the root's marker. Used once.
+    pub(super) likeness: Option<Likeness>,
     /// Where the server waits for the next data connection, if it has been asked.
     port: Option<u16>,
 }
@@ -62,8 +73,9 @@ impl Session {
             .map_err(|error| TransportError::Unreachable { relay: shown.clone(), source: Arc::new(error) })?;
         let opening = Opening { shown: &shown, address, access, line: &line };
         let opened = opening.run().inspect_err(|_| line.close())?;
-        let Opened { greeting, control, seal, root, has_mlsd, port } = opened;
-        Ok(Self { shown, greeting, control, seal, line, root, inside: None, seen: Seen::default(), has_mlsd, port })
+        let Opened { greeting, control, seal, root, has_mlsd, likeness, port } = opened;
+        let (inside, seen) = (None, Seen::default());
+        Ok(Self { shown, greeting, control, seal, line, root, inside, seen, has_mlsd, likeness, port })
     }
 
     pub(super) fn relay(&self) -> &str {
@@ -243,11 +255,20 @@ impl Session {
         Ok(if said.wants_more() { Ok(()) } else { Err(said) })
     }
 
-    /// Begins to list the folder that the session stands in.
-    pub(super) fn listing(&mut self, mailbox: &Mailbox) -> Result<Moving, TransportError> {
-        let command = if self.has_mlsd { "MLSD" } else { "LIST" };
-        let begun = self.begin(command, Way::In(Load::Usual), "list", &mailbox.to_string())?;
-        begun.map_err(|refusal| self.broken("list", &mailbox.to_string(), refusal.as_error()))
+    /// Goes into a mailbox's folder and begins to list it, in one go: that it is not there is the exception.
+    pub(super) fn listing(&mut self, mailbox: &Mailbox) -> Result<Listed, TransportError> {
+        let (what, list) = (mailbox.to_string(), if self.has_mlsd { "MLSD" } else { "LIST" });
+        let go = (self.inside.as_ref() != Some(mailbox)).then(|| format!("CWD {}", self.folder(mailbox)));
+        self.inside = None;
+        let (gone, begun) = self.begin_after(go.as_deref(), list, Way::In(Load::Usual), "list", &what)?;
+        let is_inside = gone.is_none_or(|said| said.is_done());
+        self.inside = is_inside.then(|| mailbox.clone());
+        match (is_inside, begun) {
+            (true, Ok(moving)) => Ok(Listed::Begun(moving)),
+            (true, Err(refusal)) => Err(self.broken("list", &what, refusal.as_error())),
+            (false, Ok(moving)) => Ok(Listed::AnotherBegun(moving)),
+            (false, Err(_)) => Ok(Listed::Absent),
+        }
     }
 
     /// Ends a transfer, and hears whether it went well.
@@ -270,21 +291,36 @@ impl Session {
         doing: &'static str,
         what: &str,
     ) -> Result<Result<Moving, Reply>, TransportError> {
+        Ok(self.begin_after(None, command, way, doing, what)?.1)
+    }
+
+    /// The same with another command before it; what the server said to that comes with it.
+    fn begin_after(
+        &mut self,
+        first: Option<&str>,
+        command: &str,
+        way: Way,
+        doing: &'static str,
+        what: &str,
+    ) -> Result<(Option<Reply>, Result<Moving, Reply>), TransportError> {
         let _waiting = self.line.wait();
         let port = self.await_port(doing, what)?;
         self.port = None;
         // Before the connection is made: the server waits for it, and a round trip is spared.
-        self.control.say(&[command]).map_err(|error| self.broken(doing, what, error))?;
+        let commands: Vec<&str> = first.into_iter().chain([command]).collect();
+        self.control.say(&commands).map_err(|error| self.broken(doing, what, error))?;
         let connected =
             self.control.peer().and_then(|peer| self.line.connect_for_data(SocketAddr::new(peer, port), way.load()));
-        let said = self.control.hear().map_err(|error| self.broken(doing, what, error))?;
+        let mut hear = || self.control.hear();
+        let heard = first.map(|_| hear()).transpose().and_then(|first| Ok((first, hear()?)));
+        let (first, said) = heard.map_err(|error| self.broken(doing, what, error))?;
         if !said.is_beginning() {
             connected.iter().for_each(|socket| self.line.release(socket));
-            return Ok(Err(said));
+            return Ok((first, Err(said)));
         }
         let wire = connected.and_then(|socket| Wire::new(socket, self.line.is_narrow(), self.seal.as_ref()));
         let wire = wire.map_err(|error| self.broken(doing, what, error))?;
-        Ok(Ok(Moving::new(wire, &self.line, way)))
+        Ok((first, Ok(Moving::new(wire, &self.line, way))))
     }
 
     /// Where the next data connection goes, which may have been asked already.

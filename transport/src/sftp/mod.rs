@@ -21,7 +21,7 @@ use ssh2::{MethodType, Session};
 
 use crate::access::Access;
 use crate::address::{Place, ServerAddress};
-use crate::carrier::{Carrier, Get, Listing, MARKER, MARKER_MAX, Put, Sink, Source};
+use crate::carrier::{Carrier, Get, Likeness, Listing, MARKER, MARKER_MAX, Put, Sink, Source};
 use crate::ending::Ending;
 use crate::error::TransportError;
 use crate::line::{Cut, Line};
@@ -251,6 +251,17 @@ impl Carrier for SftpCarrier {
             Ok(content.len() <= MARKER_MAX)
         })?;
         Ok((got == Get::Ended).then_some(content))
+    }
+
+    fn marker_likeness(&mut self) -> Result<Option<Likeness>, TransportError> {
+        let path = below(&self.root, MARKER);
+        let found = match self.wire.ask(Request::LookThrough(&path)).and_then(|said| said.attributes()) {
+            Ok(found) => found,
+            // The reading will tell what is wrong.
+            Err(Trouble::Said(_)) => return Ok(None),
+            Err(broken) => return Err(self.failed("look at", MARKER, broken)),
+        };
+        Ok(found.size.zip(found.written).map(|(size, written)| Likeness(format!("{size} {written}"))))
     }
 
     fn write_marker(&mut self, remote: Option<&NodeName>, content: &[u8]) -> Result<(), TransportError> {

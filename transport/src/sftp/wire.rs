@@ -55,6 +55,8 @@ impl From<io::Error> for Trouble {
 pub(super) struct Attributes {
     pub(super) size: Option<u64>,
     mode: Option<u32>,
+    /// When it was written last, in seconds.
+    pub(super) written: Option<u32>,
 }
 
 impl Attributes {
@@ -289,8 +291,9 @@ impl<'p> Fields<'p> {
             found.mode = Some(self.number()?);
         }
         if flags & 0x8 != 0 {
-            // Times.
-            self.take(8)?;
+            // When it was read last.
+            self.take(4)?;
+            found.written = Some(self.number()?);
         }
         if flags & 0x8000_0000 != 0 {
             for _ in 0..self.number()? {
