@@ -77,7 +77,8 @@ impl Placer<'_> {
         }
         self.transaction.unbury(table, &record.key, birth)?;
         self.transaction.mark(table, &record.key, &present)?;
-        undos.push(Undo { table, change: record, of, birth, before: Before::Absent(known) });
+        let (had_died, before) = (record.dead.is_some(), Before::Absent(known));
+        undos.push(Undo { table, change: record, of, birth, had_died, before });
         Ok(Step::Done)
     }
 

@@ -17,11 +17,12 @@ use crate::merge::{self, Authority};
 
 impl Placer<'_> {
     /// Whether what a change refers to was withdrawn here, and the change is one of our own remotes' that our hub can judge; or
-    /// whether it leads out of what our hub shares, by a word on a record that had died there and that an edit of ours outlives.
+    /// whether it leads out of what our hub shares, by a word on a record that had died there and lives on by an edit or a child
+    /// of ours.
     pub(super) fn is_for_hub(&mut self, missing: &Missing, undo: &Undo<'_>) -> Result<bool> {
         match self.arrival.authority() {
             Authority::HereForNow => Ok(missing.remains.withdrawn && missing.remains.dead.is_none()),
-            Authority::Sender if undo.change.dead.is_some() && missing.remains == Remains::default() => {
+            Authority::Sender if undo.had_died && missing.remains == Remains::default() => {
                 let tables = self.transaction.tables();
                 let Some(table) = TableShape::with_id(&tables, missing.table) else { return Ok(false) };
                 Ok(self.transaction.has_part(table)? && !self.is_held(missing)?)

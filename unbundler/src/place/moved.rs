@@ -188,7 +188,8 @@ impl Placer<'_> {
         key: &Key,
     ) -> Result<Option<Missing>> {
         let change = &RecordChange { key: key.clone(), ..record.clone() };
-        self.lacks(&Undo { table, change, of, birth: None, before: Before::Absent(None) })
+        let had_died = record.dead.is_some();
+        self.lacks(&Undo { table, change, of, birth: None, had_died, before: Before::Absent(None) })
     }
 
     fn note_return(&mut self, table: &TableShape, record: &RecordChange, to: Residence) -> Result<()> {

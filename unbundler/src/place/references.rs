@@ -21,6 +21,8 @@ pub(super) struct Undo<'a> {
     pub of: &'a TableChanges,
     /// The birth under which the record is kept here.
     pub birth: Option<Stamp>,
+    /// Whether it was told that the record had died, whatever becomes of that.
+    pub had_died: bool,
     pub before: Before,
 }
 

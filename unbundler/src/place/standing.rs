@@ -61,8 +61,9 @@ impl Placer<'_> {
         self.transaction.mark(table, &record.key, &present)?;
         if refers {
             let replaced = fields.iter().filter_map(|field| Some((field.0, old.get(field.0)?.clone()))).collect();
-            let birth = present.birth;
-            undos.push(Undo { table, change: record, of, birth, before: Before::Standing(before, replaced) });
+            let (birth, had_died) = (present.birth, record.dead.is_some());
+            let before = Before::Standing(before, replaced);
+            undos.push(Undo { table, change: record, of, birth, had_died, before });
         }
         Ok(Step::Done)
     }
@@ -189,10 +190,11 @@ impl Placer<'_> {
         if !record.fields.is_empty() {
             let (alive, mut undos) = (RecordChange { dead: None, ..record.clone() }, Vec::new());
             self.give_up(table, of, &alive, &mut undos)?;
+            undos.iter_mut().for_each(|undo| undo.had_died = true);
             self.mend_references(undos)?;
         }
-        let standing = self.transaction.find(table, &record.key)?;
-        let mut present = standing.unwrap_or(Present { birth: record.birth, marks: Marks::default() });
+        // With what it leads to it may have gone to the hub, and the child with it.
+        let Some(mut present) = self.transaction.find(table, &record.key)? else { return Ok(()) };
         let mark = Mark { stamp: self.transaction.tick(), cut: self.arrival.cut, via: LinkId::LOCAL };
         merge::live_on(&mut present.marks, &table.column_ids(), &table.identity, mark, self.arrival.horizon);
         self.transaction.mark(table, &record.key, &present)?;
