@@ -7,11 +7,11 @@
 use std::collections::BTreeSet;
 
 use packhorse_shared::id::{ColumnId, TableId};
-use packhorse_shared::replica::{Missing, Placement, Remains, RemainsField, Result, TableShape, Whom};
+use packhorse_shared::replica::{Buried, Missing, Placement, Remains, RemainsField, Result, TableShape, Whom};
 use packhorse_shared::value::{Key, Value};
 
 use super::Placer;
-use super::references::{Before, Undo};
+use super::references::{Before, Taken, Undo};
 use super::standing::remains_of;
 use crate::merge::{self, Authority};
 
@@ -32,31 +32,69 @@ impl Placer<'_> {
     }
 
     /// Takes off what was placed, with all that refers to it. Where the database refuses that it waits as any other does.
-    pub(super) fn send_on(&mut self, missing: &Missing, undo: &Undo<'_>) -> Result<()> {
+    pub(super) fn send_on(&mut self, missing: &Missing, undo: &Undo<'_>) -> Result<Taken> {
         let tables = self.transaction.tables();
         let shape = |id: TableId| TableShape::with_id(&tables, id);
-        self.tell_remotes_again(missing, shape(missing.table))?;
+        if let Some(table) = shape(missing.table) {
+            let left = Buried { birth: missing.birth, remains: missing.remains.clone() };
+            self.tell_remotes_again(table, &missing.key, left)?;
+        }
+        match self.all_in_limbo(missing, undo)? {
+            Taken::Back => Ok(Taken::Back),
+            Taken::NotBack => self.wait_for(missing, undo),
+        }
+    }
+
+    /// Takes it off, unless the database refuses that.
+    pub(super) fn all_in_limbo(&mut self, missing: &Missing, undo: &Undo<'_>) -> Result<Taken> {
+        let tables = self.transaction.tables();
+        let shape = |id: TableId| TableShape::with_id(&tables, id);
         for (id, key) in self.with_descendants(undo.table, &undo.change.key)? {
             let Some(table) = shape(id) else { continue };
             let withdrawn = (table.id == undo.table.id && key == undo.change.key).then_some(missing);
             if self.put_in_limbo(table, &key, withdrawn)? != Placement::Placed {
-                return self.wait_for(missing, undo);
+                return Ok(Taken::NotBack);
             }
         }
         self.placed.records = self.placed.records.saturating_sub(1);
         if matches!(undo.before, Before::Absent(_)) {
             self.placed.withdrawn = self.placed.withdrawn.saturating_sub(1);
         }
+        Ok(Taken::Back)
+    }
+
+    /// Who still refers to it may go on to do so until it hears of that, and has all that it refers to in its turn for as long:
+    /// so long is that to be known here.
+    fn tell_remotes_again(&mut self, table: &TableShape, key: &Key, left: Buried) -> Result<()> {
+        let mut waiting = vec![(table.clone(), key.clone(), left)];
+        let mut known = BTreeSet::new();
+        while let Some((table, key, left)) = waiting.pop() {
+            if !left.remains.withdrawn || !known.insert((table.id, key.clone(), left.birth)) {
+                continue;
+            }
+            waiting.extend(self.left_parents(&table, &left.remains)?);
+            let mut limbo = left.remains;
+            limbo.fields.retain(|field| field.column != ColumnId::EXISTENCE || table.columns.is_empty());
+            self.note_for_remotes(&mut limbo, left.birth)?;
+            self.transaction.bury(&table, &key, left.birth, &limbo)?;
+        }
         Ok(())
     }
 
-    /// Who still refers to it may go on to do so until it hears of that: so long is it to be known here.
-    fn tell_remotes_again(&mut self, missing: &Missing, table: Option<&TableShape>) -> Result<()> {
-        let Some(table) = table.filter(|_| missing.remains.withdrawn) else { return Ok(()) };
-        let mut limbo = missing.remains.clone();
-        limbo.fields.retain(|field| field.column != ColumnId::EXISTENCE || table.columns.is_empty());
-        self.note_for_remotes(&mut limbo, missing.birth)?;
-        self.transaction.bury(table, &missing.key, missing.birth, &limbo)
+    /// What is left of those to whom what is left of a record refers.
+    fn left_parents(&mut self, table: &TableShape, left: &Remains) -> Result<Vec<(TableShape, Key, Buried)>> {
+        let (tables, mut parents) = (self.transaction.tables(), Vec::new());
+        for column in &table.columns {
+            let Some(field) = left.get(column.id) else { continue };
+            let parent = column.parent(|by| left.get(by).map(|field| field.value.clone()));
+            let parent = parent.and_then(|name| TableShape::named(&tables, name));
+            let (Some(parent), Some(number)) = (parent, table.number_in(&column.name, &field.value)) else { continue };
+            let key = Key(vec![Value::Integer(number)]);
+            let left = self.transaction.remains(parent, &key)?.into_iter();
+            let is_meant = |left: &Buried| field.meant == Whom::Unknown || field.meant == Whom::known(left.birth);
+            parents.extend(left.filter(is_meant).map(|left| (parent.clone(), key.clone(), left)));
+        }
+        Ok(parents)
     }
 
     /// A record and all that refers to it, whatever refers to that, and so on; itself last.

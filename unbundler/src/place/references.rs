@@ -12,7 +12,7 @@ use packhorse_shared::value::{Key, Value};
 
 use super::column::{Column, column_of};
 use super::{Item, Placer};
-use crate::merge::{self, Fate};
+use crate::merge::{self, Authority, Fate};
 
 /// A change that was placed and would have to be taken back if what it refers to is gone.
 pub(super) struct Undo<'a> {
@@ -94,19 +94,31 @@ impl Placer<'_> {
     /// What refers to a record that was deleted here. If its sender did not know of that, its own end will bring that
     /// record back, and until then it waits; if it did know, it means the reference as it is. If the reference does not
     /// come from the sender, nobody else may notice: the record is brought back here, or, if it has no room, waited for.
-    pub(super) fn mend_references(&mut self, undos: Vec<Undo<'_>>) -> Result<()> {
-        for undo in undos {
-            if let Some(reason) = self.came_to_mean_another(&undo)? {
-                self.hold_after_all(&undo, &reason)?;
-                continue;
+    pub(super) fn mend_references(&mut self, mut undos: Vec<Undo<'_>>) -> Result<()> {
+        // What is taken back may be what others refer to that were looked at before.
+        loop {
+            let (count, mut placed) = (undos.len(), Vec::new());
+            for undo in undos {
+                if self.mend_reference(&undo)? == Taken::NotBack {
+                    placed.push(undo);
+                }
             }
-            match self.lacks(&undo)? {
-                Some(missing) if self.is_for_hub(&missing, &undo)? => self.send_on(&missing, &undo)?,
-                Some(missing) => self.wait_for(&missing, &undo)?,
-                None => {}
+            if placed.len() == count {
+                return Ok(());
             }
+            undos = placed;
         }
-        Ok(())
+    }
+
+    fn mend_reference(&mut self, undo: &Undo<'_>) -> Result<Taken> {
+        if let Some(reason) = self.came_to_mean_another(undo)? {
+            return self.hold_after_all(undo, &reason);
+        }
+        match self.lacks(undo)? {
+            Some(missing) if self.is_for_hub(&missing, undo)? => self.send_on(&missing, undo),
+            Some(missing) => self.wait_for(&missing, undo),
+            None => Ok(Taken::NotBack),
+        }
     }
 
     /// What a change that was placed has to wait for after all.
@@ -202,13 +214,17 @@ impl Placer<'_> {
         }
     }
 
-    /// Holds what refers to a record that does not stand here; where it has to stay, one that was deleted is brought back.
-    pub(super) fn wait_for(&mut self, missing: &Missing, undo: &Undo<'_>) -> Result<()> {
-        if self.hold_after_all(undo, &self.deleted(missing))? == Taken::NotBack && missing.remains.dead.is_some() {
+    /// Holds what refers to a record that does not stand here; where it has to stay, one that was deleted is brought back. One
+    /// that waits here itself is not: what refers to it goes, and comes back from our hub.
+    pub(super) fn wait_for(&mut self, missing: &Missing, undo: &Undo<'_>) -> Result<Taken> {
+        let taken = self.hold_after_all(undo, &self.deleted(missing))?;
+        if taken == Taken::NotBack && missing.remains.dead.is_some() {
             let child = format!("{} {}", undo.table.name, undo.change.key);
             self.bring_all_back(missing, &child)?;
+        } else if taken == Taken::NotBack && self.arrival.authority() != Authority::Here {
+            return self.all_in_limbo(missing, undo);
         }
-        Ok(())
+        Ok(taken)
     }
 
     fn hold_after_all(&mut self, undo: &Undo<'_>, reason: &str) -> Result<Taken> {
@@ -296,7 +312,8 @@ impl Placer<'_> {
         Ok(true)
     }
 
-    /// Whether a record that these values of another referred to has died meanwhile: its number may be another's by now.
+    /// Whether a record that these values of another referred to has died meanwhile, and its number may be another's by now; or
+    /// whether it was taken off.
     fn has_lost(&mut self, table: &TableShape, key: &Key, values: &[(usize, Value)]) -> Result<bool> {
         let tables = self.transaction.tables();
         let said = |at: usize| values.iter().find(|value| value.0 == at).map(|value| value.1.clone());
@@ -304,8 +321,11 @@ impl Placer<'_> {
             let parent = self.parent(table, *at, key, &said)?;
             let parent = parent.and_then(|name| TableShape::named(&tables, name));
             let (Some(parent), Value::Integer(_)) = (parent, value) else { continue };
-            let left = self.transaction.remains(parent, &Key(vec![value.clone()]))?;
-            if left.iter().any(|left| left.remains.dead.is_some_and(|dead| dead.cut == self.arrival.cut)) {
+            let key = Key(vec![value.clone()]);
+            let left = self.transaction.remains(parent, &key)?;
+            let has_died = left.iter().any(|left| left.remains.dead.is_some_and(|dead| dead.cut == self.arrival.cut));
+            let is_off = left.iter().any(|left| left.remains.withdrawn);
+            if has_died || is_off && self.transaction.find(parent, &key)?.is_none() {
                 return Ok(true);
             }
         }
@@ -358,8 +378,8 @@ pub(super) enum Brought {
 
 /// What became of a change that was to be taken back.
 #[derive(PartialEq, Eq)]
-enum Taken {
+pub(super) enum Taken {
     Back,
-    /// The database refused it, or what it referred to before is gone: it stays.
+    /// It stays: nothing is missing, or the database refused it, or what it referred to before is gone.
     NotBack,
 }
