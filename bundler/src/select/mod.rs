@@ -138,7 +138,7 @@ pub fn sweep(
         let whole = selector.whole(record)?;
         records += 1;
         bytes += whole.size();
-        let said = std::iter::once(whole).chain(selector.unions(record)?);
+        let said = std::iter::once(whole).chain(selector.unions(record, true)?);
         let said = said.map(|change| Chosen { cut: owed.since, passage: Passage::Within, change });
         selector.chosen.extend(said);
         let enough = records >= portion.records || bytes >= portion.bytes;

@@ -68,9 +68,9 @@ impl<'a> Selector<'a> {
             }
             (_, Life::Absent(remains)) => (Passage::Within, self.absent(record, remains)?),
         };
-        let cut = record.cut();
+        let (cut, is_told) = (record.cut(), change.is_some());
         self.chosen.extend(change.map(|change| Chosen { cut, passage, change }));
-        let words = self.unions(record)?.into_iter().chain(self.namesake(record)?);
+        let words = self.unions(record, is_told)?.into_iter().chain(self.namesake(record)?);
         self.chosen.extend(words.map(|change| Chosen { cut, passage: Passage::Within, change }));
         Ok(())
     }

@@ -3,8 +3,8 @@
 use packhorse_shared::change::{FieldChange, RecordChange};
 use packhorse_shared::clock::Stamp;
 use packhorse_shared::id::ColumnId;
-use packhorse_shared::link::Extent;
-use packhorse_shared::replica::{ChangedRecord, KeyKind, Life, Result};
+use packhorse_shared::link::{Extent, Role};
+use packhorse_shared::replica::{Belonging, ChangedRecord, KeyKind, Life, Result};
 use packhorse_shared::value::{Key, Value};
 
 use super::selector::Selector;
@@ -12,26 +12,40 @@ use super::selector::Selector;
 impl Selector<'_> {
     /// The words by which the nodes that know a record as another are told that it is one with this: the existence of theirs
     /// is that of ours. Who asks for everything is told whether or not the mark of it was dropped: a hub may have lost what it
-    /// decided, and a remote what it heard of that.
-    pub(super) fn unions(&self, record: &dyn ChangedRecord) -> Result<Vec<RecordChange>> {
-        let Life::Present(marks) = record.life() else { return Ok(Vec::new()) };
-        let is_asked = self.owed.extent == Extent::Everything;
-        let told = marks.own(ColumnId::EXISTENCE).filter(|mark| self.owed.includes(*mark));
-        if !is_asked && told.is_none_or(|told| told.via == self.owed.link) {
+    /// decided, and a remote what it heard of that. A remote may not have heard it when that one is gone (`is_told`: of which it
+    /// hears), and would know nobody of whom that is said.
+    pub(super) fn unions(&self, record: &dyn ChangedRecord, is_told: bool) -> Result<Vec<RecordChange>> {
+        let is_owed = match record.life() {
+            Life::Present(marks) => {
+                let told = marks.own(ColumnId::EXISTENCE).filter(|mark| self.owed.includes(*mark));
+                self.owed.extent == Extent::Everything || told.is_some_and(|told| told.via != self.owed.link)
+            }
+            Life::Absent(_) => is_told && self.owed.peer == Role::Remote,
+        };
+        if !is_owed {
             return Ok(Vec::new());
         }
         let mut words = Vec::new();
         for (from, to) in self.snapshot.united(&self.table.shape, record.key())? {
             // What is here in spite of that speaks for itself. One who had no birth is not the one who has the number since then.
             let here = self.snapshot.birth_of(&self.table.shape.name, &from.key, None)?;
-            let is_nobodys = here.is_none() && !self.snapshot.stands(&self.table.shape, &from.key)?;
-            let since = here.or(to.birth.filter(|_| is_nobodys));
-            let stamp = from.birth.or(since).filter(|_| here != from.birth || is_nobodys);
+            let is_nobodys = match here {
+                None => !self.snapshot.stands(&self.table.shape, &from.key)?,
+                Some(_) => !self.may_have(&from.key)?,
+            };
+            let since = if is_nobodys { to.birth } else { here };
+            let stamp = since.or(from.birth).filter(|_| here != from.birth || is_nobodys);
             let (Some(stamp), Some(value)) = (stamp, to.key.0.into_iter().next()) else { continue };
             let fields = vec![FieldChange { value, refers_to: to.birth, ..self.existence_of(stamp) }];
             words.push(RecordChange { key: from.key, birth: from.birth, dead: None, whole: false, fields });
         }
         Ok(words)
+    }
+
+    /// Whether the peer may have who stands under a key: that one is shared, or was.
+    fn may_have(&self, key: &Key) -> Result<bool> {
+        let belonging = self.snapshot.belonging(self.owed.link, self.table, key)?;
+        Ok(matches!(belonging, Some(Belonging::Since(_) | Belonging::LeftAt(_))))
     }
 
     /// Who has the key now of one without a birth of which something is told that is left: named by its birth, lest whoever

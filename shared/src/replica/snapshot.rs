@@ -76,6 +76,9 @@ pub trait Snapshot {
     /// Whether a record stands under a key.
     fn stands(&self, table: &TableShape, key: &Key) -> Result<bool>;
 
+    /// How the record under a key stands to what a link shares; None if it never was shared and the peer does not have it.
+    fn belonging(&self, link: LinkId, table: &SharedTable, key: &Key) -> Result<Option<Belonging>>;
+
     /// How many records that do not stand are known to have had a key.
     fn left_under(&self, table: &TableShape, key: &Key) -> Result<usize>;
 

@@ -47,13 +47,17 @@ impl Placer<'_> {
             return Ok(standing.map(|present| (key, present)));
         }
         let Some(present) = self.transaction.find(table, &from.key)? else { return Ok(None) };
-        let is_sure = present.birth == from.birth && !since.is_some_and(|since| self.arrival.horizon.covers(since));
+        // Of nobody who has the number since a time of which births are kept here was one dropped.
+        let is_recent = since.is_some_and(|since| !self.arrival.horizon.covers(since));
+        let is_sure = present.birth == from.birth && (since.is_none() || is_recent);
+        let has_none = is_recent && present.birth.is_none();
+        let has_dropped_its = has_none && self.arrival.is_known_by(&present, from.birth, &table.column_ids());
         let is_dropped = match (present.birth, from.birth) {
             (None, Some(birth)) => self.arrival.births.covers(birth),
             (Some(birth), None) => self.arrival.left_out.covers(birth),
             (ours, theirs) => ours == theirs,
         };
-        Ok((is_sure || is_dropped && is_it(&present)).then(|| (from.key.clone(), present)))
+        Ok((is_sure || has_dropped_its || is_dropped && is_it(&present)).then(|| (from.key.clone(), present)))
     }
 
     /// Where a record is now that a change speaks of, if that has moved and its sender has not heard of it. What that knows

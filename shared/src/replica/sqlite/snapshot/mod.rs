@@ -14,7 +14,7 @@ use super::bearing;
 use super::catalogue::{Catalogue, Entry};
 use super::fault::{Fault, Outcome};
 use super::membership;
-use super::membership::belonging::{member, standing};
+use super::membership::belonging::{belonging, member, standing};
 use super::metadata::unpack_birth;
 use super::moves;
 use super::state::{self, Progress};
@@ -242,6 +242,13 @@ impl Snapshot for SqliteSnapshot<'_> {
     fn stands(&self, table: &TableShape, key: &Key) -> Result<bool> {
         let stands = self.catalogue.entry(table).map_or(Ok(false), |entry| self.is_standing(entry, key));
         stands.map_err(|fault| fault.at(&self.path, "be read"))
+    }
+
+    fn belonging(&self, link: LinkId, table: &SharedTable, key: &Key) -> Result<Option<Belonging>> {
+        let Some(entry) = self.catalogue.entry(&table.shape) else { return Ok(None) };
+        let link = entry.has_members.then_some(link);
+        let belonging = belonging(self.reader, entry, table.rows, link, key);
+        belonging.map_err(|fault| fault.at(&self.path, "be read"))
     }
 
     fn left_under(&self, table: &TableShape, key: &Key) -> Result<usize> {
