@@ -7,7 +7,7 @@ use crate::id::{Cut, LinkId};
 use crate::marks::Roster;
 use crate::replica::sqlite::catalogue::Entry;
 use crate::replica::sqlite::fault::Outcome;
-use crate::replica::{Belonging, SharedRows, Spoken};
+use crate::replica::{Belonging, MembershipId, SharedRows, Spoken};
 use crate::value::Key;
 
 /// How every record of a table stands that is shared whole.
@@ -92,6 +92,25 @@ fn has_changed_hands(
 ) -> Outcome<bool> {
     let looked = looked_to(connection, rows)?;
     looked.map_or(Ok(false), |looked| has_died(connection, entry, roster, key, looked))
+}
+
+/// The memberships under a key that are not those of who stands under it: of one that has died and had it before.
+pub(in super::super) fn of_who_had_it(
+    connection: &Connection,
+    entry: &Entry,
+    roster: &Roster,
+    key: &Key,
+) -> Outcome<Vec<(MembershipId, (State, Cut))>> {
+    let mut of_another = Vec::new();
+    for (of, (state, cut)) in entry.members.members(connection, key)? {
+        let is_of_another = match state {
+            State::Died => true,
+            State::Member => has_changed_hands(connection, entry, SharedRows::Members(of), roster, key)?,
+            State::Left => false,
+        };
+        of_another.extend(is_of_another.then_some((of, (state, cut))));
+    }
+    Ok(of_another)
 }
 
 /// Up to which cut it was looked at who is a member.

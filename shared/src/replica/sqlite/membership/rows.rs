@@ -225,6 +225,11 @@ impl MemberRows {
         self.members.put(connection, of.0, key, state.kind(), cut)
     }
 
+    /// Forgets it.
+    pub fn drop_member(&self, connection: &Connection, of: MembershipId, key: &Key) -> Outcome<()> {
+        self.members.drop(connection, of.0, key)
+    }
+
     /// What a link makes an exception of in the record under a key.
     pub fn exception(&self, connection: &Connection, of: LinkId, key: &Key) -> Outcome<Option<(Exception, Cut)>> {
         let found = self.exceptions.find(connection, of.0.into(), key)?;

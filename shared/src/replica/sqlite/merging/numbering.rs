@@ -6,6 +6,7 @@ use super::SqliteMerge;
 use crate::replica::Placement;
 use crate::replica::sqlite::catalogue::Entry;
 use crate::replica::sqlite::fault::Outcome;
+use crate::replica::sqlite::membership::belonging;
 use crate::replica::sqlite::metadata::pack_birth;
 use crate::replica::sqlite::numbers;
 use crate::value::{Key, Value};
@@ -16,7 +17,19 @@ type Refusable = std::result::Result<(), String>;
 impl SqliteMerge<'_> {
     pub(super) fn try_renumber(&self, entry: &Entry, from: i64, to: i64) -> Outcome<Placement> {
         let birth = self.stored_birth(entry, from)?;
-        self.whole(|| self.write_all(numbers::renumbering(self.catalogue, entry), (from, &birth), (to, &birth)))
+        let [old, new] = [from, to].map(|number| Key(vec![Value::Integer(number)]));
+        let of_another = match entry.has_members {
+            true => belonging::of_who_had_it(self.writer, entry, &self.roster, &old)?,
+            false => Vec::new(),
+        };
+        self.whole(|| {
+            let done = self.write_all(numbers::renumbering(self.catalogue, entry), (from, &birth), (to, &birth))?;
+            for (of, (state, cut)) in &of_another {
+                entry.members.drop_member(self.writer, *of, &new)?;
+                entry.members.put(self.writer, *of, &old, *state, *cut)?;
+            }
+            Ok(done)
+        })
     }
 
     pub(super) fn try_absorb(&self, entry: &Entry, from: i64, into: i64) -> Outcome<Placement> {
