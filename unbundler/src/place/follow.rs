@@ -111,7 +111,8 @@ impl Placer<'_> {
         let left = self.transaction.remains(table, from)?;
         let Some(left) = left.into_iter().find(|left| left.birth == Some(birth)) else { return Ok(()) };
         self.transaction.bury(table, to, left.birth, &left.remains)?;
-        self.transaction.unbury(table, from, left.birth)
+        self.transaction.unbury(table, from, left.birth)?;
+        self.note_who_may_have(table, from, to)
     }
 
     /// What is held of a record is tried again under the number that it has now.
