@@ -98,6 +98,21 @@ impl Placer<'_> {
             && self.arrival.knew(dead)
     }
 
+    /// Whether a record has died here after all that a change says of it, which need not wait for whom it refers to then.
+    pub(super) fn has_died_since(
+        &mut self,
+        table: &TableShape,
+        of: &TableChanges,
+        record: &RecordChange,
+    ) -> Result<bool> {
+        let standing = self.transaction.find(table, &record.key)?;
+        if standing.is_some_and(|present| self.is_meant(table, &present, record)) {
+            return Ok(false);
+        }
+        let Gathered { known, remains, .. } = self.gathered(table, of, record)?;
+        Ok(known.is_some_and(|known| known.dead.is_some()) && !remains.living())
+    }
+
     /// What is known here of a record that does not stand, with what came of it now.
     pub(super) fn gathered(
         &mut self,

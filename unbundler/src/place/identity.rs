@@ -244,7 +244,10 @@ impl Placer<'_> {
                     let Some((part, parent)) = referred else { continue };
                     let Some(parent) = TableShape::named(tables, parent) else { continue };
                     let known = self.known_number(parent, theirs, birth)?;
-                    let Some(ours) = known.or(numbers.of(parent, birth)) else { continue };
+                    let Some(ours) = known.or(numbers.of(parent, birth)) else {
+                        self.find_lost_one(parent, theirs, birth)?;
+                        continue;
+                    };
                     // A key was put right already if the change was held; its record may have moved since.
                     let said = part.of_key(&key).unwrap_or(&change.value);
                     let column = changes.columns.get(change.column);

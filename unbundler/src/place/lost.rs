@@ -11,7 +11,7 @@ use packhorse_shared::replica::{KeyKind, Present, Residence, Result, TableShape}
 use packhorse_shared::value::{Key, Value};
 
 use super::Placer;
-use super::identity::number_of;
+use super::identity::{number_of, residence};
 use super::united::{shares_a_change, union_told};
 use crate::merge::{Authority, Past};
 
@@ -143,6 +143,15 @@ impl Placer<'_> {
         let to = Residence { key: Key(vec![Value::Integer(*number)]), birth: Some(*birth) };
         let standing = self.transaction.find(table, &to.key)?.filter(|present| present.birth == to.birth);
         Ok(standing.map(|present| (to, present)))
+    }
+
+    /// The same for one that is referred to: if it is that one, it is found under its number of now from here on.
+    pub(super) fn find_lost_one(&mut self, table: &TableShape, number: i64, birth: Stamp) -> Result<()> {
+        let from = residence(number, Some(birth));
+        if self.arrival.authority() != Authority::Sender && self.moves.of(table.id, &from).is_none() {
+            self.is_lost_one(table, &from.key, birth)?;
+        }
+        Ok(())
     }
 
     /// Takes a record that is new here by its birth for the one without a birth that had its number, and another one since.

@@ -367,7 +367,9 @@ impl Placer<'_> {
     }
 
     fn merged<'t>(&mut self, (table, of, record): Item<'t>, undos: &mut Vec<Undo<'t>>) -> Result<Step> {
-        if let Some(reason) = self.awaited(table, of, record)? {
+        if let Some(reason) = self.awaited(table, of, record)?
+            && !self.has_died_since(table, of, record)?
+        {
             return Ok(Step::Refused(reason));
         }
         let standing = self.transaction.find(table, &record.key)?;
