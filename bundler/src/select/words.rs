@@ -29,11 +29,12 @@ impl Selector<'_> {
         for (from, to) in self.snapshot.united(&self.table.shape, record.key())? {
             // What is here in spite of that speaks for itself. One who had no birth is not the one who has the number since then.
             let here = self.snapshot.birth_of(&self.table.shape.name, &from.key, None)?;
-            let is_nobodys = match here {
-                None => !self.snapshot.stands(&self.table.shape, &from.key)?,
-                Some(_) => !self.may_have(&from.key)?,
+            let is_nobodys = here.is_none() && !self.snapshot.stands(&self.table.shape, &from.key)?;
+            let since = match here {
+                Some(_) if self.may_have(&from.key)? => here,
+                None if !is_nobodys => None,
+                _ => to.birth,
             };
-            let since = if is_nobodys { to.birth } else { here };
             let stamp = since.or(from.birth).filter(|_| here != from.birth || is_nobodys);
             let (Some(stamp), Some(value)) = (stamp, to.key.0.into_iter().next()) else { continue };
             let fields = vec![FieldChange { value, refers_to: to.birth, ..self.existence_of(stamp) }];
