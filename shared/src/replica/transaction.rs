@@ -114,7 +114,8 @@ pub trait MergeTransaction {
     /// has seen our changes at all. `withdrawn`: when the record was withdrawn here, if it was.
     fn told_of(&mut self, of: (LinkId, Cut), table: &SharedTable, key: &Key, withdrawn: Option<Cut>) -> Result<Cut>;
 
-    /// Whether the record under a key has come into what a link shares since its peer has seen our changes last.
+    /// Whether a link's peer that has a record under a key, having seen our changes up to a cut, does not have it from us: it has
+    /// come into what the link shares since, or had left that.
     fn is_new_to(&mut self, of: (LinkId, Cut), table: &SharedTable, key: &Key) -> Result<bool>;
 
     /// Notes that a link's peer has spoken of a record that is no member yet, or not any more.

@@ -3,15 +3,15 @@
 //! Owns what the sender of a change had seen of its record: no more than it had been told. Of a record that left its set it was
 //! told nothing since, whatever it has acknowledged; what is kept in limbo meets what the hub has once that is told.
 
-use packhorse_shared::change::{FieldChange, RecordChange, TableChanges};
+use packhorse_shared::change::{FieldChange, Passage, RecordChange, TableChanges};
 use packhorse_shared::clock::Stamp;
 use packhorse_shared::id::{ColumnId, Cut};
 use packhorse_shared::marks::{Mark, Marks};
 use packhorse_shared::replica::{Conflict, Remains, Result, TableShape};
 use packhorse_shared::value::Value;
 
-use super::Placer;
 use super::column::{Column, column_of};
+use super::{Item, Placer};
 use crate::merge::{self, Arrival, Past};
 
 /// A field in conflict: the incoming change, the column's position, and which value stands.
@@ -22,8 +22,7 @@ impl Placer<'_> {
     /// when it was withdrawn from this node, if it was.
     pub(super) fn in_sight(
         &mut self,
-        table: &TableShape,
-        record: &RecordChange,
+        (table, of, record): Item<'_>,
         marks: impl IntoIterator<Item = Option<Mark>>,
         withdrawn: Option<Cut>,
     ) -> Result<Arrival> {
@@ -35,13 +34,14 @@ impl Placer<'_> {
             return Ok(arrival);
         }
         let Some((sharing, at)) = self.shared(table)? else { return Ok(arrival) };
-        let of = (arrival.link, arrival.seen);
-        // A node that was put back says all again, also of what it was told of once.
-        let may_be_made = record.whole && withdrawn.is_none() && arrival.past == Past::Known;
-        if may_be_made && self.transaction.is_new_to(of, &sharing[at], &record.key)? {
+        let who = (arrival.link, arrival.seen);
+        // A node that was put back says all again, also of what it was told of once; and what is in limbo it may have had.
+        let stands = of.passage != Passage::Limbo && withdrawn.is_none();
+        let may_be_made = record.whole && stands && arrival.past == Past::Known;
+        if may_be_made && self.transaction.is_new_to(who, &sharing[at], &record.key)? {
             return Ok(Arrival { seen: Cut(0), knew_genesis: false, ..arrival });
         }
-        let seen = self.transaction.told_of(of, &sharing[at], &record.key, withdrawn)?;
+        let seen = self.transaction.told_of(who, &sharing[at], &record.key, withdrawn)?;
         Ok(Arrival { seen, ..arrival })
     }
 
@@ -57,7 +57,7 @@ impl Placer<'_> {
         // What nobody has changed was marked with the leaving itself, and speaks against nothing.
         let is_change = |mark: &Mark| noted.is_none_or(|noted| (noted.cut, noted.via) != (mark.cut, mark.via));
         let marks = limbo.fields.iter().filter_map(|field| field.mark).filter(is_change).map(Some);
-        let sight = self.in_sight(table, record, marks, noted.map(|mark| mark.cut))?;
+        let sight = self.in_sight((table, of, record), marks, noted.map(|mark| mark.cut))?;
         for field in &record.fields {
             let Some(Column::Field(at, id)) = column_of(table, of, field) else { continue };
             let Some((kept, mark)) = limbo.get(id).and_then(|kept| Some((kept, kept.mark.filter(is_change)?))) else {

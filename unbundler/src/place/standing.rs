@@ -31,7 +31,7 @@ impl Placer<'_> {
         let here = self.told_at_horizon(table, record)?;
         let columns = record.fields.iter().filter_map(|field| Some(column_of(table, of, field)?.id()));
         let known = columns.map(|column| present.marks.get(column));
-        let sight = self.in_sight(table, record, known, None)?;
+        let sight = self.in_sight((table, of, record), known, None)?;
         let (fields, conflicts) = self.winners((table, of, record), &mut present, &here, &sight);
         if fate != Fate::Lives {
             merge::send_whole(&mut present.marks, &table.column_ids(), self.arrival.cut, self.arrival.horizon);

@@ -129,9 +129,15 @@ impl SqliteMerge<'_> {
         if !entry.has_members {
             return Ok(false);
         }
+        let exception = entry.members.exception(self.writer, link, key)?;
         let member = belonging::member(self.writer, entry, table.rows, key)?;
-        let is_exception = || Ok(entry.members.exception(self.writer, link, key)?.is_some());
-        member.map_or_else(is_exception, |(state, since)| Ok(state == State::Member && since > seen))
+        Ok(match (member, belonging::standing(member, exception)) {
+            (_, Some(Belonging::Since(since))) => since > seen,
+            // It had taken off what it was told of.
+            (Some(_), Some(Belonging::LeftAt(at))) => at <= seen,
+            (None, standing) => standing.is_some(),
+            (Some(_), _) => false,
+        })
     }
 
     pub(super) fn try_note_spoken_of(
