@@ -149,6 +149,7 @@ fn apply(replica: &mut SqliteReplica, edits: &TableChanges) -> u64 {
         via: link,
         cut,
         seen,
+        heard: seen,
         knew_genesis: true,
         sender,
         hub: Some(link),

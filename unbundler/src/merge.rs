@@ -24,8 +24,10 @@ pub struct Arrival {
     pub via: LinkId,
     /// The cut that its changes take here.
     pub cut: Cut,
-    /// The cut of ours up to which its sender had seen our changes.
+    /// The cut of ours up to which its sender had seen our changes when it said this.
     pub seen: Cut,
+    /// And up to which it has by now: what is held was said before.
+    pub heard: Cut,
     /// Whether it may have seen what bears no mark here. Who made a record under the same key without having been told of ours
     /// has not.
     pub knew_genesis: bool,
@@ -156,6 +158,11 @@ impl Arrival {
     /// Whether its sender knew of a change of ours.
     pub fn knew(&self, ours: Mark) -> bool {
         ours.via == self.link || ours.cut <= self.seen
+    }
+
+    /// Whether its sender knows of a change of ours by now.
+    pub fn knows(&self, ours: Mark) -> bool {
+        ours.via == self.link || ours.cut <= self.heard
     }
 
     /// Whether it placed ours as well, and one node made both: changes that were held together are tried one by one.

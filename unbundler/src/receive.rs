@@ -268,6 +268,7 @@ impl Receiver<'_> {
             via,
             cut,
             seen,
+            heard: seen,
             knew_genesis: true,
             sender,
             hub,

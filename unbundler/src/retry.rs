@@ -113,7 +113,7 @@ fn try_again(
     let mut transaction = replica.begin_merge(now, Reading(0))?;
     let (horizon, births) = (transaction.horizon()?, transaction.births(Horizon::NONE)?);
     let (cut, link, via) = (transaction.cut(), LinkId::LOCAL, LinkId::LOCAL);
-    let (seen, sender, had) = (Cut(0), NodeId(0), Reading(0));
+    let (seen, heard, sender, had) = (Cut(0), Cut(0), NodeId(0), Reading(0));
     let hub = links.iter().find(|link| link.state.role() == Role::Hub);
     let owed = hub.map_or(Extent::Changes, |hub| hub.state.extent());
     let hub = hub.map(|hub| hub.id);
@@ -124,6 +124,7 @@ fn try_again(
         via,
         cut,
         seen,
+        heard,
         knew_genesis,
         sender,
         hub,
@@ -138,7 +139,7 @@ fn try_again(
     };
     let arrival = |link: &packhorse_shared::replica::StoredLink| Arrival {
         link: link.id,
-        seen: link.state.acked(),
+        heard: link.state.acked(),
         sender: link.node.unwrap_or(sender),
         ..nobodys
     };

@@ -6,7 +6,7 @@
 use super::TableShape;
 use crate::change::{RecordChange, TableChanges};
 use crate::clock::WallTime;
-use crate::id::LinkId;
+use crate::id::{Cut, LinkId};
 use crate::value::Key;
 
 /// A received change that waits for what refuses it to change.
@@ -22,6 +22,8 @@ pub struct Held {
     pub reason: String,
     /// Since when.
     pub since: WallTime,
+    /// The cut of ours up to which its sender had seen our changes when it said this.
+    pub seen: Cut,
 }
 
 /// What the words of a refusal say, with what they name.

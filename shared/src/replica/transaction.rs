@@ -171,8 +171,9 @@ pub trait MergeTransaction {
     /// The record that stands with these values of its table's identity.
     fn identical(&mut self, table: &TableShape, values: &[Value]) -> Result<Option<Key>>;
 
-    /// Keeps a change that cannot be placed now.
-    fn hold(&mut self, link: LinkId, change: &TableChanges, reason: &str, now: WallTime) -> Result<()>;
+    /// Keeps a change that cannot be placed now. `of`: the link that brought it, whose peer had seen our changes up to this cut
+    /// when it said that.
+    fn hold(&mut self, of: (LinkId, Cut), change: &TableChanges, reason: &str, now: WallTime) -> Result<()>;
 
     /// Everything held.
     fn held(&mut self) -> Result<Vec<Held>>;

@@ -73,7 +73,7 @@ fn columns(held: &Held, what: &str) -> Option<String> {
 mod tests {
     use packhorse_shared::change::{Passage, TableChanges};
     use packhorse_shared::clock::WallTime;
-    use packhorse_shared::id::LinkId;
+    use packhorse_shared::id::{Cut, LinkId};
 
     use super::*;
 
@@ -81,7 +81,7 @@ mod tests {
         let (table, none) = ("Seats".to_owned(), Vec::new());
         let passage = Passage::Within;
         let change = TableChanges { table, passage, key_columns: none.clone(), columns: none, records: Vec::new() };
-        Held { id: 7, link: LinkId(1), change, reason: reason.to_owned(), since: WallTime(0) }
+        Held { id: 7, link: LinkId(1), change, reason: reason.to_owned(), since: WallTime(0), seen: Cut(0) }
     }
 
     #[test]

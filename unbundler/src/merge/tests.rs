@@ -9,6 +9,7 @@ const ARRIVAL: Arrival = Arrival {
     via: LinkId(2),
     cut: Cut(50),
     seen: Cut(10),
+    heard: Cut(10),
     knew_genesis: true,
     sender: NodeId(2),
     hub: None,

@@ -125,7 +125,7 @@ impl Placer<'_> {
             let Some(record) = change.records.first_mut().filter(|record| is_it(record)) else { continue };
             record.key = key.clone();
             self.transaction.release(held.id)?;
-            self.transaction.hold(held.link, &change, "it waits for its new number", self.now)?;
+            self.transaction.hold((held.link, held.seen), &change, "it waits for its new number", self.now)?;
             self.held = None;
         }
         Ok(())

@@ -43,7 +43,7 @@ impl Placer<'_> {
         let as_it_is = TableShape::alone(of, record.clone());
         let is_known = |held: &Waits| held.change == alone || held.change == as_it_is;
         if self.held()?.get(&at).is_none_or(|held| !held.iter().any(is_known)) {
-            self.transaction.hold(self.arrival.link, &alone, reason, self.now)?;
+            self.transaction.hold((self.arrival.link, self.arrival.seen), &alone, reason, self.now)?;
             self.held()?.entry(at).or_default().push(Waits { change: alone, reason: reason.to_owned() });
         }
         Ok(())
@@ -83,15 +83,16 @@ impl Placer<'_> {
     /// How what is held stands against what is here.
     pub(super) fn arrival_of(&self, held: &Held) -> Arrival {
         let of_link = self.of_links.get(&held.link).copied().unwrap_or(self.arrival);
-        // What another sender has seen says nothing of the one that sent this. What is held keeps the horizon below its
-        // stamps, and had not come before.
-        let seen = if held.link == of_link.link { of_link.seen } else { Cut(0) };
+        // Whatever its sender has seen since, it had not when it said this; what another has seen says nothing of it. What is
+        // held keeps the horizon below its stamps, and had not come before.
+        let heard = if held.link == of_link.link { of_link.heard } else { Cut(0) };
+        let seen = held.seen;
         let (link, via, had) = (held.link, LinkId::LOCAL, Reading(0));
         // Nor can its birth have been dropped here; but what it refers to may have come without one since.
         let left_out = self.arrival.horizon;
         // It may have waited through a return to a backup, and its sender have changed its mind: it is told.
         let dropped = Horizon::NONE;
-        Arrival { link, via, had, seen, births: self.arrival.births, left_out, dropped, ..of_link }
+        Arrival { link, via, had, seen, heard, births: self.arrival.births, left_out, dropped, ..of_link }
     }
 
     /// Counts what was held just now and needs nobody here.

@@ -105,7 +105,7 @@ impl Placer<'_> {
             self.unite_references(tables, (table, &held.change), record, unions)?;
             if change != held.change {
                 self.transaction.release(held.id)?;
-                self.transaction.hold(held.link, &change, &held.reason, self.now)?;
+                self.transaction.hold((held.link, held.seen), &change, &held.reason, self.now)?;
                 self.held = None;
             }
         }
@@ -276,7 +276,7 @@ impl Placer<'_> {
         let Some(key) = self.transaction.identical(table, &values[..])? else { return Ok(None) };
         let Some(ours) = self.transaction.find(table, &key)? else { return Ok(None) };
         let mut marks = table.columns.iter().filter_map(|column| ours.marks.get(column.id));
-        let is_new = ours.birth.is_some() && !marks.any(|mark| self.arrival.knew(mark));
+        let is_new = ours.birth.is_some() && !marks.any(|mark| self.arrival.knows(mark));
         let is_unseen = is_new || self.lives_on_unseen(table, of, (record, &key), &ours)?;
         Ok(is_unseen.then(|| Refusal::same(&table.name, &key)))
     }
@@ -290,7 +290,7 @@ impl Placer<'_> {
         ours: &Present,
     ) -> Result<bool> {
         let edited = table.identity.first().and_then(|column| ours.marks.get(*column));
-        if edited.is_none_or(|mark| self.arrival.knew(mark)) {
+        if edited.is_none_or(|mark| self.arrival.knows(mark)) {
             return Ok(false);
         }
         // Once it is held for that, so it is until the hub has heard.

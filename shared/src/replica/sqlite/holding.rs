@@ -11,27 +11,31 @@ use super::state;
 use crate::bundle::columns;
 use crate::change::{Passage, TableChanges};
 use crate::clock::{Reading, WallTime};
-use crate::id::{LinkId, NodeId, TableId};
+use crate::id::{Cut, LinkId, NodeId, TableId};
 use crate::replica::Held;
 
-/// Keeps a change. `node`: this one, whose stamps take the least room.
+/// Keeps a change, with the link that brought it and what its sender had seen. `node`: this one, whose stamps take the least
+/// room.
 pub(super) fn hold(
     connection: &Connection,
     node: NodeId,
-    link: LinkId,
+    (link, seen): (LinkId, Cut),
     change: &TableChanges,
     reason: &str,
     now: WallTime,
 ) -> Outcome<()> {
     let bytes = columns::encode(change, node).map_err(|error| Fault::Damaged(error.to_string()))?;
-    let sql = "INSERT INTO _packhorse_held (link, passage, change, reason, since) VALUES (?1, ?2, ?3, ?4, ?5)";
-    connection.prepare_cached(sql)?.execute(params![link.0, number_of(change.passage), bytes, reason, now.0 as i64])?;
+    let sql =
+        "INSERT INTO _packhorse_held (link, passage, change, reason, since, seen) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let passage = number_of(change.passage);
+    let of_what = params![link.0, passage, bytes, reason, now.0 as i64, seen.0 as i64];
+    connection.prepare_cached(sql)?.execute(of_what)?;
     Ok(())
 }
 
 /// Everything that is held, in the order in which it came.
 pub(super) fn held(connection: &Connection, node: NodeId) -> Outcome<Vec<Held>> {
-    let sql = "SELECT id, link, passage, change, reason, since FROM _packhorse_held ORDER BY id";
+    let sql = "SELECT id, link, passage, change, reason, since, seen FROM _packhorse_held ORDER BY id";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([])?;
     let mut held = Vec::new();
@@ -42,6 +46,7 @@ pub(super) fn held(connection: &Connection, node: NodeId) -> Outcome<Vec<Held>> 
             change: decode(passage_of(row.get(2)?)?, row.get_ref(3)?.as_blob().map_err(rusqlite::Error::from)?, node)?,
             reason: row.get(4)?,
             since: WallTime(u64::try_from(row.get::<_, i64>(5)?).unwrap_or(0)),
+            seen: Cut(row.get::<_, i64>(6)? as u64),
         });
     }
     Ok(held)

@@ -330,8 +330,8 @@ impl MergeTransaction for SqliteMerge<'_> {
         self.said(self.try_identical(table, values))
     }
 
-    fn hold(&mut self, link: LinkId, change: &TableChanges, reason: &str, now: WallTime) -> Result<()> {
-        self.said(holding::hold(self.writer, self.node, link, change, reason, now))
+    fn hold(&mut self, of: (LinkId, Cut), change: &TableChanges, reason: &str, now: WallTime) -> Result<()> {
+        self.said(holding::hold(self.writer, self.node, of, change, reason, now))
     }
 
     fn held(&mut self) -> Result<Vec<Held>> {
