@@ -49,7 +49,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use packhorse_shared::change::{EXISTENCE, Passage, RecordChange, TableChanges};
-use packhorse_shared::clock::WallTime;
+use packhorse_shared::clock::{Stamp, WallTime};
 use packhorse_shared::config::Span;
 use packhorse_shared::id::{ColumnId, LinkId, TableId};
 use packhorse_shared::replica::{Held, MergeTransaction, Moves, Result, SharedTable, TableShape};
@@ -122,6 +122,8 @@ pub struct Placer<'a> {
     adopted: Adopted,
     /// Numbers of records here that are to die by the bundle, or to go into others.
     vacated: BTreeSet<(TableId, i64)>,
+    /// Those of which something spoke by a number that is out of date.
+    redirected: BTreeSet<(TableId, Key, Option<Stamp>)>,
     /// Records that live on here although they were deleted at the other end.
     living_on: BTreeSet<(TableId, Key)>,
     /// Deletions that a living child overrules, each with the child.
@@ -228,6 +230,7 @@ impl<'a> Placer<'a> {
             confirms,
             adopted,
             vacated: BTreeSet::new(),
+            redirected: BTreeSet::new(),
             living_on: BTreeSet::new(),
             outlived: Vec::new(),
             coming,
@@ -250,10 +253,9 @@ impl Placer<'_> {
         let identified = self.identify(changes)?;
         let changes = identified.as_deref().unwrap_or(changes);
         let Some(sorted) = self.sort(changes)? else { return self.round(changes).map(|()| false) };
-        self.round(&sorted.current)?;
-        let via = std::mem::replace(&mut self.arrival.via, LinkId::LOCAL);
-        let done = self.round(&sorted.redirected);
-        self.arrival.via = via;
+        self.redirected = sorted.redirected;
+        let done = self.round(&sorted.changes);
+        self.redirected.clear();
         done.map(|()| true)
     }
 
@@ -338,7 +340,12 @@ impl Placer<'_> {
         record: &'t RecordChange,
         undos: &mut Vec<Undo<'t>>,
     ) -> Result<()> {
-        match self.record((table, of, record), undos)? {
+        let step = self.record((table, of, record), undos)?;
+        self.as_said(table, record, |placer| placer.end_with(step, (table, of, record)))
+    }
+
+    fn end_with(&mut self, step: Step, (table, of, record): Item<'_>) -> Result<()> {
+        match step {
             Step::Done => self.placed.records += 1,
             Step::Nothing => {}
             Step::Refused(reason) => {
@@ -359,7 +366,7 @@ impl Placer<'_> {
         if says_only_number(table, of, record) || self.is_beyond(table, record)? {
             return Ok(Step::Nothing);
         }
-        let step = self.merged((table, of, record), undos)?;
+        let step = self.as_said(table, record, |placer| placer.merged((table, of, record), undos))?;
         if matches!(step, Step::Done | Step::Nothing) {
             self.has_spoken_of(table, of, record);
         }

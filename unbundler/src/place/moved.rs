@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use packhorse_shared::change::{FieldChange, Passage, RecordChange, TableChanges};
 use packhorse_shared::clock::Stamp;
-use packhorse_shared::id::TableId;
+use packhorse_shared::id::{LinkId, TableId};
 use packhorse_shared::replica::{KeyKind, Missing, Placement, Present, Residence, Result, Spoken, TableShape};
 use packhorse_shared::value::{Key, Value};
 
@@ -21,15 +21,32 @@ use super::references::{Before, Undo};
 use super::united::union_told;
 use crate::merge::{self, Authority};
 
-/// The changes of a bundle, sorted by whether they speak of a number that is out of date.
+/// The changes of a bundle, in the numbers of today.
 pub(super) struct Sorted {
-    /// Those that do not.
-    pub current: Vec<TableChanges>,
-    /// Those that did: they speak of the new number now.
-    pub redirected: Vec<TableChanges>,
+    /// All of them, those that spoke of others last.
+    pub changes: Vec<TableChanges>,
+    /// Of what these are.
+    pub redirected: BTreeSet<(TableId, Key, Option<Stamp>)>,
 }
 
 impl Placer<'_> {
+    /// Does something about a change. What spoke of a number that is out of date goes back to its sender, which is to hear what
+    /// that is now.
+    pub(super) fn as_said<T>(
+        &mut self,
+        table: &TableShape,
+        record: &RecordChange,
+        work: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        let via = self.arrival.via;
+        if self.redirected.contains(&(table.id, record.key.clone(), record.birth)) {
+            self.arrival.via = LinkId::LOCAL;
+        }
+        let done = work(self);
+        self.arrival.via = via;
+        done
+    }
+
     /// Sorts changes; None if nothing of them is out of date.
     pub(super) fn sort(&mut self, bundle: &[TableChanges]) -> Result<Option<Sorted>> {
         if self.moves.is_empty() {
@@ -42,10 +59,10 @@ impl Placer<'_> {
             changes.passage == Passage::Withdrawn
                 && moved.birth.is_some_and(|birth| coming.contains(&(table.id, birth)))
         };
-        let mut sorted = Sorted { current: Vec::new(), redirected: Vec::new() };
+        let (mut sorted, mut late) = (Sorted { changes: Vec::new(), redirected: BTreeSet::new() }, Vec::new());
         for changes in bundle {
             let Some(table) = TableShape::named(&tables, &changes.table) else {
-                sorted.current.push(changes.clone());
+                sorted.changes.push(changes.clone());
                 continue;
             };
             let (mut current, mut redirected) = (Vec::new(), empty(changes));
@@ -56,9 +73,12 @@ impl Placer<'_> {
                     _ => current.push(record.clone()),
                 }
             }
-            sorted.current.extend((!current.is_empty()).then(|| TableChanges { records: current, ..empty(changes) }));
-            sorted.redirected.extend((!redirected.records.is_empty()).then_some(redirected));
+            sorted.changes.extend((!current.is_empty()).then(|| TableChanges { records: current, ..empty(changes) }));
+            let moved = redirected.records.iter().map(|record| (table.id, record.key.clone(), record.birth));
+            sorted.redirected.extend(moved);
+            late.extend((!redirected.records.is_empty()).then_some(redirected));
         }
+        sorted.changes.extend(late);
         Ok(Some(sorted).filter(|sorted| !sorted.redirected.is_empty()))
     }
 

@@ -99,7 +99,8 @@ impl Placer<'_> {
         loop {
             let (count, mut placed) = (undos.len(), Vec::new());
             for undo in undos {
-                if self.mend_reference(&undo)? == Taken::NotBack {
+                let mend = |placer: &mut Self| placer.mend_reference(&undo);
+                if self.as_said(undo.table, undo.change, mend)? == Taken::NotBack {
                     placed.push(undo);
                 }
             }
