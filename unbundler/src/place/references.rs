@@ -198,7 +198,7 @@ impl Placer<'_> {
             Some(dead) if dead.cut <= told && reference > dead.stamp && own => Will::Knowing,
             // Who passed it on has decided already, but may not have had the values to bring anything back; and whoever was told
             // that it does not share it any more, and not that it is dead, never will.
-            Some(dead) if dead.cut <= self.arrival.seen => Will::Nobodys,
+            Some(dead) if dead.cut <= self.arrival.heard => Will::Nobodys,
             _ => Will::Unknowing,
         })
     }

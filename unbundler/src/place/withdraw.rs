@@ -113,7 +113,7 @@ impl Placer<'_> {
     }
 
     fn is_unheard(&self, mark: Mark) -> bool {
-        mark.via != self.arrival.link && mark.cut > self.arrival.seen
+        !self.arrival.knows(mark)
     }
 
     /// What came of it only in part goes too; what was deleted here stays deleted, and is told.
