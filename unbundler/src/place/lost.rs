@@ -145,15 +145,6 @@ impl Placer<'_> {
         Ok(standing.map(|present| (to, present)))
     }
 
-    /// The same for one that is referred to: if it is that one, it is found under its number of now from here on.
-    pub(super) fn find_lost_one(&mut self, table: &TableShape, number: i64, birth: Stamp) -> Result<()> {
-        let from = residence(number, Some(birth));
-        if self.arrival.authority() != Authority::Sender && self.moves.of(table.id, &from).is_none() {
-            self.is_lost_one(table, &from.key, birth)?;
-        }
-        Ok(())
-    }
-
     /// Takes a record that is new here by its birth for the one without a birth that had its number, and another one since.
     pub(super) fn is_lost_one(&mut self, table: &TableShape, key: &Key, birth: Stamp) -> Result<bool> {
         let from = Residence { key: key.clone(), birth: None };
@@ -167,5 +158,14 @@ impl Placer<'_> {
         self.note_union(table, Residence { birth: Some(birth), ..from }, to.clone())?;
         self.tell_unions(table, &to, present)?;
         Ok(true)
+    }
+
+    /// The same for one that is referred to: if it is that one, it is found under its number of now from here on.
+    pub(super) fn find_lost_one(&mut self, table: &TableShape, number: i64, birth: Stamp) -> Result<()> {
+        let from = residence(number, Some(birth));
+        if self.arrival.authority() != Authority::Sender && self.moves.of(table.id, &from).is_none() {
+            self.is_lost_one(table, &from.key, birth)?;
+        }
+        Ok(())
     }
 }
