@@ -21,14 +21,19 @@ impl Placer<'_> {
     /// of ours.
     pub(super) fn is_for_hub(&mut self, missing: &Missing, undo: &Undo<'_>) -> Result<bool> {
         match self.arrival.authority() {
-            Authority::HereForNow => Ok(missing.remains.withdrawn && missing.remains.dead.is_none()),
-            Authority::Sender if undo.had_died && missing.remains == Remains::default() => {
-                let tables = self.transaction.tables();
-                let Some(table) = TableShape::with_id(&tables, missing.table) else { return Ok(false) };
-                Ok(self.transaction.has_part(table)? && !self.is_held(missing)?)
-            }
+            Authority::HereForNow if missing.remains.withdrawn => Ok(missing.remains.dead.is_none()),
+            Authority::HereForNow => self.is_forgotten(missing),
+            Authority::Sender if undo.had_died => self.is_forgotten(missing),
             Authority::Sender | Authority::Here => Ok(false),
         }
+    }
+
+    /// Whether nothing is known of what is missing, as our hub does not share it, or has it taken off and heard of that.
+    fn is_forgotten(&mut self, missing: &Missing) -> Result<bool> {
+        let tables = self.transaction.tables();
+        let table = TableShape::with_id(&tables, missing.table).filter(|_| missing.remains == Remains::default());
+        let Some(table) = table else { return Ok(false) };
+        Ok(self.transaction.has_part(table)? && !self.is_held(missing)?)
     }
 
     /// Takes off what was placed, with all that refers to it. Where the database refuses that it waits as any other does.
