@@ -256,7 +256,6 @@ impl Receiver<'_> {
         // sender's clock itself may be years ahead.
         let exchanged = header.complete_to.max(header.horizon.reading());
         let observed = changes.iter().map(TableChanges::latest_reading).fold(exchanged, Ord::max);
-        let (had, told) = (link.state.complete_to(), pass.told);
         let mut transaction = replica.begin_merge(now, observed)?;
         let (horizon, births) = (transaction.horizon()?, transaction.births(header.horizon)?);
         let (cut, via, hub) = (transaction.cut(), link.id, pass.hub);
@@ -277,8 +276,8 @@ impl Receiver<'_> {
             births,
             left_out: header.horizon,
             dropped: header.horizon,
-            had,
-            told,
+            had: link.state.complete_to(),
+            told: pass.told,
             owed,
         };
         let placed = place(&mut *transaction, &changes, arrival, now, self.renumber_quiet)?;
