@@ -141,10 +141,10 @@ impl Place<'_> {
     }
 }
 
-/// Where a package is collected. The same in every try.
+/// Where a package is collected, under no name that a person would give one. The same in every try.
 fn fetched_beside(database: &Path) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
-    name.push(".rdb");
+    name.push(".rdb.part");
     PathBuf::from(name)
 }
 

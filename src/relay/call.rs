@@ -54,6 +54,7 @@ pub struct Made {
 impl Call {
     /// Takes what the call has to know.
     pub fn prepare(node: &mut Node) -> Result<Self, Failure> {
+        expect_puts(node)?;
         let identity = node.home.identity();
         let (network, installation) = (identity.network, identity.node);
         Ok(Self {
@@ -121,16 +122,30 @@ impl Made {
     }
 }
 
+/// A mailbox into which something is to be put does not count as empty any more, whatever becomes of the call.
+fn expect_puts(node: &mut Node) -> Result<(), Failure> {
+    let now = node.world.clock.now();
+    for mut link in node.replica.links()?.into_iter().filter(|link| link.state.has_empty_mailbox(now)) {
+        if !node.spool().outbox(&link.peer)?.is_empty() {
+            link.state.puts();
+            node.replica.save_link(&link)?;
+        }
+    }
+    Ok(())
+}
+
 /// The links as a transfer needs them. One over which this node is refused is left out.
 pub(super) fn links(node: &mut Node) -> Result<Vec<Link>, Failure> {
     let relays = relays(&node.config.node.relay)?;
     let (accept, now) = (node.config.node.accept, node.world.clock.now());
+    // Of several it is not known which was looked into, and of one that is new that none was.
+    let known = node.home.known_relays();
+    let is_same = matches!(relays.as_slice(), [relay] if known.contains_key(&relay.to_string()));
     let links = node.replica.links()?.into_iter();
     let links = links.filter(|link| link.state.standing() != Standing::Refused).map(|link| Link {
         peer: link.peer,
         role: role(link.state.role()),
-        // Of several it is not known which was looked into.
-        has_empty_mailbox: relays.len() == 1 && link.state.has_empty_mailbox(now),
+        has_empty_mailbox: is_same && link.state.has_empty_mailbox(now),
         relays: relays.clone(),
         accept,
     });

@@ -6,15 +6,16 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ChildStdout, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use packhorse_shared::config::{AccessConfig, HookCommand, TlsLimit};
 use packhorse_shared::seam::is_private;
-use packhorse_transport::{Access, Keyring, Scheme, Secret, ServerAddress, TlsVersion, TransportError, Trust};
+use packhorse_transport::{Access, Ending, Keyring, Scheme, Secret, ServerAddress, TlsVersion, TransportError, Trust};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
@@ -29,6 +30,8 @@ const USUAL_KEYS: [&str; 2] = ["id_ed25519", "id_rsa"];
 
 /// How long a command may take that prints a password: somebody may have to unlock something first.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long what it has printed may take to arrive once it has ended.
+const AFTER_ITS_END: Duration = Duration::from_secs(1);
 /// How often it is looked whether it has ended.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// No password is longer.
@@ -68,11 +71,11 @@ impl Keys {
     }
 
     /// The password, or the key's passphrase: whichever the section's one source is for.
-    fn secret(&self, section: &AccessConfig) -> Result<Option<Secret>, String> {
+    fn secret(&self, section: &AccessConfig, ending: &Ending) -> Result<Option<Secret>, String> {
         if let Some(file) = &section.password_file {
             return from_file(&self.path(file)).map(Some);
         }
-        section.password_command.as_ref().map(|command| from_command(command, &self.base)).transpose()
+        section.password_command.as_ref().map(|command| from_command(command, &self.base, ending)).transpose()
     }
 
     fn trust(&self, section: &AccessConfig) -> Result<Trust, String> {
@@ -90,12 +93,12 @@ impl Keys {
         Ok(Trust::Roots(found.certs.iter().map(|root| root.to_vec()).collect()))
     }
 
-    fn gathered(&self, server: &ServerAddress) -> Result<Access, String> {
+    fn gathered(&self, server: &ServerAddress, ending: &Ending) -> Result<Access, String> {
         let section = self.section(server);
         let is_for_key = section.key.is_some();
         let (password, passphrase) = (from_environment(PASSWORD), from_environment(PASSPHRASE));
         let is_known = if is_for_key { passphrase.is_some() } else { password.is_some() };
-        let secret = if is_known { None } else { self.secret(&section)? };
+        let secret = if is_known { None } else { self.secret(&section, ending)? };
         let key = if server.scheme == Scheme::Sftp { self.key(&section) } else { None };
         let known_hosts = match &section.known_hosts {
             Some(file) => self.path(file),
@@ -118,9 +121,12 @@ impl Keys {
 }
 
 impl Keyring for Keys {
-    fn access(&self, server: &ServerAddress) -> Result<Access, TransportError> {
+    fn access(&self, server: &ServerAddress, ending: &Ending) -> Result<Access, TransportError> {
         let relay = format!("{}://{}", server.scheme.name(), server.host_port());
-        self.gathered(server).map_err(|what| TransportError::NoCredentials { relay, what })
+        self.gathered(server, ending).map_err(|what| match ending.is_over() {
+            true => TransportError::BudgetOver,
+            false => TransportError::NoCredentials { relay, what },
+        })
     }
 }
 
@@ -137,17 +143,19 @@ fn from_file(path: &Path) -> Result<Secret, String> {
     first_line(&fs::read(path).map_err(unreadable)?).ok_or_else(|| format!("{} holds no password", path.display()))
 }
 
-fn from_command(command: &HookCommand, base: &Path) -> Result<Secret, String> {
+/// What a command prints first. Neither the run's end nor what the command has started and left behind is waited for.
+fn from_command(command: &HookCommand, base: &Path, ending: &Ending) -> Result<Secret, String> {
     let mut program = hooks::program(command);
     program.current_dir(base).stdin(Stdio::null()).stdout(Stdio::piped());
     let spawned = program.spawn();
     let mut child = spawned.map_err(|error| format!("password_command cannot be started: {error}"))?;
     let began = Instant::now();
     let lost = |error: io::Error| format!("password_command was lost sight of: {error}");
+    let printed = child.stdout.take().map(first_line_of).transpose().map_err(lost)?;
     let status = loop {
         match child.try_wait().map_err(lost)? {
             Some(status) => break status,
-            None if began.elapsed() < PATIENCE => thread::sleep(LOOK_EVERY),
+            None if began.elapsed() < PATIENCE && !ending.is_over() => thread::sleep(LOOK_EVERY),
             None => {
                 // If it cannot be ended there is nothing else to be done about it.
                 let _ = child.kill().and_then(|()| child.wait());
@@ -158,11 +166,21 @@ fn from_command(command: &HookCommand, base: &Path) -> Result<Secret, String> {
     if !status.success() {
         return Err(format!("password_command failed ({status})"));
     }
-    let mut output = Vec::new();
-    if let Some(stdout) = child.stdout.take() {
-        stdout.take(SECRET_MAX).read_to_end(&mut output).map_err(lost)?;
-    }
-    first_line(&output).ok_or_else(|| "password_command printed no password".to_owned())
+    let line = printed.and_then(|printed| printed.recv_timeout(AFTER_ITS_END).ok()).unwrap_or_default();
+    first_line(&line).ok_or_else(|| "password_command printed no password".to_owned())
+}
+
+/// The first line of what is printed, and nothing of the rest, which is taken all the same.
+fn first_line_of(stdout: ChildStdout) -> io::Result<Receiver<Vec<u8>>> {
+    let (give, given) = channel();
+    thread::Builder::new().spawn(move || {
+        let (mut stdout, mut line) = (BufReader::new(stdout), Vec::new());
+        // What cannot be read was not printed. Where nobody waits any more nobody wants to know.
+        let _ = stdout.by_ref().take(SECRET_MAX).read_until(b'\n', &mut line);
+        let _ = give.send(line);
+        let _ = io::copy(&mut stdout, &mut io::sink());
+    })?;
+    Ok(given)
 }
 
 fn first_line(bytes: &[u8]) -> Option<Secret> {

@@ -66,14 +66,14 @@ pub fn whole(written: &str, base: &Path) -> Result<String, Failure> {
     }
 }
 
-/// The relays as a remote reaches them: its own, or its folder in each of ours.
+/// The relays as a remote reaches them: its own, or its folder in each of ours. Our password is not for it.
 pub fn relays_of_remote(node: &Node, remote: &NodeName) -> Result<Vec<String>, Failure> {
     let own = node.config.remotes.get(remote).map(|config| config.relay.clone()).unwrap_or_default();
     if !own.is_empty() {
         return Ok(own);
     }
     let relays = relays(&node.config.node.relay)?;
-    Ok(relays.iter().map(|relay| relay.of_remote(remote).as_written().to_owned()).collect())
+    Ok(relays.iter().map(|relay| relay.of_remote(remote).to_string()).collect())
 }
 
 /// Marks a relay as this network's, making its folder where that is allowed.

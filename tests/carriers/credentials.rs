@@ -12,11 +12,15 @@ const PASSPHRASE: &str = "correct horse: battery";
 
 /// Lets alice sync with this in her configuration and environment, and nothing else that could let her in.
 fn sync(office: &Office, section: &str, environment: &[(&str, &str)]) -> Run {
+    sync_with(office, &["-vvv", "sync"], section, environment)
+}
+
+fn sync_with(office: &Office, words: &[&str], section: &str, environment: &[(&str, &str)]) -> Run {
     let home = office.scene.home("alice");
     let config = fs::read_to_string(home.join("packhorse.toml")).expect("a configuration");
     let plain = config.split("\n[access").next().expect("the rest");
     fs::write(home.join("packhorse.toml"), format!("{plain}\n[access.\"127.0.0.1\"]\n{section}\n")).expect("written");
-    let mut command = office.command("alice", &["-vvv", "sync"]);
+    let mut command = office.command("alice", words);
     for name in ["PACKHORSE_RELAY_PASSWORD", "SSL_CERT_FILE", "SSH_AUTH_SOCK"] {
         command.env_remove(name);
     }
@@ -86,13 +90,36 @@ fn an_agent_lets_in_unless_it_is_not_to_be_asked() {
     let mut agent = agent.expect("an agent");
     crate::support::service::until("the agent listens", || socket.exists());
     let address = [("SSH_AUTH_SOCK", socket.to_str().expect("a path"))];
-    let added = Command::new("ssh-add").arg("-q").arg(&key).envs(address).status();
+    // The first key that it holds is not the one that lets in.
+    let stranger = office.scene.path("stranger");
+    let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&stranger).status();
+    let add = |key: &Path| Command::new("ssh-add").arg("-q").arg(key).envs(address).status();
+    let added = made.and_then(|_| add(&stranger)).and_then(|_| add(Path::new(&key)));
     fs::remove_file(&key).expect("a key");
     let [asked, not_asked] = ["", "agent = false"].map(|section| sync(&office, section, &address));
     agent.kill().and_then(|()| agent.wait()).expect("an end");
     assert!(added.expect("ssh-add").success());
     asked.expect(0);
     not_asked.expect(4);
+}
+
+#[test]
+#[cfg(unix)]
+fn neither_an_agent_nor_a_command_that_does_not_answer_outlasts_the_run() {
+    let Some(office) = Office::open(Kind::Sftp) else { return };
+    let socket = office.scene.path("mute");
+    let _mute = std::os::unix::net::UnixListener::bind(&socket).expect("a socket");
+    let address = [("SSH_AUTH_SOCK", socket.to_str().expect("a path"))];
+    let for_two = ["-vvv", "sync", "--for", "2s"];
+    sync_with(&office, &for_two, "", &address).expect(5);
+    sync_with(&office, &for_two, "password_command = \"sleep 60\"\nagent = false", &[]).expect(5);
+}
+
+#[test]
+fn what_a_password_command_leaves_behind_is_not_waited_for() {
+    let Some(office) = Office::open(Kind::Accounts) else { return };
+    let section = format!("password_command = \"sleep 60 & echo {PASSWORD}\"");
+    sync_with(&office, &["sync", "--for", "20s"], &section, &[]).expect(0);
 }
 
 #[test]

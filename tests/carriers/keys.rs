@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use packhorse_transport::{Access, Keyring, Secret, ServerAddress, TlsVersion, TransportError, Trust};
+use packhorse_transport::{Access, Ending, Keyring, Secret, ServerAddress, TlsVersion, TransportError, Trust};
 
 use crate::support::servers::{Kind, PASSWORD, Server};
 
@@ -31,7 +31,7 @@ impl TestKeys {
 }
 
 impl Keyring for TestKeys {
-    fn access(&self, server: &ServerAddress) -> Result<Access, TransportError> {
+    fn access(&self, server: &ServerAddress, _ending: &Ending) -> Result<Access, TransportError> {
         Ok(Access { user: server.user.clone(), ..self.0.clone() })
     }
 }

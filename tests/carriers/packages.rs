@@ -41,7 +41,7 @@ impl Shop {
 
     /// Where her package is collected.
     fn collected(&self) -> PathBuf {
-        self.0.scene.path("alice.db.rdb")
+        self.0.scene.path("alice.db.rdb.part")
     }
 }
 

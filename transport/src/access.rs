@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 
 use crate::address::{Secret, ServerAddress};
+use crate::ending::Ending;
 use crate::error::TransportError;
 
 /// What is needed to log in to one server.
@@ -51,7 +52,7 @@ pub enum TlsVersion {
 /// Knows how each server is logged in to. Asked once for each connection.
 pub trait Keyring: Send + Sync {
     /// What is needed to log in there, or why it cannot be had.
-    fn access(&self, server: &ServerAddress) -> Result<Access, TransportError>;
+    fn access(&self, server: &ServerAddress, ending: &Ending) -> Result<Access, TransportError>;
 }
 
 /// The keyring of who needs none: of servers it knows nothing.
@@ -59,7 +60,7 @@ pub trait Keyring: Send + Sync {
 pub struct NoKeys;
 
 impl Keyring for NoKeys {
-    fn access(&self, server: &ServerAddress) -> Result<Access, TransportError> {
+    fn access(&self, server: &ServerAddress, _ending: &Ending) -> Result<Access, TransportError> {
         let what = "nothing is known of how to log in".to_owned();
         Err(TransportError::NoCredentials { relay: server.host_port(), what })
     }

@@ -76,6 +76,29 @@ pub trait Sink {
     fn take(&mut self, bytes: &[u8]) -> Result<(), TransportError>;
 }
 
+/// Takes as much as was listed and no more: a relay may go on for ever.
+pub(crate) struct Bounded<'s> {
+    pub(crate) sink: &'s mut dyn Sink,
+    /// Where the next byte goes.
+    pub(crate) at: u64,
+    /// The size that was listed.
+    pub(crate) whole: u64,
+    pub(crate) relay: String,
+    pub(crate) file: &'s str,
+}
+
+impl Sink for Bounded<'_> {
+    fn take(&mut self, bytes: &[u8]) -> Result<(), TransportError> {
+        let found = self.at + bytes.len() as u64;
+        if found > self.whole {
+            let (relay, file, expected) = (self.relay.clone(), self.file.to_owned(), self.whole);
+            return Err(TransportError::WrongSize { relay, file, expected, found });
+        }
+        self.at = found;
+        self.sink.take(bytes)
+    }
+}
+
 /// What a put did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Put {

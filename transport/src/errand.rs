@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use packhorse_shared::seam::Disk;
 
-use crate::carrier::{Carrier, Entry, Get, Sink, Source};
+use crate::carrier::{Bounded, Carrier, Entry, Get, Sink, Source};
 use crate::error::TransportError;
 use crate::location::Location;
 use crate::mailbox::Mailbox;
@@ -90,7 +90,9 @@ impl Errand<'_> {
             let mut file = TmpFile::open(self.disk, to.to_owned(), entry.size, deadline)?;
             let from = file.size();
             fetched.get_or_insert(if from == 0 { Fetched::Anew } else { Fetched::Resumed });
-            let mut told = Collected { inner: &mut file, entry: &entry, progress: self.progress };
+            let relay = carrier.relay().to_owned();
+            let mut bounded = Bounded { sink: &mut file, at: from, whole: entry.size, relay, file: name.as_str() };
+            let mut told = Collected { inner: &mut bounded, entry: &entry, progress: self.progress };
             let got = match from < entry.size {
                 true => carrier.get(&Mailbox::root(), name, from, &mut told),
                 false => Ok(Get::Ended),
@@ -186,8 +188,8 @@ impl Source for Told<'_> {
 }
 
 /// A file that tells how much of it has come.
-struct Collected<'f, 'd> {
-    inner: &'f mut TmpFile<'d>,
+struct Collected<'f, 's> {
+    inner: &'f mut Bounded<'s>,
     entry: &'f Entry,
     progress: &'f dyn Fn(&FileName, u64, u64),
 }
@@ -195,7 +197,7 @@ struct Collected<'f, 'd> {
 impl Sink for Collected<'_, '_> {
     fn take(&mut self, bytes: &[u8]) -> Result<(), TransportError> {
         self.inner.take(bytes)?;
-        (self.progress)(&self.entry.name, self.inner.size(), self.entry.size);
+        (self.progress)(&self.entry.name, self.inner.at, self.entry.size);
         Ok(())
     }
 }

@@ -82,11 +82,19 @@ pub enum TransportError {
     HostUnknown {
         /// The relay, as it is shown.
         relay: String,
+        /// Of its key.
+        fingerprint: String,
+        /// The command that makes that key known.
+        accept: String,
+    },
+    /// The SSH server shows a key that is marked as one that is not to be trusted any more.
+    #[error("the relay {relay} shows a key of {host} that is revoked: {fingerprint}")]
+    HostRevoked {
+        /// The relay, as it is shown.
+        relay: String,
         /// The server.
         host: String,
-        /// Where it listens.
-        port: u16,
-        /// Of its key.
+        /// Of the key that it shows.
         fingerprint: String,
     },
     /// The SSH server shows another key than the one by which it is known.
@@ -178,7 +186,7 @@ impl TransportError {
         match self {
             Self::Unreachable { .. } | Self::NotARelay { .. } | Self::DamagedMarker { .. } => Kind::Unreachable,
             Self::LoginRefused { .. } | Self::HostUnknown { .. } | Self::HostChanged { .. } => Kind::Unreachable,
-            Self::NoFolder { .. } => Kind::Unreachable,
+            Self::NoFolder { .. } | Self::HostRevoked { .. } => Kind::Unreachable,
             Self::OtherNetwork { .. } | Self::NoCredentials { .. } | Self::BadLocation { .. } => Kind::Refused,
             Self::NoFile { .. }
             | Self::NameTaken { .. }
@@ -187,6 +195,11 @@ impl TransportError {
             | Self::Local { .. } => Kind::Failed,
             Self::BudgetOver => Kind::Stopped,
         }
+    }
+
+    /// Whether nothing was heard any more of the other side.
+    pub(crate) fn is_silence(&self) -> bool {
+        matches!(self, Self::Failed { source, .. } if source.kind() == io::ErrorKind::TimedOut)
     }
 
     /// Whether the same run may try once more with a fresh connection. A folder that is not there will not come
@@ -206,6 +219,7 @@ impl TransportError {
             | Self::NoCredentials { .. }
             | Self::HostUnknown { .. }
             | Self::HostChanged { .. }
+            | Self::HostRevoked { .. }
             | Self::BadLocation { .. }
             | Self::NameTaken { .. }
             | Self::BudgetOver => false,
@@ -215,7 +229,10 @@ impl TransportError {
     /// What a person can do about it.
     pub fn next_step(&self) -> String {
         let step = match self {
-            Self::HostUnknown { host, port, .. } => return accept_host(host, *port),
+            Self::HostUnknown { accept, .. } => {
+                return format!("compare it with what the people who run it say; if it is the same: {accept}");
+            }
+            Self::HostRevoked { .. } => "ask who runs it for a new key; somebody else may have the old one",
             Self::Unreachable { .. } => "mount or connect the relay; the next run carries what waits",
             Self::NotARelay { .. } => {
                 "mount the share, or correct `relay`; to use a new folder, copy packhorse.relay from the old relay into it"
@@ -242,10 +259,4 @@ impl TransportError {
         };
         step.to_owned()
     }
-}
-
-fn accept_host(host: &str, port: u16) -> String {
-    format!(
-        "compare it with what the people who run it say; if it is the same: ssh-keyscan -p {port} {host} >> ~/.ssh/known_hosts"
-    )
 }

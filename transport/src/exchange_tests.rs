@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use packhorse_shared::id::NetworkId;
 use packhorse_shared::seam::{Stop, Uninterrupted};
 
+use crate::carrier::{Bounded, Sink};
 use crate::faulty::{Fault, Plan};
 use crate::folder_tests::FailingDisk;
 use crate::run_scene::{ByDigest, Files, MemoryDial, NETWORK, Scene, Spool, bundles};
@@ -109,4 +110,15 @@ fn one_connection_is_enough_for_what_is_moved_sooner_than_another_is_dialled() {
         assert_eq!((report.outcome(), met), (Outcome::Done, dialled), "{report:?}");
         assert_eq!((scene.on_relay("alice/down"), scene.local("inbox")), (out, incoming));
     }
+}
+
+#[test]
+fn no_more_is_taken_than_was_listed() {
+    let mut taken = Vec::new();
+    let mut bounded = Bounded { sink: &mut taken, at: 2, whole: 10, relay: "relay".to_owned(), file: "file" };
+    bounded.take(&[1; 5]).expect("it was listed");
+    let refused = bounded.take(&[2; 4]).expect_err("there is no end of it");
+    assert!(matches!(refused, TransportError::WrongSize { expected: 10, found: 11, .. }), "{refused}");
+    bounded.take(&[3; 3]).expect("the rest");
+    assert_eq!(taken, [1, 1, 1, 1, 1, 3, 3, 3]);
 }

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use packhorse_shared::seam::Step;
 
-use crate::carrier::{Carrier, Entry, Get, Listing};
+use crate::carrier::{Bounded, Carrier, Entry, Get, Listing};
 use crate::error::TransportError;
 use crate::mailbox::Mailbox;
 use crate::name::{FileName, shown};
@@ -160,18 +160,26 @@ impl<'a> Fetching<'a> {
         let opened = TmpFile::open(self.run.disk, tmp.to_owned(), entry.size, self.deadline);
         let mut file = self.watched(opened)?;
         let from = file.size();
-        let got =
-            if from < entry.size { carrier.get(&self.mailbox, &entry.name, from, &mut file) } else { Ok(Get::Ended) };
+        let shown = format!("{}/{}", self.mailbox, entry.name);
+        let mut bounded =
+            Bounded { sink: &mut file, at: from, whole: entry.size, relay: carrier.relay().to_owned(), file: &shown };
+        let got = if from < entry.size {
+            carrier.get(&self.mailbox, &entry.name, from, &mut bounded)
+        } else {
+            Ok(Get::Ended)
+        };
         report.received.bytes += file.taken();
         let (got, found) = (self.watched(got), file.size());
         self.watched(file.finish())?;
         match got? {
             Get::Absent => self.kept("remove", tmp, self.run.disk.remove(tmp)).map(|()| None),
             Get::Ended if found == entry.size => Ok(Some(from > 0)),
-            Get::Ended => {
-                let (relay, file) = (carrier.relay().to_owned(), format!("{}/{}", self.mailbox, entry.name));
-                Err(TransportError::WrongSize { relay, file, expected: entry.size, found })
-            }
+            Get::Ended => Err(TransportError::WrongSize {
+                relay: carrier.relay().to_owned(),
+                file: shown,
+                expected: entry.size,
+                found,
+            }),
         }
     }
 

@@ -33,6 +33,17 @@ const LARGE: u64 = 1024 * 1024;
 /// No line that is worth its call is slower, in bytes per second.
 const SLOWEST: u64 = 300;
 
+/// Nor is one with so short a round trip that little care is needed.
+const SLOWEST_SHORT: u64 = 8 * 1024;
+
+/// How long each of several addresses of a host has to answer, and a port for data: less than [`SILENCE`], so that it can be told
+/// which it was.
+const ADDRESS_PATIENCE: Duration = Duration::from_secs(10);
+const DATA_PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long something on this machine has that may have to ask a person: less than [`SILENCE`].
+const AGENT_PATIENCE: Duration = Duration::from_secs(25);
+
 /// Why a guard ended its line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cut {
@@ -62,8 +73,9 @@ impl Load {
 #[derive(Debug)]
 struct State {
     sockets: Vec<TcpStream>,
-    /// Since when somebody waits for a sign of life, if anybody does.
-    waiting: Option<Instant>,
+    /// How many wait for a sign of life, and since when.
+    waits: usize,
+    since: Instant,
     /// When bytes began to move, and how many have since.
     began: Option<Instant>,
     moved: u64,
@@ -80,7 +92,8 @@ impl State {
         let seconds = self.began.map_or(0.0, |began| began.elapsed().as_secs_f64());
         // Measured only after as much as the buffers take at once.
         let measured = (self.moved > 2 * UNSENT as u64 && seconds > 1.0).then(|| (self.moved as f64 / seconds) as u64);
-        let speed = measured.unwrap_or(SLOWEST).max(SLOWEST);
+        let slowest = if self.window.size().is_some() { SLOWEST } else { SLOWEST_SHORT };
+        let speed = measured.unwrap_or(slowest).max(SLOWEST);
         SILENCE + Duration::from_secs(self.under_way / speed)
     }
 
@@ -110,7 +123,8 @@ impl Line {
     pub(crate) fn open(ending: Ending) -> io::Result<Self> {
         let state = State {
             sockets: Vec::new(),
-            waiting: None,
+            waits: 0,
+            since: Instant::now(),
             began: None,
             moved: 0,
             under_way: 0,
@@ -128,8 +142,12 @@ impl Line {
     /// Connects a socket to one of a host's addresses, and puts it under guard.
     pub(crate) fn connect(&self, host: &str, port: u16) -> io::Result<TcpStream> {
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the host's name has no address");
-        for address in self.addresses(host, port)? {
-            match self.connect_to(address) {
+        let addresses = self.addresses(host, port)?;
+        let patience = if addresses.len() > 1 { ADDRESS_PATIENCE } else { SILENCE };
+        for address in addresses {
+            // That one does not answer says nothing of the next.
+            self.state().hear();
+            match self.connect_to(address, patience) {
                 Ok(socket) => return Ok(socket),
                 Err(error) => last = error,
             }
@@ -150,10 +168,20 @@ impl Line {
         })
     }
 
+    /// Does what has no end of its own, and waits for it for as long as a line may be silent.
+    pub(crate) fn wait_for<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        let done = self.0.ending.wait_for(AGENT_PATIENCE, work);
+        self.state().hear();
+        done
+    }
+
     /// Connects the socket of a session, and puts it under guard.
-    fn connect_to(&self, address: SocketAddr) -> io::Result<TcpStream> {
+    fn connect_to(&self, address: SocketAddr, patience: Duration) -> io::Result<TcpStream> {
         let began = Instant::now();
-        let socket = self.connected(address, None)?;
+        let socket = self.connected(address, None, patience)?;
         self.state().window.meet(began.elapsed());
         Ok(socket)
     }
@@ -162,11 +190,11 @@ impl Line {
     pub(crate) fn connect_for_data(&self, address: SocketAddr, load: Load) -> io::Result<TcpStream> {
         self.begin();
         let window = self.state().window.size().filter(|_| load == Load::Usual);
-        self.connected(address, window)
+        self.connected(address, window, DATA_PATIENCE)
     }
 
-    fn connected(&self, address: SocketAddr, window: Option<usize>) -> io::Result<TcpStream> {
-        let patience = self.0.ending.left().unwrap_or(SILENCE).min(SILENCE);
+    fn connected(&self, address: SocketAddr, window: Option<usize>, patience: Duration) -> io::Result<TcpStream> {
+        let patience = self.0.ending.left().unwrap_or(patience).min(patience);
         if patience.is_zero() {
             return Err(io::ErrorKind::TimedOut.into());
         }
@@ -220,14 +248,19 @@ impl Line {
 
     /// From now on, until it is dropped, somebody waits for a sign of life.
     pub(crate) fn wait(&self) -> Waiting {
-        let outer = self.state().waiting.replace(Instant::now()).is_some();
-        Waiting { line: self.clone(), outer }
+        let mut state = self.state();
+        state.waits += 1;
+        state.since = Instant::now();
+        drop(state);
+        Waiting { line: self.clone() }
     }
 
     /// Notes that so many bytes were handed to the system.
     pub(crate) fn sent(&self, bytes: usize) {
         let mut state = self.state();
-        state.under_way = (state.under_way + bytes as u64).min(2 * UNSENT as u64);
+        // More than the window is not let be under way, and the system doubles it.
+        let most = state.window.size().unwrap_or(UNSENT).min(UNSENT);
+        state.under_way = (state.under_way + bytes as u64).min(2 * most as u64);
         state.note(bytes);
     }
 
@@ -301,11 +334,11 @@ impl State {
     }
 
     fn hear(&mut self) {
-        self.waiting = self.waiting.map(|_| Instant::now());
+        self.since = Instant::now();
     }
 
     fn is_silent(&self) -> bool {
-        self.waiting.is_some_and(|since| since.elapsed() > self.patience())
+        self.waits > 0 && self.since.elapsed() > self.patience()
     }
 }
 
@@ -325,13 +358,13 @@ fn forget_unsent(socket: &TcpStream) {
 /// A wait that is under way.
 pub(crate) struct Waiting {
     line: Line,
-    /// Whether it is part of another wait, which goes on after it.
-    outer: bool,
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        self.line.state().waiting = self.outer.then(Instant::now);
+        let mut state = self.line.state();
+        state.waits -= 1;
+        state.since = Instant::now();
     }
 }
 
@@ -370,7 +403,18 @@ mod tests {
         let line = Line::open(Ending::default()).unwrap();
         assert_eq!(line.state().patience(), SILENCE);
         line.sent(60_000);
-        assert_eq!(line.state().patience(), SILENCE + Duration::from_secs(60_000 / SLOWEST), "no speed is known");
+        let of_short = SILENCE + Duration::from_secs(60_000 / SLOWEST_SHORT);
+        assert_eq!(line.state().patience(), of_short, "no speed is known");
+        line.answered();
+        line.state().window.meet(Duration::from_millis(300));
+        for _ in 0..50 {
+            line.sent(60_000);
+        }
+        let most = 2 * line.window() as u64;
+        assert_eq!(line.state().patience(), SILENCE + Duration::from_secs(most / SLOWEST), "no more can be under way");
+        line.answered();
+        line.state().window.meet(Duration::ZERO);
+        line.sent(60_000);
         {
             let mut state = line.state();
             state.moved = 4_000_000;
@@ -379,6 +423,22 @@ mod tests {
         assert!((1..3).contains(&(line.state().patience() - SILENCE).as_secs()), "by the speed that was measured");
         line.answered();
         assert_eq!(line.state().patience(), SILENCE);
+        line.close();
+    }
+
+    #[test]
+    fn a_line_is_silent_for_as_long_as_anybody_waits_and_for_nobody_else() {
+        let line = Line::open(Ending::default()).unwrap();
+        let grow_silent = || line.state().since = Instant::now().checked_sub(2 * SILENCE).unwrap();
+        // They need not end in the order in which they began.
+        let (first, second) = (line.wait(), line.wait());
+        drop(first);
+        line.0.state.lock().unwrap().closed = true;
+        grow_silent();
+        assert!(line.state().is_silent());
+        drop(second);
+        grow_silent();
+        assert!(!line.state().is_silent());
         line.close();
     }
 

@@ -115,11 +115,10 @@ impl fmt::Debug for Location {
 fn without_password(text: &str) -> String {
     let hidden = || {
         let (scheme, rest) = text.split_once("://")?;
-        let host_ends = rest.find('/').unwrap_or(rest.len());
-        // The last @ before the path: a password may contain one itself.
-        let (account, host) = rest.get(..host_ends)?.rsplit_once('@')?;
+        // The last @ of all: a password may contain one itself, and a / that should have been escaped.
+        let (account, host) = rest.rsplit_once('@')?;
         let (user, _password) = account.split_once(':')?;
-        Some(format!("{scheme}://{user}@{host}{}", rest.get(host_ends..)?))
+        Some(format!("{scheme}://{user}@{host}"))
     };
     hidden().unwrap_or_else(|| text.to_owned())
 }
@@ -168,6 +167,14 @@ mod tests {
             "http://x/",
         ] {
             assert!(matches!(Location::parse(text), Err(TransportError::BadLocation { .. })), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_password_that_should_have_been_escaped_is_not_shown_either() {
+        for text in ["sftp://u:geh/eim@h/x", "sftp://u:12/eim@h/x", "ftp://u:g@eh/eim@h"] {
+            let refused = Location::parse(text).expect_err("it is no address");
+            assert!(!refused.to_string().contains("eim"), "{refused}");
         }
     }
 

@@ -159,7 +159,8 @@ impl Report {
 
     /// Whether at least one link was served: then there is a line, whatever stands in the way of the others.
     pub fn has_got_through(&self) -> bool {
-        self.links.iter().any(|link| matches!(link.outcome(), Outcome::Done | Outcome::WorkLeft))
+        let served = |link: &LinkReport| matches!(link.outcome(), Outcome::Done | Outcome::WorkLeft);
+        self.links.iter().any(|link| link.relay.is_some() && served(link))
     }
 
     /// Whether the budget was over with files to move, on any link.

@@ -182,7 +182,8 @@ impl Turn<'_> {
             }
             self.relays.hang_up(location);
             if attempt == ATTEMPTS || !error.may_pass() {
-                if report.relay.is_none() {
+                // A line that is dead in the midst of it is dead for the next link too.
+                if report.relay.is_none() || error.is_silence() {
                     self.relays.give_up(location, error.clone());
                 }
                 return Err(error);

@@ -34,7 +34,7 @@ impl Dial for OsDial<'_> {
             }
             Target::Server(address) => address,
         };
-        let access = approach.keyring.access(address)?;
+        let access = approach.keyring.access(address, &approach.ending)?;
         let shown = location.to_string();
         let ending = || approach.ending.clone();
         Ok(match address.scheme {

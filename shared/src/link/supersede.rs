@@ -115,6 +115,11 @@ impl Link {
         self.outgoing.sight.is_empty(now)
     }
 
+    /// Something is about to be put into the mailbox, and who is killed in the midst of that does not tell.
+    pub fn puts(&mut self) {
+        self.outgoing.sight.empty = None;
+    }
+
     /// Takes account of what a bundle of the peer's tells of its fetching: while it acknowledges nothing new, it may be
     /// in the midst of it.
     pub(super) fn heard(&mut self, news: bool) {

@@ -295,6 +295,9 @@ fn a_mailbox_that_was_found_empty_is_that_for_a_day_unless_something_is_put_ther
     hub.now.0 += 1;
     assert!(!is_empty(&hub));
     let (_, name) = hub.sealed(Reach::Rest);
+    hub.link.looked(&[], &[], hub.now);
+    hub.link.puts();
+    assert!(!is_empty(&hub));
     for (lying, broken_off) in [(vec![name.clone()], vec![]), (vec![], vec![(name, 5)])] {
         hub.link.looked(&[], &[], hub.now);
         assert!(is_empty(&hub));

@@ -53,8 +53,8 @@ impl Opening<'_> {
 
     fn greet(&self, mut control: Control) -> Result<(Control, String, Option<Seal>), TransportError> {
         let mut greeting = control.hear().map_err(|error| self.unreachable(error))?;
-        while greeting.is_beginning() {
-            // "Ready in so many minutes"; the guard of the line does not wait for ever.
+        if greeting.is_beginning() {
+            // "Ready in so many minutes". Who says that again and again never is.
             greeting = control.hear().map_err(|error| self.unreachable(error))?;
         }
         if !greeting.is_done() {

@@ -313,6 +313,17 @@ impl Session {
             self.control.peer().and_then(|peer| self.line.connect_for_data(SocketAddr::new(peer, port), way.load()));
         let mut hear = || self.control.hear();
         let heard = first.map(|_| hear()).transpose().and_then(|first| Ok((first, hear()?)));
+        // What the server refuses it waits for no longer; else nobody but the way there keeps us from it.
+        let is_refused = heard.as_ref().is_ok_and(|(_, said)| !said.is_beginning());
+        if let Err(error) = &connected
+            && (!is_refused || error.kind() == io::ErrorKind::TimedOut)
+            && self.line.cut() != Some(Cut::Ended)
+        {
+            let why = format!(
+                "no connection to its port {port} for data ({error}): a firewall may not let its passive ports through"
+            );
+            return Err(self.failed(doing, what, &why));
+        }
         let (first, said) = heard.map_err(|error| self.broken(doing, what, error))?;
         if !said.is_beginning() {
             connected.iter().for_each(|socket| self.line.release(socket));

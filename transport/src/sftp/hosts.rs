@@ -9,7 +9,7 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
-use ssh2::{CheckResult, KnownHostFileKind, Session};
+use ssh2::{CheckResult, HostKeyType, KnownHostFileKind, Session};
 
 /// What a host's key was found to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub(super) enum Host {
     Unknown,
     /// The host is known by another key.
     Changed,
+    /// The key is not to be trusted any more.
+    Revoked,
 }
 
 /// Kinds as the files name them, and as they are agreed upon.
@@ -56,14 +58,33 @@ impl KnownHosts {
         KINDS.into_iter().filter(|(kind, _)| known(kind)).map(|(_, agreed)| agreed).collect()
     }
 
-    /// What the key that the host shows is.
+    /// What the key that the host shows is. One that is revoked for any host is for all.
     pub(super) fn judge(&self, session: &Session, host: &str, port: u16, key: &[u8]) -> Host {
+        let shown = data_encoding::BASE64.encode(key);
+        let marked = self.text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let is_it = |words: &[&str]| words.first() == Some(&"@revoked") && words.get(3) == Some(&shown.as_str());
+        if marked.into_iter().any(|words| is_it(&words)) {
+            return Host::Revoked;
+        }
         self.check(session, host, port, key, None)
+    }
+
+    /// A kind of keys, as the files name it.
+    pub(super) fn kind_of(kind: HostKeyType) -> &'static str {
+        match kind {
+            HostKeyType::Rsa => "ssh-rsa",
+            HostKeyType::Dss => "ssh-dss",
+            HostKeyType::Ecdsa256 => "ecdsa-sha2-nistp256",
+            HostKeyType::Ecdsa384 => "ecdsa-sha2-nistp384",
+            HostKeyType::Ecdsa521 => "ecdsa-sha2-nistp521",
+            HostKeyType::Ed25519 => "ssh-ed25519",
+            HostKeyType::Unknown => "unknown",
+        }
     }
 
     fn check(&self, session: &Session, host: &str, port: u16, key: &[u8], kind: Option<&str>) -> Host {
         let Ok(mut known) = session.known_hosts() else { return Host::Unknown };
-        // Lines with a mark (@revoked, @cert-authority) are not understood, and so give no trust.
+        // Lines with a mark (@revoked, @cert-authority) give no trust.
         let plain =
             self.text.lines().filter(|line| !line.trim_start().starts_with(['@', '#']) && !line.trim().is_empty());
         for line in plain.filter(|line| kind.is_none_or(|kind| line.split_whitespace().nth(1) == Some(kind))) {

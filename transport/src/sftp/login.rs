@@ -6,7 +6,7 @@
 use std::io;
 use std::path::Path;
 
-use ssh2::{HashType, KeyboardInteractivePrompt, MethodType, Prompt, Session};
+use ssh2::{HashType, HostKeyType, KeyboardInteractivePrompt, MethodType, Prompt, Session};
 
 use super::hosts::{Host, KnownHosts};
 use super::wire::{Trouble, Wire};
@@ -17,6 +17,9 @@ use crate::line::Line;
 
 /// No call of the library's takes longer, in milliseconds: the guard of the line ends what waits, not what spins.
 const CALL_MAX_MS: u32 = 300_000;
+
+/// Where SSH servers listen unless somebody says otherwise.
+const SSH_PORT: u16 = 22;
 
 /// A session that is logged in, and its channel for files.
 pub(super) fn login(
@@ -73,16 +76,29 @@ impl Login<'_> {
 
     fn check_host(&self, session: &Session, known: &KnownHosts) -> Result<(), TransportError> {
         let ServerAddress { host, port, .. } = self.address;
-        let Some((key, _)) = session.host_key() else {
+        let Some((key, kind)) = session.host_key() else {
             return Err(self.unreachable(io::Error::other("the server shows no key")));
         };
         let fingerprint = session.host_key_hash(HashType::Sha256).map(fingerprint).unwrap_or_default();
         let relay = self.shown.to_owned();
         match known.judge(session, host, *port, key) {
             Host::Known => Ok(()),
-            Host::Unknown => Err(TransportError::HostUnknown { relay, host: host.clone(), port: *port, fingerprint }),
+            Host::Unknown => {
+                let accept = self.acceptance(key, kind);
+                Err(TransportError::HostUnknown { relay, fingerprint, accept })
+            }
+            Host::Revoked => Err(TransportError::HostRevoked { relay, host: host.clone(), fingerprint }),
             Host::Changed => Err(TransportError::HostChanged { relay, host: host.clone(), fingerprint }),
         }
+    }
+
+    /// The command that makes the very key known that was shown.
+    fn acceptance(&self, key: &[u8], kind: HostKeyType) -> String {
+        let ServerAddress { host, port, .. } = self.address;
+        let entry = if *port == SSH_PORT { host.clone() } else { format!("[{host}]:{port}") };
+        let key = data_encoding::BASE64.encode(key);
+        let file = self.access.known_hosts.first().map(|file| file.display().to_string()).unwrap_or_default();
+        format!("echo '{entry} {} {key}' >> '{file}'", KnownHosts::kind_of(kind))
     }
 
     fn authenticate(&self, session: &Session) -> Result<(), TransportError> {
@@ -91,9 +107,9 @@ impl Login<'_> {
         };
         let mut refusals = Vec::new();
         if self.access.agent
-            && let Err(error) = session.userauth_agent(user)
+            && let Err(why) = self.by_agent(session, user)?
         {
-            refusals.push(format!("the agent's keys: {}", error.message()));
+            refusals.push(format!("the agent's keys: {why}"));
         }
         if let (false, Some(key)) = (session.authenticated(), &self.access.key)
             && let Err(why) = self.by_key(session, user, key)
@@ -113,6 +129,23 @@ impl Login<'_> {
             }
             (false, None) => Err(self.refused(user, refusals.join("; "))),
         }
+    }
+
+    /// What the agent holds is tried in turn. It may ask a person, and the library waits for it without an end: where nobody
+    /// waits any more, the session is left to it.
+    fn by_agent(&self, session: &Session, user: &str) -> Result<Result<(), String>, TransportError> {
+        let (session, user) = (session.clone(), user.to_owned());
+        let tried = self.line.wait_for(move || Ok(with_agent(&session, &user)));
+        tried.map_err(|error| match error.kind() {
+            io::ErrorKind::TimedOut if self.line.cut().is_none() => {
+                self.refused(&self.user(), "the SSH agent does not answer; `agent = false` does without it".to_owned())
+            }
+            _ => self.unreachable(error),
+        })
+    }
+
+    fn user(&self) -> String {
+        self.access.user.clone().unwrap_or_default()
     }
 
     fn by_key(&self, session: &Session, user: &str, key: &Path) -> Result<(), String> {
@@ -135,6 +168,21 @@ impl Login<'_> {
     fn unreachable(&self, source: io::Error) -> TransportError {
         self.line.unreachable(self.shown, source)
     }
+}
+
+fn with_agent(session: &Session, user: &str) -> Result<(), String> {
+    let words = |error: ssh2::Error| error.message().to_owned();
+    let mut agent = session.agent().map_err(words)?;
+    agent.connect().map_err(words)?;
+    agent.list_identities().map_err(words)?;
+    let mut refusal = "it holds none".to_owned();
+    for key in agent.identities().map_err(words)? {
+        match agent.userauth(user, &key) {
+            Ok(()) => return Ok(()),
+            Err(error) => refusal = words(error),
+        }
+    }
+    Err(refusal)
 }
 
 /// By the plain way, or by being asked for it, which many servers have instead.

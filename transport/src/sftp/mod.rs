@@ -148,6 +148,7 @@ impl SftpCarrier {
         loop {
             let next = self.wire.send(Request::NextNames(&handle))?;
             match self.wire.answer(asked)?.names()? {
+                Some(names) if names.is_empty() => return Err(io::Error::other("the listing does not end").into()),
                 Some(names) => all.extend(names),
                 None => break self.wire.ignore(next),
             }
