@@ -78,7 +78,7 @@ impl Beyond {
         let open: Vec<_> = open.collect();
         let hub = open.iter().find(|(_, link)| link.role == Role::Hub).map(|(_, link)| link.complete_to());
         let reading = |link: &Link| if hub.is_some() { link.decided_to() } else { link.complete_to() };
-        let decided = Lowest::of(open.iter().map(|(id, link)| (reading(link).min(link.returned_to()), *id)));
+        let decided = Lowest::of(open.iter().map(|(id, link)| (reading(link), *id)));
         let come = Lowest::of(open.iter().map(|(id, link)| (link.complete_to(), *id)));
         let remotes = open.iter().filter(|(_, link)| link.role == Role::Remote).map(|(_, link)| link.decided_to());
         let hub = hub.map(|hub| (hub, remotes.fold(hub, Ord::min)));
@@ -181,16 +181,6 @@ impl Link {
     /// it lost since, and the remote speaks meanwhile of what it had before.
     fn exchanged_to(&self) -> Reading {
         self.incoming.complete_to.min(self.incoming.answered_to)
-    }
-
-    /// Up to where nothing that we made ourselves, and lost with a return to a backup, comes back from the peer, whether we have
-    /// found that out or not. Once others were told that all of our side had been sent, it would count as old there. What a hub
-    /// has decided is bounded by what it had from us as it is.
-    fn returned_to(&self) -> Reading {
-        match self.role {
-            Role::Hub => self.incoming.complete_to,
-            Role::Remote => self.incoming.answered_to,
-        }
     }
 
     /// What can be said of the peer's side to others, at a node that has a hub. That has the last word on numbers, also on
