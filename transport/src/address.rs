@@ -94,8 +94,9 @@ impl ServerAddress {
     /// Reads what follows the scheme and `://`.
     pub(crate) fn parse(scheme: Scheme, rest: &str) -> Result<Self, &'static str> {
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        if !authority.contains('@') && path.contains('@') {
-            return Err("a / in an account or its password is written %2F, and an @ in a path %40");
+        // It may be the end of a password that has a / in it.
+        if path.contains('@') {
+            return Err("an @ in a path is written %40, and a / in an account or its password %2F");
         }
         // The last @: a password may contain one itself.
         let (account, host) = match authority.rsplit_once('@') {

@@ -176,6 +176,7 @@ mod tests {
     fn report(errors: &[usize]) -> Report {
         let link = |errors: &usize| {
             let mut link = LinkReport::new(&"alice".parse().expect("a name"));
+            link.relay = Some("relay".to_owned());
             link.errors = vec![TransportError::NotARelay { relay: "relay".to_owned() }; *errors];
             link
         };
@@ -186,6 +187,9 @@ mod tests {
     fn one_link_that_is_served_shows_that_there_is_a_line() {
         assert!(!report(&[]).has_got_through());
         assert!(!report(&[1, 2]).has_got_through());
-        assert!(report(&[1, 0]).has_got_through());
+        let mut served = report(&[1, 0]);
+        assert!(served.has_got_through());
+        (served.links[1].relay, served.links[1].work_left) = (None, true);
+        assert!(!served.has_got_through(), "the time was over before anybody answered");
     }
 }
