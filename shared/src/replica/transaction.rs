@@ -153,9 +153,6 @@ pub trait MergeTransaction {
     /// The number that the record of this birth has here, which its sender knows by another.
     fn given_number(&mut self, table: &TableShape, theirs: i64, birth: Stamp) -> Result<Option<i64>>;
 
-    /// Who came under a number and was given another, by birth, with that other number.
-    fn given_for(&mut self, table: &TableShape, old: i64) -> Result<Vec<(Stamp, i64)>>;
-
     /// Gives a record that stands here another number; everything that refers to it follows. No edit: stamps stay.
     fn renumber(&mut self, table: &TableShape, from: i64, to: i64) -> Result<Placement>;
 

@@ -65,7 +65,6 @@ impl Placer<'_> {
         } else {
             self.reserve_lost(&tables, bundle);
             self.become_lost_unions(&tables, bundle)?;
-            self.know_lost(&tables, bundle)?;
             self.hear_earlier_words(&tables, bundle)?;
             self.unite(&tables, bundle)?;
         }

@@ -110,41 +110,6 @@ impl Placer<'_> {
         }
     }
 
-    /// Takes one without a birth for the one that came back by its birth from elsewhere and had its number, which is another's now.
-    pub(super) fn know_lost(&mut self, tables: &[TableShape], bundle: &[TableChanges]) -> Result<()> {
-        if self.arrival.authority() != Authority::Here || self.arrival.past != Past::Lost {
-            return Ok(());
-        }
-        for changes in bundle {
-            let table = TableShape::named(tables, &changes.table);
-            let Some(table) = table.filter(|table| table.key_kind == KeyKind::Assigned) else { continue };
-            for record in changes.records.iter().filter(|record| record.birth.is_none()) {
-                let from = Residence { key: record.key.clone(), birth: None };
-                let standing = self.transaction.find(table, &from.key)?;
-                let is_it = |present: Present| self.arrival.is_known_by(&present, None, &table.column_ids());
-                if self.moves.of(table.id, &from).is_some() || standing.is_some_and(is_it) {
-                    continue;
-                }
-                if let Some((to, present)) = self.came_back_by_birth(table, &from.key)? {
-                    self.note_union(table, from, to.clone())?;
-                    self.tell_unions(table, &to, present)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// The only record that came under this number by a birth which the sender may have dropped, and stands under another.
-    fn came_back_by_birth(&mut self, table: &TableShape, key: &Key) -> Result<Option<(Residence, Present)>> {
-        let Some(number) = number_of(key) else { return Ok(None) };
-        let given = self.transaction.given_for(table, number)?.into_iter();
-        let given: Vec<_> = given.filter(|(birth, _)| self.arrival.left_out.covers(*birth)).collect();
-        let [(birth, number)] = given.as_slice() else { return Ok(None) };
-        let to = Residence { key: Key(vec![Value::Integer(*number)]), birth: Some(*birth) };
-        let standing = self.transaction.find(table, &to.key)?.filter(|present| present.birth == to.birth);
-        Ok(standing.map(|present| (to, present)))
-    }
-
     /// Takes a record that is new here by its birth for the one without a birth that had its number, and another one since.
     pub(super) fn is_lost_one(&mut self, table: &TableShape, key: &Key, birth: Stamp) -> Result<bool> {
         let from = Residence { key: key.clone(), birth: None };

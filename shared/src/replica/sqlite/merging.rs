@@ -302,10 +302,6 @@ impl MergeTransaction for SqliteMerge<'_> {
         self.said(self.entry(table).and_then(|of| moves::given(self.writer, of, theirs, birth, &self.roster)))
     }
 
-    fn given_for(&mut self, table: &TableShape, old: i64) -> Result<Vec<(Stamp, i64)>> {
-        self.said(moves::given_for(self.writer, table.id, old, &self.roster))
-    }
-
     fn renumber(&mut self, table: &TableShape, from: i64, to: i64) -> Result<Placement> {
         self.said(self.entry(table).and_then(|entry| self.try_renumber(entry, from, to)))
     }

@@ -138,27 +138,6 @@ pub(super) fn given(
     Ok(given)
 }
 
-/// Who came under a number and was given another, by birth, with that other number.
-pub(super) fn given_for(
-    connection: &Connection,
-    table: TableId,
-    old: i64,
-    roster: &Roster,
-) -> Outcome<Vec<(Stamp, i64)>> {
-    if !any(connection)? {
-        return Ok(Vec::new());
-    }
-    let sql = "SELECT new_birth, new FROM _packhorse_moved WHERE tbl = ?1 AND old = ?2 AND new_birth = old_birth";
-    let mut statement = connection.prepare_cached(sql)?;
-    let rows = statement.query_map(params![table.0, old], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get(1)?)))?;
-    let mut given = Vec::new();
-    for row in rows {
-        let (birth, number) = row?;
-        given.extend(unpack_birth(Some(&birth), roster)?.map(|birth| (birth, number)));
-    }
-    Ok(given)
-}
-
 /// The number that the record has now which was read under one; what stands under that is left to be meant.
 pub(super) fn today(connection: &Connection, parent: &Entry, mut number: i64) -> Outcome<i64> {
     let sql = "SELECT new FROM _packhorse_moved WHERE tbl = ?1 AND old = ?2 ORDER BY new LIMIT 1";
