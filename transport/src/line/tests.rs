@@ -1,0 +1,68 @@
+//! The limits on waiting: silence, and who waits.
+
+use std::net::TcpListener;
+
+use super::*;
+
+/// How much may come at once, on a line with this round trip.
+fn takes(round_trip: Duration, bytes: u64) -> usize {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let line = Line::open(Ending::default()).unwrap();
+    line.state().window.meet(round_trip);
+    let socket = line.connect_for_data(listener.local_addr().unwrap(), Load::of(bytes)).unwrap();
+    let size = SockRef::from(&socket).recv_buffer_size().unwrap();
+    line.close();
+    size
+}
+
+#[test]
+fn silence_is_borne_for_half_a_minute_and_for_as_long_as_what_is_under_way_needs() {
+    let line = Line::open(Ending::default()).unwrap();
+    assert_eq!(line.state().patience(), SILENCE);
+    line.sent(60_000);
+    let of_short = SILENCE + Duration::from_secs(60_000 / SLOWEST_SHORT);
+    assert_eq!(line.state().patience(), of_short, "no speed is known");
+    line.answered();
+    line.state().window.meet(Duration::from_millis(300));
+    for _ in 0..50 {
+        line.sent(60_000);
+    }
+    let most = 2 * line.window() as u64;
+    assert_eq!(line.state().patience(), SILENCE + Duration::from_secs(most / SLOWEST), "no more can be under way");
+    line.answered();
+    line.state().window.meet(Duration::ZERO);
+    line.sent(60_000);
+    {
+        let mut state = line.state();
+        state.moved = 4_000_000;
+        state.began = Instant::now().checked_sub(Duration::from_secs(100));
+    }
+    assert!((1..3).contains(&(line.state().patience() - SILENCE).as_secs()), "by the speed that was measured");
+    line.answered();
+    assert_eq!(line.state().patience(), SILENCE);
+    line.close();
+}
+
+#[test]
+fn a_line_is_silent_for_as_long_as_anybody_waits_and_for_nobody_else() {
+    let line = Line::open(Ending::default()).unwrap();
+    let grow_silent = || line.state().since = Instant::now().checked_sub(2 * SILENCE).unwrap();
+    // They need not end in the order in which they began.
+    let (first, second) = (line.wait(), line.wait());
+    drop(first);
+    line.0.state.lock().unwrap().closed = true;
+    grow_silent();
+    assert!(line.state().is_silent());
+    drop(second);
+    grow_silent();
+    assert!(!line.state().is_silent());
+    line.close();
+}
+
+#[test]
+fn over_a_line_that_may_be_slow_little_is_let_come_at_once_unless_there_is_much_of_it() {
+    let (short, long) = (Duration::from_millis(2), Duration::from_millis(300));
+    assert!(takes(long, 200_000) < 40_000);
+    assert!(takes(long, 50_000_000) > 60_000);
+    assert!(takes(short, 200_000) > 60_000);
+}
