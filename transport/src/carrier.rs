@@ -120,8 +120,8 @@ pub enum Get {
     Absent,
 }
 
-/// What a server tells of the marker without its being read, such as its size and when it was written: while that stays the same, so
-/// does the marker. Means something only to the kind of carrier that gave it.
+/// What a server tells of the marker without its being read, such as its size and when it was written: while that stays
+/// the same, so does the marker. Means something only to the kind of carrier that gave it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Likeness(pub String);
 

@@ -89,7 +89,8 @@ impl<'a> Exchange<'a> {
         self.sending.local_failure.or(self.fetching.local_failure)
     }
 
-    /// Lists both mailboxes once, as far as that can tell anything, and moves what there is; both ways at once if there is another connection to be had.
+    /// Lists both mailboxes once, as far as that can tell anything, and moves what there is; both ways at once if there is
+    /// another connection to be had.
     pub(crate) fn run(
         &mut self,
         carrier: &mut dyn Carrier,

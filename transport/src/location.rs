@@ -115,6 +115,10 @@ impl fmt::Debug for Location {
 fn without_password(text: &str) -> String {
     let hidden = || {
         let (scheme, rest) = text.split_once("://")?;
+        // A file's path has no account, and may well have an @.
+        if scheme.eq_ignore_ascii_case("file") {
+            return None;
+        }
         // The last @ of all: a password may contain one itself, and a / that should have been escaped.
         let (account, host) = rest.rsplit_once('@')?;
         let (user, _password) = account.split_once(':')?;
@@ -171,8 +175,15 @@ mod tests {
     }
 
     #[test]
+    fn what_looks_like_an_account_in_a_files_path_is_shown() {
+        for text in ["file:///srv/a:b@c", "FILE:///srv/a:b@c", "/srv/a:b@c"] {
+            assert_eq!(Location::parse(text).expect("a folder").to_string(), text);
+        }
+    }
+
+    #[test]
     fn a_password_that_should_have_been_escaped_is_not_shown_either() {
-        for text in ["sftp://u:geh/eim@h/x", "sftp://u:12/eim@h/x", "ftp://u:g@eh/eim@h"] {
+        for text in ["sftp://u:geh/eim@h/x", "sftp://u:12/eim@h/x", "ftp://u:g@eh/eim@h", "stfp://u:geheim@h"] {
             let refused = Location::parse(text).expect_err("it is no address");
             assert!(!refused.to_string().contains("eim"), "{refused}");
         }

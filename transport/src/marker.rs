@@ -85,8 +85,8 @@ pub fn admit(
     }
 }
 
-/// The same where a marker of this likeness was ours: it is read only if it has another by now, or none is told. Returns with it the
-/// likeness of a marker that is ours.
+/// The same where a marker of this likeness was ours: it is read only if it has another by now, or none is told. Returns
+/// with it the likeness of a marker that is ours.
 pub(crate) fn admit_known(
     carrier: &mut dyn Carrier,
     network: NetworkId,

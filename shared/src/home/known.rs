@@ -1,7 +1,7 @@
 //! The relays that were found to be ours.
 //!
-//! Owns the file `relays` in a home: what a server tells of a relay's marker, so that it need not be read again while that stays the
-//! same. Nothing depends on it: without it, or if it is damaged, markers are read.
+//! Owns the file `relays` in a home: what a server tells of a relay's marker, so that it need not be read again while that
+//! stays the same. Nothing depends on it: without it, or if it is damaged, markers are read.
 
 use std::collections::BTreeMap;
 use std::fs;

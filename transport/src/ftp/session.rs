@@ -322,7 +322,7 @@ impl Session {
             let why = format!(
                 "no connection to its port {port} for data ({error}): a firewall may not let its passive ports through"
             );
-            return Err(self.failed(doing, what, &why));
+            return Err(failed(&self.shown, doing, what, io::Error::new(error.kind(), why)));
         }
         let (first, said) = heard.map_err(|error| self.broken(doing, what, error))?;
         if !said.is_beginning() {

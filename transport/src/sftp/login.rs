@@ -18,9 +18,6 @@ use crate::line::Line;
 /// No call of the library's takes longer, in milliseconds: the guard of the line ends what waits, not what spins.
 const CALL_MAX_MS: u32 = 300_000;
 
-/// Where SSH servers listen unless somebody says otherwise.
-const SSH_PORT: u16 = 22;
-
 /// A session that is logged in, and its channel for files.
 pub(super) fn login(
     shown: &str,
@@ -94,8 +91,8 @@ impl Login<'_> {
 
     /// The command that makes the very key known that was shown.
     fn acceptance(&self, key: &[u8], kind: HostKeyType) -> String {
-        let ServerAddress { host, port, .. } = self.address;
-        let entry = if *port == SSH_PORT { host.clone() } else { format!("[{host}]:{port}") };
+        let ServerAddress { scheme, host, port, .. } = self.address;
+        let entry = if *port == scheme.default_port() { host.clone() } else { format!("[{host}]:{port}") };
         let key = data_encoding::BASE64.encode(key);
         let file = self.access.known_hosts.first().map(|file| file.display().to_string()).unwrap_or_default();
         format!("echo '{entry} {} {key}' >> '{file}'", KnownHosts::kind_of(kind))
