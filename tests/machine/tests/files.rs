@@ -140,6 +140,7 @@ fn a_removed_file_comes_back_until_its_folder_is_synced() {
 #[test]
 fn what_a_power_cut_could_change_is_at_risk() {
     let scene = Scene::new(7);
+    folders(&scene);
     let path = scene.path("tmp/a");
     lies(&path, &words("old"));
     SimDisk.sync_folder(&scene.path("tmp")).expect("a folder");
