@@ -194,7 +194,7 @@ impl Oracle {
     }
 
     /// Whether what a node writes in a field may be lost from the beginning.
-    fn is_left_out(&self, field: &Field, node: At) -> bool {
+    pub fn is_left_out(&self, field: &Field, node: At) -> bool {
         self.left_out.as_ref().is_some_and(|((table, column), nodes)| {
             nodes.contains(&node) && field.column == *column && self.tables.get(&field.uid) == Some(table)
         })

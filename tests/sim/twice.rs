@@ -3,8 +3,9 @@
 //! By what the node keeps of each field: the stamp of its last change, which tells one change from another wherever it is, and
 //! its place among what the node has merged, after which it is told to others. Invariant: while a change is the last word on a
 //! field, its place stays. Not where the record was deleted by anybody: what lives on all the same is told to everybody once more.
-//! Nor where it has been away meanwhile, out of the set or held with whom it refers to: it is placed again whole. And a node that is
-//! put back merges again what it has lost.
+//! Nor where it has been away meanwhile, out of the set or held with whom it refers to: it is placed again whole; nor where its
+//! column was: what was written there meanwhile is owed from when that comes back. And a node that is put back merges again what it
+//! has lost.
 
 use std::collections::BTreeMap;
 
@@ -50,6 +51,9 @@ pub fn is_nothing_merged_again(world: &mut World, at: At, picture: &Picture) -> 
 
 /// Whether a field may be here anew that has been here before. `is_whole`: all of its record is.
 fn may_return(world: &World, at: At, field: &Field, is_whole: bool) -> bool {
+    if world.oracle.is_left_out(field, at) {
+        return true;
+    }
     let mut above = std::iter::successors(Some(at), |at| world.nodes[at.0].hub);
     let may_be_away = world.oracle.was_any_deleted()
         || world.climate.sets

@@ -241,7 +241,7 @@ impl Receiver<'_> {
         };
         // What comes by new terms must find its tables. Taken over once too often they change nothing.
         if let Some(terms) = &terms {
-            let lacking = replica.take_over(terms)?;
+            let lacking = replica.take_over(terms, self.world.clock.now())?;
             pass.received.lacking.extend(lacking.into_iter().map(|table| (link.peer.clone(), table)));
             self.reached(Step::TermsTakenOver, &bundle.file)?;
         }

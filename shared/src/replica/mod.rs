@@ -144,7 +144,7 @@ pub trait Replica {
     fn all_sharing(&mut self) -> Result<Vec<(StoredLink, Arc<[SharedTable]>)>>;
 
     /// Takes over what the hub says of what is shared; tells the tables of these that this database does not have.
-    fn take_over(&mut self, terms: &Terms) -> Result<Vec<String>>;
+    fn take_over(&mut self, terms: &Terms, now: WallTime) -> Result<Vec<String>>;
 
     /// Forgets a link. Its number is never given again.
     fn remove_link(&mut self, link: LinkId) -> Result<()>;

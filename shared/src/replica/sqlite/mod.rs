@@ -309,8 +309,8 @@ impl Replica for SqliteReplica {
         membership::all_sharing(&self.reader, &self.catalogue).map_err(self.fault("give its links"))
     }
 
-    fn take_over(&mut self, terms: &Terms) -> Result<Vec<String>> {
-        self.try_take_over(terms).map_err(self.fault("take over what its hub says"))
+    fn take_over(&mut self, terms: &Terms, now: WallTime) -> Result<Vec<String>> {
+        self.try_take_over(terms, now).map_err(self.fault("take over what its hub says"))
     }
 
     fn remove_link(&mut self, link: LinkId) -> Result<()> {

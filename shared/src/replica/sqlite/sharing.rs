@@ -69,8 +69,9 @@ impl SqliteReplica {
         outcome
     }
 
-    pub(super) fn try_take_over(&mut self, terms: &Terms) -> Outcome<Vec<String>> {
-        let lacking = terms::take_over(&mut self.writer, &self.catalogue, self.identity.node, terms)?;
+    pub(super) fn try_take_over(&mut self, terms: &Terms, now: WallTime) -> Outcome<Vec<String>> {
+        self.lock_quiet(now)?;
+        let lacking = self.ended(terms::take_over(&self.writer, &self.catalogue, self.identity.node, terms))?;
         self.catalogue = repair::renew_capture(&mut self.writer)?;
         self.loud = silence::silence(&mut self.writer, &self.catalogue)?;
         Ok(lacking)

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::catalogue::{Catalogue, Entry};
 use super::fault::{Fault, Outcome};
@@ -17,8 +17,10 @@ use super::prepare::add_table;
 use super::references::{self, Origin};
 use super::schema::candidates;
 use super::silence::without_triggers;
-use super::state;
+use super::state::{self, Progress};
 use crate::id::{ColumnId, Cut, LinkId, NodeId};
+use crate::link::Role;
+use crate::marks::{Mark, Marks};
 use crate::replica::{SharedColumns, SharedRows, SharedTable, Terms};
 use crate::set::{BoundSet, Rows, Scope};
 
@@ -128,30 +130,43 @@ pub(super) fn shared_with_hub(connection: &Connection, catalogue: &Catalogue) ->
     Ok(shared.collect())
 }
 
-/// Takes over new terms: what is shared no more goes from the tables, what is shared newly is captured. Tells the tables that
-/// are shared and that this database does not have. Done twice it changes nothing.
+/// Takes over new terms, within a write transaction in which nothing is unharvested: what is shared no more goes from the
+/// tables, what is shared newly is captured, and owed. Tells the tables that are shared and that this database does not have.
+/// Done twice it changes nothing.
 pub(super) fn take_over(
-    writer: &mut Connection,
+    connection: &Connection,
     catalogue: &Catalogue,
     node: NodeId,
     terms: &Terms,
 ) -> Outcome<Vec<String>> {
-    let before = told(writer)?;
+    let before = told(connection)?;
     if before == *terms {
         return Ok(Vec::new());
     }
-    let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for entry in catalogue.entries() {
-        let Some(had) = before.columns_of(&entry.shape) else { continue };
-        match terms.columns_of(&entry.shape) {
-            None => clear(&transaction, entry, node)?,
-            Some(now) => {
-                let gone: Vec<usize> = had.into_iter().filter(|at| !now.contains(at)).collect();
-                reset(&transaction, entry, &gone)?;
-            }
+        let (had, now) = (before.columns_of(&entry.shape), terms.columns_of(&entry.shape));
+        if had.is_some() && now.is_none() {
+            clear(connection, entry, node)?;
+            continue;
         }
+        let (had, now) = (had.unwrap_or_default(), now.unwrap_or_default());
+        reset(connection, entry, &without(&had, &now))?;
+        owe(connection, entry, node, &without(&now, &had))?;
     }
-    let (found, _) = candidates(&transaction)?;
+    let lacking = add_tables(connection, catalogue, terms)?;
+    let (found, _) = candidates(connection)?;
+    keep(connection, &Catalogue::load(connection, &found)?, terms)?;
+    Ok(lacking)
+}
+
+/// Those of these columns that are not among the others.
+fn without(of: &[usize], others: &[usize]) -> Vec<usize> {
+    of.iter().copied().filter(|at| !others.contains(at)).collect()
+}
+
+/// Begins to sync the tables that are shared newly; tells those that this database does not have.
+fn add_tables(connection: &Connection, catalogue: &Catalogue, terms: &Terms) -> Outcome<Vec<String>> {
+    let (found, _) = candidates(connection)?;
     let mut lacking = Vec::new();
     for shared in terms.tables.iter().flatten() {
         let is_it = |name: &String| name.eq_ignore_ascii_case(&shared.table);
@@ -159,12 +174,10 @@ pub(super) fn take_over(
             continue;
         }
         match found.iter().find(|candidate| is_it(&candidate.name)) {
-            Some(candidate) => drop(add_table(&transaction, candidate)?),
+            Some(candidate) => drop(add_table(connection, candidate)?),
             None => lacking.push(shared.table.clone()),
         }
     }
-    keep(&transaction, &Catalogue::load(&transaction, &found)?, terms)?;
-    transaction.commit()?;
     Ok(lacking)
 }
 
@@ -186,7 +199,7 @@ fn reset(connection: &Connection, entry: &Entry, columns: &[usize]) -> Outcome<(
     if columns.is_empty() {
         return Ok(());
     }
-    let (shape, roster) = (&entry.shape, state::roster(connection)?);
+    let shape = &entry.shape;
     let default = |at: &usize| {
         let column = shape.columns.get(*at)?;
         Some(format!("{} = {}", quoted(&column.name), entry.defaults.get(*at)?))
@@ -194,13 +207,44 @@ fn reset(connection: &Connection, entry: &Entry, columns: &[usize]) -> Outcome<(
     let sets = columns.iter().filter_map(default).collect::<Vec<_>>().join(", ");
     let sql = format!("UPDATE {} SET {sets}", quoted(&shape.name));
     without_triggers(connection, || Ok(connection.execute(&sql, []).map(drop)?))?;
-    let dropped: Vec<ColumnId> =
-        columns.iter().filter_map(|at| shape.columns.get(*at)).map(|column| column.id).collect();
+    let (dropped, all) = (ids(entry, columns), shape.column_ids());
+    change_marks(connection, entry, |marks| marks.forget(&dropped, &all))
+}
+
+/// What was written here and behind this node in columns that are shared from now on is owed to the hub: while they were not
+/// it was passed over. What the hub's records took as a default meanwhile is nobody's word.
+fn owe(connection: &Connection, entry: &Entry, node: NodeId, columns: &[usize]) -> Outcome<()> {
+    if columns.is_empty() {
+        return Ok(());
+    }
+    let (mut progress, gained) = (Progress::load(connection)?, ids(entry, columns));
+    progress.cut = progress.cut.next();
+    let hub = state::links(connection)?.into_iter().find(|link| link.state.role() == Role::Hub).map(|link| link.id);
+    let is_word = |mark: &Mark| match mark.via {
+        LinkId::LOCAL => mark.stamp.node == node,
+        via => Some(via) != hub,
+    };
+    change_marks(connection, entry, |marks| {
+        for &column in &gained {
+            let mark = marks.get(column).filter(is_word);
+            let owed = mark.map(|mark| Mark { cut: progress.cut, via: LinkId::LOCAL, ..mark });
+            owed.into_iter().for_each(|mark| marks.set(column, mark));
+        }
+    })?;
+    progress.store(connection)
+}
+
+fn ids(entry: &Entry, columns: &[usize]) -> Vec<ColumnId> {
+    columns.iter().filter_map(|at| entry.shape.columns.get(*at)).map(|column| column.id).collect()
+}
+
+fn change_marks(connection: &Connection, entry: &Entry, mut change: impl FnMut(&mut Marks)) -> Outcome<()> {
+    let roster = state::roster(connection)?;
     let mut statement = connection.prepare_cached(entry.metadata.all_keys())?;
     let found = statement.query_map([], |row| entry.metadata.key(row))?;
     for key in found.collect::<rusqlite::Result<Vec<_>>>()? {
         let Some(mut present) = entry.metadata.marks(connection, &key, &roster)? else { continue };
-        present.marks.forget(&dropped, &shape.column_ids());
+        change(&mut present.marks);
         entry.metadata.put_marks(connection, &key, &present, &roster)?;
     }
     Ok(())
