@@ -318,7 +318,8 @@ impl MergeTransaction for SqliteMerge<'_> {
         let births = from.birth.into_iter().chain(to.birth);
         let noted = self
             .enlist(births.map(|birth| birth.node))
-            .and_then(|()| moves::note(self.writer, table.id, from, to, &self.roster));
+            .and_then(|()| moves::note(self.writer, table.id, from, to, &self.roster))
+            .and_then(|()| numbers::pass_over(self.writer, table, &to.key));
         self.said(noted)
     }
 

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::catalogue::{Catalogue, Entry};
 use super::fault::Outcome;
@@ -18,6 +18,7 @@ use super::ranges::{EACH, REMOTES, sequence};
 use super::referring::{followed, is_number, means, renumbered};
 use super::state;
 use crate::replica::{KeyKind, TableShape};
+use crate::value::{Key, Value};
 
 /// The numbers that this node gives.
 fn own(connection: &Connection) -> Outcome<Range<i64>> {
@@ -42,6 +43,18 @@ pub(super) fn free(connection: &Connection, entry: &Entry, taken: &BTreeSet<i64>
         next if own.contains(&next) => Ok(Some(next)),
         _ => gap(connection, entry, &own, taken),
     }
+}
+
+/// Has the application not give a number either that a record was given, which may not stand under it yet.
+pub(super) fn pass_over(connection: &Connection, table: &TableShape, key: &Key) -> Outcome<()> {
+    let [Value::Integer(number)] = key.0.as_slice() else { return Ok(()) };
+    let (own, table) = (own(connection)?, &table.name);
+    let is_next = |last: &i64| own.contains(last) && own.contains(number) && last < number;
+    if sequence(connection, "main", table)?.is_some_and(|last| is_next(&last)) {
+        let sql = "UPDATE main.sqlite_sequence SET seq = ?2 WHERE name = ?1 COLLATE NOCASE";
+        connection.execute(sql, params![table, number])?;
+    }
+    Ok(())
 }
 
 /// Where the numbers of a table's records stand: column and table.
