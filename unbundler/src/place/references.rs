@@ -139,8 +139,8 @@ impl Placer<'_> {
         let mut judged = Vec::new();
         for missing in self.known_missing(missing)? {
             match self.will(&missing, undo, &marks)? {
-                // By what it knows its record stands, and what would bring that back waits here.
-                Will::Knowing if self.is_held(&missing)? => return Ok(Some(missing)),
+                // By what it knows its record stands, and what brings that back waits here, or for our hub to give it a number.
+                Will::Knowing if missing.remains.living() || self.is_held(&missing)? => return Ok(Some(missing)),
                 Will::Knowing => {}
                 will => judged.push((will, missing)),
             }
