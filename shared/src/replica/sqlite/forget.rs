@@ -2,14 +2,18 @@
 //!
 //! Goes through the metadata in the order of cuts, in short transactions. Invariants: the horizon is raised before the
 //! first mark below it is dropped; it stays below the births of those who have a number by which something is held that means
-//! another (`namesakes`); a mark stays while remains lie under its key, which it tells apart; what came of a
-//! record only in part is never dropped, nor the birth of one whose number the hub will change, or was another's
+//! another (`namesakes`); a mark stays while remains lie under its key, which it tells apart, and while something is held of its
+//! record, which meets what its sender had not seen; what came of a record only in part is never dropped, nor the birth of one
+//! whose number the hub will change, or was another's
 //! before. A run that was cut short is simply run again. Leaves what may be forgotten to [`crate::link::Forgettable`].
+
+use std::collections::BTreeSet;
 
 use rusqlite::{Connection, Row, TransactionBehavior, params};
 
 use super::catalogue::{Catalogue, Entry};
 use super::fault::Outcome;
+use super::holding;
 use super::membership::prune::prune;
 use super::metadata::unpack_birth;
 use super::moves;
@@ -21,7 +25,7 @@ use crate::horizon::Horizon;
 use crate::id::{Cut, NodeId};
 use crate::link::Forgettable;
 use crate::marks::{Marks, Roster};
-use crate::replica::{KeyKind, Remains};
+use crate::replica::{Held, KeyKind, Remains};
 use crate::seam::{Step, Steps};
 use crate::value::{Key, Value};
 
@@ -58,19 +62,28 @@ pub(super) fn forget(
     steps.reached(Step::HorizonRaised)?;
     prune(writer, catalogue, what.cut)?;
     let has_hub = state::numbers_from(writer)?.is_some();
+    let held = holding::held(writer, node)?;
     let mut dropped = 0;
     for entry in catalogue.entries() {
+        let waiting = &keys_held(entry, &held);
         for kind in [Kind::Remains, Kind::Marks] {
-            dropped += Pass { entry, kind, what, has_hub, roster: &roster, steps }.run(writer)?;
+            dropped += Pass { entry, kind, waiting, what, has_hub, roster: &roster, steps }.run(writer)?;
         }
     }
     Ok(dropped)
+}
+
+/// The keys in a table of what is held.
+fn keys_held<'h>(entry: &Entry, held: &'h [Held]) -> BTreeSet<&'h Key> {
+    let its = held.iter().filter(|held| held.change.table.eq_ignore_ascii_case(&entry.shape.name));
+    its.flat_map(|held| &held.change.records).map(|record| &record.key).collect()
 }
 
 /// Going through one metadata table.
 struct Pass<'a> {
     entry: &'a Entry,
     kind: Kind,
+    waiting: &'a BTreeSet<&'a Key>,
     what: Forgettable,
     has_hub: bool,
     roster: &'a Roster,
@@ -114,12 +127,19 @@ impl Pass<'_> {
                 return Ok((droppable, reached));
             }
             reached = cut;
-            if self.may_go(row, width)? && !self.is_provisional(row)? && !self.took_over(connection, row)? {
+            let stays = self.is_awaited(row)? || self.is_provisional(row)?;
+            if !stays && self.may_go(row, width)? && !self.took_over(connection, row)? {
                 let birth = row.get_ref(width)?.as_blob_or_null().map_err(rusqlite::Error::from)?;
                 droppable.push((self.entry.metadata.key(row)?, birth.unwrap_or_default().to_vec()));
             }
         }
         Ok((droppable, self.what.cut))
+    }
+
+    /// Whether something of the record is held: what its sender had not seen is told from what it had by its cut.
+    fn is_awaited(&self, row: &Row<'_>) -> Outcome<bool> {
+        let may_be = matches!(self.kind, Kind::Marks) && !self.waiting.is_empty();
+        Ok(may_be && self.waiting.contains(&self.entry.metadata.key(row)?))
     }
 
     /// Whether the hub will give the record another number, and name it by its birth: also one that had its number long ago,
