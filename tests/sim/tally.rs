@@ -84,7 +84,7 @@ pub fn line(fault: Fault) {
         Fault::Before(_) => BREAKS[0],
         Fault::After(_) => BREAKS[1],
         Fault::DeadFrom(_) => BREAKS[2],
-        Fault::Cut(..) => BREAKS[3],
+        Fault::Cut(..) | Fault::CutEach(_) => BREAKS[3],
     };
     add(of_line(how));
 }

@@ -84,6 +84,11 @@ impl<'a> Exchange<'a> {
         Self { run, link, sending, fetching }
     }
 
+    /// How far all files together have come, both ways: grows only if something comes further than ever before.
+    pub(crate) fn progress(&self) -> u64 {
+        self.sending.progress().saturating_add(self.fetching.progress())
+    }
+
     /// The first failure of this node's own disk. The rest is moved all the same, and then this is reported.
     pub(crate) fn local_failure(self) -> Option<TransportError> {
         self.sending.local_failure.or(self.fetching.local_failure)

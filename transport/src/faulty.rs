@@ -28,6 +28,8 @@ pub enum Fault {
     DeadFrom(u64),
     /// The n-th transfer (put or get) breaks after so many bytes.
     Cut(u64, u64),
+    /// Every transfer breaks, each of them so many bytes further than the one before.
+    CutEach(u64),
 }
 
 /// The shared plan: one fault, and counters.
@@ -80,6 +82,7 @@ impl Plan {
         let transfer = self.transfers.fetch_add(1, Ordering::Relaxed) + 1;
         match self.fault {
             Fault::Cut(n, bytes) if n == transfer => bytes,
+            Fault::CutEach(bytes) => transfer * bytes,
             _ => u64::MAX,
         }
     }

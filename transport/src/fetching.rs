@@ -4,7 +4,7 @@
 //! quarantine, and what has been fetched is remembered until then, through broken connections. Leaves to
 //! [`crate::exchange`] when.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 
@@ -32,6 +32,8 @@ pub(crate) struct Fetching<'a> {
     /// Fetched (or found to be here already), and still to be cleared from the relay.
     fetched: BTreeSet<FileName>,
     fetched_bytes: u64,
+    /// How much of each file has come.
+    farthest: BTreeMap<FileName, u64>,
     /// This node's disk does not take files: what would be fetched now would be fetched in vain.
     disk_failed: bool,
     /// The first failure of this node's own disk.
@@ -40,8 +42,22 @@ pub(crate) struct Fetching<'a> {
 
 impl<'a> Fetching<'a> {
     pub(crate) fn new(run: &'a Run<'a>, link: &'a Link, mailbox: Mailbox, deadline: Deadline<'a>) -> Self {
-        let fetched = BTreeSet::new();
-        Self { run, link, mailbox, deadline, fetched, fetched_bytes: 0, disk_failed: false, local_failure: None }
+        Self {
+            run,
+            link,
+            mailbox,
+            deadline,
+            fetched: BTreeSet::new(),
+            fetched_bytes: 0,
+            farthest: BTreeMap::new(),
+            disk_failed: false,
+            local_failure: None,
+        }
+    }
+
+    /// How many bytes have come, again and again counted once. Never more than are there.
+    pub(crate) fn progress(&self) -> u64 {
+        self.farthest.values().sum()
     }
 
     /// What is to be fetched; the rest is told and left alone.
@@ -170,6 +186,8 @@ impl<'a> Fetching<'a> {
         };
         report.received.bytes += file.taken();
         let (got, found) = (self.watched(got), file.size());
+        let farthest = self.farthest.entry(entry.name.clone()).or_default();
+        *farthest = found.max(*farthest);
         self.watched(file.finish())?;
         match got? {
             Get::Absent => self.kept("remove", tmp, self.run.disk.remove(tmp)).map(|()| None),

@@ -53,6 +53,8 @@ mod run;
 #[cfg(test)]
 mod run_scene;
 #[cfg(test)]
+mod retry_tests;
+#[cfg(test)]
 mod run_tests;
 mod sending;
 mod server;

@@ -23,7 +23,7 @@ use crate::relays::{Approach, Dial, KnownRelays, Relays};
 use crate::report::{LinkReport, Report};
 use crate::stopwatch::{Deadline, Stopwatch};
 
-/// How often a link is tried within one run.
+/// How often a link is tried within one run without anything coming further.
 pub(crate) const ATTEMPTS: u32 = 3;
 
 /// The wait before the second attempt; doubled before each later one.
@@ -170,8 +170,8 @@ impl Turn<'_> {
     /// Serves a link over one relay, with retries. The relay is named in the report as soon as it has answered.
     fn over(&mut self, location: &Location, link: &Link, report: &mut LinkReport) -> Result<(), TransportError> {
         let mut exchange = Exchange::new(self.run, link, self.deadline);
-        let mut pause = FIRST_PAUSE;
-        for attempt in 1..=ATTEMPTS {
+        let (mut pause, mut attempt, mut farthest) = (FIRST_PAUSE, 1, 0);
+        loop {
             let error = match self.attempt(location, &mut exchange, report) {
                 Ok(()) => return exchange.local_failure().map_or(Ok(()), Err),
                 Err(error) => error,
@@ -181,6 +181,9 @@ impl Turn<'_> {
                 return Err(error);
             }
             self.relays.hang_up(location);
+            if exchange.progress() > farthest {
+                (pause, attempt, farthest) = (FIRST_PAUSE, 1, exchange.progress());
+            }
             if attempt == ATTEMPTS || !error.may_pass() {
                 // A line that is dead in the midst of it is dead for the next link too.
                 if report.relay.is_none() || error.is_silence() {
@@ -193,9 +196,9 @@ impl Turn<'_> {
                 return Err(TransportError::BudgetOver);
             }
             pause = pause.saturating_mul(2);
+            attempt += 1;
             report.retries += 1;
         }
-        exchange.local_failure().map_or(Ok(()), Err)
     }
 
     fn attempt(

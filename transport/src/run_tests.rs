@@ -86,28 +86,6 @@ fn complete(files: Files) -> Files {
     files.into_iter().filter(|(name, _)| !name.ends_with(".part")).collect()
 }
 
-/// A line that breaks in the middle: the same run resumes, and no byte travels twice.
-#[test]
-fn a_cut_transfer_is_resumed_within_the_run() {
-    let (out, incoming) = (bundles(1, &[100]), bundles(2, &[100]));
-    for transfer in 1..=2 {
-        for cut in [0, 1, 15, 16, 17, 64, 99] {
-            let scene = Scene::new(1).send(&out).receive(&incoming);
-            let (report, _) = scene.run(Fault::Cut(transfer, cut), None);
-            let link = &report.links[0];
-            assert_eq!((report.outcome(), link.retries), (Outcome::Done, 1), "{report:?}");
-            // Both are of one size: the one with the earlier name goes first.
-            let both = joined(out.clone(), incoming.clone());
-            let cut = both.keys().nth(usize::from(transfer == 2)).unwrap();
-            let cut_off: Vec<&str> = link.failed.iter().map(|attempt| attempt.name.as_str()).collect();
-            assert_eq!(cut_off, [cut], "the file whose transfer was cut is named");
-            assert!(link.sent.bytes <= 100 && link.received.bytes == 100, "{report:?}");
-            assert_eq!((scene.on_relay("alice/down"), scene.local("inbox")), (out.clone(), incoming.clone()));
-            assert_eq!(*scene.clock.now.lock().unwrap(), Duration::from_secs(1), "waited, but in virtual time");
-        }
-    }
-}
-
 /// What a tmp file began with may be a damaged copy that has been replaced since.
 #[test]
 fn a_resumed_file_that_proves_damaged_is_fetched_once_more_from_the_start() {

@@ -25,6 +25,8 @@ pub(crate) struct Sending<'a> {
     deadline: Deadline<'a>,
     /// How far earlier puts had come that broke off, by what the relay says.
     begun: BTreeMap<FileName, u64>,
+    /// How far each file has been read.
+    farthest: BTreeMap<FileName, u64>,
     /// Outbox files that cannot be read: they must not keep the others back.
     unreadable: BTreeSet<FileName>,
     /// The first failure of this node's own disk.
@@ -33,8 +35,13 @@ pub(crate) struct Sending<'a> {
 
 impl<'a> Sending<'a> {
     pub(crate) fn new(run: &'a Run<'a>, link: &'a Link, mailbox: Mailbox, deadline: Deadline<'a>) -> Self {
-        let (begun, unreadable) = (BTreeMap::new(), BTreeSet::new());
-        Self { run, link, mailbox, deadline, begun, unreadable, local_failure: None }
+        let (begun, farthest, unreadable) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+        Self { run, link, mailbox, deadline, begun, farthest, unreadable, local_failure: None }
+    }
+
+    /// How many bytes have been sent of all that there is, again and again counted once. Never more than there are.
+    pub(crate) fn progress(&self) -> u64 {
+        self.farthest.values().sum()
     }
 
     /// What is to be put, by what lies there: what has been replaced waits only to be cleared away.
@@ -100,9 +107,12 @@ impl<'a> Sending<'a> {
         sent
     }
 
-    fn put(&self, carrier: &mut dyn Carrier, file: &Outgoing, report: &mut LinkReport) -> Result<(), TransportError> {
+    fn put(&mut self, carrier: &mut dyn Carrier, file: &Outgoing, report: &mut LinkReport) -> Result<(), TransportError> {
         let Some(mut source) = OutgoingFile::open(self.run.disk, &file.path, self.deadline)? else { return Ok(()) };
-        match carrier.put(&self.mailbox, &file.name, &mut source) {
+        let put = carrier.put(&self.mailbox, &file.name, &mut source);
+        let farthest = self.farthest.entry(file.name.clone()).or_default();
+        *farthest = source.farthest().max(*farthest);
+        match put {
             Ok(Put::Placed { moved }) => {
                 report.sent.files += 1;
                 report.sent.bytes += moved;

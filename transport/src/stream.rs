@@ -43,6 +43,7 @@ pub(crate) struct OutgoingFile<'a> {
     path: &'a Path,
     file: Box<dyn ReadableFile>,
     size: u64,
+    farthest: u64,
     deadline: Deadline<'a>,
 }
 
@@ -55,10 +56,15 @@ impl<'a> OutgoingFile<'a> {
     ) -> Result<Option<Self>, TransportError> {
         let opened = disk.open(path).and_then(|mut file| file.seek(SeekFrom::End(0)).map(|size| (file, size)));
         match opened {
-            Ok((file, size)) => Ok(Some(Self { path, file, size, deadline })),
+            Ok((file, size)) => Ok(Some(Self { path, file, size, farthest: 0, deadline })),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(TransportError::local("read", path, error)),
         }
+    }
+
+    /// Up to where it has been read.
+    pub(crate) fn farthest(&self) -> u64 {
+        self.farthest
     }
 }
 
@@ -71,7 +77,10 @@ impl Source for OutgoingFile<'_> {
         if self.deadline.is_over() {
             return Err(TransportError::BudgetOver);
         }
-        read_fully(&mut *self.file, offset, into).map_err(|error| TransportError::local("read", self.path, error))
+        let read = read_fully(&mut *self.file, offset, into);
+        let count = read.map_err(|error| TransportError::local("read", self.path, error))?;
+        self.farthest = offset.saturating_add(count as u64).max(self.farthest);
+        Ok(count)
     }
 }
 
