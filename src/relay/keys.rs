@@ -10,6 +10,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -43,12 +44,14 @@ pub struct Keys {
     sections: BTreeMap<String, AccessConfig>,
     /// What relative paths are relative to.
     base: PathBuf,
+    /// What commands have printed: a run makes several connections, and a person may be asked by each command.
+    printed: Arc<Mutex<Vec<(HookCommand, Secret)>>>,
 }
 
 impl Keys {
     /// By the sections of a configuration in this folder.
     pub fn new(sections: &BTreeMap<String, AccessConfig>, base: &Path) -> Self {
-        Self { sections: sections.clone(), base: base.to_owned() }
+        Self { sections: sections.clone(), base: base.to_owned(), printed: Arc::default() }
     }
 
     fn section(&self, server: &ServerAddress) -> AccessConfig {
@@ -75,7 +78,18 @@ impl Keys {
         if let Some(file) = &section.password_file {
             return from_file(&self.path(file)).map(Some);
         }
-        section.password_command.as_ref().map(|command| from_command(command, &self.base, ending)).transpose()
+        section.password_command.as_ref().map(|command| self.printed_by(command, ending)).transpose()
+    }
+
+    /// What a command prints. It runs once, and who asks meanwhile waits for what it says.
+    fn printed_by(&self, command: &HookCommand, ending: &Ending) -> Result<Secret, String> {
+        let mut printed = self.printed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, secret)) = printed.iter().find(|(ran, _)| ran == command) {
+            return Ok(secret.clone());
+        }
+        let secret = from_command(command, &self.base, ending)?;
+        printed.push((command.clone(), secret.clone()));
+        Ok(secret)
     }
 
     fn trust(&self, section: &AccessConfig) -> Result<Trust, String> {

@@ -112,14 +112,26 @@ fn neither_an_agent_nor_a_command_that_does_not_answer_outlasts_the_run() {
     let address = [("SSH_AUTH_SOCK", socket.to_str().expect("a path"))];
     let for_two = ["-vvv", "sync", "--for", "2s"];
     sync_with(&office, &for_two, "", &address).expect(5);
-    sync_with(&office, &for_two, "password_command = \"sleep 60\"\nagent = false", &[]).expect(5);
+    sync_with(&office, &for_two, "password_command = [\"sleep\", \"60\"]\nagent = false", &[]).expect(5);
 }
 
 #[test]
 fn what_a_password_command_leaves_behind_is_not_waited_for() {
     let Some(office) = Office::open(Kind::Accounts) else { return };
-    let section = format!("password_command = \"sleep 60 & echo {PASSWORD}\"");
+    // Its standard error is also the test's, which waits for the end of that.
+    let section = format!("password_command = \"sleep 30 2> /dev/null & echo {PASSWORD}\"");
     sync_with(&office, &["sync", "--for", "20s"], &section, &[]).expect(0);
+}
+
+#[test]
+fn a_password_command_runs_once_for_all_connections_of_a_call() {
+    let Some(office) = Office::open(Kind::Accounts) else { return };
+    // Enough for a connection of its own.
+    office.scene.sql("alice", "INSERT INTO t SELECT 'b', hex(randomblob(60000))");
+    let section = format!("password_command = \"echo asked >> asked; echo {PASSWORD}\"");
+    sync(&office, &section, &[]).expect(0);
+    let asked = fs::read_to_string(office.scene.home("alice").join("asked")).expect("what it wrote");
+    assert_eq!(asked, "asked\n");
 }
 
 #[test]
