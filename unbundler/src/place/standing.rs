@@ -71,8 +71,19 @@ impl Placer<'_> {
     /// Whether a remote that speaks of a record has not seen it as it stands here at all: our hub had withdrawn it and has let it
     /// come in again. The remote withdraws it too, and is owed all of it, what it says itself included.
     fn is_unseen_behind(&self, table: &TableShape, marks: &Marks) -> bool {
+        self.arrival.authority() == Authority::HereForNow && self.knew_nothing(table, marks)
+    }
+
+    /// Whether our hub lets a record come in that had not been here, beside one that was made here under its key.
+    fn is_beside_ours(&self, table: &TableShape, of: &TableChanges, marks: &Marks) -> bool {
+        let is_new = matches!(of.passage, Passage::Entered { since } if since > self.arrival.had);
+        is_new && self.arrival.authority() == Authority::Sender && self.knew_nothing(table, marks)
+    }
+
+    /// Whether the sender knew of nothing that is here of a record.
+    fn knew_nothing(&self, table: &TableShape, marks: &Marks) -> bool {
         let unseen = |column| marks.get(column).is_some_and(|mark| !self.arrival.knew(mark));
-        self.arrival.authority() == Authority::HereForNow && table.column_ids().into_iter().all(unseen)
+        table.column_ids().into_iter().all(unseen)
     }
 
     /// Whether our hub lets a record come in with an earlier value than we had told it: it refused ours, as the record was
@@ -113,6 +124,7 @@ impl Placer<'_> {
     ) -> (Vec<(usize, Value)>, Vec<Disputed<'c>>) {
         let (mut fields, mut conflicts) = (Vec::new(), Vec::new());
         let is_unseen = self.is_unseen_behind(table, &present.marks);
+        let is_beside_ours = self.is_beside_ours(table, of, &present.marks);
         for field in &record.fields {
             let Some(column) = column_of(table, of, field) else { continue };
             let says_the_same = matches!(column, Column::Field(at, _) if here.get(at) == Some(&field.value));
@@ -123,6 +135,8 @@ impl Placer<'_> {
             let verdict = match (of.passage, ours) {
                 // Without a mark it may be the default of a column that is shared only now.
                 (Passage::Entered { .. }, None) => merge::Field::Theirs,
+                // Nobody has ever changed it there, and who made ours had not seen it all the same.
+                (_, Some(_)) if is_beside_ours && field.stamp == Stamp::ZERO => merge::Field::OursOverBlind,
                 _ => merge::field(ours, field.stamp, sight),
             };
             if let Some(ours) = ours.filter(|ours| self.was_refused(of, *ours, field.stamp)) {
