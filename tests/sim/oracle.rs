@@ -64,6 +64,8 @@ pub struct Oracle {
     places: usize,
     /// Nodes whose database was put back: their clock may have gone back with it.
     put_back: BTreeSet<At>,
+    /// Those that have not harvested since then: what they log lies beside what was logged before the copy was made.
+    unharvested: BTreeSet<At>,
     /// How much was written when a database was last put back.
     shaken: usize,
     /// A column of a table that went out of the sets of some nodes: what those wrote there, and write, may be lost.
@@ -122,8 +124,15 @@ impl Oracle {
             Some((*column, writes.iter().rposition(|write| write.value == *value)?))
         });
         let seen = seen.collect();
-        let lost = self.take_back_unheard(uid, made.node);
+        let lost = self.take_back_unheard(uid, made.node) || self.may_leave_nothing(uid, made.node);
         self.lives.entry(uid.clone()).or_default().deletions.push(Deletion { made, seen, lost });
+    }
+
+    /// Whether a deletion may lie in one log with the making of its record, so that harvest finds nothing there: what others had
+    /// heard of it before its node was put back comes back to that, as all does that was lost with its database.
+    fn may_leave_nothing(&self, uid: &Uid, node: At) -> bool {
+        let made_there = |life: &Life| life.births.iter().any(|made| made.node == node);
+        self.unharvested.contains(&node) && self.lives.get(uid).is_some_and(made_there)
     }
 
     /// What a node made under a key that others have too, not knowing of that, and deleted before anybody could hear of it:
@@ -153,6 +162,7 @@ impl Oracle {
 
     /// A node harvested what its application wrote; no clock has shown a later time so far.
     pub fn harvested(&mut self, node: At, latest: Millis) {
+        self.unharvested.remove(&node);
         let writes = self.fields.values_mut().flatten().map(|write| &mut write.made);
         let lives = self.lives.values_mut().flat_map(|life| {
             let deletions = life.deletions.iter_mut().map(|deletion| &mut deletion.made);
@@ -166,6 +176,7 @@ impl Oracle {
     /// The databases of these nodes were put back: what is in none of the pictures that are left, and nothing later of it, may be lost.
     pub fn put_back(&mut self, nodes: &[At], left: &[Picture]) {
         self.put_back.extend(nodes);
+        self.unharvested.extend(nodes);
         self.shaken = self.places;
 
         for (field, writes) in &mut self.fields {
@@ -322,7 +333,8 @@ impl Oracle {
 
     /// The texts of a field that ended without anybody replacing them in view of them, where this is the value that stands: each
     /// lost to one that was written without knowing of it. What was put back may have taken the list of them along, and takes
-    /// what was not in a remote's set for what that knew; of what was deleted or refused something else is told.
+    /// what was not in a remote's set for what that knew; of what was deleted or refused something else is told. Who wrote what
+    /// stands knows what it had written there itself, though that was taken off its tables since: it takes two ends to disagree.
     pub fn losers(&self, field: &Field, value: &Option<String>) -> Vec<&str> {
         let told_otherwise = self.lives.get(&field.uid).is_some_and(|life| life.refused || !life.deletions.is_empty());
         if told_otherwise || !SINGULAR.contains(&field.column) {
@@ -336,7 +348,10 @@ impl Oracle {
         let stands = writes.iter().rposition(|write| write.value == *value);
         let mut followed: BTreeSet<usize> = writes.iter().filter_map(|write| write.replaced).collect();
         followed.extend(stands);
+        let last = stands.map(|at| writes[at].made);
+        let is_its_own = |made: Made| last.is_some_and(|last| made.node == last.node && made.place < last.place);
         let ends = writes.iter().enumerate().filter(|(at, write)| !followed.contains(at) && !write.lost);
+        let ends = ends.filter(|(_, write)| !is_its_own(write.made));
         ends.filter_map(|(_, write)| write.value.as_deref().filter(|_| is_told(&write))).collect()
     }
 
