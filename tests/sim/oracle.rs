@@ -183,7 +183,8 @@ impl Oracle {
             let seen: BTreeSet<usize> = left
                 .iter()
                 .filter_map(|picture| picture.get(&field.uid)?.cells.get(field.column))
-                .filter_map(|value| writes.iter().rposition(|write| write.value == *value))
+                // Of a value that was given more than once it is the first that is there for sure.
+                .filter_map(|value| writes.iter().position(|write| write.value == *value))
                 .collect();
             let kept: BTreeSet<usize> = seen.iter().flat_map(|at| ancestry(writes, *at)).collect();
             writes.iter_mut().enumerate().filter(|(at, _)| !kept.contains(at)).for_each(|(_, write)| write.lost = true);
