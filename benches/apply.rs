@@ -158,6 +158,7 @@ fn apply(replica: &mut SqliteReplica, edits: &TableChanges) -> u64 {
         left_out: horizon,
         dropped: horizon,
         had,
+        returned: had,
         told,
         owed: Extent::Changes,
     };

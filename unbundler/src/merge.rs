@@ -41,6 +41,8 @@ pub struct Arrival {
     pub dropped: Horizon,
     /// Everything made up to here on the sender's side had come before.
     pub had: Reading,
+    /// Of what this node made and may have lost with a return to a backup, everything up to here has come back from its sender.
+    pub returned: Reading,
     /// Up to where peers were told that everything had come from everywhere.
     pub told: Told,
     /// Its sender.
@@ -137,9 +139,16 @@ impl Arrival {
     }
 
     /// Whether a change had not come before although others were told that everything of its time had, so that they would
-    /// take it for known: its sender was silent for so long that nobody waited for it.
+    /// take it for known: its sender was silent for so long that nobody waited for it, or brings back what was lost here before
+    /// anybody knew of that.
     pub fn is_late(&self, stamp: Stamp) -> bool {
-        stamp.reading > self.had && self.is_past(stamp)
+        stamp.reading > self.had.min(self.returned) && self.is_past(stamp)
+    }
+
+    /// The stamp of such a change: others take it for new, and it overrules nothing more than it has to.
+    pub fn late_stamp(&self, stamp: Stamp) -> Stamp {
+        let known = self.horizon.reading().max(self.told.to_others(self.link));
+        Stamp { reading: known.max(stamp.reading).next(), ..stamp }
     }
 
     /// Whether everything said of a record is of such a time.

@@ -245,8 +245,7 @@ impl Receiver<'_> {
             pass.received.lacking.extend(lacking.into_iter().map(|table| (link.peer.clone(), table)));
             self.reached(Step::TermsTakenOver, &bundle.file)?;
         }
-        let now = self.world.clock.now();
-        let (seen, sender) = (link.state.seen_by(header), link.node.unwrap_or(NodeId(0)));
+        let (now, seen) = (self.world.clock.now(), link.state.seen_by(header));
         let mut accepted = link.clone();
         accepted.state.accept(header, !changes.is_empty() || terms.is_some(), now);
         if is_at_work(Saboteur::AcknowledgeBeforeCommit) {
@@ -269,7 +268,7 @@ impl Receiver<'_> {
             seen,
             heard: seen,
             knew_genesis: true,
-            sender,
+            sender: link.node.unwrap_or(NodeId(0)),
             hub,
             past,
             horizon,
@@ -277,6 +276,7 @@ impl Receiver<'_> {
             left_out: header.horizon,
             dropped: header.horizon,
             had: link.state.complete_to(),
+            returned: link.state.returned_to(),
             told: pass.told,
             owed,
         };

@@ -113,12 +113,12 @@ fn try_again(
     let mut transaction = replica.begin_merge(now, Reading(0))?;
     let (horizon, births) = (transaction.horizon()?, transaction.births(Horizon::NONE)?);
     let (cut, link, via) = (transaction.cut(), LinkId::LOCAL, LinkId::LOCAL);
-    let (seen, heard, sender, had) = (Cut(0), Cut(0), NodeId(0), Reading(0));
+    let (seen, heard, sender) = (Cut(0), Cut(0), NodeId(0));
+    let (had, returned) = (Reading(0), Reading(0));
     let hub = links.iter().find(|link| link.state.role() == Role::Hub);
     let owed = hub.map_or(Extent::Changes, |hub| hub.state.extent());
     let hub = hub.map(|hub| hub.id);
-    let (left_out, dropped) = (horizon, Horizon::NONE);
-    let (past, knew_genesis) = (Past::Known, true);
+    let (left_out, dropped, past, knew_genesis) = (horizon, Horizon::NONE, Past::Known, true);
     let nobodys = Arrival {
         link,
         via,
@@ -134,6 +134,7 @@ fn try_again(
         left_out,
         dropped,
         had,
+        returned,
         told,
         owed,
     };

@@ -183,6 +183,15 @@ impl Link {
         self.incoming.complete_to.min(self.incoming.answered_to)
     }
 
+    /// Up to where nothing comes back from the peer any more that we made ourselves and lost with a return to a backup, found out
+    /// or not. What a hub brings back it has decided on.
+    pub fn returned_to(&self) -> Reading {
+        match self.role {
+            Role::Hub => self.complete_to(),
+            Role::Remote => self.exchanged_to(),
+        }
+    }
+
     /// What can be said of the peer's side to others, at a node that has a hub. That has the last word on numbers, also on
     /// those of what our own remotes made: they must not forget a birth before it has spoken, for by nothing else do they know
     /// whom it means. Nor must it forget whom a remote of ours may still speak of that has not heard what became of them.

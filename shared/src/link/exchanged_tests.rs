@@ -340,6 +340,7 @@ fn who_was_put_back_and_has_not_found_that_out_forgets_nothing_that_it_may_have_
     let before = remote.content();
     backup.receive(&before, true);
     assert_eq!((backup.link.complete_to(), horizon(&backup)), (before.complete_to, Horizon::before(known.complete_to)));
+    assert!(backup.link.returned_to() < lost.clock);
     remote.receive(&lost, true);
     backup.receive(&remote.content(), true);
     assert!(backup.link.recovers() && horizon(&backup).reading() < lost.clock);

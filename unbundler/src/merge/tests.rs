@@ -20,6 +20,7 @@ const ARRIVAL: Arrival = Arrival {
     dropped: Horizon::NONE,
     owed: Extent::Changes,
     had: Reading(0),
+    returned: Reading(0),
     told: Told::NOTHING,
 };
 
@@ -50,6 +51,14 @@ fn the_later_stamp_wins_and_it_is_a_conflict_only_if_the_loser_was_not_seen() {
     assert_eq!(field(Some(ours(5, 11)), stamp(6, 2), &ARRIVAL), Field::TheirsOverUnseen);
     assert_eq!(field(Some(ours(7, 11)), stamp(6, 2), &ARRIVAL), Field::OursOverBlind);
     assert_eq!(field(Some(ours(7, 9)), stamp(7, 1), &ARRIVAL), Field::Ours);
+}
+
+#[test]
+fn what_was_lost_here_and_comes_back_is_late_where_others_were_told_of_its_time() {
+    let told = Told::of([(LinkId(2), Reading(9)), (LinkId(3), Reading(7))]);
+    let arrival = |returned| Arrival { had: Reading(8), returned: Reading(returned), told, ..ARRIVAL };
+    assert!(arrival(4).is_late(stamp(5, 1)) && !arrival(5).is_late(stamp(5, 1)));
+    assert!(!arrival(4).is_late(stamp(8, 1)));
 }
 
 #[test]

@@ -195,7 +195,8 @@ impl Placer<'_> {
         let came_in_pieces = known.is_some_and(|known| known.dead.is_none() && !known.withdrawn);
         if self.arrival.is_all_past(record) && (has_late || came_in_pieces) && !self.may_be_new_here(table, of)? {
             // Under its own stamps others would take it for a deleted one.
-            let mark = Mark { stamp: self.transaction.tick(), cut: self.arrival.cut, via: LinkId::LOCAL };
+            let latest = record.fields.iter().map(|field| field.stamp).max().unwrap_or(self.arrival.horizon.stamp());
+            let mark = Mark { stamp: self.arrival.late_stamp(latest), cut: self.arrival.cut, via: LinkId::LOCAL };
             return Ok(Present { birth: self.arrival.horizon.birth(record.birth), marks: Marks::of_all(mark) });
         }
         let mut marks = Marks::default();

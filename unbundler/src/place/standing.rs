@@ -108,7 +108,8 @@ impl Placer<'_> {
     /// The mark of a change that stands. One that is late is new to everybody, and stamped anew.
     fn mark(&mut self, stamp: Stamp) -> Mark {
         if self.arrival.is_late(stamp) {
-            return Mark { stamp: self.transaction.tick(), cut: self.arrival.cut, via: LinkId::LOCAL };
+            let stamp = self.arrival.late_stamp(stamp);
+            return Mark { stamp, cut: self.arrival.cut, via: LinkId::LOCAL };
         }
         self.arrival.mark(stamp)
     }
