@@ -42,7 +42,8 @@ impl Placer<'_> {
             self.note_conflicts_in_limbo(table, of, record, limbo)?;
         }
         let has_all = table.columns.iter().all(|column| remains.get(column.id).is_some());
-        let may_stand = remains.living() && (record.whole || has_all) && !remains.withdrawn;
+        let is_whole = record.whole || has_all && !self.waits_whole(table, record)?;
+        let may_stand = remains.living() && is_whole && !remains.withdrawn;
         // What lay here until the hub had decided is said by it in the same words.
         let is_decided = may_stand && self.arrival.authority() == Authority::Sender;
         if known.as_ref() == Some(&remains) && !is_decided {

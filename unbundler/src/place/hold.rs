@@ -80,6 +80,13 @@ impl Placer<'_> {
         }
     }
 
+    /// Whether all of a record is held: what comes of it meanwhile stands with that, and not with what it was when it died.
+    pub(super) fn waits_whole(&mut self, table: &TableShape, record: &RecordChange) -> Result<bool> {
+        let is_same = |other: &RecordChange| other.whole && other.birth == record.birth;
+        let held = self.held()?.get(&(table.name.clone(), record.key.clone()));
+        Ok(held.is_some_and(|held| held.iter().any(|it| it.change.records.first().is_some_and(is_same))))
+    }
+
     /// How what is held stands against what is here.
     pub(super) fn arrival_of(&self, held: &Held) -> Arrival {
         let of_link = self.of_links.get(&held.link).copied().unwrap_or(self.arrival);
