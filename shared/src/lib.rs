@@ -17,6 +17,7 @@ pub mod config;
 pub mod home;
 pub mod horizon;
 pub mod id;
+pub mod keys;
 pub mod ledger;
 pub mod link;
 pub mod marks;

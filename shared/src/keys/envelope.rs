@@ -1,0 +1,99 @@
+//! The envelope around a bundle: age encryption to its receiver.
+//!
+//! Owns that a header from outside takes no more memory than [`HEADER_MAX`]. Leaves the format to the age crate: `age -d`
+//! opens what is sealed here. What is handed out before the end of a file may have been cut off there: a reader believes
+//! it only when it has seen the end.
+
+use std::cell::Cell;
+use std::io::{self, BufRead, Read, Write};
+use std::iter::once;
+use std::rc::Rc;
+
+use age::stream::StreamWriter;
+use age::{DecryptError, Decryptor, Encryptor};
+
+use super::{Keys, PublicKeys};
+
+/// What a sealed file begins with.
+pub(crate) const MAGIC: &[u8] = b"age-encryption.org/v1\n";
+
+/// The longest header that is read, in bytes. Ours have about 200.
+const HEADER_MAX: usize = 16 << 10;
+
+/// Why an envelope cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum EnvelopeError {
+    /// It is for other keys.
+    #[error("it is not sealed to this node's keys")]
+    ForOthers,
+    /// It is not an envelope that age could have made.
+    #[error("its envelope is damaged")]
+    Damaged,
+    /// The file could not be read.
+    #[error("it could not be read")]
+    Io(#[source] io::Error),
+}
+
+/// Seals what is written to the keys of its receiver; [`StreamWriter::finish`] ends it.
+///
+/// # Errors
+/// Those of the target.
+pub fn seal<W: Write>(to: &PublicKeys, target: W) -> io::Result<StreamWriter<W>> {
+    let recipient = to.recipient().ok_or(io::ErrorKind::InvalidInput)?;
+    let encryptor = Encryptor::with_recipients(once(&recipient as &dyn age::Recipient));
+    encryptor.map_err(io::Error::other)?.wrap_output(target)
+}
+
+/// Opens an envelope; errors of reading on tell that it is damaged, or cut off.
+///
+/// # Errors
+/// [`EnvelopeError`].
+pub fn open<'r>(keys: &Keys, sealed: impl BufRead + 'r) -> Result<Box<dyn Read + 'r>, EnvelopeError> {
+    let identity = keys.identity().ok_or(EnvelopeError::ForOthers)?;
+    let left = Rc::new(Cell::new(HEADER_MAX));
+    let decryptor = Decryptor::new_buffered(HeaderBounded { inner: sealed, left: left.clone() }).map_err(told)?;
+    let opened = decryptor.decrypt(once(&identity as &dyn age::Identity)).map_err(told)?;
+    left.set(usize::MAX);
+    Ok(Box::new(opened))
+}
+
+fn told(error: DecryptError) -> EnvelopeError {
+    match error {
+        DecryptError::Io(error) if is_of_the_content(&error) => EnvelopeError::Damaged,
+        DecryptError::Io(error) => EnvelopeError::Io(error),
+        DecryptError::NoMatchingKeys => EnvelopeError::ForOthers,
+        _ => EnvelopeError::Damaged,
+    }
+}
+
+/// Whether a failed reading tells of what was read, and not of the disk.
+fn is_of_the_content(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData)
+}
+
+/// Hands out so much and no more, until the header is over: what follows is read with bounds of its own.
+struct HeaderBounded<R> {
+    inner: R,
+    left: Rc<Cell<usize>>,
+}
+
+impl<R: BufRead> BufRead for HeaderBounded<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        let left = self.left.get();
+        let found = self.inner.fill_buf()?;
+        Ok(found.get(..left).unwrap_or(found))
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.inner.consume(count);
+        self.left.set(self.left.get().saturating_sub(count));
+    }
+}
+
+impl<R: BufRead> Read for HeaderBounded<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = self.fill_buf()?.read(into)?;
+        self.consume(count);
+        Ok(count)
+    }
+}
