@@ -1,17 +1,19 @@
-//! Writing a bundle file: the manifest's frame, the members' frame, the seal.
+//! Writing a bundle file: the manifest's frame, the members' frame, the seal; and, for who has keys, the signature and the
+//! envelope.
 //!
 //! Owns the order of the parts and the deterministic bytes. Invariant: one content, at one level, always gives the
-//! same file. Files are read twice, once for their digest and once to pack them, and never held in memory. Leaves
+//! same archive. Files are read twice, once for their digest and once to pack them, and never held in memory. Leaves
 //! names, folders and durability to the caller: this writes to anything that can be written to.
 
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 
-use super::manifest::{MANIFEST, Manifest, MemberEntry};
+use super::manifest::{MANIFEST, Manifest, MemberEntry, SIGNATURE};
 use super::name::ShortDigest;
 use super::{BundleError, Limits, limits, tape};
 use crate::id::Digest;
+use crate::keys::{Keys, PublicKeys, envelope};
 
 /// What begins every zstd frame with content.
 pub(super) const FRAME_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
@@ -33,6 +35,16 @@ enum Body<'a> {
 pub struct BundleWriter<'a> {
     members: Vec<(String, bool, Body<'a>)>,
     level: Option<i32>,
+    sealing: Option<Sealing<'a>>,
+}
+
+/// Who signs a bundle, and for whom it is sealed.
+#[derive(Clone, Copy, Debug)]
+pub struct Sealing<'a> {
+    /// The sender's keys.
+    pub from: &'a Keys,
+    /// The receiver's.
+    pub to: &'a PublicKeys,
 }
 
 /// What was written.
@@ -55,6 +67,12 @@ impl<'a> BundleWriter<'a> {
     /// Sets the zstd level.
     pub fn level(&mut self, level: i32) -> &mut Self {
         self.level = Some(level);
+        self
+    }
+
+    /// Has the bundle signed and sealed.
+    pub fn sealing(&mut self, sealing: Option<Sealing<'a>>) -> &mut Self {
+        self.sealing = sealing;
         self
     }
 
@@ -90,12 +108,32 @@ impl<'a> BundleWriter<'a> {
         if bytes.len() as u64 > limits::MANIFEST_MAX {
             return Err(BundleError::TooLarge { what: MANIFEST.to_owned(), limit: limits::MANIFEST_MAX });
         }
-        let mut sink = Sink { to, hasher: blake3::Hasher::new(), length: 0 };
-        write_manifest(&mut sink, &bytes)?;
-        self.write_members(&mut sink, &manifest.members)?;
-        let seal = ShortDigest::from_hasher(&sink.hasher).0.to_be_bytes();
-        sink.write_all(&SEAL_HEAD).and_then(|()| sink.write_all(&seal)).map_err(BundleError::Io)?;
-        Ok(Written { manifest, digest: ShortDigest::from_hasher(&sink.hasher), length: sink.length })
+        let mut file = Sink::new(to);
+        match self.sealing {
+            None => self.write_archive(&manifest, &bytes, &mut file)?,
+            Some(Sealing { to, .. }) => {
+                let mut archive = Sink::new(envelope::seal(to, &mut file).map_err(BundleError::Io)?);
+                self.write_archive(&manifest, &bytes, &mut archive)?;
+                archive.to.finish().map_err(BundleError::Io)?;
+            }
+        }
+        Ok(Written { manifest, digest: ShortDigest::from_hasher(&file.hasher), length: file.length })
+    }
+
+    fn write_archive<W: Write>(
+        &mut self,
+        manifest: &Manifest,
+        bytes: &[u8],
+        to: &mut Sink<W>,
+    ) -> Result<(), BundleError> {
+        let signature = match self.sealing {
+            None => None,
+            Some(Sealing { from, .. }) => Some(from.sign(bytes, &manifest.purpose()).map_err(BundleError::Signature)?),
+        };
+        write_manifest(to, bytes, signature.as_deref())?;
+        self.write_members(to, &manifest.members)?;
+        let seal = ShortDigest::from_hasher(&to.hasher).0.to_be_bytes();
+        to.write_all(&SEAL_HEAD).and_then(|()| to.write_all(&seal)).map_err(BundleError::Io)
     }
 
     fn write_members(&mut self, to: &mut impl Write, entries: &[MemberEntry]) -> Result<(), BundleError> {
@@ -135,12 +173,19 @@ fn open_frame<W: Write>(to: W, level: i32, length: u64) -> Result<zstd::Encoder<
     open().map_err(BundleError::Io)
 }
 
-fn write_manifest(to: &mut impl Write, bytes: &[u8]) -> Result<(), BundleError> {
-    let length = bytes.len() as u64;
-    let mut frame = open_frame(to, level_for(length), in_archive(length))?;
-    let header = tape::header(MANIFEST, length)?;
-    let padding = vec![0; tape::padding(length)];
-    [&header[..], bytes, &padding].iter().try_for_each(|part| frame.write_all(part)).map_err(BundleError::Io)?;
+/// The manifest and, beside it, its signature: nothing else is looked at before that was found right.
+fn write_manifest(to: &mut impl Write, bytes: &[u8], signature: Option<&str>) -> Result<(), BundleError> {
+    let parts = [(MANIFEST, Some(bytes)), (SIGNATURE, signature.map(str::as_bytes))];
+    let parts = parts.into_iter().filter_map(|(name, content)| content.map(|content| (name, content)));
+    let mut archive = Vec::new();
+    for (name, content) in parts {
+        archive.extend_from_slice(&tape::header(name, content.len() as u64)?);
+        archive.extend_from_slice(content);
+        archive.resize(archive.len() + tape::padding(content.len() as u64), 0);
+    }
+    let length = archive.len() as u64;
+    let mut frame = open_frame(to, level_for(length), length)?;
+    frame.write_all(&archive).map_err(BundleError::Io)?;
     frame.finish().map(drop).map_err(BundleError::Io)
 }
 
@@ -170,7 +215,7 @@ fn write_member(to: &mut impl Write, entry: &MemberEntry, body: &mut Body<'_>) -
 
 fn write_file(to: &mut impl Write, entry: &MemberEntry, file: &mut File) -> Result<(), BundleError> {
     file.rewind().map_err(BundleError::Io)?;
-    let mut sink = Sink { to, hasher: blake3::Hasher::new(), length: 0 };
+    let mut sink = Sink::new(to);
     io::copy(&mut file.take(entry.length), &mut sink).map_err(BundleError::Io)?;
     let same = sink.length == entry.length && *sink.hasher.finalize().as_bytes() == entry.digest.0;
     if same { Ok(()) } else { Err(BundleError::Changed { member: entry.name.clone() }) }
@@ -181,6 +226,12 @@ struct Sink<W> {
     to: W,
     hasher: blake3::Hasher,
     length: u64,
+}
+
+impl<W> Sink<W> {
+    fn new(to: W) -> Self {
+        Self { to, hasher: blake3::Hasher::new(), length: 0 }
+    }
 }
 
 impl<W: Write> Write for Sink<W> {

@@ -23,6 +23,9 @@ pub const FORMAT: u32 = 1;
 /// The manifest's own member name.
 pub(super) const MANIFEST: &str = "manifest";
 
+/// The member that follows it in a signed bundle: its signature.
+pub(super) const SIGNATURE: &str = "manifest.minisig";
+
 /// How deep values that are not known here may nest.
 const DEPTH_MAX: usize = 32;
 
@@ -195,6 +198,16 @@ impl Manifest {
         let wire = self.to_wire();
         wire.header()?;
         rmp_serde::to_vec_named(&wire).map_err(unusable)
+    }
+
+    /// What a signature under it is made for: a bundle's name without the digest, or whose package it is. It is the trusted
+    /// comment.
+    pub fn purpose(&self) -> String {
+        let Self { from, to, header, .. } = self;
+        match header {
+            Some(header) => format!("{from}.{to}.{:08x}.{:06}", header.epoch.0, header.sequence.0),
+            None => format!("package from {from} for {to}"),
+        }
     }
 
     /// Reads a manifest's bytes.
@@ -379,7 +392,7 @@ fn check_ranges(header: &Header) -> Option<()> {
 pub fn is_member_name(name: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.%~-/".contains(&byte);
     name.len() <= limits::MEMBER_NAME_MAX
-        && name != MANIFEST
+        && ![MANIFEST, SIGNATURE].contains(&name)
         && name.bytes().all(allowed)
         && name.split('/').all(|part| !matches!(part, "" | "." | ".."))
 }

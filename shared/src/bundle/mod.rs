@@ -20,6 +20,9 @@ pub mod manifest;
 mod manifest_tests;
 mod msgpack;
 pub mod name;
+mod opening;
+#[cfg(test)]
+mod opening_tests;
 pub mod package;
 pub mod read;
 mod stamps;
@@ -30,11 +33,15 @@ pub mod values;
 
 use std::io;
 
-pub use container::{BundleWriter, Written};
+pub use container::{BundleWriter, Sealing, Written};
 pub use limits::Limits;
 pub use manifest::{Addressee, Counts, FORMAT, Kind, Manifest, MemberEntry};
 pub use name::{BundleName, BundleNameError, ShortDigest};
+pub use opening::{Opening, Provenance};
 pub use read::BundleReader;
+
+use crate::keys::envelope::EnvelopeError;
+use crate::keys::signature::SignatureError;
 
 /// The member that tells a remote what it shares, as [`crate::replica::Terms`].
 pub const CONFIG: &str = "config";
@@ -96,7 +103,31 @@ pub enum BundleError {
         /// The member.
         member: String,
     },
+    /// It is sealed, and there are no keys to open it with.
+    #[error("it is sealed, and can be opened only with the keys of the node that it is for")]
+    Sealed,
+    /// Its envelope cannot be opened.
+    #[error(transparent)]
+    Envelope(EnvelopeError),
+    /// It is not sealed, and must be.
+    #[error("it is not sealed, as everything from its sender is")]
+    NotSealed,
+    /// Nobody signed it, and its sender would have.
+    #[error("it is not signed, as everything from its sender is")]
+    NotSigned,
+    /// It was not signed by whom it must be.
+    #[error(transparent)]
+    Signature(SignatureError),
     /// The file itself could not be read or written.
     #[error("it could not be read or written")]
     Io(#[source] io::Error),
+}
+
+impl From<EnvelopeError> for BundleError {
+    fn from(error: EnvelopeError) -> Self {
+        match error {
+            EnvelopeError::Io(error) => Self::Io(error),
+            other => Self::Envelope(other),
+        }
+    }
 }

@@ -2,46 +2,59 @@
 //!
 //! Owns the checks: the parts in their order, headers byte for byte, lengths, digests, the seal, and that nothing
 //! follows it. Invariants: bytes are handed out only after their digest was found right (except when they are
-//! streamed, where the error comes at the end); no more is decompressed than the manifest promised and the limits
+//! streamed, where the error comes at the end); if it must be signed, nothing is interpreted before the signature was found
+//! right; no more is decompressed than the manifest promised and the limits
 //! allow; no name from the file is used as a path. A bundle is good only when [`BundleReader::finish`] said so.
 //! Leaves to the caller which members it knows, and whether the bundle is for it.
 
 use std::collections::VecDeque;
-use std::io::{self, BufRead, BufReader, Chain, Cursor, Read, Write};
+use std::io::{self, BufRead, BufReader, Cursor, Read, Write};
 
 use zstd::stream::read::Decoder;
 
 use super::container::{FRAME_MAGIC, SEAL_HEAD};
-use super::manifest::{MANIFEST, Manifest, MemberEntry};
+use super::manifest::{MANIFEST, Manifest, MemberEntry, SIGNATURE};
 use super::name::ShortDigest;
+use super::opening::{Opening, Provenance};
 use super::{BundleError, Limits, limits, tape};
+use crate::keys::signature::{SIGNATURE_MAX, Signature};
 
 /// How much is decompressed and digested at a time.
-const CHUNK: usize = 64 << 10;
+pub(super) const CHUNK: usize = 64 << 10;
 
 /// Reads the members of a bundle, one after another.
-pub struct BundleReader<R: Read> {
-    frame: Frame<R>,
+pub struct BundleReader<'r> {
+    frame: Frame<'r>,
     members: VecDeque<MemberEntry>,
+    provenance: Provenance,
     limits: Limits,
 }
 
-impl<R: Read> BundleReader<R> {
-    /// Reads and checks the manifest; the members follow.
+impl<'r> BundleReader<'r> {
+    /// Opens it, reads and checks the manifest, and whose it is; the members follow.
     ///
     /// # Errors
     /// Every [`BundleError`] about the beginning of a file.
-    pub fn open(mut reader: R, limits: Limits) -> Result<(Manifest, Self), BundleError> {
-        let magic = read_magic(&mut reader)?;
-        let source = Source::new(Cursor::new(magic).chain(reader));
+    pub fn open(
+        reader: impl Read + 'r,
+        limits: Limits,
+        opening: &Opening<'_>,
+    ) -> Result<(Manifest, Self), BundleError> {
+        let (is_sealed, archive) = opening.unsealed(BufReader::with_capacity(CHUNK, reader))?;
+        let source = Source::new(archive)?;
         let mut frame = Frame::open(source, limits::MANIFEST_WINDOW_LOG_MAX)?;
         let bytes = read_manifest(&mut frame)?;
-        frame.expect_end(MANIFEST)?;
+        let signature = read_signature(&mut frame)?;
+        let signer = opening.signer(&bytes, signature.as_ref())?;
         let manifest = Manifest::from_bytes(&bytes)?;
+        if let Some(signature) = signature.filter(|_| opening.is_strict()) {
+            signature.must_be_for(&manifest.purpose()).map_err(BundleError::Signature)?;
+        }
         manifest.check(&limits)?;
         let frame = Frame::open(frame.close(), limits::WINDOW_LOG_MAX)?;
         let members = manifest.members.iter().cloned().collect();
-        Ok((manifest, Self { frame, members, limits }))
+        let provenance = Provenance { is_sealed, signer };
+        Ok((manifest, Self { frame, members, provenance, limits }))
     }
 
     /// Reads a whole bundle into memory and checks all of it. Members for whose name `knows` says no are skipped if
@@ -49,8 +62,13 @@ impl<R: Read> BundleReader<R> {
     ///
     /// # Errors
     /// Every [`BundleError`] about reading.
-    pub fn read_all(reader: R, limits: Limits, knows: impl Fn(&str) -> bool) -> Result<Contents, BundleError> {
-        let (manifest, mut members) = Self::open(reader, limits)?;
+    pub fn read_all(
+        reader: impl Read + 'r,
+        limits: Limits,
+        opening: &Opening<'_>,
+        knows: impl Fn(&str) -> bool,
+    ) -> Result<Contents, BundleError> {
+        let (manifest, mut members) = Self::open(reader, limits, opening)?;
         let mut contents = Vec::new();
         while let Some(name) = members.peek().map(|entry| entry.name.clone()) {
             if knows(&name) {
@@ -61,6 +79,11 @@ impl<R: Read> BundleReader<R> {
         }
         members.finish()?;
         Ok((manifest, contents))
+    }
+
+    /// How it came, and whose it is.
+    pub fn provenance(&self) -> Provenance {
+        self.provenance
     }
 
     /// The member that comes next; None after the last.
@@ -134,17 +157,7 @@ impl<R: Read> BundleReader<R> {
 /// A whole bundle: its manifest, and the known members with their content, in their order.
 pub type Contents = (Manifest, Vec<(String, Vec<u8>)>);
 
-fn read_magic(reader: &mut impl Read) -> Result<[u8; 4], BundleError> {
-    let mut found = Vec::with_capacity(FRAME_MAGIC.len());
-    reader.take(FRAME_MAGIC.len() as u64).read_to_end(&mut found).map_err(BundleError::Io)?;
-    match found.try_into() {
-        Ok(FRAME_MAGIC) => Ok(FRAME_MAGIC),
-        Err(short) if FRAME_MAGIC.starts_with(&short) => Err(BundleError::Truncated),
-        _ => Err(BundleError::NotABundle),
-    }
-}
-
-fn read_manifest<R: Read>(frame: &mut Frame<R>) -> Result<Vec<u8>, BundleError> {
+fn read_manifest(frame: &mut Frame<'_>) -> Result<Vec<u8>, BundleError> {
     let mut header = [0; tape::BLOCK];
     frame.read_exact(&mut header, MANIFEST)?;
     let length = tape::length_in(&header).ok_or(BundleError::NotABundle)?;
@@ -160,22 +173,49 @@ fn read_manifest<R: Read>(frame: &mut Frame<R>) -> Result<Vec<u8>, BundleError> 
     Ok(bytes)
 }
 
-/// One zstd frame of the file.
-struct Frame<R: Read>(Decoder<'static, Source<R>>);
+/// The signature beside the manifest, and then the end of the frame.
+fn read_signature(frame: &mut Frame<'_>) -> Result<Option<Signature>, BundleError> {
+    let mut header = [0; tape::BLOCK];
+    if !frame.begins(&mut header, MANIFEST)? {
+        return Ok(None);
+    }
+    let length = tape::length_in(&header).filter(|length| *length <= SIGNATURE_MAX);
+    let Some(length) = length.filter(|length| tape::header(SIGNATURE, *length).is_ok_and(|known| known == header)) else {
+        let expected = format!("the end of the {MANIFEST} or its signature");
+        return Err(BundleError::Unexpected { expected, found: tape::describe(&header) });
+    };
+    let mut bytes = vec![0; length as usize];
+    frame.read_exact(&mut bytes, SIGNATURE)?;
+    frame.expect_zeros(tape::padding(length), SIGNATURE)?;
+    frame.expect_end(SIGNATURE)?;
+    Signature::parse(&bytes).map(Some).map_err(BundleError::Signature)
+}
 
-impl<R: Read> Frame<R> {
-    fn open(source: Source<R>, window_log_max: u32) -> Result<Self, BundleError> {
+/// One zstd frame of the file.
+struct Frame<'r>(Decoder<'static, Source<'r>>);
+
+impl<'r> Frame<'r> {
+    fn open(source: Source<'r>, window_log_max: u32) -> Result<Self, BundleError> {
         let mut decoder = Decoder::with_buffer(source).map_err(BundleError::Io)?.single_frame();
         decoder.window_log_max(window_log_max).map_err(BundleError::Io)?;
         Ok(Self(decoder))
     }
 
-    fn close(self) -> Source<R> {
+    fn close(self) -> Source<'r> {
         self.0.into_inner()
     }
 
     fn read_exact(&mut self, into: &mut [u8], of: &str) -> Result<(), BundleError> {
         self.0.read_exact(into).map_err(|error| explain(error, of))
+    }
+
+    /// Reads a header, unless the frame ends here; whether there was one.
+    fn begins(&mut self, header: &mut [u8; tape::BLOCK], of: &str) -> Result<bool, BundleError> {
+        let (first, rest) = header.split_at_mut(1);
+        if self.0.read(first).map_err(|error| explain(error, of))? == 0 {
+            return Ok(false);
+        }
+        self.read_exact(rest, of).map(|()| true)
     }
 
     /// The frame ends here, its checksum included.
@@ -218,33 +258,47 @@ impl<R: Read> Frame<R> {
     }
 }
 
-/// What a failed reading means: the decoder reports its own findings and the file's errors alike.
+/// What a failed reading means: the decoder reports its own findings, the envelope's and the file's errors alike.
 fn explain(error: io::Error, of: &str) -> BundleError {
     let eof = error.kind() == io::ErrorKind::UnexpectedEof;
     let from_file = error.get_ref().is_some_and(|inner| inner.is::<FileError>());
     match error.into_inner().and_then(|inner| inner.downcast::<FileError>().ok()) {
-        Some(file) if from_file => BundleError::Io(file.0),
+        Some(file) if from_file => of_source(file.0, of),
         _ if eof => BundleError::Truncated,
         _ => BundleError::Damaged { member: of.to_owned() },
     }
 }
 
-/// Marks an error as the file's own, so that it is not taken for damage.
+/// No disk says that what it read is not right: the envelope does.
+fn of_source(error: io::Error, of: &str) -> BundleError {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => BundleError::Truncated,
+        io::ErrorKind::InvalidData => BundleError::Damaged { member: of.to_owned() },
+        _ => BundleError::Io(error),
+    }
+}
+
+/// Marks an error as the file's own, so that it is not taken for the decoder's.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct FileError(io::Error);
 
-type WithMagic<R> = Chain<Cursor<[u8; 4]>, R>;
-
-/// The file's bytes, digested as they are consumed.
-struct Source<R> {
-    from: BufReader<WithMagic<R>>,
+/// The archive's bytes, digested as they are consumed.
+struct Source<'r> {
+    from: Box<dyn BufRead + 'r>,
     hasher: blake3::Hasher,
 }
 
-impl<R: Read> Source<R> {
-    fn new(from: WithMagic<R>) -> Self {
-        Self { from: BufReader::with_capacity(CHUNK, from), hasher: blake3::Hasher::new() }
+impl<'r> Source<'r> {
+    /// Looks at how it begins: a file that holds something else is told from one that is damaged.
+    fn new(mut from: Box<dyn BufRead + 'r>) -> Result<Self, BundleError> {
+        let mut begins = Vec::with_capacity(FRAME_MAGIC.len());
+        let read = from.by_ref().take(FRAME_MAGIC.len() as u64).read_to_end(&mut begins);
+        read.map_err(|error| of_source(error, "beginning"))?;
+        if begins == FRAME_MAGIC {
+            return Ok(Self { from: Box::new(Cursor::new(begins).chain(from)), hasher: blake3::Hasher::new() });
+        }
+        Err(if FRAME_MAGIC.starts_with(&begins) { BundleError::Truncated } else { BundleError::NotABundle })
     }
 
     /// The seal is that of everything before it, and the last there is.
@@ -263,7 +317,7 @@ impl<R: Read> Source<R> {
     }
 }
 
-impl<R: Read> BufRead for Source<R> {
+impl BufRead for Source<'_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         loop {
             match self.from.fill_buf() {
@@ -272,17 +326,19 @@ impl<R: Read> BufRead for Source<R> {
                 Err(error) => return Err(io::Error::new(error.kind(), FileError(error))),
             }
         }
-        Ok(self.from.buffer())
+        // Buffered: nothing is read here.
+        self.from.fill_buf()
     }
 
     fn consume(&mut self, count: usize) {
-        let consumed = self.from.buffer();
-        self.hasher.update(consumed.get(..count).unwrap_or(consumed));
+        if let Ok(buffered) = self.from.fill_buf() {
+            self.hasher.update(buffered.get(..count).unwrap_or(buffered));
+        }
         self.from.consume(count);
     }
 }
 
-impl<R: Read> Read for Source<R> {
+impl Read for Source<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let count = self.fill_buf()?.read(into)?;
         self.consume(count);

@@ -78,7 +78,7 @@ fn small() -> Vec<u8> {
 }
 
 fn read(file: &[u8]) -> Result<read::Contents, BundleError> {
-    BundleReader::read_all(file, Limits::BUNDLE, |_| true)
+    BundleReader::read_all(file, Limits::BUNDLE, &Opening::default(), |_| true)
 }
 
 #[test]
@@ -282,10 +282,10 @@ fn unknown_members_are_skipped_only_if_optional() {
     writer.bytes("changes/a", vec![1]).bytes("later", vec![2; 2000]).optional();
     let known = |name: &str| columns::passage_of(name).is_some();
     let file = write(&mut writer).1;
-    let (_, members) = BundleReader::read_all(file.as_slice(), Limits::BUNDLE, known).unwrap();
+    let (_, members) = BundleReader::read_all(file.as_slice(), Limits::BUNDLE, &Opening::default(), known).unwrap();
     assert_eq!(members, [("changes/a".to_owned(), vec![1])]);
     let file = write(BundleWriter::new().bytes("later", vec![2])).1;
-    let error = BundleReader::read_all(file.as_slice(), Limits::BUNDLE, known).unwrap_err();
+    let error = BundleReader::read_all(file.as_slice(), Limits::BUNDLE, &Opening::default(), known).unwrap_err();
     assert!(matches!(error, BundleError::UnknownMember { .. }), "{error:?}");
 }
 
@@ -298,7 +298,7 @@ fn files_are_streamed_both_ways() {
     let mut packed = Vec::new();
     BundleWriter::new().file("database", file).write(package.clone(), &mut packed).unwrap();
     let limits = Limits { memory: 1000, ..Limits::PACKAGE };
-    let (manifest, mut members) = BundleReader::open(packed.as_slice(), limits).unwrap();
+    let (manifest, mut members) = BundleReader::open(packed.as_slice(), limits, &Opening::default()).unwrap();
     assert_eq!((manifest.kind, manifest.header), (Kind::Package, None));
     assert!(matches!(members.read(), Err(BundleError::TooLarge { .. })));
     let mut back = Vec::new();
@@ -317,7 +317,7 @@ fn an_error_of_the_file_is_not_taken_for_damage() {
     }
     let file = small();
     for length in [0, 3, 60, file.len() - 20, file.len() - 5, file.len()] {
-        let error = BundleReader::read_all(file[..length].chain(Broken), Limits::BUNDLE, |_| true).unwrap_err();
+        let error = BundleReader::read_all(file[..length].chain(Broken), Limits::BUNDLE, &Opening::default(), |_| true).unwrap_err();
         assert!(matches!(error, BundleError::Io(_)), "{length}: {error:?}");
     }
 }

@@ -15,7 +15,7 @@ use age::{DecryptError, Decryptor, Encryptor};
 use super::{Keys, PublicKeys};
 
 /// What a sealed file begins with.
-pub(crate) const MAGIC: &[u8] = b"age-encryption.org/v1\n";
+const MAGIC: &[u8] = b"age-encryption.org/v1\n";
 
 /// The longest header that is read, in bytes. Ours have about 200.
 const HEADER_MAX: usize = 16 << 10;
@@ -32,6 +32,12 @@ pub enum EnvelopeError {
     /// The file could not be read.
     #[error("it could not be read")]
     Io(#[source] io::Error),
+}
+
+/// Whether what begins so is sealed.
+pub(crate) fn is_one(beginning: &[u8]) -> bool {
+    let magic = beginning.get(..MAGIC.len()).unwrap_or(beginning);
+    !magic.is_empty() && MAGIC.starts_with(magic)
 }
 
 /// Seals what is written to the keys of its receiver; [`StreamWriter::finish`] ends it.
