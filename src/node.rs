@@ -8,10 +8,11 @@ use packhorse_shared::config::{Config, Keys};
 use packhorse_shared::home::{Claim, Home, HomeLock};
 use packhorse_shared::id::NodeName;
 use packhorse_shared::link::Role;
-use packhorse_shared::replica::Replica;
 use packhorse_shared::replica::sqlite::SqliteReplica;
+use packhorse_shared::replica::{Replica, StoredLink};
 use packhorse_shared::seam::{Step, Stop, World};
 use packhorse_shared::spool::Spool;
+use packhorse_shared::trust::Trust;
 use packhorse_transport::{Dial, Stopwatch};
 
 use crate::context::Context;
@@ -27,6 +28,8 @@ pub struct Node {
     pub home: Home,
     /// Its configuration.
     pub config: Config,
+    /// Its keys, and which of its links are sealed.
+    pub trust: Trust,
     /// Its database.
     pub replica: SqliteReplica,
     /// The outside world that it is worked on in.
@@ -48,14 +51,15 @@ impl Node {
             // One that cannot be understood is told where it is needed.
             *relay = whole(relay, home.folder()).unwrap_or_else(|_| relay.clone());
         }
-        let replica = SqliteReplica::open(&database_of(&home, &config)).map_err(|error| {
+        let mut replica = SqliteReplica::open(&database_of(&home, &config)).map_err(|error| {
             let failure = Failure::from(error);
             let hint = format!("`database` in {} names it", home.config_path().display());
             if failure.exit() == Exit::Usage { failure.hint(hint) } else { failure }
         })?;
+        let trust = trust(&home, &config, &replica.links()?)?;
         let Machine { world, dial, start } = context.machine;
         let replica = replica.with_steps(world.steps);
-        let node = Self { home, config, replica, world, dial, start, ledger_refused: false };
+        let node = Self { home, config, trust, replica, world, dial, start, ledger_refused: false };
         node.check_belonging()?;
         Ok(node)
     }
@@ -157,6 +161,13 @@ impl Node {
         let as_is = self.config.tables.iter().filter(|(_, policy)| policy.keys == Keys::AsIs);
         as_is.map(|(name, _)| name.clone()).collect()
     }
+}
+
+/// Who this node is to its peers. With keys that cannot be used nothing is sent or taken: least of all unsealed.
+fn trust(home: &Home, config: &Config, links: &[StoredLink]) -> Result<Trust, Failure> {
+    let remotes = config.remotes.iter().filter(|(_, remote)| !remote.sealed).map(|(name, _)| name);
+    let hub = links.iter().filter(|link| link.state.role() == Role::Hub && !config.node.sealed).map(|link| &link.peer);
+    Ok(Trust::new(Some(home.keys()?), remotes.chain(hub).cloned().collect()))
 }
 
 /// Tells that the work on this file has come to a durable step.

@@ -17,7 +17,7 @@ mod writes;
 
 use serde_json::Value;
 
-use crate::support::{Scene, text};
+use crate::support::Scene;
 
 /// A hub of this schema, and its remote `alice`.
 #[track_caller]
@@ -42,7 +42,7 @@ fn all_sealed(scene: &Scene) -> Vec<Value> {
     let before = scene.outbox("hq", "alice");
     scene.packhorse("hq", &["bundle", "--now"]).expect(0);
     let new = scene.outbox("hq", "alice").into_iter().filter(|file| !before.contains(file));
-    new.map(|file| scene.packhorse("hq", &["inspect", "--json", "--values", text(&file)]).expect(0).json()).collect()
+    new.map(|file| scene.inspect(&["--json", "--values"], &file).expect(0).json()).collect()
 }
 
 /// What the one bundle says that the hub seals for `alice` now; `None` if there is nothing to seal.

@@ -103,7 +103,7 @@ fn one_field_of_one_customer_makes_a_bundle_under_1000_bytes_with_that_field_alo
     assert_eq!(bundles.len(), 1);
     let size = std::fs::metadata(&bundles[0]).expect("the bundle is there").len();
     assert!(size < 1000, "{size} bytes");
-    let told = scene.packhorse("hq", &["inspect", "--json", text(&bundles[0])]).expect(0).json();
+    let told = scene.inspect(&["--json"], &bundles[0]).expect(0).json();
     assert_eq!((&told["records"], &told["fields"], &told["deletes"]), (&1.into(), &1.into(), &0.into()));
     let table = &told["tables"][0];
     assert_eq!((&table["table"], &table["records"][0]["key"][0]), (&"Customer".into(), &5.into()));

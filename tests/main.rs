@@ -23,4 +23,5 @@ mod steps;
 mod supersede;
 mod swaps;
 mod travel;
+mod trust;
 mod watch;

@@ -74,7 +74,7 @@ fn a_laptop_back_after_three_months_gets_the_latest_value_of_each_changed_field_
     assert_eq!(mailbox(&naive).len(), 90, "within its time nothing is superseded");
     let (one, ninety) = (bytes(&mailbox(&scene)), bytes(&mailbox(&naive)));
     assert!(one * 60 < ninety, "{one} bytes against {ninety}");
-    let told = scene.packhorse("hq", &["inspect", "--json", text(&mailbox(&scene)[0])]).expect(0).json();
+    let told = scene.inspect(&["--json"], &mailbox(&scene)[0]).expect(0).json();
     assert_eq!((&told["records"], &told["fields"]), (&5.into(), &10.into()));
     let status = scene.packhorse("hq", &["status", "--json"]).json();
     assert_eq!(status["links"][0]["unacknowledged"], 1, "what was superseded is not waited for");

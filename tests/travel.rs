@@ -147,7 +147,7 @@ fn one_changed_field_makes_a_bundle_of_one_record_and_one_field_under_1000_bytes
     let bundles = scene.outbox("hq", "alice");
     assert_eq!(bundles.len(), 1);
     assert!(std::fs::metadata(&bundles[0]).unwrap().len() < 1000);
-    let told = scene.packhorse("hq", &["inspect", "--json", "--values", text(&bundles[0])]).expect(0).json();
+    let told = scene.inspect(&["--json", "--values"], &bundles[0]).expect(0).json();
     assert_eq!((&told["records"], &told["fields"]), (&1.into(), &1.into()));
     let record = &told["tables"][0]["records"][0];
     assert_eq!((&record["key"], &record["fields"]["phone"]["value"]), (&serde_json::json!([1]), &"+49 221 1".into()));

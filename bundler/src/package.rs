@@ -9,14 +9,16 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use packhorse_shared::bundle::package::{DATABASE, LINK, LinkStart};
+use packhorse_shared::bundle::package::{DATABASE, KeysStart, LINK, LinkStart};
 use packhorse_shared::bundle::{Addressee, BundleWriter, Counts, FORMAT, Kind, Manifest};
 use packhorse_shared::clock::WallTime;
 use packhorse_shared::id::{LinkId, NodeName};
+use packhorse_shared::keys::KeyNumber;
 use packhorse_shared::link::{Link, Role};
 use packhorse_shared::replica::{Copied, MembershipId, NoRange, RemoteCopy, Replica, SharedTable, StoredLink};
 use packhorse_shared::seam::{Step, World, publish};
 use packhorse_shared::spool::Spool;
+use packhorse_shared::trust::Trust;
 
 use crate::error::BundlerError;
 use crate::pack::{schema_fingerprint, set_fingerprint};
@@ -62,6 +64,8 @@ pub struct Packer<'a> {
     pub spool: &'a Spool<'a>,
     /// The hub.
     pub node: &'a NodeName,
+    /// Its keys, and which links are sealed.
+    pub trust: &'a Trust,
 }
 
 impl Packer<'_> {
@@ -80,8 +84,9 @@ impl Packer<'_> {
             let mut link = self.opened_link(replica, order.remote, now, &copied)?;
             let complete_to = beyond.complete_to(copied.clock, link.id);
             link.state.tell(complete_to);
-            let start =
-                LinkStart { epoch: link.state.epoch(), clock: copied.clock, complete_to, relays: order.relays.clone() };
+            let keys = self.new_keys(&mut link, now);
+            let (epoch, clock, relays) = (link.state.epoch(), copied.clock, order.relays.clone());
+            let start = LinkStart { epoch, clock, complete_to, relays, keys };
             let bytes = self.write(replica, order, &copied, &start, &database)?;
             Ok((copied, link, bytes))
         });
@@ -101,7 +106,7 @@ impl Packer<'_> {
         self.reached(Step::PackageDrafted, order)?;
         let now = self.world.clock.now();
         if link.id == LinkId::LOCAL {
-            let id = replica.add_link(&link.peer, &link.state)?;
+            let id = replica.add_link(&link.peer, link.keys.as_ref(), &link.state)?;
             replica.share(now, id, order.membership, None)?;
         } else {
             replica.save_link(link)?;
@@ -133,9 +138,19 @@ impl Packer<'_> {
             None => {
                 let after = replica.last_removed_epoch()?;
                 let state = Link::new(Role::Remote, now, copied.cut, copied.clock, after);
-                Ok(StoredLink { id: LinkId::LOCAL, peer: remote.clone(), node: None, state })
+                Ok(StoredLink { id: LinkId::LOCAL, peer: remote.clone(), node: None, keys: None, state })
             }
         }
+    }
+
+    /// Every package brings new keys, so that whoever has an older one can read nothing that is sealed from now on.
+    fn new_keys(&self, link: &mut StoredLink, now: WallTime) -> Option<KeysStart> {
+        let ours = self.trust.keys()?;
+        let last = link.keys.as_ref().map_or(0, |keys| keys.number().0);
+        let keys = ours.of_remote(&link.peer, KeyNumber(now.0.max(last.saturating_add(1))));
+        link.keys = Some(keys.public());
+        let sealed = self.trust.is_sealed(link);
+        Some(KeysStart { number: keys.number(), secret: keys.secret(), hub: ours.public(), sealed })
     }
 
     fn write(

@@ -5,17 +5,18 @@
 //! short between the last two is completed by the next one ([`Sealer::finish_interrupted`]), one that was cut short
 //! before them leaves nothing but a file to remove. A number is never used twice.
 
-use std::io::{BufReader, BufWriter, Write};
+use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use packhorse_shared::bundle::{Addressee, BundleName, BundleReader, BundleWriter, Limits, Manifest};
+use packhorse_shared::bundle::{Addressee, BundleName, BundleWriter, Manifest};
 use packhorse_shared::clock::{Reading, WallTime};
 use packhorse_shared::id::{BundleId, NodeName};
 use packhorse_shared::link::{Beyond, Contents, Due, Header, Holds, Outlook, Reach, Role, Standing, Sweep};
 use packhorse_shared::replica::{Replica, ReplicaError, SharedRows, SharedTable, StoredLink};
-use packhorse_shared::seam::{Disk, Saboteur, Step, World, is_at_work, publish};
+use packhorse_shared::seam::{Saboteur, Step, World, is_at_work, publish};
 use packhorse_shared::spool::Spool;
+use packhorse_shared::trust::Trust;
 
 use crate::error::BundlerError;
 use crate::pack::{self, Route};
@@ -86,6 +87,8 @@ pub struct Sealer<'a> {
     pub spool: &'a Spool<'a>,
     /// The node.
     pub node: &'a NodeName,
+    /// How its links are sealed.
+    pub trust: &'a Trust,
     /// About how many bytes of changes, before compression, one bundle holds at most.
     pub bundle_max: u64,
     /// How far everything that came over other links is in the database.
@@ -213,7 +216,8 @@ impl Sealer<'_> {
         let identity = replica.identity();
         let (network, node) = (identity.network, identity.node);
         let route = Route { network, from: self.node, node, to: &share.link.peer, addressee: addressee(&share.link) };
-        let members = pack::members(selection, node)?;
+        let mut members = pack::members(selection, node)?;
+        members.sealing(self.trust.sealing(&share.link));
         let manifest = pack::manifest(route, header.clone(), selection, &share.tables);
         let (name, written) = self.write_to_tmp(members, manifest, &header)?;
         share.link.state.sealed_as(&name);
@@ -271,11 +275,8 @@ impl Sealer<'_> {
         for leftover in self.spool.leftovers()? {
             let ours = leftover.name.parse::<BundleName>().ok().filter(|name| name.from == *self.node);
             let link = ours.as_ref().and_then(|name| links.iter().find(|link| link.peer == name.to));
-            let numbered = match (&ours, link) {
-                (Some(name), Some(link)) => is_numbered(self.world.disk, &leftover.path, name, link),
-                _ => false,
-            };
-            if let (true, Some(link)) = (numbered, link) {
+            let numbered = ours.as_ref().zip(link).filter(|(name, link)| link.state.has_sealed(name));
+            if let Some((_, link)) = numbered {
                 self.spool.publish_to_outbox(&link.peer, &leftover.name)?;
                 self.reached(Step::LeftoverPublished, &leftover.name)?;
             } else if ours.is_some() || DRAFTS.iter().any(|draft| leftover.name.starts_with(draft)) {
@@ -328,10 +329,4 @@ pub(crate) fn is_due(selection: &Selection, urgency: Urgency, now: WallTime) -> 
             selection.size() >= seal_at || waited >= seal_after
         }
     }
-}
-
-fn is_numbered(disk: &dyn Disk, path: &Path, name: &BundleName, link: &StoredLink) -> bool {
-    let Ok(file) = disk.open(path) else { return false };
-    let Ok((manifest, _)) = BundleReader::open(BufReader::new(file), Limits::BUNDLE) else { return false };
-    manifest.header.is_some_and(|header| link.state.has_sealed(name.epoch, name.sequence, header.id))
 }

@@ -26,5 +26,6 @@ pub mod seam;
 pub mod set;
 pub mod spool;
 mod sql_text;
+pub mod trust;
 pub mod value;
 mod varint;

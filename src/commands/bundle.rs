@@ -68,7 +68,8 @@ pub fn seal(node: &mut Node, urgency: Urgency, peers: &[NodeName], done: &mut Do
     let beyond = beyond(&mut node.replica)?;
     let config = &node.config.bundle;
     let (bundle_max, supersede_after) = (config.bundle_max.get(), config.supersede_after.as_millis());
-    let sealer = Sealer { world: node.world, spool: &spool, node: &name, bundle_max, beyond, supersede_after };
+    let (world, trust) = (node.world, &node.trust);
+    let sealer = Sealer { world, spool: &spool, node: &name, trust, bundle_max, beyond, supersede_after };
     sealer.finish_interrupted(&node.replica.links()?)?;
     let mut failed = Ok(());
     for share in shares.iter_mut().filter(|share| peers.is_empty() || peers.contains(&share.link.peer)) {

@@ -10,6 +10,7 @@ use packhorse_shared::clock::Reading;
 use packhorse_shared::config::{Config, InitialConfig};
 use packhorse_shared::home::{Home, Identity as HomeIdentity};
 use packhorse_shared::id::{NetworkId, NodeId, NodeName};
+use packhorse_shared::keys::{KeyNumber, NodeKeys};
 use packhorse_shared::replica::Identity;
 use packhorse_shared::replica::sqlite::{Choice, JournalWish, Prepared, examine, prepare};
 use packhorse_shared::seam::{Step, World};
@@ -106,12 +107,13 @@ impl Init {
     /// A new home, or the one that an interrupted run for the same database left.
     fn home(&self, world: World<'_>, folder: &Path, relay: &[String]) -> Result<Home, Failure> {
         let database = database_from(folder, &self.database)?;
-        let text = InitialConfig { name: &self.name, database: &database, relay, is_remote: false }.text()?;
+        let text = InitialConfig { name: &self.name, database: &database, relay, sealed: true, is_remote: false };
+        let text = text.text()?;
         if let Ok(left) = Home::open(folder) {
             let config = Config::load(&left.config_path())?;
             let same = database_of(&left, &config).canonicalize().ok() == self.database.canonicalize().ok();
             return if same && config.remotes.is_empty() {
-                Ok(left.remake(world.disk, &self.name, &text)?)
+                Ok(left.clone().remake(world.disk, &self.name, &left.keys()?, &text)?)
             } else {
                 Err(Failure::usage(format!("{} is the home of another database", folder.display()))
                     .hint("choose another folder with --home DIR"))
@@ -119,7 +121,9 @@ impl Init {
         }
         let (network, node) = (NetworkId(world.random.next_u64()), NodeId(world.random.next_u64()));
         let identity = HomeIdentity { network, node, name: self.name.clone() };
-        Ok(Home::create(world.disk, folder, &identity, &text)?)
+        let made = NodeKeys::generate(KeyNumber(world.clock.now().0));
+        let keys = made.map_err(|error| Failure::file("make keys for", folder, &error))?;
+        Ok(Home::create(world.disk, folder, &identity, &keys, &text)?)
     }
 }
 

@@ -1,18 +1,23 @@
 //! `packhorse inspect`: look into a bundle or a package, on any machine, without a database.
 
 use std::fs::File;
-use std::io::{self, BufReader};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use packhorse_shared::bundle::{BundleError, BundleReader, Kind, Limits, Manifest, columns};
+use packhorse_shared::bundle::{BundleError, BundleReader, Kind, Limits, Manifest, Opening, columns};
 use packhorse_shared::change::{EXISTENCE, FieldChange, RecordChange, TableChanges};
+use packhorse_shared::home::Home;
+use packhorse_shared::keys::NodeKeys;
+use packhorse_shared::keys::envelope::EnvelopeError;
 use packhorse_shared::value::Value;
 use serde::Serialize;
 use serde_json::{Map, json};
 
+use crate::context::Context;
 use crate::exact::{stamp, value};
 use crate::failure::{Exit, Failure};
+use crate::locate;
 use crate::report::{self, result};
 use crate::wording::{bytes, count, timestamp};
 
@@ -86,9 +91,10 @@ struct RecordTold {
 
 impl Inspect {
     /// Runs the command.
-    pub fn run(self) -> Result<Exit, Failure> {
+    pub fn run(self, context: Context<'_>) -> Result<Exit, Failure> {
         let size = std::fs::metadata(&self.file).map_err(|error| Failure::file("read", &self.file, &error))?.len();
-        let (manifest, tables) = read(&self.file).map_err(|error| refused(&self.file, error))?;
+        let (manifest, tables) =
+            read(&self.file, keys(context).as_ref()).map_err(|error| refused(&self.file, error))?;
         let told = self.told(size, &manifest, &tables);
         if self.json {
             report::json(&told)
@@ -172,10 +178,16 @@ fn link(manifest: &Manifest) -> Option<serde_json::Value> {
     }))
 }
 
+/// Those of the home, if there is one: what is sealed to them can be looked into.
+fn keys(context: Context<'_>) -> Option<NodeKeys> {
+    let home = locate::home(context.home).ok().and_then(|folder| Home::open(&folder).ok());
+    home.and_then(|home| home.keys().ok())
+}
+
 /// Reads and checks everything. Of a package the database is checked and not kept.
-fn read(path: &Path) -> Result<(Manifest, Vec<TableChanges>), BundleError> {
+fn read(path: &Path, keys: Option<&NodeKeys>) -> Result<(Manifest, Vec<TableChanges>), BundleError> {
     let file = File::open(path).map_err(BundleError::Io)?;
-    let (manifest, mut members) = BundleReader::open(BufReader::new(file), Limits::PACKAGE)?;
+    let (manifest, mut members) = BundleReader::open(file, Limits::PACKAGE, &Opening::with(keys))?;
     let mut tables = Vec::new();
     while let Some(name) = members.peek().map(|member| member.name.clone()) {
         if let Some(passage) = columns::passage_of(&name) {
@@ -200,6 +212,9 @@ fn refused(path: &Path, error: BundleError) -> Failure {
         BundleError::NewerFormat { .. } => refused.hint("update Packhorse here"),
         BundleError::NotABundle => {
             refused.hint("bundles are named *.bundle, and packages (*.rdb) come from `remote pack`")
+        }
+        BundleError::Sealed | BundleError::Envelope(EnvelopeError::ForOthers) => {
+            refused.hint("name the home of the node that it is for with --home DIR")
         }
         _ => refused.hint("copy the file here once more from where it comes"),
     }

@@ -41,6 +41,6 @@ pub fn run(cli: Cli, machine: Machine) -> Result<Exit, Failure> {
         Command::Queue(queue) => queue.run(context),
         Command::Held(held) => held.run(context),
         Command::Notices(notices) => notices.run(context),
-        Command::Inspect(inspect) => inspect.run(),
+        Command::Inspect(inspect) => inspect.run(context),
     }
 }

@@ -114,7 +114,8 @@ impl Place<'_> {
         let site = Site { package, database: self.database, home: self.home };
         Restorer { world }.restore(&site, NodeId(world.random.next_u64()), &|start| {
             let relay = if self.relays.is_empty() { start.relays } else { &self.relays };
-            InitialConfig { name: start.name, database: &self.relative, relay, is_remote: true }.text()
+            let (name, database, sealed) = (start.name, &self.relative, start.sealed);
+            InitialConfig { name, database, relay, sealed, is_remote: true }.text()
         })
     }
 

@@ -63,6 +63,8 @@ struct LinkTold {
     node: String,
     role: Role,
     state: &'static str,
+    /// Whether what goes and comes is encrypted and signed.
+    sealed: bool,
     pending_changes: u64,
     pending_bytes: u64,
     outbox: Pile,
@@ -156,6 +158,7 @@ fn tell_of_link(node: &Node, link: &StoredLink, tally: Tally, seen: Seen) -> Lin
         node: link.peer.to_string(),
         role: link.state.role(),
         state: if advice.is_some() { "attention" } else { "ok" },
+        sealed: node.trust.is_sealed(link),
         pending_changes: pending.records + tally.unharvested,
         pending_bytes: pending.bytes,
         outbox,
@@ -269,6 +272,9 @@ fn lines_of_link(link: &LinkTold) -> Vec<String> {
         format!("  received   inbox {}; held {}; quarantined {}", pile(&link.inbox), link.held, link.quarantined),
         format!("  last sent {}, last received {}", or_never(&link.last_sent), or_never(&link.last_received)),
     ];
+    if !link.sealed {
+        lines.push("  not sealed: whoever carries the bundles can read and forge them".to_owned());
+    }
     lines.extend(link.advice.iter().map(|advice| format!("  {advice}")));
     lines
 }

@@ -15,6 +15,7 @@ use packhorse_shared::link::{Role, Standing};
 use packhorse_shared::replica::{Replica, StoredLink};
 use packhorse_shared::seam::{Step, Stop, World};
 use packhorse_shared::spool::Spool;
+use packhorse_shared::trust::Trust;
 use packhorse_transport::{Dial, KnownRelays, Likeness, Link, LinkReport, Outcome, Report, Run, Stopwatch};
 
 use super::files::{BundleFiles, NodeSpool};
@@ -36,6 +37,7 @@ pub struct Call {
     dial: &'static dyn Dial,
     start: fn(Stop) -> Box<dyn Stopwatch>,
     keys: Keys,
+    trust: Trust,
     links: Vec<Link>,
     known: KnownRelays,
     states: Vec<StoredLink>,
@@ -67,6 +69,7 @@ impl Call {
             dial: node.dial,
             start: node.start,
             keys: Keys::new(&node.config.access, node.home.folder()),
+            trust: node.trust.clone(),
             links: links(node)?,
             known: node.home.known_relays().into_iter().map(|(relay, likeness)| (relay, Likeness(likeness))).collect(),
             states: node.replica.links()?,
@@ -76,7 +79,7 @@ impl Call {
 
     /// Moves what lies ready, until the time is over or the run is to stop.
     pub fn make(self, budget: Option<Duration>, stop: &Stop) -> Made {
-        let inspect = BundleFiles::new(self.world.disk, &self.node, self.installation, &self.states);
+        let inspect = BundleFiles::new(self.world.disk, &self.node, self.installation, &self.states, &self.trust);
         let run = Run {
             dial: self.dial,
             spool: &NodeSpool { spool: &self.spool, folder_of_tmp: self.folder_of_tmp, clock: self.world.clock },

@@ -7,11 +7,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use packhorse_shared::bundle::{BundleName, BundleReader, Limits, ShortDigest};
+use packhorse_shared::bundle::{BundleName, BundleReader, Limits, Opening, ShortDigest};
 use packhorse_shared::id::{NodeId, NodeName};
 use packhorse_shared::replica::StoredLink;
 use packhorse_shared::seam::{Disk, WallClock};
 use packhorse_shared::spool::Spool;
+use packhorse_shared::trust::Trust;
 use packhorse_transport::{FileName, Inspect, LocalSpool, Outgoing, Verdict};
 use packhorse_unbundler::intake;
 
@@ -69,13 +70,20 @@ pub struct BundleFiles<'a> {
     node: &'a NodeName,
     installation: NodeId,
     links: &'a [StoredLink],
+    trust: &'a Trust,
     replaced_at: Mutex<BTreeSet<NodeName>>,
 }
 
 impl<'a> BundleFiles<'a> {
     /// By the links of this installation of a node.
-    pub fn new(disk: &'a dyn Disk, node: &'a NodeName, installation: NodeId, links: &'a [StoredLink]) -> Self {
-        Self { disk, node, installation, links, replaced_at: Mutex::default() }
+    pub fn new(
+        disk: &'a dyn Disk,
+        node: &'a NodeName,
+        installation: NodeId,
+        links: &'a [StoredLink],
+        trust: &'a Trust,
+    ) -> Self {
+        Self { disk, node, installation, links, trust, replaced_at: Mutex::default() }
     }
 
     /// The peers that were found to send to another installation under this node's name.
@@ -86,7 +94,8 @@ impl<'a> BundleFiles<'a> {
     /// Whether a whole bundle is for this installation. One for another stays on the relay, or we would take it away from
     /// the node that it is for. (What cannot be read here is for `apply` to judge.)
     fn is_for_us(&self, name: &BundleName, path: &Path) -> io::Result<bool> {
-        let opened = BundleReader::open(io::BufReader::new(self.disk.open(path)?), Limits::BUNDLE);
+        let opening = Opening::with(self.trust.keys());
+        let opened = BundleReader::open(self.disk.open(path)?, Limits::BUNDLE, &opening);
         let (Ok((manifest, _)), Some(link)) = (opened, self.links.iter().find(|link| link.peer == name.from)) else {
             return Ok(true);
         };

@@ -128,7 +128,7 @@ fn a_bundle_and_a_package_are_told_in_the_same_form() {
     assert_eq!((&told["kind"], &told["to"], &told["records"]), (&"package".into(), &"alice".into(), &2.into()));
     scene.sql("hq", "UPDATE t SET a = 'z' WHERE id = 1; DELETE FROM t WHERE id = 2; INSERT INTO t VALUES (7, x'00ff')");
     scene.packhorse("hq", &["bundle", "--now"]).expect(0);
-    let run = scene.bare(&["inspect", "--json", "--values", text(&scene.outbox("hq", "alice")[0])]).expect(0);
+    let run = scene.inspect(&["--json", "--values"], &scene.outbox("hq", "alice")[0]).expect(0);
     let told = has_form(common, &run);
     has_form(
         r#"{"link": {"epoch": "number", "sequence": "number", "id": "string", "base": "number", "asks_again": "bool",
@@ -141,6 +141,6 @@ fn a_bundle_and_a_package_are_told_in_the_same_form() {
     assert_eq!(records[0]["fields"]["a"]["value"], "z");
     assert!(records[1]["deleted"].is_string() && records[0].get("deleted").is_none());
     assert_eq!(records[2]["fields"]["a"]["value"], serde_json::json!({ "blob_hex": "00ff" }));
-    let hidden = scene.bare(&["inspect", "--json", text(&scene.outbox("hq", "alice")[0])]).expect(0).json();
+    let hidden = scene.inspect(&["--json"], &scene.outbox("hq", "alice")[0]).expect(0).json();
     assert!(hidden["tables"][0]["records"][0]["fields"]["a"].get("value").is_none(), "values only when asked for");
 }

@@ -174,8 +174,8 @@ fn names_from_outside_cannot_control_the_terminal() {
     scene.sql("hq", "INSERT INTO \"a\u{1b}[2Jb\" VALUES (1, 'x')");
     scene.packhorse("hq", &["bundle", "--now"]).expect(0).calm();
     let bundle = scene.outbox("hq", "alice").remove(0);
-    shows(scene.bare(&["inspect", "--values", text(&bundle)]).expect(0).calm());
-    let json = scene.bare(&["inspect", "--json", text(&bundle)]).expect(0).calm().json();
+    shows(scene.inspect(&["--values"], &bundle).expect(0).calm());
+    let json = scene.inspect(&["--json"], &bundle).expect(0).calm().json();
     assert_eq!(json["tables"][0]["table"], "a\u{1b}[2Jb", "JSON holds the name itself");
     for name in ["x\u{1b}[2Jy", "x\u{9b}2Jy", "x\ny"] {
         let home = scene.path(name);

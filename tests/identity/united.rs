@@ -7,7 +7,7 @@ mod random;
 
 use super::{come_together, come_together_ending, tree};
 use crate::copies::{Part, copy};
-use crate::support::{Scene, files, sqlite, text};
+use crate::support::{Scene, files, sqlite};
 
 const SCHEMA: &str = "
     CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT UNIQUE, name TEXT, phone TEXT);
@@ -162,7 +162,7 @@ fn while_the_remotes_is_not_known_at_the_hub_the_hubs_waits_and_says_so() {
         scene.packhorse(node, &["sync"]);
     }
     let down = files(&scene.path("relay/alice/down"));
-    let told = scene.packhorse("hq", &["inspect", text(down.last().expect("a bundle"))]).expect(0);
+    let told = scene.inspect(&[], down.last().expect("a bundle")).expect(0);
     assert!(told.out.contains("1000000001: is 2 now"), "{told:#?}");
     equal(&scene, "k@x|hers|\nold@x|Old|1");
 }

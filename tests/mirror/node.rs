@@ -9,11 +9,13 @@ use packhorse_shared::clock::{Reading, WallTime};
 use packhorse_shared::config::{InitialConfig, Span};
 use packhorse_shared::home::{Home, Identity as HomeIdentity};
 use packhorse_shared::id::{NetworkId, NodeId, NodeName};
+use packhorse_shared::keys::{KeyNumber, NodeKeys};
 use packhorse_shared::replica::sqlite::{Choice, JournalWish, SqliteReplica, prepare};
 use packhorse_shared::replica::{Identity, Replica, StoredLink};
 use packhorse_shared::seam::Stop;
 use packhorse_shared::set::BoundSet;
 use packhorse_shared::spool::Spool;
+use packhorse_shared::trust::Trust;
 use packhorse_unbundler::forget::forget;
 use packhorse_unbundler::receive::{Patience, Received, Receiver};
 use packhorse_unbundler::restore::{Restorer, Site};
@@ -80,7 +82,7 @@ fn home(folder: &Path) -> PathBuf {
 }
 
 fn config(name: &NodeName, is_remote: bool) -> String {
-    let config = InitialConfig { name, database: Path::new("../app.db"), relay: &[], is_remote };
+    let config = InitialConfig { name, database: Path::new("../app.db"), relay: &[], sealed: true, is_remote };
     config.text().expect("a configuration")
 }
 
@@ -105,7 +107,9 @@ impl RealNode {
         let clock = Reading::at(WallTime(seams.now()));
         prepare(&database(&folder), identity, clock, &Choice::Every, JournalWish::WriteAhead).expect("prepared");
         let identity = HomeIdentity { network: NETWORK, node, name: name.clone() };
-        let home = Home::create(seams.world().disk, &home(&folder), &identity, &config(&name, false)).expect("a home");
+        let keys = NodeKeys::from_secret(KeyNumber(1), [1; 32]);
+        let home =
+            Home::create(seams.world().disk, &home(&folder), &identity, &keys, &config(&name, false)).expect("a home");
         Self { name, home, open: Some(Open::at(&folder)), folder }
     }
 
@@ -114,7 +118,7 @@ impl RealNode {
         fs::create_dir_all(&folder).expect("a folder");
         let (name, file) = (name_of(remote), folder.join("package.rdb"));
         let (spool, hub) = (Spool::new(&self.home, seams.world().disk), self.name.clone());
-        let packer = Packer { world: seams.world(), spool: &spool, node: &hub };
+        let packer = Packer { world: seams.world(), spool: &spool, node: &hub, trust: &Trust::default() };
         let replica = &mut self.open.as_mut().expect("open").replica;
         // The model has no ranges: the same numbers at all nodes are the harder case.
         let as_is = Table::BOTH.map(|table| table.name().to_owned());
@@ -157,7 +161,8 @@ impl RealNode {
         let replica = &mut self.opened().replica;
         let beyond = beyond(replica).expect("the links");
         let (world, supersede_after) = (seams.world(), 24 * 3_600_000);
-        let sealer = Sealer { world, spool: &spool, node: &name, bundle_max, beyond, supersede_after };
+        let trust = &Trust::default();
+        let sealer = Sealer { world, spool: &spool, node: &name, trust, bundle_max, beyond, supersede_after };
         let links = replica.links().expect("the links");
         sealer.finish_interrupted(&links).expect("leftovers");
         is_counted_as_alone(replica, name.as_str());
@@ -208,7 +213,8 @@ impl RealNode {
         // The model has no application that it would have to wait for.
         let renumber_quiet = Span::default();
         let (patience, stop) = (Patience::Counts, &Stop::default());
-        let receiver = Receiver { world: seams.world(), spool: &spool, node: &name, renumber_quiet, patience, stop };
+        let (world, trust) = (seams.world(), &Trust::default());
+        let receiver = Receiver { world, spool: &spool, node: &name, trust, renumber_quiet, patience, stop };
         receiver.receive(replica, &mut received).expect("received");
         let refused = received.quarantined.iter().find(|(_, why)| !why.contains("the digest in its name"));
         assert_eq!(refused, None, "only what is damaged is refused");

@@ -49,16 +49,20 @@ impl Share {
     /// The words of `remote add`.
     pub fn words(self) -> Vec<String> {
         match self {
-            Self::Everything => Vec::new(),
-            Self::Sales(user) => ["--set", "sales", "--param", &format!("user={user}")].map(str::to_owned).to_vec(),
+            Self::Everything => vec!["--unsealed".to_owned()],
+            Self::Sales(user) => {
+                ["--unsealed", "--set", "sales", "--param", &format!("user={user}")].map(str::to_owned).to_vec()
+            }
         }
     }
 
     /// What a configuration says of a remote with this share.
     pub fn text(self, name: &str) -> String {
         match self {
-            Self::Everything => format!("[remote.{name}]\nset = \"everything\"\n"),
-            Self::Sales(user) => format!("[remote.{name}]\nset = \"sales\"\nparams = {{ user = \"{user}\" }}\n"),
+            Self::Everything => format!("[remote.{name}]\nset = \"everything\"\nsealed = false\n"),
+            Self::Sales(user) => {
+                format!("[remote.{name}]\nset = \"sales\"\nparams = {{ user = \"{user}\" }}\nsealed = false\n")
+            }
         }
     }
 

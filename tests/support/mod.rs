@@ -110,6 +110,25 @@ impl Scene {
         self.packhorse(name, &["restore", text(&package), "--database", text(&database)]).expect(0);
     }
 
+    /// Looks into a bundle, as who it is for.
+    #[track_caller]
+    pub fn inspect(&self, options: &[&str], bundle: &Path) -> Run {
+        let receiver = text(bundle.file_name().expect("a name").as_ref()).split('.').nth(1).expect("a receiver");
+        self.packhorse(receiver, &[&["inspect"], options, &[text(bundle)]].concat())
+    }
+
+    /// Leaves what goes between the hub and a remote as it is, neither sealed nor signed.
+    #[track_caller]
+    pub fn unseal(&self, remote: &str) {
+        for (node, section) in [("hq", format!("[remote.{remote}]")), (remote, "[node]".to_owned())] {
+            let file = self.home(node).join("packhorse.toml");
+            let words = std::fs::read_to_string(&file).expect("a configuration");
+            let unsealed = words.replace(&format!("\n{section}\n"), &format!("\n{section}\nsealed = false\n"));
+            assert_ne!(words, unsealed);
+            std::fs::write(&file, unsealed).expect("written");
+        }
+    }
+
     /// A path in the folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)

@@ -49,11 +49,11 @@ mod percent;
 mod placing;
 mod relays;
 mod report;
+#[cfg(test)]
+mod retry_tests;
 mod run;
 #[cfg(test)]
 mod run_scene;
-#[cfg(test)]
-mod retry_tests;
 #[cfg(test)]
 mod run_tests;
 mod sending;

@@ -107,7 +107,12 @@ impl<'a> Sending<'a> {
         sent
     }
 
-    fn put(&mut self, carrier: &mut dyn Carrier, file: &Outgoing, report: &mut LinkReport) -> Result<(), TransportError> {
+    fn put(
+        &mut self,
+        carrier: &mut dyn Carrier,
+        file: &Outgoing,
+        report: &mut LinkReport,
+    ) -> Result<(), TransportError> {
         let Some(mut source) = OutgoingFile::open(self.run.disk, &file.path, self.deadline)? else { return Ok(()) };
         let put = carrier.put(&self.mailbox, &file.name, &mut source);
         let farthest = self.farthest.entry(file.name.clone()).or_default();

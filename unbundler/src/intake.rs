@@ -7,14 +7,17 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use packhorse_shared::bundle::{
-    Addressee, BundleError, BundleName, BundleReader, CONFIG, Kind, Limits, Manifest, ShortDigest, columns,
+    Addressee, BundleError, BundleName, BundleReader, CONFIG, Kind, Limits, Manifest, Provenance, ShortDigest, columns,
 };
 use packhorse_shared::change::{Passage, TableChanges};
 use packhorse_shared::id::{NodeId, NodeName};
+use packhorse_shared::keys::KeyNumber;
+use packhorse_shared::keys::signature::SignatureError;
 use packhorse_shared::link::{Header, Role};
 use packhorse_shared::replica::{Identity, StoredLink, Terms};
 use packhorse_shared::seam::{Disk, ReadableFile};
 use packhorse_shared::spool::SpoolFile;
+use packhorse_shared::trust::Trust;
 
 /// A file in the inbox.
 #[derive(Clone, Debug)]
@@ -56,19 +59,40 @@ pub fn in_order(files: Vec<SpoolFile>) -> (Vec<Arrived>, Vec<String>) {
     (arrived, others)
 }
 
-/// Checks a file against its name and its manifest against the link. Reads no member. `here`: who this node is.
+/// What was found of a bundle before any member of it was read.
+pub struct Examined {
+    /// What it says of itself.
+    pub manifest: Manifest,
+    /// Its place among the others.
+    pub header: Header,
+    /// Whose it is.
+    pub provenance: Provenance,
+}
+
+/// Checks a file against its name, its seal and its signature, and its manifest against the link. Reads no member.
+/// `here`: who this node is.
 pub fn examine(
     disk: &dyn Disk,
     arrived: &Arrived,
     node: &NodeName,
     here: Identity,
     link: &StoredLink,
-) -> Result<(Manifest, Header), Unfit> {
+    trust: &Trust,
+) -> Result<Examined, Unfit> {
     let digest = ShortDigest::of(open(disk, &arrived.path)?).map_err(Unfit::Unreadable)?;
     if digest != arrived.name.digest {
         return Err(Unfit::Quarantine("its content does not have the digest in its name".to_owned()));
     }
-    let (manifest, _) = BundleReader::open(open(disk, &arrived.path)?, Limits::BUNDLE).map_err(unfit)?;
+    // What was sealed to an older package's keys cannot be opened with those of this one.
+    if link.state.is_for_predecessor(arrived.name.epoch) && trust.is_sealed(link) {
+        return Err(Unfit::Outlived);
+    }
+    let file = open(disk, &arrived.path)?;
+    let opened = trust.opening(link, |opening| {
+        let (manifest, members) = BundleReader::open(file, Limits::BUNDLE, opening)?;
+        Ok((manifest, members.provenance()))
+    });
+    let (manifest, provenance) = opened.map_err(|error| unfit_on(link, error))?;
     let wrong = |what: &str| Err(Unfit::Quarantine(what.to_owned()));
     let (name, header) = (&arrived.name, manifest.header.clone());
     let Some(header) = header.filter(|_| manifest.kind == Kind::Bundle) else {
@@ -89,7 +113,7 @@ pub fn examine(
         return Err(Unfit::LeaveAlone(format!("it is for another installation of \"{node}\" than this one")));
     }
     refuse_other_installations(&manifest, &header, link)?;
-    Ok((manifest, header))
+    Ok(Examined { manifest, header, provenance })
 }
 
 /// Whether a bundle from a link's peer is for this installation, and not for another one under its name.
@@ -132,9 +156,7 @@ fn refuse_other_installations(manifest: &Manifest, header: &Header, link: &Store
              copied); {way_out}"
         ))),
         None if link.state.is_of_latest_package(header) => Ok(()),
-        None => Err(Unfit::Refuse(format!(
-            "it comes from an installation of \"{name}\" that a newer package has replaced; {way_out}"
-        ))),
+        None => Err(Unfit::Refuse(told_of_replaced(link))),
     }
 }
 
@@ -146,9 +168,11 @@ pub struct Said {
     pub terms: Option<Terms>,
 }
 
-/// Reads and checks all of a bundle. `from`: which end its sender is; only a hub says what is shared.
-pub fn read(disk: &dyn Disk, path: &Path, from: Role) -> Result<Said, Unfit> {
-    let (manifest, members) = BundleReader::read_all(open(disk, path)?, Limits::BUNDLE, is_known).map_err(unfit)?;
+/// Reads and checks all of a bundle. Only a hub says what is shared.
+pub fn read(disk: &dyn Disk, path: &Path, link: &StoredLink, trust: &Trust) -> Result<Said, Unfit> {
+    let (from, file) = (link.state.role(), open(disk, path)?);
+    let read = trust.opening(link, |opening| BundleReader::read_all(file, Limits::BUNDLE, opening, is_known));
+    let (manifest, members) = read.map_err(|error| unfit_on(link, error))?;
     let mut said = Said { changes: Vec::with_capacity(members.len()), terms: None };
     let wrong = |what: String| Err(Unfit::Quarantine(what));
     for (name, bytes) in members {
@@ -190,9 +214,28 @@ fn open(disk: &dyn Disk, path: &Path) -> Result<BufReader<Box<dyn ReadableFile>>
     disk.open(path).map(BufReader::new).map_err(Unfit::Unreadable)
 }
 
+fn unfit_on(link: &StoredLink, error: BundleError) -> Unfit {
+    match error {
+        BundleError::Signature(SignatureError::Stranger(number)) if has_replaced(link, number) => {
+            Unfit::Refuse(told_of_replaced(link))
+        }
+        other => unfit(other),
+    }
+}
+
+/// Whether these are keys of an older package than the latest.
+fn has_replaced(link: &StoredLink, number: KeyNumber) -> bool {
+    link.state.role() == Role::Remote && link.keys.as_ref().is_some_and(|keys| number < keys.number())
+}
+
+fn told_of_replaced(link: &StoredLink) -> String {
+    format!("it comes from an installation of \"{}\" that a newer package has replaced; {}", link.peer, way_out(link))
+}
+
 fn unfit(error: BundleError) -> Unfit {
     match error {
         BundleError::Io(error) => Unfit::Unreadable(error),
+        BundleError::Sealed => Unfit::LeaveAlone(format!("{error}; put its file `keys` back from a backup")),
         BundleError::NewerFormat { .. } => Unfit::LeaveAlone(format!("{error}; update Packhorse here")),
         other => Unfit::Quarantine(other.to_string()),
     }

@@ -14,9 +14,10 @@ use packhorse_shared::link::{Extent, Header, Role, Standing, Verdict};
 use packhorse_shared::replica::{Replica, ReplicaError, StoredLink};
 use packhorse_shared::seam::{Saboteur, Step, Stop, World, is_at_work};
 use packhorse_shared::spool::Spool;
+use packhorse_shared::trust::Trust;
 
 use crate::error::UnbundlerError;
-use crate::intake::{self, Arrived, Said, Unfit};
+use crate::intake::{self, Arrived, Examined, Said, Unfit};
 use crate::merge::{Arrival, Past};
 use crate::place::{Placed, place};
 use crate::retry::{Occasion, retry_if_due};
@@ -60,6 +61,8 @@ pub struct Receiver<'a> {
     pub spool: &'a Spool<'a>,
     /// The node.
     pub node: &'a NodeName,
+    /// How its links are sealed.
+    pub trust: &'a Trust,
     /// For how long the application must have written nothing before a record gets another number where that could mean
     /// another record to it.
     pub renumber_quiet: Span,
@@ -194,10 +197,12 @@ impl Receiver<'_> {
         pass: &mut Pass<'_>,
     ) -> Result<(), UnbundlerError> {
         let here = replica.identity();
-        let (manifest, header) = match intake::examine(self.world.disk, bundle, self.node, here, link) {
+        let examined = intake::examine(self.world.disk, bundle, self.node, here, link, self.trust);
+        let Examined { manifest, header, provenance } = match examined {
             Ok(examined) => examined,
             Err(unfit) => return self.set_aside(replica, link, bundle, unfit, pass.received),
         };
+        self.trust.learn(link, provenance);
         if link.node != Some(manifest.node) && link.state.is_of_lost_package(&header) {
             link.state.find_lost_package(&header);
             link.node = Some(manifest.node);
@@ -235,7 +240,7 @@ impl Receiver<'_> {
         header: &Header,
         pass: &mut Pass<'_>,
     ) -> Result<(), UnbundlerError> {
-        let Said { changes, terms } = match intake::read(self.world.disk, &bundle.path, link.state.role()) {
+        let Said { changes, terms } = match intake::read(self.world.disk, &bundle.path, link, self.trust) {
             Ok(said) => said,
             Err(unfit) => return self.set_aside(replica, link, bundle, unfit, pass.received),
         };

@@ -5,14 +5,15 @@
 //! left has no database yet, and its identity is used.
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Write};
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use packhorse_shared::bundle::package::{DATABASE, LINK, LinkStart};
-use packhorse_shared::bundle::{BundleError, BundleReader, Kind, Limits, Manifest};
+use packhorse_shared::bundle::{BundleError, BundleReader, Kind, Limits, Manifest, Opening};
 use packhorse_shared::config::{Config, InitialConfigError};
 use packhorse_shared::home::{Home, Identity as HomeIdentity};
 use packhorse_shared::id::{NodeId, NodeName};
+use packhorse_shared::keys::{KeyNumber, NodeKeys};
 use packhorse_shared::link::{Beginning, Link};
 use packhorse_shared::replica::Identity;
 use packhorse_shared::replica::sqlite::{Adoption, adopt, use_wal};
@@ -38,6 +39,8 @@ pub struct Start<'a> {
     pub name: &'a NodeName,
     /// The relays that the package names.
     pub relays: &'a [String],
+    /// Whether the link to the hub is sealed.
+    pub sealed: bool,
 }
 
 /// What was restored.
@@ -81,7 +84,8 @@ impl Restorer<'_> {
         let package = site.package;
         let open = File::open(package).map_err(failed("open", package))?;
         let refused = |source| UnbundlerError::Package { path: package.to_owned(), source };
-        let (manifest, mut members) = BundleReader::open(BufReader::new(open), Limits::PACKAGE).map_err(refused)?;
+        let (manifest, mut members) =
+            BundleReader::open(open, Limits::PACKAGE, &Opening::default()).map_err(refused)?;
         if manifest.kind != Kind::Package {
             return Err(UnbundlerError::NotAPackage { path: package.to_owned(), found: "a bundle" });
         }
@@ -132,11 +136,13 @@ impl Restorer<'_> {
         start: &LinkStart,
     ) -> Result<Restored, UnbundlerError> {
         self.reached(Step::RestoreUnpacked, site)?;
-        let text = config(Start { name: &manifest.to, relays: &start.relays })
+        // A package of a hub without keys begins a link without.
+        let sealed = start.keys.as_ref().is_none_or(|keys| keys.sealed);
+        let text = config(Start { name: &manifest.to, relays: &start.relays, sealed })
             .map_err(|error| UnbundlerError::Config { why: error.to_string() })?;
         let identity = HomeIdentity { network: manifest.network, node, name: manifest.to.clone() };
         let is_new = Home::open(site.home).is_err();
-        let home = self.home(site.home, &identity, &text)?;
+        let home = self.home(site, &identity, &self.keys(site, start)?, &text)?;
         let made = self.settle(site, draft, &home, manifest, start);
         if made.is_err() && is_new && site.database.symlink_metadata().is_err() {
             // Nobody has heard of it yet, and the next try may be for another place. The error itself is what is to be told.
@@ -159,7 +165,8 @@ impl Restorer<'_> {
         let beginning = Beginning { epoch: start.epoch, complete_to: start.complete_to };
         let link = Link::restored_from_package(self.world.clock.now(), beginning);
         let (hub, hub_node) = (&manifest.from, manifest.node);
-        adopt(draft, &Adoption { identity, hub, hub_node, link: &link, clock: start.clock })?;
+        let hub_keys = start.keys.as_ref().map(|keys| &keys.hub);
+        adopt(draft, &Adoption { identity, hub, hub_node, hub_keys, link: &link, clock: start.clock })?;
         self.world.disk.sync_file(draft).map_err(failed("sync", draft))?;
         self.reached(Step::RestoreAdopted, site)?;
         publish(self.world.disk, draft, site.database).map_err(failed("put in place", site.database))?;
@@ -173,16 +180,30 @@ impl Restorer<'_> {
     }
 
     /// A new home, or this node's own that has no database: the one that a run that was cut short left.
-    fn home(&self, folder: &Path, identity: &HomeIdentity, config: &str) -> Result<Home, UnbundlerError> {
+    fn home(
+        &self,
+        site: &Site<'_>,
+        identity: &HomeIdentity,
+        keys: &NodeKeys,
+        config: &str,
+    ) -> Result<Home, UnbundlerError> {
         let is_left = |home: &Home| {
             let found = home.identity();
             (found.network, &found.name) == (identity.network, &identity.name) && !has_database(home)
         };
-        let home = match Home::open(folder) {
-            Ok(left) if is_left(&left) => left.remake(self.world.disk, &identity.name, config)?,
-            _ => Home::create(self.world.disk, folder, identity, config)?,
+        let home = match Home::open(site.home) {
+            Ok(left) if is_left(&left) => left.remake(self.world.disk, &identity.name, keys, config)?,
+            _ => Home::create(self.world.disk, site.home, identity, keys, config)?,
         };
         Ok(home)
+    }
+
+    /// Those that the package brings; else new ones, for this node's own remotes.
+    fn keys(&self, site: &Site<'_>, start: &LinkStart) -> Result<NodeKeys, UnbundlerError> {
+        match &start.keys {
+            Some(brought) => Ok(NodeKeys::from_secret(brought.number, brought.secret)),
+            None => NodeKeys::generate(KeyNumber(self.world.clock.now().0)).map_err(failed("make keys for", site.home)),
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use super::manifest::{MANIFEST, Manifest, MemberEntry, SIGNATURE};
 use super::name::ShortDigest;
 use super::{BundleError, Limits, limits, tape};
 use crate::id::Digest;
-use crate::keys::{Keys, PublicKeys, envelope};
+use crate::keys::{NodeKeys, PublicKeys, envelope};
 
 /// What begins every zstd frame with content.
 pub(super) const FRAME_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
@@ -42,7 +42,7 @@ pub struct BundleWriter<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct Sealing<'a> {
     /// The sender's keys.
-    pub from: &'a Keys,
+    pub from: &'a NodeKeys,
     /// The receiver's.
     pub to: &'a PublicKeys,
 }

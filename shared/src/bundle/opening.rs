@@ -7,13 +7,13 @@ use std::io::{BufRead, BufReader, Read};
 
 use super::BundleError;
 use crate::keys::signature::{Signature, SignatureError};
-use crate::keys::{KeyNumber, Keys, PublicKeys, envelope};
+use crate::keys::{KeyNumber, NodeKeys, PublicKeys, envelope};
 
 /// What a reader has to open a file with, and whom it believes.
 #[derive(Clone, Copy, Default)]
 pub struct Opening<'k> {
     /// This node's keys; without them nothing that is sealed can be opened.
-    pub keys: Option<&'k Keys>,
+    pub keys: Option<&'k NodeKeys>,
     /// Knows the keys of who may have sent it, by their number. If it is given, the file must be sealed, and signed by one of
     /// them.
     pub signers: Option<&'k dyn Fn(KeyNumber) -> Option<PublicKeys>>,
@@ -30,7 +30,7 @@ pub struct Provenance {
 
 impl<'k> Opening<'k> {
     /// Opens what is sealed to these keys, and judges nothing: to look into files.
-    pub fn with(keys: Option<&'k Keys>) -> Self {
+    pub fn with(keys: Option<&'k NodeKeys>) -> Self {
         Self { keys, signers: None }
     }
 

@@ -7,23 +7,23 @@ use proptest::prelude::*;
 use super::tests::manifest;
 use super::*;
 use crate::keys::signature::SignatureError;
-use crate::keys::{KeyNumber, Keys, PublicKeys};
+use crate::keys::{KeyNumber, NodeKeys, PublicKeys};
 
-fn hub() -> Keys {
-    Keys::from_secret(KeyNumber(1), [1; 32])
+fn hub() -> NodeKeys {
+    NodeKeys::from_secret(KeyNumber(1), [1; 32])
 }
 
-fn alice() -> Keys {
+fn alice() -> NodeKeys {
     hub().of_remote(&"alice".parse().unwrap(), KeyNumber(2))
 }
 
-fn bob() -> Keys {
+fn bob() -> NodeKeys {
     hub().of_remote(&"bob".parse().unwrap(), KeyNumber(2))
 }
 
 const CONTENT: &[u8] = b"what only alice may read";
 
-fn written(from: &Keys, to: &PublicKeys) -> Vec<u8> {
+fn written(from: &NodeKeys, to: &PublicKeys) -> Vec<u8> {
     let mut file = Vec::new();
     let mut writer = BundleWriter::new();
     writer.bytes("changes/t", CONTENT).sealing(Some(Sealing { from, to }));
@@ -43,7 +43,7 @@ fn open_archive() -> Vec<u8> {
 }
 
 /// Reads as the owner of these keys, who believes these.
-fn read(file: &[u8], keys: &Keys, believed: &Keys) -> Result<Vec<u8>, BundleError> {
+fn read(file: &[u8], keys: &NodeKeys, believed: &NodeKeys) -> Result<Vec<u8>, BundleError> {
     let known = |number| Some(believed.public()).filter(|known| known.number() == number);
     let opening = Opening { keys: Some(keys), signers: Some(&known) };
     let (_, members) = BundleReader::read_all(file, Limits::BUNDLE, &opening, |_| true)?;
@@ -74,19 +74,17 @@ fn nothing_of_the_content_stands_in_the_file_and_neither_do_names() {
 
 #[test]
 fn what_is_for_others_or_from_others_is_refused_with_the_reason() {
-    let refused = |file: &[u8], keys: &Keys, believed: &Keys| read(file, keys, believed).unwrap_err().to_string();
+    let refused =
+        |file: &[u8], keys: &NodeKeys, believed: &NodeKeys| read(file, keys, believed).unwrap_err().to_string();
     assert_eq!(refused(&sealed(), &bob(), &hub()), "it is not sealed to this node's keys");
     let forged = written(&bob(), &alice().public());
     assert_eq!(
         refused(&forged, &alice(), &hub()),
         "it is signed with the key 0000000000000002, which is not its sender's"
     );
-    let impostor = Keys::from_secret(hub().number(), [9; 32]);
+    let impostor = NodeKeys::from_secret(hub().number(), [9; 32]);
     let forged = written(&impostor, &alice().public());
-    assert!(matches!(
-        read(&forged, &alice(), &hub()),
-        Err(BundleError::Signature(SignatureError::Wrong))
-    ));
+    assert!(matches!(read(&forged, &alice(), &hub()), Err(BundleError::Signature(SignatureError::Wrong))));
 }
 
 #[test]

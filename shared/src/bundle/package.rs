@@ -3,11 +3,14 @@
 //! A package is a container of kind [`super::Kind::Package`] with two members: the remote's database, and where its link
 //! begins. The sender in the manifest is the hub, the receiver the remote.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::BundleError;
 use crate::clock::Reading;
 use crate::id::Epoch;
+use crate::keys::{KeyNumber, PublicKeys};
 
 /// The member that is the remote's database.
 pub const DATABASE: &str = "database";
@@ -28,6 +31,29 @@ pub struct LinkStart {
     /// The relays as the remote reaches them, in the order in which they are tried.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub relays: Vec<String>,
+    /// The remote's keys, and its hub's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys: Option<KeysStart>,
+}
+
+/// The keys that a remote begins with.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeysStart {
+    /// Which they are.
+    pub number: KeyNumber,
+    /// Their secret.
+    #[serde(with = "serde_bytes")]
+    pub secret: [u8; 32],
+    /// What the remote knows of its hub's.
+    pub hub: PublicKeys,
+    /// Whether the link is sealed with them.
+    pub sealed: bool,
+}
+
+impl fmt::Debug for KeysStart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeysStart({}, {}, sealed: {})", self.number, self.hub, self.sealed)
+    }
 }
 
 impl LinkStart {

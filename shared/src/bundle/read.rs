@@ -180,7 +180,8 @@ fn read_signature(frame: &mut Frame<'_>) -> Result<Option<Signature>, BundleErro
         return Ok(None);
     }
     let length = tape::length_in(&header).filter(|length| *length <= SIGNATURE_MAX);
-    let Some(length) = length.filter(|length| tape::header(SIGNATURE, *length).is_ok_and(|known| known == header)) else {
+    let Some(length) = length.filter(|length| tape::header(SIGNATURE, *length).is_ok_and(|known| known == header))
+    else {
         let expected = format!("the end of the {MANIFEST} or its signature");
         return Err(BundleError::Unexpected { expected, found: tape::describe(&header) });
     };

@@ -317,7 +317,8 @@ fn an_error_of_the_file_is_not_taken_for_damage() {
     }
     let file = small();
     for length in [0, 3, 60, file.len() - 20, file.len() - 5, file.len()] {
-        let error = BundleReader::read_all(file[..length].chain(Broken), Limits::BUNDLE, &Opening::default(), |_| true).unwrap_err();
+        let error = BundleReader::read_all(file[..length].chain(Broken), Limits::BUNDLE, &Opening::default(), |_| true)
+            .unwrap_err();
         assert!(matches!(error, BundleError::Io(_)), "{length}: {error:?}");
     }
 }

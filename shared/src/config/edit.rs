@@ -173,6 +173,9 @@ fn remote_table(remote: &RemoteConfig) -> Table {
     if let Some(relay) = texts(&remote.relay) {
         table.insert("relay", Item::Value(relay));
     }
+    if !remote.sealed {
+        table.insert("sealed", Item::Value(Value::from(false)));
+    }
     table
 }
 

@@ -20,6 +20,8 @@ pub struct InitialConfig<'a> {
     pub database: &'a Path,
     /// The relays, tried in order.
     pub relay: &'a [String],
+    /// Whether the link to its hub is sealed, if it has one.
+    pub sealed: bool,
     /// Whether the node has a hub: its line is not always there, which changes a default.
     pub is_remote: bool,
 }
@@ -50,6 +52,9 @@ impl InitialConfig<'_> {
             if let Some(relay) = texts(self.relay) {
                 node.insert("relay", Item::Value(relay));
             }
+            if !self.sealed {
+                node.insert("sealed", Item::Value(Value::from(false)));
+            }
         }
         let text = document.to_string();
         match toml::from_str::<super::Config>(&text) {
@@ -71,6 +76,7 @@ name = ""
 database = ""
 # relay = "file:///srv/relay"        # or ftp://, ftps://, sftp://user@host:port/path; or a list, tried in order
 # accept = true                      # false: what comes is left where it lies (`packhorse accept off`)
+# sealed = true                      # false: bundles to and from this node's hub are neither encrypted nor signed
 
 [bundle]
 # seal_at = "256 KiB"                # pending changes, before compression

@@ -32,6 +32,9 @@ pub struct NodeConfig {
     /// Whether incoming bundles are taken; if not, they are left on the relay.
     #[serde(default = "yes")]
     pub accept: bool,
+    /// Whether the link to this node's hub is sealed.
+    #[serde(default = "yes")]
+    pub sealed: bool,
 }
 
 fn yes() -> bool {
@@ -180,6 +183,9 @@ pub struct RemoteConfig {
     /// The relays as the remote reaches them, where they differ.
     #[serde(default, deserialize_with = "one_or_many")]
     pub relay: Vec<String>,
+    /// Whether the link to it is sealed.
+    #[serde(default = "yes")]
+    pub sealed: bool,
 }
 
 /// Reads a text or a list of texts, none of them empty.

@@ -207,8 +207,13 @@ fn files_that_cannot_be_read_say_why() {
 fn the_initial_text_is_a_configuration_that_says_only_the_node() {
     let hq = name("hq");
     let relay = ["sftp://h/\"x\"\n[bundle]".to_owned()];
-    let initial =
-        InitialConfig { name: &hq, database: Path::new("../it's \"crm\".db"), relay: &relay, is_remote: false };
+    let initial = InitialConfig {
+        name: &hq,
+        database: Path::new("../it's \"crm\".db"),
+        relay: &relay,
+        sealed: true,
+        is_remote: false,
+    };
     let written = initial.text().unwrap();
     let config = parse(&written).unwrap();
     assert_eq!(config.node.database, Path::new("../it's \"crm\".db"));
@@ -226,7 +231,8 @@ fn the_initial_text_is_a_configuration_that_says_only_the_node() {
 fn the_initial_texts_comments_tell_the_truth() {
     let hq = name("hq");
     let relay = ["file:///srv/relay".to_owned()];
-    let plain = InitialConfig { name: &hq, database: Path::new("../crm.db"), relay: &relay, is_remote: true };
+    let plain =
+        InitialConfig { name: &hq, database: Path::new("../crm.db"), relay: &relay, sealed: true, is_remote: true };
     let initial = plain.text().unwrap();
     let is_setting = |line: &str| line.starts_with("# [") || (line.contains(" = ") && !line.contains("relay"));
     let lines = initial.lines().map(|line| if is_setting(line) { line.trim_start_matches("# ") } else { line });
@@ -250,7 +256,8 @@ fn remote(relay: &[&str]) -> RemoteConfig {
         ("user".to_owned(), Param::One(text("o'\"neil\n"))),
         ("all of it".to_owned(), Param::Many(vec![text("a"), Scalar::Integer(-1)])),
     ]);
-    RemoteConfig { set: "sales".to_owned(), params, relay: relay.iter().map(|r| (*r).to_owned()).collect() }
+    let relay = relay.iter().map(|r| (*r).to_owned()).collect();
+    RemoteConfig { set: "sales".to_owned(), params, relay, sealed: true }
 }
 
 #[test]

@@ -6,6 +6,7 @@
 //! and where the home lies to the command line.
 
 mod identity;
+mod keys;
 mod known;
 mod lock;
 mod redial;
@@ -23,18 +24,20 @@ pub use redial::Redial;
 
 use crate::config::{Config, ConfigError};
 use crate::id::NodeName;
+use crate::keys::NodeKeys;
 use crate::ledger;
 use crate::seam::{Disk, write_durably};
 
 const CONFIG: &str = "packhorse.toml";
 const IDENTITY: &str = "identity";
+const KEYS: &str = "keys";
 const OUTBOX: &str = "outbox";
 const INBOX: &str = "inbox";
 const TMP: &str = "tmp";
 const QUARANTINE: &str = "quarantine";
 const FOLDERS: [&str; 5] = [OUTBOX, INBOX, TMP, QUARANTINE, ledger::FOLDER];
 /// What the making of a home may leave behind when it is killed: all of it can be made again.
-const FILES_OF_MAKING: [&str; 3] = [IDENTITY, "identity.new", "packhorse.toml.new"];
+const FILES_OF_MAKING: [&str; 5] = [IDENTITY, "identity.new", KEYS, "keys.new", "packhorse.toml.new"];
 /// Where the service's log lies, if it is to be a file.
 pub const LOGS: &str = "log";
 
@@ -90,6 +93,14 @@ pub enum HomeError {
         /// What is wrong with it.
         why: String,
     },
+    /// The keys are gone, or others than their owner may read them.
+    #[error("the keys in {} cannot be used: {why}", path.display())]
+    Keys {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with them, and what is to be done.
+        why: String,
+    },
     /// The file system refused something.
     #[error("cannot {action} ({}): {source}", path.display())]
     Failed {
@@ -109,28 +120,40 @@ fn failed<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) ->
 impl Home {
     /// Makes a home in a new or empty folder, or completes one whose making was broken off; the identity then is the
     /// one given now, since an unfinished home has never told anybody the other one.
-    pub fn create(disk: &dyn Disk, folder: &Path, identity: &Identity, config_text: &str) -> Result<Self, HomeError> {
+    pub fn create(
+        disk: &dyn Disk,
+        folder: &Path,
+        identity: &Identity,
+        keys: &NodeKeys,
+        config_text: &str,
+    ) -> Result<Self, HomeError> {
         let home = Self { folder: folder.to_owned(), identity: identity.clone() };
         // Looked at before anything is written, so that somebody else's folder stays untouched.
         home.check_free(config_text)?;
         disk.create_folder(folder).map_err(failed("make the home folder", folder))?;
         let _lock = home.lock(Claim::Work, "making the home")?;
         home.check_free(config_text)?;
-        home.make(disk, config_text)?;
+        home.make(disk, keys, config_text)?;
         Ok(home)
     }
 
-    /// Gives a home that was left without its database another name and configuration. What it was identified by stays:
+    /// Gives a home that was left without its database another name, keys and configuration. What it was identified by stays:
     /// a relay may bear its network already.
-    pub fn remake(self, disk: &dyn Disk, name: &NodeName, config_text: &str) -> Result<Self, HomeError> {
+    pub fn remake(
+        self,
+        disk: &dyn Disk,
+        name: &NodeName,
+        keys: &NodeKeys,
+        config_text: &str,
+    ) -> Result<Self, HomeError> {
         let remade = Self { identity: Identity { name: name.clone(), ..self.identity }, folder: self.folder };
-        remade.make(disk, config_text)?;
+        remade.make(disk, keys, config_text)?;
         Ok(remade)
     }
 
     /// Takes a home away again whose database was never prepared. Only what [`Self::create`] makes is removed.
     pub fn abandon(self, disk: &dyn Disk) -> Result<(), HomeError> {
-        for name in [CONFIG, IDENTITY].into_iter().chain(Claim::ALL.map(Claim::file)) {
+        for name in [CONFIG, IDENTITY, KEYS].into_iter().chain(Claim::ALL.map(Claim::file)) {
             let path = self.folder.join(name);
             disk.remove(&path).map_err(failed("remove a file of the home", &path))?;
         }
@@ -203,6 +226,11 @@ impl Home {
         &self.identity
     }
 
+    /// The node's keys, which nobody but its owner may be able to read.
+    pub fn keys(&self) -> Result<NodeKeys, HomeError> {
+        keys::read(&self.folder.join(KEYS))
+    }
+
     /// The configuration file.
     pub fn config_path(&self) -> PathBuf {
         self.folder.join(CONFIG)
@@ -260,7 +288,7 @@ impl Home {
         same_identity && fs::read(self.config_path()).is_ok_and(|found| found == config_text.as_bytes())
     }
 
-    fn make(&self, disk: &dyn Disk, config_text: &str) -> Result<(), HomeError> {
+    fn make(&self, disk: &dyn Disk, keys: &NodeKeys, config_text: &str) -> Result<(), HomeError> {
         for name in FOLDERS {
             let folder = self.folder.join(name);
             disk.create_folder(&folder).map_err(failed("make a folder of the home", &folder))?;
@@ -268,6 +296,8 @@ impl Home {
         let identity = self.folder.join(IDENTITY);
         write_durably(disk, &identity, self.identity.text().as_bytes())
             .map_err(failed("write the identity", &identity))?;
+        let path = self.folder.join(KEYS);
+        write_durably(disk, &path, keys.to_file().as_bytes()).map_err(failed("write the keys", &path))?;
         let config = self.config_path();
         write_durably(disk, &config, config_text.as_bytes()).map_err(failed("write the configuration", &config))
     }

@@ -4,12 +4,18 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::id::{NetworkId, NodeId};
+use crate::keys::KeyNumber;
 use crate::seam::OsDisk;
 use crate::seam::faults::sweep;
 
 fn me() -> Identity {
     Identity { network: NetworkId(7), node: NodeId(9), name: "hq".parse().unwrap() }
 }
+
+fn keys() -> NodeKeys {
+    NodeKeys::from_secret(KeyNumber(5), [5; 32])
+}
+
 const TEXT: &str = "[node]\nname = \"hq\"\ndatabase = \"../crm.db\"\n";
 
 fn somewhere() -> (TempDir, PathBuf) {
@@ -19,7 +25,7 @@ fn somewhere() -> (TempDir, PathBuf) {
 }
 
 fn create(folder: &Path) -> Result<Home, HomeError> {
-    Home::create(&OsDisk, folder, &me(), TEXT)
+    Home::create(&OsDisk, folder, &me(), &keys(), TEXT)
 }
 
 #[test]
@@ -38,6 +44,26 @@ fn a_home_that_was_made_can_be_opened() {
 }
 
 #[test]
+#[cfg(unix)]
+fn keys_are_read_only_if_nobody_else_may_read_them() {
+    use std::os::unix::fs::PermissionsExt;
+    let (_outer, folder) = somewhere();
+    let home = create(&folder).unwrap();
+    assert_eq!(home.keys().unwrap(), keys());
+    let path = folder.join(KEYS);
+    let told = |home: &Home| home.keys().unwrap_err().to_string();
+    for mode in [0o640, 0o604] {
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        assert!(told(&home).contains("chmod 600"), "{mode:o}");
+    }
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    fs::write(&path, "nonsense").unwrap();
+    assert!(told(&home).contains("it is not an age identity"));
+    fs::remove_file(&path).unwrap();
+    assert!(told(&home).contains("put the file back from a backup"));
+}
+
+#[test]
 fn a_home_lies_beside_its_database() {
     assert_eq!(Home::beside(Path::new("crm.db")), Path::new("crm.db.packhorse"));
     assert_eq!(Home::beside(Path::new("/a/b c.db")), Path::new("/a/b c.db.packhorse"));
@@ -48,8 +74,8 @@ fn a_home_is_not_made_over_another() {
     let (_outer, folder) = somewhere();
     create(&folder).unwrap();
     let other = Identity { node: NodeId(10), ..me() };
-    assert!(matches!(Home::create(&OsDisk, &folder, &other, TEXT), Err(HomeError::Taken(_))));
-    assert!(matches!(Home::create(&OsDisk, &folder, &me(), "[node]\n"), Err(HomeError::Taken(_))));
+    assert!(matches!(Home::create(&OsDisk, &folder, &other, &keys(), TEXT), Err(HomeError::Taken(_))));
+    assert!(matches!(Home::create(&OsDisk, &folder, &me(), &keys(), "[node]\n"), Err(HomeError::Taken(_))));
     assert_eq!(Home::open(&folder).unwrap().identity(), &me());
     assert_eq!(fs::read_to_string(folder.join(CONFIG)).unwrap(), TEXT);
 }
@@ -125,14 +151,14 @@ fn two_makers_do_not_mix() {
 fn a_making_that_is_broken_off_can_be_made_again() {
     sweep(|disk| {
         let (_outer, folder) = somewhere();
-        let made = Home::create(disk, &folder, &me(), TEXT);
+        let made = Home::create(disk, &folder, &me(), &keys(), TEXT);
         assert_eq!(made.is_err(), disk.struck());
         if let Ok(home) = Home::open(&folder) {
             assert_eq!(home.identity(), &me());
             assert_eq!(home.config().unwrap().node.name.as_str(), "hq");
         } else {
             let other = Identity { node: NodeId(10), ..me() };
-            Home::create(&OsDisk, &folder, &other, TEXT).unwrap();
+            Home::create(&OsDisk, &folder, &other, &keys(), TEXT).unwrap();
             assert_eq!(Home::open(&folder).unwrap().identity(), &other);
             return;
         }

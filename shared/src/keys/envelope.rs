@@ -12,7 +12,7 @@ use std::rc::Rc;
 use age::stream::StreamWriter;
 use age::{DecryptError, Decryptor, Encryptor};
 
-use super::{Keys, PublicKeys};
+use super::{NodeKeys, PublicKeys};
 
 /// What a sealed file begins with.
 const MAGIC: &[u8] = b"age-encryption.org/v1\n";
@@ -54,7 +54,7 @@ pub fn seal<W: Write>(to: &PublicKeys, target: W) -> io::Result<StreamWriter<W>>
 ///
 /// # Errors
 /// [`EnvelopeError`].
-pub fn open<'r>(keys: &Keys, sealed: impl BufRead + 'r) -> Result<Box<dyn Read + 'r>, EnvelopeError> {
+pub fn open<'r>(keys: &NodeKeys, sealed: impl BufRead + 'r) -> Result<Box<dyn Read + 'r>, EnvelopeError> {
     let identity = keys.identity().ok_or(EnvelopeError::ForOthers)?;
     let left = Rc::new(Cell::new(HEADER_MAX));
     let decryptor = Decryptor::new_buffered(HeaderBounded { inner: sealed, left: left.clone() }).map_err(told)?;

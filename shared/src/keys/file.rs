@@ -5,7 +5,7 @@
 
 use bech32::Hrp;
 
-use super::{IDENTITY_PREFIX, KeyNumber, Keys};
+use super::{IDENTITY_PREFIX, KeyNumber, NodeKeys};
 
 /// What stands before the number.
 const NUMBER: &str = "# number: ";
@@ -15,7 +15,7 @@ const NUMBER: &str = "# number: ";
 #[error("it is not an age identity with the number of the keys before it")]
 pub struct KeyFileError;
 
-impl Keys {
+impl NodeKeys {
     /// The file's content.
     pub fn to_file(&self) -> String {
         let public = self.public();

@@ -4,7 +4,7 @@
 //! and what the secrets of a hub's remotes are derived from. So a hub that was put back to an older copy knows the keys of
 //! packages that it does not remember having made: a derived key can only come from the hub itself, and one with a later
 //! number is later. Invariants: a number is never given to two secrets under one name; secrets are shown by nothing but
-//! [`Keys::to_file`]. Leaves the files' forms to [`signature`] and [`envelope`], and where keys are kept to [`crate::home`]
+//! [`NodeKeys::to_file`]. Leaves the files' forms to [`signature`] and [`envelope`], and where keys are kept to [`crate::home`]
 //! and [`crate::replica`].
 
 pub mod envelope;
@@ -52,18 +52,18 @@ impl fmt::Display for KeyNumber {
 
 /// A node's own keys.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Keys {
+pub struct NodeKeys {
     number: KeyNumber,
     secret: [u8; 32],
 }
 
-impl fmt::Debug for Keys {
+impl fmt::Debug for NodeKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Keys({})", self.number)
+        write!(f, "NodeKeys({})", self.number)
     }
 }
 
-impl Keys {
+impl NodeKeys {
     /// New keys, from the system's randomness.
     ///
     /// # Errors
@@ -74,7 +74,7 @@ impl Keys {
         Ok(Self { number, secret })
     }
 
-    /// Keys from their secret, as a package holds it.
+    /// NodeKeys from their secret, as a package holds it.
     pub fn from_secret(number: KeyNumber, secret: [u8; 32]) -> Self {
         Self { number, secret }
     }

@@ -8,7 +8,7 @@ use std::io::Cursor;
 use blake2::{Blake2b, Digest, digest::consts::U32};
 use minisign::{PublicKey, SecretKey, SignatureBox};
 
-use super::{ALGORITHM, KeyNumber, Keys, PublicKeys};
+use super::{ALGORITHM, KeyNumber, NodeKeys, PublicKeys};
 
 /// No signature is longer, in bytes.
 pub const SIGNATURE_MAX: u64 = 1024;
@@ -41,7 +41,7 @@ pub enum SignatureError {
     },
 }
 
-impl Keys {
+impl NodeKeys {
     /// Signs a message; the trusted comment is signed with it.
     ///
     /// # Errors

@@ -7,8 +7,8 @@ use super::envelope::{self, EnvelopeError};
 use super::signature::{Signature, SignatureError};
 use super::*;
 
-fn keys(of: u8) -> Keys {
-    Keys::from_secret(KeyNumber(0x1234_5678_9abc + u64::from(of)), [of; 32])
+fn keys(of: u8) -> NodeKeys {
+    NodeKeys::from_secret(KeyNumber(0x1234_5678_9abc + u64::from(of)), [of; 32])
 }
 
 fn sealed(to: &PublicKeys, content: &[u8]) -> Vec<u8> {
@@ -19,7 +19,7 @@ fn sealed(to: &PublicKeys, content: &[u8]) -> Vec<u8> {
     file
 }
 
-fn opened(keys: &Keys, file: &[u8]) -> Result<Vec<u8>, EnvelopeError> {
+fn opened(keys: &NodeKeys, file: &[u8]) -> Result<Vec<u8>, EnvelopeError> {
     let mut content = Vec::new();
     envelope::open(keys, file)?.read_to_end(&mut content).map_err(EnvelopeError::Io)?;
     Ok(content)
@@ -27,14 +27,16 @@ fn opened(keys: &Keys, file: &[u8]) -> Result<Vec<u8>, EnvelopeError> {
 
 #[test]
 fn a_key_file_is_read_as_it_was_written_and_nothing_else_is() {
-    let keys = Keys::generate(KeyNumber(7)).unwrap();
+    let keys = NodeKeys::generate(KeyNumber(7)).unwrap();
     let text = keys.to_file();
-    assert_eq!(Keys::from_file(&text), Ok(keys.clone()));
-    let other = Keys::generate(KeyNumber(7)).unwrap().to_file();
-    let swapped = [text.lines().take(4).collect::<Vec<_>>(), other.lines().skip(4).collect()].concat().join("\n") + "\n";
+    assert_eq!(NodeKeys::from_file(&text), Ok(keys.clone()));
+    let other = NodeKeys::generate(KeyNumber(7)).unwrap().to_file();
+    let swapped =
+        [text.lines().take(4).collect::<Vec<_>>(), other.lines().skip(4).collect()].concat().join("\n") + "\n";
     let shorter = text.get(..text.len() - 2).unwrap().to_owned();
-    for bad in [String::new(), swapped, shorter, text.replace("0007", "0008"), format!("{text}\n"), text.to_lowercase()] {
-        assert_eq!(Keys::from_file(&bad), Err(KeyFileError), "{bad}");
+    for bad in [String::new(), swapped, shorter, text.replace("0007", "0008"), format!("{text}\n"), text.to_lowercase()]
+    {
+        assert_eq!(NodeKeys::from_file(&bad), Err(KeyFileError), "{bad}");
     }
     assert!(!format!("{keys:?}").to_uppercase().contains("SECRET-KEY"));
 }
@@ -98,7 +100,7 @@ fn a_signature_is_of_one_key_one_message_and_one_comment() {
     assert!(matches!(signature.must_be_for("hq.alice.1.3"), Err(SignatureError::OtherBundle { .. })));
     assert_eq!(signature.verify(b"manifes", &keys(1).public()), Err(SignatureError::Wrong));
     assert_eq!(signature.verify(b"manifest", &keys(2).public()), Err(SignatureError::Stranger(keys(1).number())));
-    let impostor = Keys::from_secret(keys(1).number(), [9; 32]);
+    let impostor = NodeKeys::from_secret(keys(1).number(), [9; 32]);
     assert_eq!(signature.verify(b"manifest", &impostor.public()), Err(SignatureError::Wrong));
     let moved = signed.replace("hq.alice.1.2", "hq.alice.1.3");
     let moved = Signature::parse(moved.as_bytes()).unwrap();
@@ -126,7 +128,7 @@ proptest! {
     fn nothing_from_outside_panics(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         let _ = Signature::parse(&bytes).map(|signature| signature.verify(b"", &keys(1).public()));
         let text = String::from_utf8_lossy(&bytes);
-        let _ = Keys::from_file(&text);
+        let _ = NodeKeys::from_file(&text);
         let _ = text.parse::<PublicKeys>();
         prop_assert!(opened(&keys(1), &[MAGIC, &bytes].concat()).is_err());
     }

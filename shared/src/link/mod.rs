@@ -33,6 +33,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::bundle::BundleName;
 use crate::clock::{Reading, WallTime};
 use crate::horizon::Horizon;
 use crate::id::{BundleId, Cut, Epoch, Sequence};
@@ -338,8 +339,9 @@ impl Link {
 
     /// Whether this very bundle was sealed by us in the current epoch: what a run that was cut short left in `tmp` is
     /// put into the outbox only then.
-    pub fn has_sealed(&self, epoch: Epoch, sequence: Sequence, id: BundleId) -> bool {
-        epoch == self.outgoing.epoch && self.outgoing.history.get(&sequence).is_some_and(|sealed| sealed.id == Some(id))
+    pub fn has_sealed(&self, name: &BundleName) -> bool {
+        let known = self.outgoing.history.get(&name.sequence).and_then(|sealed| sealed.digest);
+        name.epoch == self.outgoing.epoch && known == Some(name.digest)
     }
 }
 

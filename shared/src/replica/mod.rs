@@ -31,6 +31,7 @@ use std::sync::Arc;
 use crate::clock::{Reading, WallTime};
 use crate::horizon::Horizon;
 use crate::id::{Cut, Epoch, LinkId, NetworkId, NodeId, NodeName, TableId};
+use crate::keys::PublicKeys;
 use crate::link::{Forgettable, Link};
 use crate::set::BoundSet;
 
@@ -72,6 +73,8 @@ pub struct StoredLink {
     pub peer: NodeName,
     /// The installation met there first, once there was contact.
     pub node: Option<NodeId>,
+    /// The peer's public keys, if the link began with a package that brought keys.
+    pub keys: Option<PublicKeys>,
     /// Its state.
     pub state: Link,
 }
@@ -125,7 +128,7 @@ pub trait Replica {
     fn links(&mut self) -> Result<Vec<StoredLink>>;
 
     /// Adds a link; its number is returned. An error if there is one to this peer.
-    fn add_link(&mut self, peer: &NodeName, state: &Link) -> Result<LinkId>;
+    fn add_link(&mut self, peer: &NodeName, keys: Option<&PublicKeys>, state: &Link) -> Result<LinkId>;
 
     /// Stores a link's state durably.
     fn save_link(&mut self, link: &StoredLink) -> Result<()>;

@@ -6,16 +6,21 @@ use super::*;
 use crate::clock::WallTime;
 use crate::home::Identity;
 use crate::id::{NetworkId, NodeId};
+use crate::keys::{KeyNumber, NodeKeys};
 use crate::seam::OsDisk;
 use crate::seam::faults::sweep;
 
 const NAME: &str = "hq.alice.18f3c2a1.000042.9a41c07be2d65f18.bundle";
 const NOW: WallTime = WallTime(1_795_246_200_000);
 
+fn keys() -> NodeKeys {
+    NodeKeys::from_secret(KeyNumber(5), [5; 32])
+}
+
 fn home() -> (TempDir, Home) {
     let outer = tempfile::tempdir().unwrap();
     let identity = Identity { network: NetworkId(1), node: NodeId(2), name: "hq".parse().unwrap() };
-    let home = Home::create(&OsDisk, &outer.path().join("home"), &identity, "[node]\n").unwrap();
+    let home = Home::create(&OsDisk, &outer.path().join("home"), &identity, &keys(), "[node]\n").unwrap();
     (outer, home)
 }
 

@@ -59,7 +59,8 @@ pub fn receive(node: &mut Node, patience: Patience, stop: &Stop, applied: &mut A
     let before = node.stock()?;
     let mut received = Received::default();
     let renumber_quiet = node.config.merge.renumber_quiet;
-    let receiver = Receiver { world: node.world, spool: &spool, node: &name, renumber_quiet, patience, stop };
+    let (world, trust) = (node.world, &node.trust);
+    let receiver = Receiver { world, spool: &spool, node: &name, trust, renumber_quiet, patience, stop };
     let outcome = receiver.receive(&mut node.replica, &mut received);
     let exit = told::tell(&received);
     let placed = received.applied.iter().map(|(_, placed)| placed.records + placed.withdrawn).sum::<u64>();

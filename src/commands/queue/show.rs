@@ -1,12 +1,13 @@
 //! `packhorse queue show`.
 
 use std::fs::File;
-use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use packhorse_shared::bundle::{BundleError, BundleReader, Limits, Manifest};
+use packhorse_shared::bundle::{BundleError, BundleReader, Limits, Manifest, Opening};
 use packhorse_shared::clock::WallTime;
+use packhorse_shared::keys::NodeKeys;
+use packhorse_shared::keys::envelope::EnvelopeError;
 use packhorse_shared::ledger::{Direction, Entry, Key, State};
 use serde::Serialize;
 
@@ -63,9 +64,12 @@ impl Show {
         let mut node = Node::open(context)?;
         let (key, entry) = choose(&node.look_at_books()?, &self.name, Among::All)?;
         let path = path(&node, &key, &entry);
-        let (content, unreadable) = match path.as_deref().map(read) {
+        let (content, unreadable) = match path.as_deref().map(|path| read(path, node.trust.keys())) {
             None => (None, None),
             Some(Ok(content)) => (Some(content), None),
+            Some(Err(BundleError::Envelope(EnvelopeError::ForOthers))) if entry.state == State::Sealed => {
+                (None, Some(format!("it is sealed, and \"{}\" alone can open it", entry.peer)))
+            }
             Some(Err(error)) => (None, Some(why(&error))),
         };
         let path = path.map(|path| path.to_string_lossy().into_owned());
@@ -90,9 +94,9 @@ fn path(node: &Node, key: &Key, entry: &Entry) -> Option<PathBuf> {
     Some(folder.join(&key.file))
 }
 
-fn read(path: &Path) -> Result<Content, BundleError> {
+fn read(path: &Path, keys: Option<&NodeKeys>) -> Result<Content, BundleError> {
     let file = File::open(path).map_err(BundleError::Io)?;
-    let (manifest, _) = BundleReader::open(BufReader::new(file), Limits::PACKAGE)?;
+    let (manifest, _) = BundleReader::open(file, Limits::PACKAGE, &Opening::with(keys))?;
     Ok(content(&manifest))
 }
 

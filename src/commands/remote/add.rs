@@ -44,6 +44,10 @@ pub struct Add {
     /// The relay folder as the remote reaches it, if different from here
     #[arg(long, value_name = "URL")]
     relay: Vec<String>,
+
+    /// Neither encrypt nor sign what goes and comes: for lines and relays that are yours alone
+    #[arg(long)]
+    unsealed: bool,
 }
 
 fn param(text: &str) -> Result<(String, Scalar), String> {
@@ -84,7 +88,8 @@ impl Add {
             return Err(Failure::usage(format!("\"{}\" is a folder of this node's own on the relay", self.name))
                 .hint("choose another name for the remote"));
         }
-        let remote = RemoteConfig { set: self.set, params: collected(self.params), relay: self.relay };
+        let (params, sealed) = (collected(self.params), !self.unsealed);
+        let remote = RemoteConfig { set: self.set, params, relay: self.relay, sealed };
         node.check_set(&remote.set)?;
         check_params(&node, &remote)?;
         node.bound_set(&remote)?;

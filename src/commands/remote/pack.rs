@@ -111,7 +111,7 @@ fn pack(node: &mut Node, remote: &NodeName, file: &Path) -> Result<(), Failure> 
     let tables = node.replica.shared_by(membership)?;
     let relays = relay::relays_of_remote(node, remote)?;
     let (spool, name) = (node.spool(), node.name().clone());
-    let packer = Packer { world: node.world, spool: &spool, node: &name };
+    let packer = Packer { world: node.world, spool: &spool, node: &name, trust: &node.trust };
     let as_is = node.tables_with_keys_as_is();
     let order = Order { remote, membership, tables: &tables, as_is: &as_is, relays, file };
     let packed = packer.pack(&mut node.replica, &order)?;

@@ -58,6 +58,7 @@ use self::state::Progress;
 use crate::clock::{Reading, WallTime};
 use crate::horizon::Horizon;
 use crate::id::{Cut, Epoch, LinkId, NodeName, TableId};
+use crate::keys::PublicKeys;
 use crate::link::{Forgettable, Link};
 use crate::replica::{
     Copied, Harvested, Held, Identity, MembershipId, MergeTransaction, Notice, Reference, RemoteCopy, Replica,
@@ -259,12 +260,12 @@ impl SqliteReplica {
         Ok(Tally { unharvested: u64::try_from(count).unwrap_or(0), oldest_unharvested })
     }
 
-    fn try_add_link(&self, peer: &NodeName, state: &Link) -> Outcome<LinkId> {
+    fn try_add_link(&self, peer: &NodeName, keys: Option<&PublicKeys>, state: &Link) -> Outcome<LinkId> {
         let sql = "SELECT 1 FROM _packhorse_links WHERE peer = ?1";
         if self.writer.query_row(sql, [peer.as_str()], |_| Ok(())).optional()?.is_some() {
             return Err(ReplicaError::LinkExists { peer: peer.to_string() }.into());
         }
-        state::add_link(&self.writer, peer, state)
+        state::add_link(&self.writer, peer, keys, state)
     }
 }
 
@@ -285,8 +286,8 @@ impl Replica for SqliteReplica {
         state::links(&self.reader).map_err(self.fault("give its links"))
     }
 
-    fn add_link(&mut self, peer: &NodeName, state: &Link) -> Result<LinkId> {
-        self.try_add_link(peer, state).map_err(self.fault("take a new link"))
+    fn add_link(&mut self, peer: &NodeName, keys: Option<&PublicKeys>, state: &Link) -> Result<LinkId> {
+        self.try_add_link(peer, keys, state).map_err(self.fault("take a new link"))
     }
 
     fn save_link(&mut self, link: &StoredLink) -> Result<()> {

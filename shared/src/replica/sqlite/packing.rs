@@ -24,6 +24,7 @@ use super::state::{self, Progress};
 use super::terms;
 use crate::clock::{Reading, WallTime};
 use crate::id::{Cut, LinkId, NodeId, NodeName};
+use crate::keys::PublicKeys;
 use crate::link::Link;
 use crate::marks::{Marks, Roster};
 use crate::replica::{
@@ -41,6 +42,8 @@ pub struct Adoption<'a> {
     pub hub: &'a NodeName,
     /// The hub's installation.
     pub hub_node: NodeId,
+    /// The hub's public keys, if the package brings them.
+    pub hub_keys: Option<&'a PublicKeys>,
     /// The state of the link to it.
     pub link: &'a Link,
     /// The reading that the node's clock starts from: nothing that is in the package is later.
@@ -318,12 +321,13 @@ fn try_adopt(path: &Path, adoption: &Adoption<'_>) -> Outcome<()> {
     let mut progress = Progress::load(&transaction)?;
     progress.clock.observe(adoption.clock);
     progress.store(&transaction)?;
-    let id = state::add_link(&transaction, adoption.hub, adoption.link)?;
+    let id = state::add_link(&transaction, adoption.hub, adoption.hub_keys, adoption.link)?;
     if id != LINK_TO_HUB {
         return Err(Fault::Damaged("the package's database has a link already".to_owned()));
     }
     let (peer, state) = (adoption.hub.clone(), adoption.link.clone());
-    state::save_link(&transaction, &StoredLink { id, peer, node: Some(adoption.hub_node), state })?;
+    let keys = adoption.hub_keys.cloned();
+    state::save_link(&transaction, &StoredLink { id, peer, node: Some(adoption.hub_node), keys, state })?;
     transaction.commit()?;
     connection.close().map_err(|(_, error)| Fault::Sqlite(error))
 }

@@ -11,6 +11,7 @@ use super::membership;
 use crate::clock::{Clock, Reading, WallTime};
 use crate::horizon::Horizon;
 use crate::id::{Cut, Epoch, LinkId, NetworkId, NodeId, NodeName};
+use crate::keys::PublicKeys;
 use crate::link::Link;
 use crate::marks::Roster;
 use crate::replica::{Identity, NoRange, Notice, StoredLink};
@@ -22,7 +23,7 @@ const TABLES: &str = "
 CREATE TABLE _packhorse_state (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE _packhorse_nodes (number INTEGER PRIMARY KEY, node INTEGER NOT NULL UNIQUE);
 CREATE TABLE _packhorse_links (id INTEGER PRIMARY KEY AUTOINCREMENT, peer TEXT NOT NULL UNIQUE, node INTEGER,
-    state BLOB NOT NULL);
+    state BLOB NOT NULL, keys TEXT);
 CREATE TABLE _packhorse_tables (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE COLLATE NOCASE);
 CREATE TABLE _packhorse_columns (tbl INTEGER NOT NULL, id INTEGER NOT NULL, name TEXT NOT NULL COLLATE NOCASE,
     PRIMARY KEY (tbl, id), UNIQUE (tbl, name)) WITHOUT ROWID;
@@ -222,7 +223,8 @@ pub(super) fn enlist(connection: &Connection, roster: &mut Roster, node: NodeId)
 
 /// Every link.
 pub(super) fn links(connection: &Connection) -> Outcome<Vec<StoredLink>> {
-    let mut statement = connection.prepare_cached("SELECT id, peer, node, state FROM _packhorse_links ORDER BY id")?;
+    let mut statement =
+        connection.prepare_cached("SELECT id, peer, node, state, keys FROM _packhorse_links ORDER BY id")?;
     let mut rows = statement.query([])?;
     let mut links = Vec::new();
     while let Some(row) = rows.next()? {
@@ -233,6 +235,7 @@ pub(super) fn links(connection: &Connection) -> Outcome<Vec<StoredLink>> {
             node: row.get::<_, Option<i64>>(2)?.map(|node| NodeId(node as u64)),
             state: rmp_serde::from_slice(row.get_ref(3)?.as_blob().map_err(|_| damaged())?).map_err(|_| damaged())?,
             peer: peer.parse().map_err(|_| damaged())?,
+            keys: row.get::<_, Option<String>>(4)?.map(|keys| keys.parse()).transpose().map_err(|_| damaged())?,
         });
     }
     Ok(links)
@@ -253,9 +256,15 @@ fn link_bytes(state: &Link) -> Outcome<Vec<u8>> {
 }
 
 /// Adds a link and tells its number.
-pub(super) fn add_link(connection: &Connection, peer: &NodeName, state: &Link) -> Outcome<LinkId> {
-    let bytes = link_bytes(state)?;
-    connection.execute("INSERT INTO _packhorse_links (peer, state) VALUES (?1, ?2)", params![peer.as_str(), bytes])?;
+pub(super) fn add_link(
+    connection: &Connection,
+    peer: &NodeName,
+    keys: Option<&PublicKeys>,
+    state: &Link,
+) -> Outcome<LinkId> {
+    let (bytes, keys) = (link_bytes(state)?, keys.map(PublicKeys::to_string));
+    let sql = "INSERT INTO _packhorse_links (peer, state, keys) VALUES (?1, ?2, ?3)";
+    connection.execute(sql, params![peer.as_str(), bytes, keys])?;
     u32::try_from(connection.last_insert_rowid()).map(LinkId).map_err(|_| Fault::Damaged("link numbers ran out".into()))
 }
 
@@ -264,8 +273,8 @@ pub(super) fn save_link(connection: &Connection, link: &StoredLink) -> Outcome<(
     let bytes = link_bytes(&link.state)?;
     let node = link.node.map(|node| node.0 as i64);
     connection
-        .prepare_cached("UPDATE _packhorse_links SET node = ?2, state = ?3 WHERE id = ?1")?
-        .execute(params![link.id.0, node, bytes])?;
+        .prepare_cached("UPDATE _packhorse_links SET node = ?2, state = ?3, keys = ?4 WHERE id = ?1")?
+        .execute(params![link.id.0, node, bytes, link.keys.as_ref().map(PublicKeys::to_string)])?;
     Ok(())
 }
 

@@ -102,7 +102,7 @@ fn a_company_that_moves_costs_the_same_among_many_as_among_few() {
 fn add_links(replica: &mut SqliteReplica, links: u32) {
     for number in 1..=links {
         let state = Link::new(Role::Remote, NOW, Cut(0), Reading(0), Epoch(0));
-        let link = replica.add_link(&format!("r{number}").parse().unwrap(), &state).unwrap();
+        let link = replica.add_link(&format!("r{number}").parse().unwrap(), None, &state).unwrap();
         let one = SetTable { name: "companies".into(), columns: None, rows: Rows::Where(format!("id = {number}")) };
         let one = BoundSet { scope: Scope::Tables(vec![one]), params: BTreeMap::new() };
         let membership = replica.membership(&if number % 2 == 0 { alices() } else { one }).unwrap();
