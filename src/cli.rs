@@ -10,7 +10,7 @@ const EXAMPLES: &str = "\
 A first hub and remote:
   packhorse init --database crm.db --name hq --relay /srv/relay
   packhorse remote add alice
-  packhorse remote pack alice -o alice.rdb --no-passphrase
+  packhorse remote pack alice -o alice.rdb
   packhorse restore alice.rdb --database alice/crm.db        (on alice's machine)
   packhorse sync                                             (at either end, whenever)
 

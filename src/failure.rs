@@ -12,6 +12,7 @@ use packhorse_bundler::BundlerError;
 use packhorse_shared::bundle::BundleError;
 use packhorse_shared::config::{ConfigError, EditError, InitialConfigError, Part};
 use packhorse_shared::home::{HomeError, LockError};
+use packhorse_shared::keys::envelope::EnvelopeError;
 use packhorse_shared::replica::ReplicaError;
 use packhorse_shared::replica::sqlite::without_values;
 use packhorse_shared::spool::SpoolError;
@@ -357,6 +358,9 @@ impl From<UnbundlerError> for Failure {
 
 fn way_out_of_package(error: &BundleError) -> Option<&'static str> {
     match error {
+        BundleError::Envelope(EnvelopeError::WrongPassphrase) => {
+            Some("give the passphrase that its hub printed or was given")
+        }
         BundleError::Io(_) => None,
         BundleError::NotABundle => Some("give `restore` the .rdb file that `packhorse remote pack` made"),
         BundleError::NewerFormat { .. } => Some("update Packhorse here"),

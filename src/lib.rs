@@ -23,6 +23,7 @@ mod look;
 mod machine;
 mod names;
 mod node;
+mod passphrase;
 mod progress;
 mod relay;
 mod report;

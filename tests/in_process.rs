@@ -47,7 +47,7 @@ fn pair(machine: Machine) -> Scene {
     let init = ["init", "--name", "hq", "--database", text(&hub), "--relay", text(&relay)];
     let made = ends(0, machine, &scene, "hq", &init);
     assert_eq!(made.out, "synced from now on (1 table):\n  notes\n");
-    ends(0, machine, &scene, "hq", &["remote", "add", "alice"]);
+    ends(0, machine, &scene, "hq", &["remote", "add", "alice", "--unsealed"]);
     ends(0, machine, &scene, "hq", &["remote", "pack", "alice", "-o", text(&package), "--no-passphrase"]);
     ends(0, machine, &scene, "alice", &["restore", text(&package), "--database", text(&remote)]);
     scene

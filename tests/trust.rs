@@ -1,11 +1,14 @@
 //! Links that are sealed: what a relay, a stranger or a stolen laptop can do to them, which is to delay and to lose.
 
+mod packages;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use packhorse_shared::bundle::{BundleName, BundleReader, BundleWriter, Limits, Opening, Sealing, ShortDigest};
 use packhorse_shared::keys::NodeKeys;
+use packhorse_shared::keys::envelope::SealedTo;
 
 use crate::support::{Scene, files, rewritten, text};
 
@@ -158,7 +161,7 @@ fn a_bundle_that_a_remote_made_in_its_hubs_name_is_refused() {
     for (name, content) in members {
         writer.bytes(name, content);
     }
-    writer.sealing(Some(Sealing { from: &keys, to: &to }));
+    writer.sealing(Some(Sealing { from: &keys, to: SealedTo::Keys(&to) }));
     let mut forged = Vec::new();
     writer.write(manifest, &mut forged).expect("written");
     fs::remove_file(&bundle).expect("it goes");
@@ -193,10 +196,10 @@ fn a_damaged_envelope_is_asked_for_again() {
     heals(&scene);
 }
 
-/// A stolen laptop: once another package was made, what it has opens nothing that is said from then on, and nothing that it
+/// A stolen laptop: once a package was made with new keys, what it has opens nothing that is said from then on, and nothing that it
 /// says counts.
 #[test]
-fn after_a_new_package_the_old_keys_open_and_sign_nothing() {
+fn after_a_package_with_new_keys_the_old_ones_open_and_sign_nothing() {
     let scene = scene();
     fs::rename(scene.home("alice"), scene.path("stolen.home")).expect("a thief");
     for ending in ["db", "db-wal", "db-shm"] {
@@ -204,7 +207,10 @@ fn after_a_new_package_the_old_keys_open_and_sign_nothing() {
     }
     let old = fs::read_to_string(scene.path("stolen.home/keys")).expect("keys");
     fs::remove_file(scene.path("alice.rdb")).expect("the package is not needed any more");
-    scene.pack_and_restore("alice");
+    let (package, database) = (scene.path("alice.rdb"), scene.database("alice"));
+    let words = ["remote", "pack", "alice", "-o", text(&package), "--no-passphrase", "--new-keys"];
+    scene.packhorse("hq", &words).expect(0);
+    scene.packhorse("alice", &["restore", text(&package), "--database", text(&database)]).expect(0);
     let bundle = said(&scene, "after the theft");
     let old = NodeKeys::from_file(&old).expect("keys");
     let opening = Opening::with(Some(&old));
@@ -234,7 +240,10 @@ fn a_hub_that_is_put_back_to_before_a_package_knows_its_keys() {
         let path = scene.path(&format!("alice.{ending}"));
         let _ = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
     });
-    scene.pack_and_restore("alice");
+    let (package, database) = (scene.path("alice.rdb"), scene.database("alice"));
+    let words = ["remote", "pack", "alice", "-o", text(&package), "--no-passphrase", "--new-keys"];
+    scene.packhorse("hq", &words).expect(0);
+    scene.packhorse("alice", &["restore", text(&package), "--database", text(&database)]).expect(0);
     sync(&scene, &["alice", "hq"]);
     ["hq.db", "hq.db-wal", "hq.db-shm"].iter().for_each(|name| drop(fs::remove_file(scene.path(name))));
     fs::copy(scene.path("hq.backup"), scene.database("hq")).expect("the backup is put back");

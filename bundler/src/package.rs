@@ -10,10 +10,11 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use packhorse_shared::bundle::package::{DATABASE, KeysStart, LINK, LinkStart};
-use packhorse_shared::bundle::{Addressee, BundleWriter, Counts, FORMAT, Kind, Manifest};
+use packhorse_shared::bundle::{Addressee, BundleWriter, Counts, FORMAT, Kind, Manifest, Sealing};
 use packhorse_shared::clock::WallTime;
 use packhorse_shared::id::{LinkId, NodeName};
-use packhorse_shared::keys::KeyNumber;
+use packhorse_shared::keys::envelope::SealedTo;
+use packhorse_shared::keys::{KeyNumber, Passphrase};
 use packhorse_shared::link::{Link, Role};
 use packhorse_shared::replica::{Copied, MembershipId, NoRange, RemoteCopy, Replica, SharedTable, StoredLink};
 use packhorse_shared::seam::{Step, World, publish};
@@ -38,6 +39,10 @@ pub struct Order<'a> {
     pub relays: Vec<String>,
     /// Where the file goes; it must not be there.
     pub file: &'a Path,
+    /// Whether the remote gets new keys.
+    pub new_keys: bool,
+    /// With what it is sealed; without, whoever has it can read it.
+    pub passphrase: Option<&'a Passphrase>,
 }
 
 /// What was made.
@@ -84,7 +89,7 @@ impl Packer<'_> {
             let mut link = self.opened_link(replica, order.remote, now, &copied)?;
             let complete_to = beyond.complete_to(copied.clock, link.id);
             link.state.tell(complete_to);
-            let keys = self.new_keys(&mut link, now);
+            let keys = self.keys(&mut link, order, now);
             let (epoch, clock, relays) = (link.state.epoch(), copied.clock, order.relays.clone());
             let start = LinkStart { epoch, clock, complete_to, relays, keys };
             let bytes = self.write(replica, order, &copied, &start, &database)?;
@@ -143,11 +148,14 @@ impl Packer<'_> {
         }
     }
 
-    /// Every package brings new keys, so that whoever has an older one can read nothing that is sealed from now on.
-    fn new_keys(&self, link: &mut StoredLink, now: WallTime) -> Option<KeysStart> {
+    /// A remote keeps its keys, so that an installation that was replaced can be told so; new ones shut out whoever has the old.
+    fn keys(&self, link: &mut StoredLink, order: &Order<'_>, now: WallTime) -> Option<KeysStart> {
         let ours = self.trust.keys()?;
-        let last = link.keys.as_ref().map_or(0, |keys| keys.number().0);
-        let keys = ours.of_remote(&link.peer, KeyNumber(now.0.max(last.saturating_add(1))));
+        let number = match &link.keys {
+            Some(keys) if !order.new_keys => keys.number(),
+            keys => KeyNumber(now.0.max(keys.as_ref().map_or(0, |keys| keys.number().0.saturating_add(1)))),
+        };
+        let keys = ours.of_remote(&link.peer, number);
         link.keys = Some(keys.public());
         let sealed = self.trust.is_sealed(link);
         Some(KeysStart { number: keys.number(), secret: keys.secret(), hub: ours.public(), sealed })
@@ -183,6 +191,8 @@ impl Packer<'_> {
         members.file(DATABASE, File::open(database).map_err(failed("open", database))?);
         let start = start.to_bytes().map_err(|source| BundlerError::Write { path: draft.to_owned(), source })?;
         members.bytes(LINK, start);
+        let sealed = self.trust.keys().zip(order.passphrase);
+        members.sealing(sealed.map(|(from, passphrase)| Sealing { from, to: SealedTo::Passphrase(passphrase) }));
         let disk = self.world.disk;
         disk.remove(draft).map_err(failed("make", order.file))?;
         let mut file = disk.create_new(draft).map_err(failed("make", order.file))?;

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 
 use crate::bundle::{Opening, Provenance, Sealing};
 use crate::id::NodeName;
+use crate::keys::envelope::SealedTo;
 use crate::keys::{KeyNumber, NodeKeys, PublicKeys};
 use crate::link::Role;
 use crate::replica::StoredLink;
@@ -40,7 +41,7 @@ impl Trust {
     pub fn sealing<'a>(&'a self, link: &'a StoredLink) -> Option<Sealing<'a>> {
         let is_open = self.open.contains(&link.peer);
         let keys = self.keys.as_ref().zip(link.keys.as_ref()).filter(|_| !is_open);
-        keys.map(|(from, to)| Sealing { from, to })
+        keys.map(|(from, to)| Sealing { from, to: SealedTo::Keys(to) })
     }
 
     /// Opens something of a link's with what that takes.
@@ -48,7 +49,7 @@ impl Trust {
         let known = |number| self.signer(link, number);
         let signers: Option<&dyn Fn(KeyNumber) -> Option<PublicKeys>> =
             if self.is_sealed(link) { Some(&known) } else { None };
-        open(&Opening { keys: self.keys.as_ref(), signers })
+        open(&Opening { keys: self.keys.as_ref(), passphrase: None, signers })
     }
 
     /// Takes account of what a link's peer has signed with: later keys than are known of it are its keys now.

@@ -165,5 +165,5 @@ fn tell(prepared: &Prepared, home: &Home) {
         note("the database now uses a write-ahead log, so that readers and writers do not wait for each other");
     }
     note(&format!("home: {}", home.folder().display()));
-    note("next: `packhorse remote add NAME`, then `packhorse remote pack NAME -o NAME.rdb --no-passphrase`");
+    note("next: `packhorse remote add NAME`, then `packhorse remote pack NAME -o NAME.rdb`");
 }

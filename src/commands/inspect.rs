@@ -213,7 +213,7 @@ fn refused(path: &Path, error: BundleError) -> Failure {
         BundleError::NotABundle => {
             refused.hint("bundles are named *.bundle, and packages (*.rdb) come from `remote pack`")
         }
-        BundleError::Sealed | BundleError::Envelope(EnvelopeError::ForOthers) => {
+        BundleError::Envelope(EnvelopeError::NoKeys | EnvelopeError::ForOthers) => {
             refused.hint("name the home of the node that it is for with --home DIR")
         }
         _ => refused.hint("copy the file here once more from where it comes"),

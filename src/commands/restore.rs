@@ -7,6 +7,8 @@ use packhorse_shared::bundle::BundleError;
 use packhorse_shared::config::InitialConfig;
 use packhorse_shared::home::Home;
 use packhorse_shared::id::NodeId;
+use packhorse_shared::keys::Passphrase;
+use packhorse_shared::keys::envelope::EnvelopeError;
 use packhorse_transport::{Fetched, FileName, Location};
 use packhorse_unbundler::UnbundlerError;
 use packhorse_unbundler::restore::{Restored, Restorer, Site, require_free};
@@ -16,6 +18,7 @@ use crate::addresses;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::machine::Machine;
+use crate::passphrase;
 use crate::relay::keys::Keys;
 use crate::relay::{self, packages};
 use crate::report::note;
@@ -41,6 +44,10 @@ pub struct Restore {
     #[arg(long, value_name = "FILE")]
     database: PathBuf,
 
+    /// The file whose first line is the package's passphrase; without, it is asked for
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+
     /// This node's relay folder, if it is reached otherwise than the package says
     #[arg(long, value_name = "URL")]
     relay: Vec<String>,
@@ -52,15 +59,16 @@ impl Restore {
         addresses::understood(&self.relay)?;
         let package = Package::named(&self.package)?;
         let folder = context.home.map_or_else(|| Home::beside(&self.database), Path::to_owned);
-        let place = Place {
+        let mut place = Place {
             machine: context.machine,
             database: &self.database,
             relative: database_from(&folder, &self.database)?,
             relays: relay::written_whole(&self.relay)?,
             home: &folder,
+            passphrase: self.passphrase_file.as_deref().map(passphrase::from_file).transpose()?,
         };
         let restored = match package {
-            Package::File(path) => place.restore(&path)?,
+            Package::File(path) => place.restore_or_ask(&path)?,
             Package::OnServer(at, name) => place.restore_from(&at, &name)?,
         };
         note(&format!(
@@ -106,12 +114,25 @@ struct Place<'a> {
     relative: PathBuf,
     relays: Vec<String>,
     home: &'a Path,
+    passphrase: Option<Passphrase>,
 }
 
 impl Place<'_> {
+    /// A passphrase is asked for only once it is known that one is needed.
+    fn restore_or_ask(&mut self, package: &Path) -> Result<Restored, Failure> {
+        match self.restore(package) {
+            Err(error) if needs_passphrase(&error) => {
+                self.passphrase = Some(passphrase::asked_for(package)?);
+                Ok(self.restore(package)?)
+            }
+            done => Ok(done?),
+        }
+    }
+
     fn restore(&self, package: &Path) -> Result<Restored, UnbundlerError> {
         let world = self.machine.world;
-        let site = Site { package, database: self.database, home: self.home };
+        let passphrase = self.passphrase.as_ref();
+        let site = Site { package, database: self.database, home: self.home, passphrase };
         Restorer { world }.restore(&site, NodeId(world.random.next_u64()), &|start| {
             let relay = if self.relays.is_empty() { start.relays } else { &self.relays };
             let (name, database, sealed) = (start.name, &self.relative, start.sealed);
@@ -120,7 +141,7 @@ impl Place<'_> {
     }
 
     /// Gets the package first. It lies beside the database until that is made.
-    fn restore_from(&self, folder: &Location, name: &FileName) -> Result<Restored, Failure> {
+    fn restore_from(&mut self, folder: &Location, name: &FileName) -> Result<Restored, Failure> {
         require_free(self.database)?;
         let (disk, keys) = (self.machine.world.disk, Keys::default());
         let package = fetched_beside(self.database);
@@ -129,6 +150,7 @@ impl Place<'_> {
             let fetched = packages::fetch(self.machine, &keys, folder, name, &package)?;
             match self.restore(&package) {
                 Ok(restored) => return remove().map(|()| restored),
+                Err(error) if needs_passphrase(&error) => self.passphrase = Some(passphrase::asked_for(&package)?),
                 Err(error) if is_damaged(&error) => {
                     remove()?;
                     // Its beginning may have been that of an older package.
@@ -150,5 +172,13 @@ fn fetched_beside(database: &Path) -> PathBuf {
 }
 
 fn is_damaged(error: &UnbundlerError) -> bool {
-    matches!(error, UnbundlerError::Package { source, .. } if !matches!(source, BundleError::Io(_)))
+    let is_other = |source: &BundleError| {
+        matches!(source, BundleError::Io(_) | BundleError::Envelope(EnvelopeError::WrongPassphrase))
+    };
+    matches!(error, UnbundlerError::Package { source, .. } if !is_other(source))
+}
+
+fn needs_passphrase(error: &UnbundlerError) -> bool {
+    let needed = |source: &BundleError| matches!(source, BundleError::Envelope(EnvelopeError::NeedsPassphrase));
+    matches!(error, UnbundlerError::Package { source, .. } if needed(source))
 }

@@ -96,8 +96,10 @@ impl<'a> BundleFiles<'a> {
     fn is_for_us(&self, name: &BundleName, path: &Path) -> io::Result<bool> {
         let opening = Opening::with(self.trust.keys());
         let opened = BundleReader::open(self.disk.open(path)?, Limits::BUNDLE, &opening);
-        let (Ok((manifest, _)), Some(link)) = (opened, self.links.iter().find(|link| link.peer == name.from)) else {
-            return Ok(true);
+        let Some(link) = self.links.iter().find(|link| link.peer == name.from) else { return Ok(true) };
+        let manifest = match opened {
+            Ok((manifest, _)) => manifest,
+            Err(error) => return Ok(!intake::is_for_others(link, name, &error)),
         };
         // Older ones were for whoever was here before our package was made, and are cleared away.
         if intake::is_for(manifest.addressee, self.installation, link) || link.state.is_for_predecessor(name.epoch) {

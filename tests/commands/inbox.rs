@@ -23,6 +23,8 @@ struct Post {
 fn post() -> Post {
     let scene = Scene::hub(TABLE);
     scene.remote("alice");
+    // What lies about itself must be believed to be its sender's.
+    scene.unseal("alice");
     scene.settle("alice");
     scene.sql("hq", "UPDATE t SET a = 'changed at the hub' WHERE id = 1");
     scene.sql("alice", "UPDATE t SET b = 'changed by alice' WHERE id = 2");

@@ -16,6 +16,8 @@ INSERT INTO news VALUES (1, 'x')";
 fn with_sealed() -> (Scene, String) {
     let scene = Scene::hub(TABLES);
     scene.remote("alice");
+    // What lies in an outbox can be looked into.
+    scene.unseal("alice");
     scene.settle("alice");
     scene.sql("hq", "UPDATE news SET title = 'sealed'");
     scene.packhorse("hq", &["bundle", "--now"]).expect(0);

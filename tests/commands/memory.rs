@@ -82,7 +82,7 @@ fn no_byte_of_a_table_that_is_not_shared_is_in_a_package() {
     let path = scene.home("hq").join("packhorse.toml");
     let config = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, format!("{config}\n[[set.open.table]]\nname = \"shared\"\n")).unwrap();
-    scene.packhorse("hq", &["remote", "add", "alice", "--set", "open"]).expect(0);
+    scene.packhorse("hq", &["remote", "add", "alice", "--set", "open", "--unsealed"]).expect(0);
     scene.packhorse("hq", &["remote", "pack", "alice", "-o", "alice.rdb", "--no-passphrase"]).expect(0);
     let content = unpacked(&scene.path("alice.rdb"));
     assert!(holds(&content, "to-be-seen"));

@@ -18,7 +18,7 @@ struct Package {
 /// A hub whose package for alice lies ready, and has not been restored.
 fn package() -> Package {
     let scene = Scene::hub(TABLE);
-    scene.packhorse("hq", &["remote", "add", "alice"]).expect(0);
+    scene.packhorse("hq", &["remote", "add", "alice", "--unsealed"]).expect(0);
     scene.packhorse("hq", &["remote", "pack", "alice", "-o", "alice.rdb", "--no-passphrase"]).expect(0);
     let bytes = fs::read(scene.path("alice.rdb")).unwrap();
     fs::create_dir(scene.path("site")).unwrap();

@@ -21,7 +21,10 @@ fn pair() -> Scene {
 
 /// The same, with a change at the hub that is sealed.
 fn with_sealed() -> (Scene, String) {
-    let scene = pair();
+    with_bundle(pair())
+}
+
+fn with_bundle(scene: Scene) -> (Scene, String) {
     scene.sql("hq", "UPDATE t SET a = 'from the hub' WHERE id = 1");
     scene.packhorse("hq", &["bundle", "--now"]).expect(0);
     let name = name(&listed(&scene, "hq", &[])[0]);
@@ -131,6 +134,15 @@ fn a_list_has_a_line_for_each_and_json_has_every_field() {
 #[test]
 fn show_tells_what_is_in_a_bundle_that_lies_here() {
     let (scene, name) = with_sealed();
+    let run = queue(&scene, "hq", &["show", &name]).expect(0);
+    assert!(run.out.contains("it is sealed, and \"alice\" alone can open it"), "{run:#?}");
+    scene.packhorse("hq", &["transfer"]).expect(0);
+    scene.packhorse("alice", &["transfer"]).expect(0);
+    let shown = queue(&scene, "alice", &["show", "--json", &name]).expect(0).json();
+    assert_eq!(shown["content"]["records"], 1);
+    let open = pair();
+    open.unseal("alice");
+    let (scene, name) = with_bundle(open);
     let run = queue(&scene, "hq", &["show", &name]).expect(0);
     for words in
         [name.as_str(), "to          alice", "sealed since", "1 record, 1 field, 0 deleted", "builds on 0", "outbox"]

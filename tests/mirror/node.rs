@@ -124,10 +124,18 @@ impl RealNode {
         let as_is = Table::BOTH.map(|table| table.name().to_owned());
         let membership = replica.membership(&BoundSet::default()).expect("a membership");
         let tables = replica.shared_by(membership).expect("its tables");
-        let order =
-            Order { remote: &name, membership, tables: &tables, as_is: &as_is, relays: Vec::new(), file: &file };
+        let order = Order {
+            remote: &name,
+            membership,
+            tables: &tables,
+            as_is: &as_is,
+            relays: Vec::new(),
+            file: &file,
+            new_keys: false,
+            passphrase: None,
+        };
         packer.pack(replica, &order).expect("a package");
-        let site = Site { package: &file, database: &database(&folder), home: &home(&folder) };
+        let site = Site { package: &file, database: &database(&folder), home: &home(&folder), passphrase: None };
         let restorer = Restorer { world: seams.world() };
         restorer.restore(&site, installation(remote), &|start| Ok(config(start.name, true))).expect("restored");
         fs::remove_file(&file).expect("the package is not needed any more");

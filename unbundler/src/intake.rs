@@ -12,6 +12,7 @@ use packhorse_shared::bundle::{
 use packhorse_shared::change::{Passage, TableChanges};
 use packhorse_shared::id::{NodeId, NodeName};
 use packhorse_shared::keys::KeyNumber;
+use packhorse_shared::keys::envelope::EnvelopeError;
 use packhorse_shared::keys::signature::SignatureError;
 use packhorse_shared::link::{Header, Role};
 use packhorse_shared::replica::{Identity, StoredLink, Terms};
@@ -92,7 +93,10 @@ pub fn examine(
         let (manifest, members) = BundleReader::open(file, Limits::BUNDLE, opening)?;
         Ok((manifest, members.provenance()))
     });
-    let (manifest, provenance) = opened.map_err(|error| unfit_on(link, error))?;
+    let (manifest, provenance) = opened.map_err(|error| match is_for_others(link, &arrived.name, &error) {
+        true => Unfit::LeaveAlone(format!("{error}; it may be for another installation of \"{node}\"")),
+        false => unfit_on(link, error),
+    })?;
     let wrong = |what: &str| Err(Unfit::Quarantine(what.to_owned()));
     let (name, header) = (&arrived.name, manifest.header.clone());
     let Some(header) = header.filter(|_| manifest.kind == Kind::Bundle) else {
@@ -147,16 +151,24 @@ fn way_out(link: &StoredLink) -> String {
 /// One installation speaks for a link: the first that was met after the latest package was made, and of that package; or,
 /// if we come from a backup, of the one that was made after that.
 fn refuse_other_installations(manifest: &Manifest, header: &Header, link: &StoredLink) -> Result<(), Unfit> {
-    let name = &manifest.from;
-    let way_out = way_out(link);
     match link.node {
         Some(known) if known == manifest.node || link.state.is_of_lost_package(header) => Ok(()),
-        Some(_) => Err(Unfit::Refuse(format!(
+        None if link.state.is_of_latest_package(header) => Ok(()),
+        _ => Err(Unfit::Refuse(told_of_other(link))),
+    }
+}
+
+/// Why an installation is refused that does not speak for a link any more.
+fn told_of_other(link: &StoredLink) -> String {
+    let (name, way_out) = (&link.peer, way_out(link));
+    match link.node {
+        Some(_) => format!(
             "it comes from another installation under the name \"{name}\" (a package was restored twice, or a disk was \
              copied); {way_out}"
-        ))),
-        None if link.state.is_of_latest_package(header) => Ok(()),
-        None => Err(Unfit::Refuse(told_of_replaced(link))),
+        ),
+        None => {
+            format!("it comes from an installation of \"{name}\" that a newer package has replaced; {way_out}")
+        }
     }
 }
 
@@ -214,10 +226,16 @@ fn open(disk: &dyn Disk, path: &Path) -> Result<BufReader<Box<dyn ReadableFile>>
     disk.open(path).map(BufReader::new).map_err(Unfit::Unreadable)
 }
 
+/// Whether what cannot be opened may be for an installation that has taken this one's place, and has keys of its own: the
+/// peer has begun anew.
+pub fn is_for_others(link: &StoredLink, name: &BundleName, error: &BundleError) -> bool {
+    matches!(error, BundleError::Envelope(EnvelopeError::ForOthers)) && link.state.is_new_epoch(name.epoch)
+}
+
 fn unfit_on(link: &StoredLink, error: BundleError) -> Unfit {
     match error {
         BundleError::Signature(SignatureError::Stranger(number)) if has_replaced(link, number) => {
-            Unfit::Refuse(told_of_replaced(link))
+            Unfit::Refuse(told_of_other(link))
         }
         other => unfit(other),
     }
@@ -228,14 +246,12 @@ fn has_replaced(link: &StoredLink, number: KeyNumber) -> bool {
     link.state.role() == Role::Remote && link.keys.as_ref().is_some_and(|keys| number < keys.number())
 }
 
-fn told_of_replaced(link: &StoredLink) -> String {
-    format!("it comes from an installation of \"{}\" that a newer package has replaced; {}", link.peer, way_out(link))
-}
-
 fn unfit(error: BundleError) -> Unfit {
     match error {
         BundleError::Io(error) => Unfit::Unreadable(error),
-        BundleError::Sealed => Unfit::LeaveAlone(format!("{error}; put its file `keys` back from a backup")),
+        BundleError::Envelope(EnvelopeError::NoKeys) => {
+            Unfit::LeaveAlone(format!("{error}; put its file `keys` back from a backup"))
+        }
         BundleError::NewerFormat { .. } => Unfit::LeaveAlone(format!("{error}; update Packhorse here")),
         other => Unfit::Quarantine(other.to_string()),
     }

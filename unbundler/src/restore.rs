@@ -13,7 +13,8 @@ use packhorse_shared::bundle::{BundleError, BundleReader, Kind, Limits, Manifest
 use packhorse_shared::config::{Config, InitialConfigError};
 use packhorse_shared::home::{Home, Identity as HomeIdentity};
 use packhorse_shared::id::{NodeId, NodeName};
-use packhorse_shared::keys::{KeyNumber, NodeKeys};
+use packhorse_shared::keys::envelope::EnvelopeError;
+use packhorse_shared::keys::{KeyNumber, NodeKeys, Passphrase};
 use packhorse_shared::link::{Beginning, Link};
 use packhorse_shared::replica::Identity;
 use packhorse_shared::replica::sqlite::{Adoption, adopt, use_wal};
@@ -30,6 +31,8 @@ pub struct Site<'a> {
     pub database: &'a Path,
     /// The home to be.
     pub home: &'a Path,
+    /// What the package may be sealed with.
+    pub passphrase: Option<&'a Passphrase>,
 }
 
 /// What the configuration is made from.
@@ -83,9 +86,15 @@ impl Restorer<'_> {
     fn unpack(&self, site: &Site<'_>, draft: &Path) -> Result<(Manifest, LinkStart), UnbundlerError> {
         let package = site.package;
         let open = File::open(package).map_err(failed("open", package))?;
-        let refused = |source| UnbundlerError::Package { path: package.to_owned(), source };
-        let (manifest, mut members) =
-            BundleReader::open(open, Limits::PACKAGE, &Opening::default()).map_err(refused)?;
+        let refused = |source| match source {
+            // No package is sealed to keys.
+            BundleError::Envelope(EnvelopeError::NoKeys) => {
+                UnbundlerError::NotAPackage { path: package.to_owned(), found: "a bundle" }
+            }
+            source => UnbundlerError::Package { path: package.to_owned(), source },
+        };
+        let opening = Opening { passphrase: site.passphrase, ..Opening::default() };
+        let (manifest, mut members) = BundleReader::open(open, Limits::PACKAGE, &opening).map_err(refused)?;
         if manifest.kind != Kind::Package {
             return Err(UnbundlerError::NotAPackage { path: package.to_owned(), found: "a bundle" });
         }

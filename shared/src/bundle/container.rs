@@ -13,7 +13,8 @@ use super::manifest::{MANIFEST, Manifest, MemberEntry, SIGNATURE};
 use super::name::ShortDigest;
 use super::{BundleError, Limits, limits, tape};
 use crate::id::Digest;
-use crate::keys::{NodeKeys, PublicKeys, envelope};
+use crate::keys::NodeKeys;
+use crate::keys::envelope::{self, SealedTo};
 
 /// What begins every zstd frame with content.
 pub(super) const FRAME_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
@@ -43,8 +44,8 @@ pub struct BundleWriter<'a> {
 pub struct Sealing<'a> {
     /// The sender's keys.
     pub from: &'a NodeKeys,
-    /// The receiver's.
-    pub to: &'a PublicKeys,
+    /// Who can open it.
+    pub to: SealedTo<'a>,
 }
 
 /// What was written.

@@ -103,9 +103,6 @@ pub enum BundleError {
         /// The member.
         member: String,
     },
-    /// It is sealed, and there are no keys to open it with.
-    #[error("it is sealed, and can be opened only with the keys of the node that it is for")]
-    Sealed,
     /// Its envelope cannot be opened.
     #[error(transparent)]
     Envelope(EnvelopeError),

@@ -3,17 +3,19 @@
 //! Owns the rule that nothing is taken that is less than what it must be: where signers are named, a file that is not sealed or
 //! not signed is refused, whatever it says of itself. Leaves the cryptography to [`crate::keys`].
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 
 use super::BundleError;
 use crate::keys::signature::{Signature, SignatureError};
-use crate::keys::{KeyNumber, NodeKeys, PublicKeys, envelope};
+use crate::keys::{KeyNumber, NodeKeys, Passphrase, PublicKeys, envelope};
 
 /// What a reader has to open a file with, and whom it believes.
 #[derive(Clone, Copy, Default)]
 pub struct Opening<'k> {
     /// This node's keys; without them nothing that is sealed can be opened.
     pub keys: Option<&'k NodeKeys>,
+    /// The passphrase, for a package that is sealed with one.
+    pub passphrase: Option<&'k Passphrase>,
     /// Knows the keys of who may have sent it, by their number. If it is given, the file must be sealed, and signed by one of
     /// them.
     pub signers: Option<&'k dyn Fn(KeyNumber) -> Option<PublicKeys>>,
@@ -31,7 +33,7 @@ pub struct Provenance {
 impl<'k> Opening<'k> {
     /// Opens what is sealed to these keys, and judges nothing: to look into files.
     pub fn with(keys: Option<&'k NodeKeys>) -> Self {
-        Self { keys, signers: None }
+        Self { keys, ..Self::default() }
     }
 
     /// Whether it must be sealed and signed.
@@ -45,15 +47,11 @@ impl<'k> Opening<'k> {
         mut reader: impl BufRead + 'r,
     ) -> Result<(bool, Box<dyn BufRead + 'r>), BundleError> {
         let is_sealed = envelope::is_one(reader.fill_buf().map_err(BundleError::Io)?);
-        match (is_sealed, self.keys) {
-            (false, _) if self.is_strict() => Err(BundleError::NotSealed),
-            (false, _) => Ok((false, Box::new(reader))),
-            (true, None) => Err(BundleError::Sealed),
-            (true, Some(keys)) => {
-                let opened: Box<dyn Read + 'r> = envelope::open(keys, reader).map_err(BundleError::from)?;
-                Ok((true, Box::new(BufReader::with_capacity(super::read::CHUNK, opened))))
-            }
+        if !is_sealed {
+            return if self.is_strict() { Err(BundleError::NotSealed) } else { Ok((false, Box::new(reader))) };
         }
+        let opened = envelope::open(self.keys, self.passphrase, reader).map_err(BundleError::from)?;
+        Ok((true, Box::new(BufReader::with_capacity(super::read::CHUNK, opened))))
     }
 
     /// Who signed the manifest, checked if it must be.

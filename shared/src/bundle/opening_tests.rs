@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::tests::manifest;
 use super::*;
+use crate::keys::envelope::{EnvelopeError, SealedTo};
 use crate::keys::signature::SignatureError;
 use crate::keys::{KeyNumber, NodeKeys, PublicKeys};
 
@@ -26,7 +27,7 @@ const CONTENT: &[u8] = b"what only alice may read";
 fn written(from: &NodeKeys, to: &PublicKeys) -> Vec<u8> {
     let mut file = Vec::new();
     let mut writer = BundleWriter::new();
-    writer.bytes("changes/t", CONTENT).sealing(Some(Sealing { from, to }));
+    writer.bytes("changes/t", CONTENT).sealing(Some(Sealing { from, to: SealedTo::Keys(to) }));
     let told = writer.write(manifest(), &mut file).unwrap();
     assert_eq!((told.digest, told.length), (ShortDigest::of(file.as_slice()).unwrap(), file.len() as u64));
     file
@@ -45,7 +46,7 @@ fn open_archive() -> Vec<u8> {
 /// Reads as the owner of these keys, who believes these.
 fn read(file: &[u8], keys: &NodeKeys, believed: &NodeKeys) -> Result<Vec<u8>, BundleError> {
     let known = |number| Some(believed.public()).filter(|known| known.number() == number);
-    let opening = Opening { keys: Some(keys), signers: Some(&known) };
+    let opening = Opening { keys: Some(keys), passphrase: None, signers: Some(&known) };
     let (_, members) = BundleReader::read_all(file, Limits::BUNDLE, &opening, |_| true)?;
     Ok(members.into_iter().flat_map(|(_, content)| content).collect())
 }
@@ -54,7 +55,10 @@ fn read(file: &[u8], keys: &NodeKeys, believed: &NodeKeys) -> Result<Vec<u8>, Bu
 fn the_receiver_reads_what_its_peer_has_sent() {
     assert_eq!(read(&sealed(), &alice(), &hub()).unwrap(), CONTENT);
     let opening = Opening::with(None);
-    assert!(matches!(BundleReader::open(&*sealed(), Limits::BUNDLE, &opening), Err(BundleError::Sealed)));
+    assert!(matches!(
+        BundleReader::open(&*sealed(), Limits::BUNDLE, &opening),
+        Err(BundleError::Envelope(EnvelopeError::NoKeys))
+    ));
     let keys = alice();
     let file = sealed();
     let (_, members) = BundleReader::open(&*file, Limits::BUNDLE, &Opening::with(Some(&keys))).unwrap();
@@ -91,7 +95,7 @@ fn what_is_for_others_or_from_others_is_refused_with_the_reason() {
 fn what_is_less_than_it_must_be_is_refused() {
     assert!(matches!(read(&open_archive(), &alice(), &hub()), Err(BundleError::NotSealed)));
     let mut unsigned = Vec::new();
-    let mut envelope = crate::keys::envelope::seal(&alice().public(), &mut unsigned).unwrap();
+    let mut envelope = crate::keys::envelope::seal(SealedTo::Keys(&alice().public()), &mut unsigned).unwrap();
     std::io::Write::write_all(&mut envelope, &open_archive()).unwrap();
     envelope.finish().unwrap();
     assert!(matches!(read(&unsigned, &alice(), &hub()), Err(BundleError::NotSigned)));
@@ -104,7 +108,7 @@ fn a_signature_is_looked_at_before_the_manifest_is_understood() {
     let mut file = Vec::new();
     let (from, to) = (bob(), alice().public());
     let mut writer = BundleWriter::new();
-    writer.sealing(Some(Sealing { from: &from, to: &to })).write(newer, &mut file).unwrap();
+    writer.sealing(Some(Sealing { from: &from, to: SealedTo::Keys(&to) })).write(newer, &mut file).unwrap();
     assert!(matches!(read(&file, &alice(), &hub()), Err(BundleError::Signature(_))));
     assert!(matches!(read(&file, &alice(), &bob()), Err(BundleError::NewerFormat { .. })));
 }

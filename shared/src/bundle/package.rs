@@ -42,7 +42,7 @@ pub struct KeysStart {
     /// Which they are.
     pub number: KeyNumber,
     /// Their secret.
-    #[serde(with = "serde_bytes")]
+    #[serde(rename = "key", with = "serde_bytes")]
     pub secret: [u8; 32],
     /// What the remote knows of its hub's.
     pub hub: PublicKeys,

@@ -9,6 +9,7 @@
 
 pub mod envelope;
 mod file;
+mod passphrase;
 pub mod signature;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ use ed25519_dalek::SigningKey;
 use serde::{Deserialize, Serialize};
 
 pub use file::KeyFileError;
+pub use passphrase::Passphrase;
 
 use crate::id::NodeName;
 

@@ -1,9 +1,11 @@
+//! Keys, signatures and envelopes: against whoever has others, against damage, and against the tools that people have.
+
 use std::io::{Read, Write};
 use std::process::Command;
 
 use proptest::prelude::*;
 
-use super::envelope::{self, EnvelopeError};
+use super::envelope::{self, EnvelopeError, SealedTo};
 use super::signature::{Signature, SignatureError};
 use super::*;
 
@@ -13,7 +15,7 @@ fn keys(of: u8) -> NodeKeys {
 
 fn sealed(to: &PublicKeys, content: &[u8]) -> Vec<u8> {
     let mut file = Vec::new();
-    let mut envelope = envelope::seal(to, &mut file).unwrap();
+    let mut envelope = envelope::seal(SealedTo::Keys(to), &mut file).unwrap();
     envelope.write_all(content).unwrap();
     envelope.finish().unwrap();
     file
@@ -21,7 +23,7 @@ fn sealed(to: &PublicKeys, content: &[u8]) -> Vec<u8> {
 
 fn opened(keys: &NodeKeys, file: &[u8]) -> Result<Vec<u8>, EnvelopeError> {
     let mut content = Vec::new();
-    envelope::open(keys, file)?.read_to_end(&mut content).map_err(EnvelopeError::Io)?;
+    envelope::open(Some(keys), None, file)?.read_to_end(&mut content).map_err(EnvelopeError::Io)?;
     Ok(content)
 }
 

@@ -87,6 +87,14 @@ impl Link {
         self.role == Role::Hub && self.package.is_some_and(|package| epoch < package)
     }
 
+    /// Whether the peer has begun this epoch since it was heard last: what we cannot open of it may be for whoever has taken our
+    /// place.
+    pub fn is_new_epoch(&self, epoch: Epoch) -> bool {
+        let heard = self.incoming.heard.map(|(epoch, _)| epoch);
+        let known = [self.incoming.last.map(|last| last.epoch), heard, self.package];
+        known.into_iter().flatten().max().is_some_and(|known| epoch > known)
+    }
+
     /// Takes account of such a bundle: a hub that sends it may come from a backup of the time before our package was made, and
     /// knows nothing of us before it hears from us.
     pub fn dropped_predecessors(&mut self) {

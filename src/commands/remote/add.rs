@@ -97,10 +97,7 @@ impl Add {
         relay::prepare_remote(&mut node, &self.name)?;
         reached(node.world, Step::RemoteFolderMade, &node.home.config_path())?;
         edit_file(node.world.disk, &node.home.config_path(), |text| add_remote(text, &self.name, &remote))?;
-        note(&format!(
-            "added {0}; make its package with `packhorse remote pack {0} -o {0}.rdb --no-passphrase`",
-            self.name
-        ));
+        note(&format!("added {0}; make its package with `packhorse remote pack {0} -o {0}.rdb`", self.name));
         Ok(Exit::Done)
     }
 

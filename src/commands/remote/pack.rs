@@ -6,24 +6,26 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use packhorse_bundler::package::{Order, Packer};
 use packhorse_shared::id::NodeName;
+use packhorse_shared::keys::Passphrase;
 use packhorse_shared::replica::{NoRange, Replica, WhyNoRange};
 
 use super::deliver::Delivery;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::node::Node;
+use crate::passphrase;
 use crate::relay;
 use crate::report::{note, result};
 use crate::wording::{bytes, count, shown};
 
 const EXAMPLES: &str = "\
 Examples:
-  packhorse remote pack alice -o alice.rdb --no-passphrase
-  packhorse remote pack --all -o packages/ --no-passphrase
-  packhorse remote pack alice -o alice.rdb --no-passphrase --deliver ftp://h.example/new
+  packhorse remote pack alice -o alice.rdb          (makes up a passphrase and prints it once)
+  packhorse remote pack --all -o packages/ --passphrase-file secret.txt
+  packhorse remote pack alice -o alice.rdb --deliver ftp://h.example/new
 
-A package holds everything that the remote may have: keep it as you keep the database. This version
-does not seal packages, so --no-passphrase has to be said.";
+A package holds everything that the remote may have, and its keys. It is sealed with a passphrase,
+which should reach the remote by another way; --no-passphrase leaves it open to whoever gets it.";
 
 /// Make the package from which a remote starts
 #[derive(Args)]
@@ -45,18 +47,23 @@ pub struct Pack {
     #[arg(long, value_name = "URL")]
     deliver: Option<String>,
 
-    /// Leave the package unsealed
+    /// Give the remote new keys: whoever has the old ones, with a stolen laptop, opens and signs nothing any more
     #[arg(long)]
+    new_keys: bool,
+
+    /// The file whose first line is the passphrase; without, one is made up for each package
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+
+    /// Leave the package unsealed
+    #[arg(long, conflicts_with = "passphrase_file")]
     no_passphrase: bool,
 }
 
 impl Pack {
     /// Runs the command.
     pub fn run(self, context: Context<'_>) -> Result<Exit, Failure> {
-        if !self.no_passphrase {
-            return Err(Failure::usage("this version cannot seal packages with a passphrase")
-                .hint("add --no-passphrase, and keep the file as safe as the database"));
-        }
+        let given = self.passphrase_file.as_deref().map(passphrase::from_file).transpose()?;
         let (mut node, lock) = Node::lock(context, "remote pack")?;
         let orders = self.orders(&node)?;
         let delivery = self.deliver.as_deref().map(|url| Delivery::to(context.machine, &node, url)).transpose()?;
@@ -66,11 +73,25 @@ impl Pack {
         note_unknown_policies(&node);
         check_sets(&node, &orders)?;
         self.make_folder()?;
-        orders.iter().try_for_each(|(remote, file)| pack(&mut node, remote, file))?;
+        for (remote, file) in &orders {
+            let made = self.made_up(given.is_some())?;
+            pack(&mut node, (remote, file), self.new_keys, given.as_ref().or(made.as_ref()))?;
+            if let Some(made) = made {
+                note(&format!("{remote}: the passphrase is {}; it is kept nowhere", made.reveal()));
+            }
+        }
         // The line may be slow, and the home is not needed for it.
         drop((node, lock));
         delivery.map_or(Ok(()), |delivery| delivery.deliver(&orders))?;
         Ok(Exit::Done)
+    }
+
+    fn made_up(&self, is_given: bool) -> Result<Option<Passphrase>, Failure> {
+        if self.no_passphrase || is_given {
+            return Ok(None);
+        }
+        let made = Passphrase::generate();
+        made.map(Some).map_err(|error| Failure::file("make a passphrase for", &self.output, &error))
     }
 
     fn orders(&self, node: &Node) -> Result<Vec<(NodeName, PathBuf)>, Failure> {
@@ -105,7 +126,12 @@ fn check_sets(node: &Node, orders: &[(NodeName, PathBuf)]) -> Result<(), Failure
     sets.into_iter().try_for_each(|set| node.check_set(set))
 }
 
-fn pack(node: &mut Node, remote: &NodeName, file: &Path) -> Result<(), Failure> {
+fn pack(
+    node: &mut Node,
+    (remote, file): (&NodeName, &Path),
+    new_keys: bool,
+    passphrase: Option<&Passphrase>,
+) -> Result<(), Failure> {
     let set = node.set_of_remote(remote)?;
     let membership = node.replica.membership(&set)?;
     let tables = node.replica.shared_by(membership)?;
@@ -113,7 +139,7 @@ fn pack(node: &mut Node, remote: &NodeName, file: &Path) -> Result<(), Failure> 
     let (spool, name) = (node.spool(), node.name().clone());
     let packer = Packer { world: node.world, spool: &spool, node: &name, trust: &node.trust };
     let as_is = node.tables_with_keys_as_is();
-    let order = Order { remote, membership, tables: &tables, as_is: &as_is, relays, file };
+    let order = Order { remote, membership, tables: &tables, as_is: &as_is, relays, file, new_keys, passphrase };
     let packed = packer.pack(&mut node.replica, &order)?;
     for skipped in &packed.skipped {
         note(&format!("not copied: {skipped}"));

@@ -55,6 +55,7 @@ fn disks(book: &mut Catalogue) {
 /// One bundle after the other, each alone in alice's inbox.
 fn inbox(book: &mut Catalogue) {
     let scene = pair();
+    scene.unseal("alice");
     scene.sql("hq", "UPDATE firms SET name = 'other' WHERE id = 1");
     scene.packhorse("hq", &["bundle", "--now"]).expect(0);
     let path = scene.outbox("hq", "alice").remove(0);

@@ -19,7 +19,10 @@ fn remote_pack() {
         "hq",
         &[
             ("no name", &["remote", "pack"]),
-            ("a passphrase, which is to come", &["remote", "pack", "alice", "-o", "alice.rdb"]),
+            (
+                "a passphrase that others may read",
+                &["remote", "pack", "alice", "-o", "alice.rdb", "--passphrase-file", "odd/letter.txt"],
+            ),
             ("a remote that there is not", &["remote", "pack", "bob", "-o", "bob.rdb", "--no-passphrase"]),
             ("a name and --all", &["remote", "pack", "alice", "--all", "-o", "x", "--no-passphrase"]),
         ],

@@ -1,0 +1,118 @@
+//! Packages that are sealed with a passphrase.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::{Run, Scene, text};
+
+fn scene() -> Scene {
+    let scene = Scene::hub("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES (1, 'a secret')");
+    scene.packhorse("hq", &["remote", "add", "alice"]).expect(0);
+    scene
+}
+
+fn pack(scene: &Scene, options: &[&str]) -> Run {
+    let package = scene.path("alice.rdb");
+    scene.packhorse("hq", &[&["remote", "pack", "alice", "-o", text(&package)], options].concat())
+}
+
+fn restore(scene: &Scene, passphrase: Option<&str>) -> Run {
+    let (package, database, file) = (scene.path("alice.rdb"), scene.path("alice.db"), scene.path("passphrase"));
+    let options = passphrase.map(|passphrase| {
+        write_private(&file, passphrase);
+        ["--passphrase-file", text(&file)]
+    });
+    let options = options.iter().flatten().copied().collect::<Vec<_>>();
+    scene.packhorse("alice", &[&["restore", text(&package), "--database", text(&database)], &options[..]].concat())
+}
+
+fn write_private(file: &Path, content: &str) {
+    fs::write(file, content).expect("written");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(file, fs::Permissions::from_mode(0o600)).expect("permissions");
+    }
+}
+
+#[test]
+fn without_any_option_a_passphrase_is_made_up_and_told_once() {
+    let scene = scene();
+    let run = pack(&scene, &[]).expect(0);
+    let made = run.err.lines().find_map(|line| line.split_once("the passphrase is ")).expect("a passphrase").1;
+    let made = made.strip_suffix("; it is kept nowhere").expect("the rest");
+    let package = fs::read(scene.path("alice.rdb")).expect("a package");
+    assert!(package.starts_with(b"age-encryption.org/v1\n-> scrypt "));
+    restore(&scene, None).refused(2, &["is sealed with a passphrase", "--passphrase-file"]);
+    restore(&scene, Some("not this one")).refused(1, &["the passphrase is not the one that it was sealed with"]);
+    assert!(!scene.database("alice").exists() && !scene.home("alice").exists());
+    restore(&scene, Some(made)).expect(0);
+    scene.settle("alice");
+    scene.same("t", "hq", "alice");
+    // Nobody can find it again.
+    for folder in [scene.home("hq"), scene.home("alice")] {
+        for file in walk(&folder) {
+            let content = fs::read(&file).expect("a file");
+            assert!(!content.windows(made.len()).any(|part| part == made.as_bytes()), "{}", file.display());
+        }
+    }
+}
+
+fn walk(folder: &Path) -> Vec<std::path::PathBuf> {
+    let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn a_given_passphrase_seals_and_its_file_must_be_private() {
+    let scene = scene();
+    let file = scene.path("secret.txt");
+    write_private(&file, "correct horse\nanother line\n");
+    pack(&scene, &["--passphrase-file", text(&file)]).expect(0);
+    restore(&scene, Some("correct horse\n")).expect(0);
+    write_private(&file, "\n");
+    fs::remove_file(scene.path("alice.rdb")).expect("it goes");
+    pack(&scene, &["--passphrase-file", text(&file)]).refused(2, &["holds no passphrase", "first line"]);
+    pack(&scene, &["--passphrase-file", text(&file), "--no-passphrase"]).expect(2);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).expect("permissions");
+        pack(&scene, &["--passphrase-file", text(&file)]).refused(2, &["may read", "chmod 600"]);
+    }
+    assert!(!scene.path("alice.rdb").exists());
+}
+
+#[test]
+fn a_package_that_was_changed_anywhere_is_refused_whole() {
+    let scene = scene();
+    let file = scene.path("secret.txt");
+    write_private(&file, "correct horse");
+    pack(&scene, &["--passphrase-file", text(&file)]).expect(0);
+    let package = fs::read(scene.path("alice.rdb")).expect("a package");
+    let last = package.len() - 1;
+    for at in [30, 100, package.len() / 2, last] {
+        let mut changed = package.clone();
+        changed[at] ^= 1;
+        fs::write(scene.path("alice.rdb"), &changed).expect("written");
+        assert_ne!(restore(&scene, Some("correct horse")).calm().code, 0);
+        fs::write(scene.path("alice.rdb"), &package[..at]).expect("written");
+        assert_ne!(restore(&scene, Some("correct horse")).calm().code, 0);
+        assert!(!scene.database("alice").exists() && !scene.home("alice").exists(), "{at}");
+    }
+}
+
+/// The tool that any distribution has opens it, too; it asks for it on a terminal only.
+#[test]
+fn age_takes_it_for_a_file_with_a_passphrase() {
+    let scene = scene();
+    pack(&scene, &[]).expect(0);
+    let opened = Command::new("age").arg("-d").arg(scene.path("alice.rdb")).stdin(std::process::Stdio::null()).output();
+    let Ok(opened) = opened else {
+        assert!(std::env::var_os("PACKHORSE_TESTS_INSIST").is_none(), "age is not installed");
+        return;
+    };
+    let said = String::from_utf8_lossy(&opened.stderr);
+    assert!(!opened.status.success() && said.contains("passphrase"), "{said}");
+}
