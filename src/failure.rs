@@ -343,6 +343,7 @@ impl From<UnbundlerError> for Failure {
             UnbundlerError::Replica(error) => exit_of_replica(error),
             UnbundlerError::Home(error) => exit_of_home(error),
             UnbundlerError::NotAPackage { .. }
+            | UnbundlerError::NotSealed { .. }
             | UnbundlerError::DatabaseThere { .. }
             | UnbundlerError::Config { .. } => Exit::Usage,
             _ => Exit::Failed,

@@ -6,9 +6,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use packhorse_shared::bundle::{BundleName, BundleReader, BundleWriter, Limits, Opening, Sealing, ShortDigest};
-use packhorse_shared::keys::NodeKeys;
+use packhorse_shared::bundle::{
+    Addressee, BundleName, BundleReader, BundleWriter, Limits, Opening, Sealing, ShortDigest,
+};
+use packhorse_shared::id::NodeId;
 use packhorse_shared::keys::envelope::SealedTo;
+use packhorse_shared::keys::{KeyNumber, NodeKeys};
 
 use crate::support::{Scene, files, rewritten, text};
 
@@ -105,6 +108,25 @@ fn what_is_not_sealed_is_refused_though_it_is_whole_and_well_addressed() {
     sync(&scene, &["hq"]);
     let forged = down(&scene).pop().expect("a bundle");
     assert!(!fs::read(&forged).expect("a bundle").starts_with(b"age"));
+    seal_again(&scene);
+    is_refused(&scene, "it is not sealed, as everything from its sender is");
+    heals(&scene);
+}
+
+/// Nobody but the hub can make a remote believe that another has taken its place.
+#[test]
+fn what_nobody_has_signed_does_not_make_a_remote_believe_that_it_was_replaced() {
+    let scene = scene();
+    let bundle = said(&scene, "sealed");
+    scene.unseal("alice");
+    fs::remove_file(&bundle).expect("the relay loses it");
+    write(&scene, "hq", "forged");
+    sync(&scene, &["hq"]);
+    let open = down(&scene).pop().expect("a bundle");
+    let content = fs::read(&open).expect("a bundle");
+    fs::remove_file(&open).expect("it goes");
+    let forged = rewritten(&content, &|manifest| manifest.addressee = Addressee::Installation(NodeId(7)));
+    fs::write(placed(&open, &forged, |_| {}), &forged).expect("written");
     seal_again(&scene);
     is_refused(&scene, "it is not sealed, as everything from its sender is");
     heals(&scene);
@@ -271,6 +293,33 @@ fn a_link_is_open_only_where_both_ends_say_so_and_status_shows_it() {
     assert!(!sent.starts_with(b"age"));
     sync(&scene, &["hq", "alice"]);
     assert_eq!(value(&scene, "alice"), "open");
+}
+
+/// Whose clock was ahead when the first keys were made, must not find the second ones earlier.
+#[test]
+fn a_name_that_is_given_again_gets_later_keys_whatever_the_clock_says() {
+    let scene = scene();
+    let number = |scene: &Scene| {
+        let keys = fs::read_to_string(scene.home("alice").join("keys")).expect("keys");
+        NodeKeys::from_file(&keys).expect("keys").number()
+    };
+    let keys = scene.sql("hq", "SELECT keys FROM _packhorse_links");
+    let (age, _) = keys.split_once(' ').expect("two");
+    let later = NodeKeys::from_secret(KeyNumber(u64::MAX >> 2), [3; 32]).public();
+    scene.sql("hq", &format!("UPDATE _packhorse_links SET keys = '{age} {}'", later.minisign()));
+    scene.packhorse("hq", &["remote", "remove", "alice"]).expect(0);
+    for ending in ["home", "db", "db-wal", "db-shm", "rdb"] {
+        let path = scene.path(&format!("alice.{ending}"));
+        let _ = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+    }
+    scene.remote("alice");
+    assert!(number(&scene) > later.number());
+}
+
+#[test]
+fn the_name_of_a_nodes_hub_is_not_given_to_a_remote() {
+    let scene = scene();
+    scene.packhorse("alice", &["remote", "add", "hq", "--unsealed"]).refused(2, &["\"hq\"", "another name"]);
 }
 
 #[test]

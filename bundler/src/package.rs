@@ -14,7 +14,7 @@ use packhorse_shared::bundle::{Addressee, BundleWriter, Counts, FORMAT, Kind, Ma
 use packhorse_shared::clock::WallTime;
 use packhorse_shared::id::{LinkId, NodeName};
 use packhorse_shared::keys::envelope::SealedTo;
-use packhorse_shared::keys::{KeyNumber, Passphrase};
+use packhorse_shared::keys::{KeyNumber, Passphrase, PublicKeys};
 use packhorse_shared::link::{Link, Role};
 use packhorse_shared::replica::{Copied, MembershipId, NoRange, RemoteCopy, Replica, SharedTable, StoredLink};
 use packhorse_shared::seam::{Step, World, publish};
@@ -89,7 +89,7 @@ impl Packer<'_> {
             let mut link = self.opened_link(replica, order.remote, now, &copied)?;
             let complete_to = beyond.complete_to(copied.clock, link.id);
             link.state.tell(complete_to);
-            let keys = self.keys(&mut link, order, now);
+            let keys = self.keys(&mut link, replica.last_removed_key()?, order, now);
             let (epoch, clock, relays) = (link.state.epoch(), copied.clock, order.relays.clone());
             let start = LinkStart { epoch, clock, complete_to, relays, keys };
             let bytes = self.write(replica, order, &copied, &start, &database)?;
@@ -149,11 +149,20 @@ impl Packer<'_> {
     }
 
     /// A remote keeps its keys, so that an installation that was replaced can be told so; new ones shut out whoever has the old.
-    fn keys(&self, link: &mut StoredLink, order: &Order<'_>, now: WallTime) -> Option<KeysStart> {
+    fn keys(
+        &self,
+        link: &mut StoredLink,
+        last_removed: KeyNumber,
+        order: &Order<'_>,
+        now: WallTime,
+    ) -> Option<KeysStart> {
         let ours = self.trust.keys()?;
         let number = match &link.keys {
             Some(keys) if !order.new_keys => keys.number(),
-            keys => KeyNumber(now.0.max(keys.as_ref().map_or(0, |keys| keys.number().0.saturating_add(1)))),
+            keys => {
+                let last = keys.as_ref().map_or(last_removed, PublicKeys::number);
+                KeyNumber(now.0.max(last.0.saturating_add(1)))
+            }
         };
         let keys = ours.of_remote(&link.peer, number);
         link.keys = Some(keys.public());

@@ -213,6 +213,7 @@ fn refused(path: &Path, error: BundleError) -> Failure {
         BundleError::NotABundle => {
             refused.hint("bundles are named *.bundle, and packages (*.rdb) come from `remote pack`")
         }
+        BundleError::Envelope(EnvelopeError::NeedsPassphrase) => refused.hint("`packhorse restore` opens it"),
         BundleError::Envelope(EnvelopeError::NoKeys | EnvelopeError::ForOthers) => {
             refused.hint("name the home of the node that it is for with --home DIR")
         }

@@ -175,7 +175,11 @@ fn is_damaged(error: &UnbundlerError) -> bool {
     let is_other = |source: &BundleError| {
         matches!(source, BundleError::Io(_) | BundleError::Envelope(EnvelopeError::WrongPassphrase))
     };
-    matches!(error, UnbundlerError::Package { source, .. } if !is_other(source))
+    match error {
+        UnbundlerError::Package { source, .. } => !is_other(source),
+        UnbundlerError::NotAPackage { .. } => true,
+        _ => false,
+    }
 }
 
 fn needs_passphrase(error: &UnbundlerError) -> bool {

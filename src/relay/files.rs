@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use packhorse_shared::bundle::{BundleName, BundleReader, Limits, Opening, ShortDigest};
+use packhorse_shared::bundle::{BundleName, BundleReader, Limits, ShortDigest};
 use packhorse_shared::id::{NodeId, NodeName};
 use packhorse_shared::replica::StoredLink;
 use packhorse_shared::seam::{Disk, WallClock};
@@ -94,9 +94,10 @@ impl<'a> BundleFiles<'a> {
     /// Whether a whole bundle is for this installation. One for another stays on the relay, or we would take it away from
     /// the node that it is for. (What cannot be read here is for `apply` to judge.)
     fn is_for_us(&self, name: &BundleName, path: &Path) -> io::Result<bool> {
-        let opening = Opening::with(self.trust.keys());
-        let opened = BundleReader::open(self.disk.open(path)?, Limits::BUNDLE, &opening);
         let Some(link) = self.links.iter().find(|link| link.peer == name.from) else { return Ok(true) };
+        let file = self.disk.open(path)?;
+        // What nobody has signed tells nothing of who has taken our place.
+        let opened = self.trust.opening(link, |opening| BundleReader::open(file, Limits::BUNDLE, opening));
         let manifest = match opened {
             Ok((manifest, _)) => manifest,
             Err(error) => return Ok(!intake::is_for_others(link, name, &error)),

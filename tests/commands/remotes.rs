@@ -90,9 +90,6 @@ fn a_package_never_replaces_a_file_and_says_where_it_cannot_go() {
         let run = scene.packhorse("hq", &["remote", "pack", "alice", "-o", output, "--no-passphrase"]);
         run.refused(code, words);
     }
-    scene
-        .packhorse("hq", &["remote", "pack", "alice", "-o", "alice.rdb"])
-        .refused(2, &["passphrase", "--no-passphrase"]);
     assert_eq!(fs::read(scene.path("kept")).unwrap(), b"precious");
     assert_eq!(files(&scene.home("hq").join("tmp")).len(), 0);
     assert!(!scene.path("alice.rdb").exists() && !scene.path("alice.rdb.new").exists());

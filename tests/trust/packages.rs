@@ -84,6 +84,16 @@ fn a_given_passphrase_seals_and_its_file_must_be_private() {
     assert!(!scene.path("alice.rdb").exists());
 }
 
+/// Who could put a package in the place of another could make it of anything.
+#[test]
+fn with_a_passphrase_an_open_package_is_refused() {
+    let scene = scene();
+    pack(&scene, &["--no-passphrase"]).expect(0);
+    restore(&scene, Some("correct horse")).refused(2, &["is not sealed, and a passphrase was given"]);
+    assert!(!scene.database("alice").exists() && !scene.home("alice").exists());
+    restore(&scene, None).expect(0);
+}
+
 #[test]
 fn a_package_that_was_changed_anywhere_is_refused_whole() {
     let scene = scene();

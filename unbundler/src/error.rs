@@ -46,6 +46,14 @@ pub enum UnbundlerError {
         /// What it is.
         found: &'static str,
     },
+    /// A passphrase was given, and the package is open: somebody may have put it in the place of another.
+    #[error(
+        "{path} is not sealed, and a passphrase was given: have the hub make it again with `packhorse remote pack`, or leave the passphrase out if it was made without"
+    )]
+    NotSealed {
+        /// The file.
+        path: PathBuf,
+    },
     /// The configuration that the package leads to cannot be written.
     #[error("the configuration cannot be made: {why}")]
     Config {

@@ -227,9 +227,10 @@ fn open(disk: &dyn Disk, path: &Path) -> Result<BufReader<Box<dyn ReadableFile>>
 }
 
 /// Whether what cannot be opened may be for an installation that has taken this one's place, and has keys of its own: the
-/// peer has begun anew.
+/// hub has begun anew.
 pub fn is_for_others(link: &StoredLink, name: &BundleName, error: &BundleError) -> bool {
-    matches!(error, BundleError::Envelope(EnvelopeError::ForOthers)) && link.state.is_new_epoch(name.epoch)
+    let is_for_others = matches!(error, BundleError::Envelope(EnvelopeError::ForOthers));
+    is_for_others && link.state.role() == Role::Hub && link.state.is_new_epoch(name.epoch)
 }
 
 fn unfit_on(link: &StoredLink, error: BundleError) -> Unfit {

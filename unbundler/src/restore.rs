@@ -95,6 +95,9 @@ impl Restorer<'_> {
         };
         let opening = Opening { passphrase: site.passphrase, ..Opening::default() };
         let (manifest, mut members) = BundleReader::open(open, Limits::PACKAGE, &opening).map_err(refused)?;
+        if site.passphrase.is_some() && !members.provenance().is_sealed {
+            return Err(UnbundlerError::NotSealed { path: package.to_owned() });
+        }
         if manifest.kind != Kind::Package {
             return Err(UnbundlerError::NotAPackage { path: package.to_owned(), found: "a bundle" });
         }
@@ -146,7 +149,7 @@ impl Restorer<'_> {
     ) -> Result<Restored, UnbundlerError> {
         self.reached(Step::RestoreUnpacked, site)?;
         // A package of a hub without keys begins a link without.
-        let sealed = start.keys.as_ref().is_none_or(|keys| keys.sealed);
+        let sealed = start.keys.as_ref().is_some_and(|keys| keys.sealed);
         let text = config(Start { name: &manifest.to, relays: &start.relays, sealed })
             .map_err(|error| UnbundlerError::Config { why: error.to_string() })?;
         let identity = HomeIdentity { network: manifest.network, node, name: manifest.to.clone() };

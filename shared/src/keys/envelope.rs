@@ -24,9 +24,6 @@ const HEADER_MAX: usize = 16 << 10;
 /// How much work it is to try a passphrase, as a power of two: as much as age itself asks for, a second and 256 MiB or so.
 const WORK: u8 = 18;
 
-/// The most of it that is done for a file from outside: 1 GiB.
-const WORK_MAX: u8 = 20;
-
 /// Why an envelope cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum EnvelopeError {
@@ -99,7 +96,7 @@ pub fn open<'r>(
     let opened = if decryptor.is_scrypt() {
         let passphrase = passphrase.ok_or(EnvelopeError::NeedsPassphrase)?;
         let mut identity = age::scrypt::Identity::new(SecretString::from(passphrase.reveal()));
-        identity.set_max_work_factor(WORK_MAX);
+        identity.set_max_work_factor(WORK);
         decryptor.decrypt(once(&identity as &dyn age::Identity)).map_err(told_of_passphrase)?
     } else {
         let keys = keys.ok_or(EnvelopeError::NoKeys)?;

@@ -6,12 +6,16 @@
 use std::io::Cursor;
 
 use blake2::{Blake2b, Digest, digest::consts::U32};
+use data_encoding::BASE64;
 use minisign::{PublicKey, SecretKey, SignatureBox};
 
 use super::{ALGORITHM, KeyNumber, NodeKeys, PublicKeys};
 
 /// No signature is longer, in bytes.
 pub const SIGNATURE_MAX: u64 = 1024;
+
+/// How long one of Ed25519 is, in bytes.
+const SIGNATURE_LENGTH: usize = 64;
 
 /// What nobody checks: it only tells a person what the file is.
 const UNTRUSTED: &str = "signature of a Packhorse manifest";
@@ -76,7 +80,11 @@ impl Signature {
     /// [`SignatureError::Malformed`].
     pub fn parse(bytes: &[u8]) -> Result<Self, SignatureError> {
         let text = str::from_utf8(bytes).map_err(|_| SignatureError::Malformed)?;
-        SignatureBox::from_string(text).map(Self).map_err(|_| SignatureError::Malformed)
+        let read = SignatureBox::from_string(text).map_err(|_| SignatureError::Malformed)?;
+        // The crate takes a second signature of any length, and panics over a short one; and lines that follow.
+        let second = text.lines().nth(3).and_then(|line| BASE64.decode(line.as_bytes()).ok());
+        let is_whole = second.is_some_and(|second| second.len() == SIGNATURE_LENGTH) && read.to_string() == text;
+        if is_whole { Ok(Self(read)) } else { Err(SignatureError::Malformed) }
     }
 
     /// The number of the key that it says it was made with.

@@ -109,6 +109,24 @@ fn a_signature_is_of_one_key_one_message_and_one_comment() {
     assert_eq!(moved.verify(b"manifest", &keys(1).public()), Err(SignatureError::Wrong));
 }
 
+/// Who has the key can sign, and must not be able to bring the program down by how.
+#[test]
+fn a_right_signature_in_a_wrong_form_is_refused() {
+    let signed = keys(1).sign(b"manifest", "hq.alice.1.2").unwrap();
+    let lines: Vec<&str> = signed.lines().collect();
+    let with_fourth = |line: &str| [&lines[..3], &[line]].concat().join("\n") + "\n";
+    for bad in [
+        with_fourth("AAAA"),
+        with_fourth(""),
+        with_fourth(&format!("{}AAAA", lines[3])),
+        format!("{signed}more\n"),
+        signed.replace('\n', "\r\n"),
+        lines[..3].join("\n"),
+    ] {
+        assert_eq!(Signature::parse(bad.as_bytes()).err(), Some(SignatureError::Malformed), "{bad}");
+    }
+}
+
 proptest! {
     #[test]
     fn any_change_of_an_envelope_is_told(at in 0usize..600, bit in 0u8..8) {

@@ -31,7 +31,7 @@ use std::sync::Arc;
 use crate::clock::{Reading, WallTime};
 use crate::horizon::Horizon;
 use crate::id::{Cut, Epoch, LinkId, NetworkId, NodeId, NodeName, TableId};
-use crate::keys::PublicKeys;
+use crate::keys::{KeyNumber, PublicKeys};
 use crate::link::{Forgettable, Link};
 use crate::set::BoundSet;
 
@@ -151,6 +151,9 @@ pub trait Replica {
 
     /// Forgets a link. Its number is never given again.
     fn remove_link(&mut self, link: LinkId) -> Result<()>;
+
+    /// The greatest number of the keys of any link that was removed, or 0: a name that is given again gets later ones.
+    fn last_removed_key(&mut self) -> Result<KeyNumber>;
 
     /// The latest epoch of any link that was removed.
     fn last_removed_epoch(&mut self) -> Result<Epoch>;

@@ -84,6 +84,10 @@ impl Add {
             return Err(Failure::usage(format!("\"{}\" is this node's own name", self.name))
                 .hint("choose another name for the remote"));
         }
+        if node.replica.links()?.iter().any(|link| link.peer == self.name && link.state.role() == Role::Hub) {
+            return Err(Failure::usage(format!("\"{}\" is this node's own hub", self.name))
+                .hint("choose another name for the remote"));
+        }
         if self.is_mailbox_of(&mut node)? {
             return Err(Failure::usage(format!("\"{}\" is a folder of this node's own on the relay", self.name))
                 .hint("choose another name for the remote"));

@@ -21,7 +21,7 @@ use crate::wording::{bytes, count, shown};
 const EXAMPLES: &str = "\
 Examples:
   packhorse remote pack alice -o alice.rdb          (makes up a passphrase and prints it once)
-  packhorse remote pack --all -o packages/ --passphrase-file secret.txt
+  packhorse remote pack --all -o packages/          (one for each)
   packhorse remote pack alice -o alice.rdb --deliver ftp://h.example/new
 
 A package holds everything that the remote may have, and its keys. It is sealed with a passphrase,
@@ -51,7 +51,8 @@ pub struct Pack {
     #[arg(long)]
     new_keys: bool,
 
-    /// The file whose first line is the passphrase; without, one is made up for each package
+    /// The file whose first line is the passphrase, of every package that is made: whoever has it can open
+    /// them all; without, one is made up for each
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
 

@@ -58,7 +58,7 @@ use self::state::Progress;
 use crate::clock::{Reading, WallTime};
 use crate::horizon::Horizon;
 use crate::id::{Cut, Epoch, LinkId, NodeName, TableId};
-use crate::keys::PublicKeys;
+use crate::keys::{KeyNumber, PublicKeys};
 use crate::link::{Forgettable, Link};
 use crate::replica::{
     Copied, Harvested, Held, Identity, MembershipId, MergeTransaction, Notice, Reference, RemoteCopy, Replica,
@@ -317,6 +317,10 @@ impl Replica for SqliteReplica {
     fn remove_link(&mut self, link: LinkId) -> Result<()> {
         let path = &self.path;
         state::remove_link(&mut self.writer, &self.catalogue, link).map_err(|fault| fault.at(path, "forget a link"))
+    }
+
+    fn last_removed_key(&mut self) -> Result<KeyNumber> {
+        state::last_removed_key(&self.reader).map_err(self.fault("be read"))
     }
 
     fn last_removed_epoch(&mut self) -> Result<Epoch> {

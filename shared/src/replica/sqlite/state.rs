@@ -11,7 +11,7 @@ use super::membership;
 use crate::clock::{Clock, Reading, WallTime};
 use crate::horizon::Horizon;
 use crate::id::{Cut, Epoch, LinkId, NetworkId, NodeId, NodeName};
-use crate::keys::PublicKeys;
+use crate::keys::{KeyNumber, PublicKeys};
 use crate::link::Link;
 use crate::marks::Roster;
 use crate::replica::{Identity, NoRange, Notice, StoredLink};
@@ -199,6 +199,11 @@ fn numbers_as_is(table: &str) -> String {
     format!("numbers_as_is {}", table.to_ascii_lowercase())
 }
 
+/// The greatest number of the keys of any link that was removed.
+pub(super) fn last_removed_key(connection: &Connection) -> Outcome<KeyNumber> {
+    Ok(KeyNumber(get(connection, "last_removed_key")?.unwrap_or(0) as u64))
+}
+
 /// The latest epoch of any link that was removed: one under the same name begins later.
 pub(super) fn last_removed_epoch(connection: &Connection) -> Outcome<Epoch> {
     Ok(Epoch(get(connection, "last_removed_epoch")?.unwrap_or(0) as u64))
@@ -278,10 +283,13 @@ pub(super) fn save_link(connection: &Connection, link: &StoredLink) -> Outcome<(
     Ok(())
 }
 
-/// Forgets a link and what is held of it, at once. Only its epoch is remembered.
+/// Forgets a link and what is held of it, at once. Only its epoch and the number of its peer's keys are remembered.
 pub(super) fn remove_link(connection: &mut Connection, catalogue: &Catalogue, link: LinkId) -> Outcome<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let removed = links(&transaction)?.into_iter().find(|known| known.id == link);
+    let key = removed.as_ref().and_then(|removed| removed.keys.as_ref()).map_or(KeyNumber(0), PublicKeys::number);
+    let key = key.max(last_removed_key(&transaction)?);
+    set(&transaction, "last_removed_key", key.0 as i64)?;
     let epoch = removed.map_or(Epoch(0), |removed| removed.state.epoch()).max(last_removed_epoch(&transaction)?);
     set(&transaction, "last_removed_epoch", epoch.0 as i64)?;
     for table in ["links WHERE id", "held WHERE link", "conflicts WHERE link"] {
