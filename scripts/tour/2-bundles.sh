@@ -15,12 +15,13 @@ at alice packhorse bundle --now
 at alice packhorse queue list
 at alice packhorse status
 up=(alice/crm.db.packhorse/outbox/hq/*.bundle)
-at alice packhorse inspect --values "${up[0]#alice/}"
+say "It is sealed to the office, which alone can open it."
+at hq packhorse inspect --values "../${up[0]}"
 
 say "The office seals one for each laptop: the new price. Of Alice's edits it knows nothing yet."
 at hq packhorse bundle --now
 down=(hq/crm.db.packhorse/outbox/alice/*.bundle)
-at hq packhorse inspect --values "${down[0]#hq/}"
+at alice packhorse inspect --values "../${down[0]}"
 
 say "The three steps are commands of their own, and sync does all of them. Nobody has to be online with anybody:" \
     "Alice carries hers to the relay, the office comes by later, and Alice gets its answer another time."

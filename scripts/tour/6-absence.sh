@@ -49,7 +49,7 @@ claim_same "what waits for him is a tenth of what was sealed, at most" $((10 * b
 say "The others are superseded, and this one says what all of them said:"
 at hq packhorse queue list bob
 at hq packhorse queue show "$name"
-at hq packhorse inspect --values "../relay/bob/down/$name"
+at bob packhorse inspect --values "../relay/bob/down/$name"
 
 say "Bob has worked too, without a line. He is back, and one call brings him up to date and takes his work along."
 at bob "${sql[@]}" crm.db "UPDATE contacts SET email = 'tom.quay@quay.example' WHERE id = 4"
