@@ -26,16 +26,16 @@ pub fn from_file(path: &Path) -> Result<Passphrase, Failure> {
     })
 }
 
-/// What a person types, unseen.
-pub fn asked_for(package: &Path) -> Result<Passphrase, Failure> {
+/// What a person types, unseen. The package as it is shown.
+pub fn asked_for(package: &str) -> Result<Passphrase, Failure> {
     let nobody = || {
-        Failure::usage(format!("{} is sealed with a passphrase", package.display()))
+        Failure::usage(format!("{package} is sealed with a passphrase"))
             .hint("name a file that holds it on its first line with --passphrase-file FILE")
     };
     if !io::stdin().is_terminal() {
         return Err(nobody());
     }
-    let typed = rpassword::prompt_password(format!("passphrase of {}: ", package.display()));
-    let typed = typed.map_err(|error| Failure::file("ask for the passphrase of", package, &error))?;
+    let typed = rpassword::prompt_password(format!("passphrase of {package}: "));
+    let typed = typed.map_err(|error| Failure::file("ask for the passphrase of", Path::new(package), &error))?;
     Passphrase::given(&typed).ok_or_else(nobody)
 }

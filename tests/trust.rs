@@ -151,6 +151,18 @@ fn a_bundle_under_another_number_is_refused() {
     heals(&scene);
 }
 
+/// An old name alone does not make it one that nobody waits for.
+#[test]
+fn a_bundle_under_an_older_epoch_is_refused_and_not_dropped_in_silence() {
+    let scene = scene();
+    let bundle = said(&scene, "one");
+    let content = fs::read(&bundle).expect("a bundle");
+    fs::remove_file(&bundle).expect("it goes");
+    fs::write(placed(&bundle, &content, |name| name.epoch.0 -= 1_000_000), content).expect("written");
+    is_refused(&scene, "its manifest does not say what its name says");
+    heals(&scene);
+}
+
 #[test]
 fn a_bundle_for_another_remote_cannot_be_opened() {
     let scene = scene();
@@ -218,6 +230,14 @@ fn a_damaged_envelope_is_asked_for_again() {
     heals(&scene);
 }
 
+/// Alice begins anew, with new keys.
+fn with_new_keys(scene: &Scene) {
+    let (package, database) = (scene.path("alice.rdb"), scene.database("alice"));
+    let words = ["remote", "pack", "alice", "-o", text(&package), "--no-passphrase", "--new-keys"];
+    scene.packhorse("hq", &words).expect(0);
+    scene.packhorse("alice", &["restore", text(&package), "--database", text(&database)]).expect(0);
+}
+
 /// A stolen laptop: once a package was made with new keys, what it has opens nothing that is said from then on, and nothing that it
 /// says counts.
 #[test]
@@ -229,10 +249,7 @@ fn after_a_package_with_new_keys_the_old_ones_open_and_sign_nothing() {
     }
     let old = fs::read_to_string(scene.path("stolen.home/keys")).expect("keys");
     fs::remove_file(scene.path("alice.rdb")).expect("the package is not needed any more");
-    let (package, database) = (scene.path("alice.rdb"), scene.database("alice"));
-    let words = ["remote", "pack", "alice", "-o", text(&package), "--no-passphrase", "--new-keys"];
-    scene.packhorse("hq", &words).expect(0);
-    scene.packhorse("alice", &["restore", text(&package), "--database", text(&database)]).expect(0);
+    with_new_keys(&scene);
     let bundle = said(&scene, "after the theft");
     let old = NodeKeys::from_file(&old).expect("keys");
     let opening = Opening::with(Some(&old));
@@ -262,10 +279,7 @@ fn a_hub_that_is_put_back_to_before_a_package_knows_its_keys() {
         let path = scene.path(&format!("alice.{ending}"));
         let _ = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
     });
-    let (package, database) = (scene.path("alice.rdb"), scene.database("alice"));
-    let words = ["remote", "pack", "alice", "-o", text(&package), "--no-passphrase", "--new-keys"];
-    scene.packhorse("hq", &words).expect(0);
-    scene.packhorse("alice", &["restore", text(&package), "--database", text(&database)]).expect(0);
+    with_new_keys(&scene);
     sync(&scene, &["alice", "hq"]);
     ["hq.db", "hq.db-wal", "hq.db-shm"].iter().for_each(|name| drop(fs::remove_file(scene.path(name))));
     fs::copy(scene.path("hq.backup"), scene.database("hq")).expect("the backup is put back");

@@ -86,10 +86,10 @@ impl Packer<'_> {
         let beyond = beyond(replica)?;
         let written = replica.copy_for_remote(now, &database, copy).map_err(BundlerError::from).and_then(|copied| {
             self.reached(Step::PackageDatabaseMade, order)?;
-            let mut link = self.opened_link(replica, order.remote, now, &copied)?;
+            let keys = self.keys(replica, order, now)?;
+            let mut link = self.opened_link(replica, order.remote, keys.own().public(), now, &copied)?;
             let complete_to = beyond.complete_to(copied.clock, link.id);
             link.state.tell(complete_to);
-            let keys = self.keys(&mut link, replica.last_removed_key()?, order, now);
             let (epoch, clock, relays) = (link.state.epoch(), copied.clock, order.relays.clone());
             let start = LinkStart { epoch, clock, complete_to, relays, keys };
             let bytes = self.write(replica, order, &copied, &start, &database)?;
@@ -111,7 +111,7 @@ impl Packer<'_> {
         self.reached(Step::PackageDrafted, order)?;
         let now = self.world.clock.now();
         if link.id == LinkId::LOCAL {
-            let id = replica.add_link(&link.peer, link.keys.as_ref(), &link.state)?;
+            let id = replica.add_link(&link.peer, &link.keys, &link.state)?;
             replica.share(now, id, order.membership, None)?;
         } else {
             replica.save_link(link)?;
@@ -131,43 +131,38 @@ impl Packer<'_> {
         &self,
         replica: &mut dyn Replica,
         remote: &NodeName,
+        keys: PublicKeys,
         now: WallTime,
         copied: &Copied,
     ) -> Result<StoredLink, BundlerError> {
         match replica.links()?.into_iter().find(|link| link.peer == *remote) {
             Some(mut link) => {
                 link.state.repack(now, copied.cut, copied.clock);
-                link.node = None;
+                (link.node, link.keys) = (None, keys);
                 Ok(link)
             }
             None => {
                 let after = replica.last_removed_epoch()?;
                 let state = Link::new(Role::Remote, now, copied.cut, copied.clock, after);
-                Ok(StoredLink { id: LinkId::LOCAL, peer: remote.clone(), node: None, keys: None, state })
+                Ok(StoredLink { id: LinkId::LOCAL, peer: remote.clone(), node: None, keys, state })
             }
         }
     }
 
-    /// A remote keeps its keys, so that an installation that was replaced can be told so; new ones shut out whoever has the old.
-    fn keys(
-        &self,
-        link: &mut StoredLink,
-        last_removed: KeyNumber,
-        order: &Order<'_>,
-        now: WallTime,
-    ) -> Option<KeysStart> {
-        let ours = self.trust.keys()?;
-        let number = match &link.keys {
-            Some(keys) if !order.new_keys => keys.number(),
-            keys => {
-                let last = keys.as_ref().map_or(last_removed, PublicKeys::number);
+    /// The keys that a package brings, and which of them the link is to know. A remote keeps its keys, so that an installation
+    /// that was replaced can be told so; new ones shut out whoever has the old.
+    fn keys(&self, replica: &mut dyn Replica, order: &Order<'_>, now: WallTime) -> Result<KeysStart, BundlerError> {
+        let known = replica.links()?.into_iter().find(|link| link.peer == *order.remote).map(|link| link.keys.number());
+        let number = match known.filter(|_| !order.new_keys) {
+            Some(number) => number,
+            None => {
+                let last = known.unwrap_or_default().max(replica.last_removed_key()?);
                 KeyNumber(now.0.max(last.0.saturating_add(1)))
             }
         };
-        let keys = ours.of_remote(&link.peer, number);
-        link.keys = Some(keys.public());
-        let sealed = self.trust.is_sealed(link);
-        Some(KeysStart { number: keys.number(), secret: keys.secret(), hub: ours.public(), sealed })
+        let ours = self.trust.keys();
+        let secret = ours.of_remote(order.remote, number).secret();
+        Ok(KeysStart { number, secret, hub: ours.public(), sealed: self.trust.is_sealed(order.remote) })
     }
 
     fn write(
@@ -200,8 +195,8 @@ impl Packer<'_> {
         members.file(DATABASE, File::open(database).map_err(failed("open", database))?);
         let start = start.to_bytes().map_err(|source| BundlerError::Write { path: draft.to_owned(), source })?;
         members.bytes(LINK, start);
-        let sealed = self.trust.keys().zip(order.passphrase);
-        members.sealing(sealed.map(|(from, passphrase)| Sealing { from, to: SealedTo::Passphrase(passphrase) }));
+        let from = self.trust.keys();
+        members.sealing(order.passphrase.map(|given| Sealing { from, to: SealedTo::Passphrase(given) }));
         let disk = self.world.disk;
         disk.remove(draft).map_err(failed("make", order.file))?;
         let mut file = disk.create_new(draft).map_err(failed("make", order.file))?;

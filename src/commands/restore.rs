@@ -68,7 +68,7 @@ impl Restore {
             passphrase: self.passphrase_file.as_deref().map(passphrase::from_file).transpose()?,
         };
         let restored = match package {
-            Package::File(path) => place.restore_or_ask(&path)?,
+            Package::File(path) => place.restore_or_ask(&path, &path.display().to_string())??,
             Package::OnServer(at, name) => place.restore_from(&at, &name)?,
         };
         note(&format!(
@@ -119,13 +119,13 @@ struct Place<'a> {
 
 impl Place<'_> {
     /// A passphrase is asked for only once it is known that one is needed.
-    fn restore_or_ask(&mut self, package: &Path) -> Result<Restored, Failure> {
+    fn restore_or_ask(&mut self, package: &Path, shown: &str) -> Result<Result<Restored, UnbundlerError>, Failure> {
         match self.restore(package) {
             Err(error) if needs_passphrase(&error) => {
-                self.passphrase = Some(passphrase::asked_for(package)?);
-                Ok(self.restore(package)?)
+                self.passphrase = Some(passphrase::asked_for(shown)?);
+                Ok(self.restore(package))
             }
-            done => Ok(done?),
+            done => Ok(done),
         }
     }
 
@@ -148,9 +148,8 @@ impl Place<'_> {
         let remove = || disk.remove(&package).map_err(|error| Failure::file("remove", &package, &error));
         loop {
             let fetched = packages::fetch(self.machine, &keys, folder, name, &package)?;
-            match self.restore(&package) {
+            match self.restore_or_ask(&package, &format!("{folder}/{name}"))? {
                 Ok(restored) => return remove().map(|()| restored),
-                Err(error) if needs_passphrase(&error) => self.passphrase = Some(passphrase::asked_for(&package)?),
                 Err(error) if is_damaged(&error) => {
                     remove()?;
                     // Its beginning may have been that of an older package.

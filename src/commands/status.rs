@@ -158,7 +158,7 @@ fn tell_of_link(node: &Node, link: &StoredLink, tally: Tally, seen: Seen) -> Lin
         node: link.peer.to_string(),
         role: link.state.role(),
         state: if advice.is_some() { "attention" } else { "ok" },
-        sealed: node.trust.is_sealed(link),
+        sealed: node.trust.is_sealed(&link.peer),
         pending_changes: pending.records + tally.unharvested,
         pending_bytes: pending.bytes,
         outbox,

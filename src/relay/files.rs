@@ -14,7 +14,7 @@ use packhorse_shared::seam::{Disk, WallClock};
 use packhorse_shared::spool::Spool;
 use packhorse_shared::trust::Trust;
 use packhorse_transport::{FileName, Inspect, LocalSpool, Outgoing, Verdict};
-use packhorse_unbundler::intake;
+use packhorse_unbundler::intake::{self, Other};
 
 /// The node's own folders.
 pub struct NodeSpool<'a> {
@@ -100,7 +100,7 @@ impl<'a> BundleFiles<'a> {
         let opened = self.trust.opening(link, |opening| BundleReader::open(file, Limits::BUNDLE, opening));
         let manifest = match opened {
             Ok((manifest, _)) => manifest,
-            Err(error) => return Ok(!intake::is_for_others(link, name, &error)),
+            Err(error) => return Ok(intake::sealed_to(link, name, &error) != Some(Other::Successor)),
         };
         // Older ones were for whoever was here before our package was made, and are cleared away.
         if intake::is_for(manifest.addressee, self.installation, link) || link.state.is_for_predecessor(name.epoch) {

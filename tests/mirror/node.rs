@@ -73,6 +73,15 @@ fn installation(number: NodeNumber) -> NodeId {
     NodeId(number as u64 + 1)
 }
 
+fn keys() -> NodeKeys {
+    NodeKeys::from_secret(KeyNumber(1), [1; 32])
+}
+
+/// Their links are open: what is sealed is tested elsewhere, and takes its time.
+fn trust() -> Trust {
+    Trust::new(keys(), (HUB..16).map(name_of).collect())
+}
+
 fn database(folder: &Path) -> PathBuf {
     folder.join("app.db")
 }
@@ -107,7 +116,7 @@ impl RealNode {
         let clock = Reading::at(WallTime(seams.now()));
         prepare(&database(&folder), identity, clock, &Choice::Every, JournalWish::WriteAhead).expect("prepared");
         let identity = HomeIdentity { network: NETWORK, node, name: name.clone() };
-        let keys = NodeKeys::from_secret(KeyNumber(1), [1; 32]);
+        let keys = keys();
         let home =
             Home::create(seams.world().disk, &home(&folder), &identity, &keys, &config(&name, false)).expect("a home");
         Self { name, home, open: Some(Open::at(&folder)), folder }
@@ -118,7 +127,7 @@ impl RealNode {
         fs::create_dir_all(&folder).expect("a folder");
         let (name, file) = (name_of(remote), folder.join("package.rdb"));
         let (spool, hub) = (Spool::new(&self.home, seams.world().disk), self.name.clone());
-        let packer = Packer { world: seams.world(), spool: &spool, node: &hub, trust: &Trust::default() };
+        let packer = Packer { world: seams.world(), spool: &spool, node: &hub, trust: &trust() };
         let replica = &mut self.open.as_mut().expect("open").replica;
         // The model has no ranges: the same numbers at all nodes are the harder case.
         let as_is = Table::BOTH.map(|table| table.name().to_owned());
@@ -169,7 +178,7 @@ impl RealNode {
         let replica = &mut self.opened().replica;
         let beyond = beyond(replica).expect("the links");
         let (world, supersede_after) = (seams.world(), 24 * 3_600_000);
-        let trust = &Trust::default();
+        let trust = &trust();
         let sealer = Sealer { world, spool: &spool, node: &name, trust, bundle_max, beyond, supersede_after };
         let links = replica.links().expect("the links");
         sealer.finish_interrupted(&links).expect("leftovers");
@@ -221,7 +230,7 @@ impl RealNode {
         // The model has no application that it would have to wait for.
         let renumber_quiet = Span::default();
         let (patience, stop) = (Patience::Counts, &Stop::default());
-        let (world, trust) = (seams.world(), &Trust::default());
+        let (world, trust) = (seams.world(), &trust());
         let receiver = Receiver { world, spool: &spool, node: &name, trust, renumber_quiet, patience, stop };
         receiver.receive(replica, &mut received).expect("received");
         let refused = received.quarantined.iter().find(|(_, why)| !why.contains("the digest in its name"));

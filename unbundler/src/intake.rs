@@ -84,18 +84,17 @@ pub fn examine(
     if digest != arrived.name.digest {
         return Err(Unfit::Quarantine("its content does not have the digest in its name".to_owned()));
     }
-    // What was sealed to an older package's keys cannot be opened with those of this one.
-    if link.state.is_for_predecessor(arrived.name.epoch) && trust.is_sealed(link) {
-        return Err(Unfit::Outlived);
-    }
     let file = open(disk, &arrived.path)?;
     let opened = trust.opening(link, |opening| {
         let (manifest, members) = BundleReader::open(file, Limits::BUNDLE, opening)?;
         Ok((manifest, members.provenance()))
     });
-    let (manifest, provenance) = opened.map_err(|error| match is_for_others(link, &arrived.name, &error) {
-        true => Unfit::LeaveAlone(format!("{error}; it may be for another installation of \"{node}\"")),
-        false => unfit_on(link, error),
+    let (manifest, provenance) = opened.map_err(|error| match sealed_to(link, &arrived.name, &error) {
+        Some(Other::Predecessor) => Unfit::Outlived,
+        Some(Other::Successor) => {
+            Unfit::LeaveAlone(format!("{error}; it may be for another installation of \"{node}\""))
+        }
+        None => unfit_on(link, error),
     })?;
     let wrong = |what: &str| Err(Unfit::Quarantine(what.to_owned()));
     let (name, header) = (&arrived.name, manifest.header.clone());
@@ -226,11 +225,26 @@ fn open(disk: &dyn Disk, path: &Path) -> Result<BufReader<Box<dyn ReadableFile>>
     disk.open(path).map(BufReader::new).map_err(Unfit::Unreadable)
 }
 
-/// Whether what cannot be opened may be for an installation that has taken this one's place, and has keys of its own: the
-/// hub has begun anew.
-pub fn is_for_others(link: &StoredLink, name: &BundleName, error: &BundleError) -> bool {
-    let is_for_others = matches!(error, BundleError::Envelope(EnvelopeError::ForOthers));
-    is_for_others && link.state.role() == Role::Hub && link.state.is_new_epoch(name.epoch)
+/// Another installation under this node's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Other {
+    /// The one whose place this one has taken.
+    Predecessor,
+    /// One that may have taken this one's place.
+    Successor,
+}
+
+/// For whom else a bundle of the hub's may be that cannot be opened with this node's keys.
+pub fn sealed_to(link: &StoredLink, name: &BundleName, error: &BundleError) -> Option<Other> {
+    match error {
+        BundleError::Envelope(EnvelopeError::ForOthers) if link.state.role() == Role::Hub => {
+            if link.state.is_for_predecessor(name.epoch) {
+                return Some(Other::Predecessor);
+            }
+            link.state.is_new_epoch(name.epoch).then_some(Other::Successor)
+        }
+        _ => None,
+    }
 }
 
 fn unfit_on(link: &StoredLink, error: BundleError) -> Unfit {
@@ -244,15 +258,12 @@ fn unfit_on(link: &StoredLink, error: BundleError) -> Unfit {
 
 /// Whether these are keys of an older package than the latest.
 fn has_replaced(link: &StoredLink, number: KeyNumber) -> bool {
-    link.state.role() == Role::Remote && link.keys.as_ref().is_some_and(|keys| number < keys.number())
+    link.state.role() == Role::Remote && number < link.keys.number()
 }
 
 fn unfit(error: BundleError) -> Unfit {
     match error {
         BundleError::Io(error) => Unfit::Unreadable(error),
-        BundleError::Envelope(EnvelopeError::NoKeys) => {
-            Unfit::LeaveAlone(format!("{error}; put its file `keys` back from a backup"))
-        }
         BundleError::NewerFormat { .. } => Unfit::LeaveAlone(format!("{error}; update Packhorse here")),
         other => Unfit::Quarantine(other.to_string()),
     }

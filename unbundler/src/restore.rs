@@ -14,7 +14,7 @@ use packhorse_shared::config::{Config, InitialConfigError};
 use packhorse_shared::home::{Home, Identity as HomeIdentity};
 use packhorse_shared::id::{NodeId, NodeName};
 use packhorse_shared::keys::envelope::EnvelopeError;
-use packhorse_shared::keys::{KeyNumber, NodeKeys, Passphrase};
+use packhorse_shared::keys::{NodeKeys, Passphrase};
 use packhorse_shared::link::{Beginning, Link};
 use packhorse_shared::replica::Identity;
 use packhorse_shared::replica::sqlite::{Adoption, adopt, use_wal};
@@ -148,13 +148,11 @@ impl Restorer<'_> {
         start: &LinkStart,
     ) -> Result<Restored, UnbundlerError> {
         self.reached(Step::RestoreUnpacked, site)?;
-        // A package of a hub without keys begins a link without.
-        let sealed = start.keys.as_ref().is_some_and(|keys| keys.sealed);
-        let text = config(Start { name: &manifest.to, relays: &start.relays, sealed })
+        let text = config(Start { name: &manifest.to, relays: &start.relays, sealed: start.keys.sealed })
             .map_err(|error| UnbundlerError::Config { why: error.to_string() })?;
         let identity = HomeIdentity { network: manifest.network, node, name: manifest.to.clone() };
         let is_new = Home::open(site.home).is_err();
-        let home = self.home(site, &identity, &self.keys(site, start)?, &text)?;
+        let home = self.home(site.home, &identity, &start.keys.own(), &text)?;
         let made = self.settle(site, draft, &home, manifest, start);
         if made.is_err() && is_new && site.database.symlink_metadata().is_err() {
             // Nobody has heard of it yet, and the next try may be for another place. The error itself is what is to be told.
@@ -177,7 +175,7 @@ impl Restorer<'_> {
         let beginning = Beginning { epoch: start.epoch, complete_to: start.complete_to };
         let link = Link::restored_from_package(self.world.clock.now(), beginning);
         let (hub, hub_node) = (&manifest.from, manifest.node);
-        let hub_keys = start.keys.as_ref().map(|keys| &keys.hub);
+        let hub_keys = &start.keys.hub;
         adopt(draft, &Adoption { identity, hub, hub_node, hub_keys, link: &link, clock: start.clock })?;
         self.world.disk.sync_file(draft).map_err(failed("sync", draft))?;
         self.reached(Step::RestoreAdopted, site)?;
@@ -194,7 +192,7 @@ impl Restorer<'_> {
     /// A new home, or this node's own that has no database: the one that a run that was cut short left.
     fn home(
         &self,
-        site: &Site<'_>,
+        folder: &Path,
         identity: &HomeIdentity,
         keys: &NodeKeys,
         config: &str,
@@ -203,19 +201,11 @@ impl Restorer<'_> {
             let found = home.identity();
             (found.network, &found.name) == (identity.network, &identity.name) && !has_database(home)
         };
-        let home = match Home::open(site.home) {
+        let home = match Home::open(folder) {
             Ok(left) if is_left(&left) => left.remake(self.world.disk, &identity.name, keys, config)?,
-            _ => Home::create(self.world.disk, site.home, identity, keys, config)?,
+            _ => Home::create(self.world.disk, folder, identity, keys, config)?,
         };
         Ok(home)
-    }
-
-    /// Those that the package brings; else new ones, for this node's own remotes.
-    fn keys(&self, site: &Site<'_>, start: &LinkStart) -> Result<NodeKeys, UnbundlerError> {
-        match &start.keys {
-            Some(brought) => Ok(NodeKeys::from_secret(brought.number, brought.secret)),
-            None => NodeKeys::generate(KeyNumber(self.world.clock.now().0)).map_err(failed("make keys for", site.home)),
-        }
     }
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::BundleError;
 use crate::clock::Reading;
 use crate::id::Epoch;
-use crate::keys::{KeyNumber, PublicKeys};
+use crate::keys::{KeyNumber, NodeKeys, PublicKeys};
 
 /// The member that is the remote's database.
 pub const DATABASE: &str = "database";
@@ -32,8 +32,7 @@ pub struct LinkStart {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub relays: Vec<String>,
     /// The remote's keys, and its hub's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub keys: Option<KeysStart>,
+    pub keys: KeysStart,
 }
 
 /// The keys that a remote begins with.
@@ -53,6 +52,13 @@ pub struct KeysStart {
 impl fmt::Debug for KeysStart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "KeysStart({}, {}, sealed: {})", self.number, self.hub, self.sealed)
+    }
+}
+
+impl KeysStart {
+    /// The remote's keys.
+    pub fn own(&self) -> NodeKeys {
+        NodeKeys::from_secret(self.number, self.secret)
     }
 }
 

@@ -3,8 +3,6 @@
 //! Owns its form, both ways, strictly: a file that is not exactly that is refused rather than guessed at. `age -d -i` takes
 //! it as it is.
 
-use bech32::Hrp;
-
 use super::{IDENTITY_PREFIX, KeyNumber, NodeKeys};
 
 /// What stands before the number.
@@ -25,7 +23,7 @@ impl NodeKeys {
             self.number,
             public.age(),
             public.minisign(),
-            self.identity_text().unwrap_or_default(),
+            self.identity_text(),
         )
     }
 
@@ -38,10 +36,9 @@ impl NodeKeys {
         let number = u64::from_str_radix(number, 16).map_err(|_| KeyFileError)?;
         let identity = text.lines().find(|line| !line.starts_with('#')).ok_or(KeyFileError)?;
         let (prefix, secret) = bech32::decode(identity).map_err(|_| KeyFileError)?;
-        let prefix_is_ages = Hrp::parse(IDENTITY_PREFIX).is_ok_and(|expected| expected == prefix);
         let secret = secret.try_into().map_err(|_| KeyFileError)?;
         let keys = Self { number: KeyNumber(number), secret };
         // The public halves stand in it, too: a file of two others' parts is not taken.
-        if prefix_is_ages && keys.to_file() == text { Ok(keys) } else { Err(KeyFileError) }
+        if prefix == IDENTITY_PREFIX && keys.to_file() == text { Ok(keys) } else { Err(KeyFileError) }
     }
 }

@@ -37,8 +37,8 @@ const REMOTE: &str = "packhorse 2026-11-27 secret of a remote";
 /// What a public minisign key begins with: the algorithm, Ed25519.
 const ALGORITHM: [u8; 2] = *b"Ed";
 
-/// The human-readable parts of age's key texts.
-const IDENTITY_PREFIX: &str = "age-secret-key-";
+/// What the text of age's secret keys begins with.
+const IDENTITY_PREFIX: Hrp = Hrp::parse_unchecked("age-secret-key-");
 
 /// Which of the keys that a name has had: the milliseconds at which they were made, raised so that a later one is greater.
 /// It is also the key id of minisign.
@@ -76,7 +76,7 @@ impl NodeKeys {
         Ok(Self { number, secret })
     }
 
-    /// NodeKeys from their secret, as a package holds it.
+    /// From their secret, as a package holds it.
     pub fn from_secret(number: KeyNumber, secret: [u8; 32]) -> Self {
         Self { number, secret }
     }
@@ -101,6 +101,7 @@ impl NodeKeys {
     /// What others may know of them.
     pub fn public(&self) -> PublicKeys {
         let signs = self.signing_key().verifying_key().to_bytes();
+        // Without a recipient nothing could be sealed, which would be told then.
         let seals = self.identity().map(|identity| identity.to_public().to_string()).unwrap_or_default();
         PublicKeys { number: self.number, seals, signs }
     }
@@ -109,14 +110,14 @@ impl NodeKeys {
         SigningKey::from_bytes(&blake3::derive_key(SIGNING, &self.secret))
     }
 
-    fn identity_text(&self) -> Option<String> {
-        let prefix = Hrp::parse(IDENTITY_PREFIX).ok()?;
-        bech32::encode::<Bech32>(prefix, &self.secret).ok().map(|text| text.to_uppercase())
+    /// As age writes it. Only a text that is too long cannot be encoded, and this never is.
+    fn identity_text(&self) -> String {
+        bech32::encode::<Bech32>(IDENTITY_PREFIX, &self.secret).unwrap_or_default().to_uppercase()
     }
 
-    /// None only if the texts of age's keys were not what they are.
+    /// None only if age did not understand its own form of a secret key.
     fn identity(&self) -> Option<Identity> {
-        self.identity_text()?.parse().ok()
+        self.identity_text().parse().ok()
     }
 }
 

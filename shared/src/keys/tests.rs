@@ -82,6 +82,28 @@ fn what_is_sealed_is_opened_by_its_receiver_alone() {
 }
 
 #[test]
+fn what_is_sealed_with_a_passphrase_is_opened_with_that_alone_and_no_more_work_than_ours_takes() {
+    let mut file = Vec::new();
+    let right = Passphrase::given("correct horse").unwrap();
+    let mut envelope = envelope::seal(SealedTo::Passphrase(&right), &mut file).unwrap();
+    envelope.write_all(b"content").unwrap();
+    envelope.finish().unwrap();
+    let tried = |given: Option<&Passphrase>, file: &[u8]| {
+        let mut content = Vec::new();
+        envelope::open(Some(&keys(1)), given, file)?.read_to_end(&mut content).map_err(EnvelopeError::Io)?;
+        Ok::<_, EnvelopeError>(content)
+    };
+    assert_eq!(tried(Some(&right), &file).unwrap(), b"content");
+    assert!(matches!(tried(None, &file), Err(EnvelopeError::NeedsPassphrase)));
+    let wrong = Passphrase::given("correct hors").unwrap();
+    assert!(matches!(tried(Some(&wrong), &file), Err(EnvelopeError::WrongPassphrase)));
+    let at = file.windows(4).position(|part| part == b" 18\n").expect("the work");
+    let mut endless = file.clone();
+    endless.splice(at..at + 4, *b" 40\n");
+    assert!(matches!(tried(Some(&right), &endless), Err(EnvelopeError::ExcessiveWork)));
+}
+
+#[test]
 fn a_header_without_an_end_takes_no_memory() {
     let endless = MAGIC_AND.repeat(1 << 20);
     assert!(matches!(opened(&keys(1), &endless), Err(EnvelopeError::Damaged)));

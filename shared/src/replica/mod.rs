@@ -73,8 +73,8 @@ pub struct StoredLink {
     pub peer: NodeName,
     /// The installation met there first, once there was contact.
     pub node: Option<NodeId>,
-    /// The peer's public keys, if the link began with a package that brought keys.
-    pub keys: Option<PublicKeys>,
+    /// The peer's public keys.
+    pub keys: PublicKeys,
     /// Its state.
     pub state: Link,
 }
@@ -128,7 +128,7 @@ pub trait Replica {
     fn links(&mut self) -> Result<Vec<StoredLink>>;
 
     /// Adds a link; its number is returned. An error if there is one to this peer.
-    fn add_link(&mut self, peer: &NodeName, keys: Option<&PublicKeys>, state: &Link) -> Result<LinkId>;
+    fn add_link(&mut self, peer: &NodeName, keys: &PublicKeys, state: &Link) -> Result<LinkId>;
 
     /// Stores a link's state durably.
     fn save_link(&mut self, link: &StoredLink) -> Result<()>;

@@ -94,9 +94,9 @@ fn path(node: &Node, key: &Key, entry: &Entry) -> Option<PathBuf> {
     Some(folder.join(&key.file))
 }
 
-fn read(path: &Path, keys: Option<&NodeKeys>) -> Result<Content, BundleError> {
+fn read(path: &Path, keys: &NodeKeys) -> Result<Content, BundleError> {
     let file = File::open(path).map_err(BundleError::Io)?;
-    let (manifest, _) = BundleReader::open(file, Limits::PACKAGE, &Opening::with(keys))?;
+    let (manifest, _) = BundleReader::open(file, Limits::PACKAGE, &Opening::with(Some(keys)))?;
     Ok(content(&manifest))
 }
 

@@ -260,7 +260,7 @@ impl SqliteReplica {
         Ok(Tally { unharvested: u64::try_from(count).unwrap_or(0), oldest_unharvested })
     }
 
-    fn try_add_link(&self, peer: &NodeName, keys: Option<&PublicKeys>, state: &Link) -> Outcome<LinkId> {
+    fn try_add_link(&self, peer: &NodeName, keys: &PublicKeys, state: &Link) -> Outcome<LinkId> {
         let sql = "SELECT 1 FROM _packhorse_links WHERE peer = ?1";
         if self.writer.query_row(sql, [peer.as_str()], |_| Ok(())).optional()?.is_some() {
             return Err(ReplicaError::LinkExists { peer: peer.to_string() }.into());
@@ -286,7 +286,7 @@ impl Replica for SqliteReplica {
         state::links(&self.reader).map_err(self.fault("give its links"))
     }
 
-    fn add_link(&mut self, peer: &NodeName, keys: Option<&PublicKeys>, state: &Link) -> Result<LinkId> {
+    fn add_link(&mut self, peer: &NodeName, keys: &PublicKeys, state: &Link) -> Result<LinkId> {
         self.try_add_link(peer, keys, state).map_err(self.fault("take a new link"))
     }
 

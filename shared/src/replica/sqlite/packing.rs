@@ -42,8 +42,8 @@ pub struct Adoption<'a> {
     pub hub: &'a NodeName,
     /// The hub's installation.
     pub hub_node: NodeId,
-    /// The hub's public keys, if the package brings them.
-    pub hub_keys: Option<&'a PublicKeys>,
+    /// The hub's public keys.
+    pub hub_keys: &'a PublicKeys,
     /// The state of the link to it.
     pub link: &'a Link,
     /// The reading that the node's clock starts from: nothing that is in the package is later.
@@ -326,7 +326,7 @@ fn try_adopt(path: &Path, adoption: &Adoption<'_>) -> Outcome<()> {
         return Err(Fault::Damaged("the package's database has a link already".to_owned()));
     }
     let (peer, state) = (adoption.hub.clone(), adoption.link.clone());
-    let keys = adoption.hub_keys.cloned();
+    let keys = adoption.hub_keys.clone();
     state::save_link(&transaction, &StoredLink { id, peer, node: Some(adoption.hub_node), keys, state })?;
     transaction.commit()?;
     connection.close().map_err(|(_, error)| Fault::Sqlite(error))

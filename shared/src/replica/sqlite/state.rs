@@ -23,7 +23,7 @@ const TABLES: &str = "
 CREATE TABLE _packhorse_state (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE _packhorse_nodes (number INTEGER PRIMARY KEY, node INTEGER NOT NULL UNIQUE);
 CREATE TABLE _packhorse_links (id INTEGER PRIMARY KEY AUTOINCREMENT, peer TEXT NOT NULL UNIQUE, node INTEGER,
-    state BLOB NOT NULL, keys TEXT);
+    keys TEXT NOT NULL, state BLOB NOT NULL);
 CREATE TABLE _packhorse_tables (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE COLLATE NOCASE);
 CREATE TABLE _packhorse_columns (tbl INTEGER NOT NULL, id INTEGER NOT NULL, name TEXT NOT NULL COLLATE NOCASE,
     PRIMARY KEY (tbl, id), UNIQUE (tbl, name)) WITHOUT ROWID;
@@ -240,7 +240,7 @@ pub(super) fn links(connection: &Connection) -> Outcome<Vec<StoredLink>> {
             node: row.get::<_, Option<i64>>(2)?.map(|node| NodeId(node as u64)),
             state: rmp_serde::from_slice(row.get_ref(3)?.as_blob().map_err(|_| damaged())?).map_err(|_| damaged())?,
             peer: peer.parse().map_err(|_| damaged())?,
-            keys: row.get::<_, Option<String>>(4)?.map(|keys| keys.parse()).transpose().map_err(|_| damaged())?,
+            keys: row.get::<_, String>(4)?.parse().map_err(|_| damaged())?,
         });
     }
     Ok(links)
@@ -261,13 +261,8 @@ fn link_bytes(state: &Link) -> Outcome<Vec<u8>> {
 }
 
 /// Adds a link and tells its number.
-pub(super) fn add_link(
-    connection: &Connection,
-    peer: &NodeName,
-    keys: Option<&PublicKeys>,
-    state: &Link,
-) -> Outcome<LinkId> {
-    let (bytes, keys) = (link_bytes(state)?, keys.map(PublicKeys::to_string));
+pub(super) fn add_link(connection: &Connection, peer: &NodeName, keys: &PublicKeys, state: &Link) -> Outcome<LinkId> {
+    let (bytes, keys) = (link_bytes(state)?, keys.to_string());
     let sql = "INSERT INTO _packhorse_links (peer, state, keys) VALUES (?1, ?2, ?3)";
     connection.execute(sql, params![peer.as_str(), bytes, keys])?;
     u32::try_from(connection.last_insert_rowid()).map(LinkId).map_err(|_| Fault::Damaged("link numbers ran out".into()))
@@ -279,7 +274,7 @@ pub(super) fn save_link(connection: &Connection, link: &StoredLink) -> Outcome<(
     let node = link.node.map(|node| node.0 as i64);
     connection
         .prepare_cached("UPDATE _packhorse_links SET node = ?2, state = ?3, keys = ?4 WHERE id = ?1")?
-        .execute(params![link.id.0, node, bytes, link.keys.as_ref().map(PublicKeys::to_string)])?;
+        .execute(params![link.id.0, node, bytes, link.keys.to_string()])?;
     Ok(())
 }
 
@@ -287,7 +282,7 @@ pub(super) fn save_link(connection: &Connection, link: &StoredLink) -> Outcome<(
 pub(super) fn remove_link(connection: &mut Connection, catalogue: &Catalogue, link: LinkId) -> Outcome<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let removed = links(&transaction)?.into_iter().find(|known| known.id == link);
-    let key = removed.as_ref().and_then(|removed| removed.keys.as_ref()).map_or(KeyNumber(0), PublicKeys::number);
+    let key = removed.as_ref().map_or(KeyNumber(0), |removed| removed.keys.number());
     let key = key.max(last_removed_key(&transaction)?);
     set(&transaction, "last_removed_key", key.0 as i64)?;
     let epoch = removed.map_or(Epoch(0), |removed| removed.state.epoch()).max(last_removed_epoch(&transaction)?);

@@ -9,6 +9,7 @@ use rusqlite::Connection;
 
 use crate::clock::{Reading, WallTime};
 use crate::id::{Cut, Epoch, NetworkId, NodeId};
+use crate::keys::{KeyNumber, NodeKeys};
 use crate::link::{Link, Role};
 use crate::replica::sqlite::{Choice, JournalWish, SqliteReplica, prepare};
 use crate::replica::{Audience, ChangedRecord, Identity, Replica, Standings};
@@ -100,9 +101,10 @@ fn a_company_that_moves_costs_the_same_among_many_as_among_few() {
 
 /// Gives a hub this many links: every other shares alice's companies, the others one company each.
 fn add_links(replica: &mut SqliteReplica, links: u32) {
+    let keys = NodeKeys::from_secret(KeyNumber(1), [1; 32]).public();
     for number in 1..=links {
         let state = Link::new(Role::Remote, NOW, Cut(0), Reading(0), Epoch(0));
-        let link = replica.add_link(&format!("r{number}").parse().unwrap(), None, &state).unwrap();
+        let link = replica.add_link(&format!("r{number}").parse().unwrap(), &keys, &state).unwrap();
         let one = SetTable { name: "companies".into(), columns: None, rows: Rows::Where(format!("id = {number}")) };
         let one = BoundSet { scope: Scope::Tables(vec![one]), params: BTreeMap::new() };
         let membership = replica.membership(&if number % 2 == 0 { alices() } else { one }).unwrap();
