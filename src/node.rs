@@ -167,7 +167,8 @@ impl Node {
 fn trust(home: &Home, config: &Config, links: &[StoredLink]) -> Result<Trust, Failure> {
     let remotes = config.remotes.iter().filter(|(_, remote)| !remote.sealed).map(|(name, _)| name);
     let hub = links.iter().filter(|link| link.state.role() == Role::Hub && !config.node.sealed).map(|link| &link.peer);
-    Ok(Trust::new(home.keys()?, remotes.chain(hub).cloned().collect()))
+    let open = remotes.chain(hub).cloned().collect();
+    Ok(Trust::new(home.keys()?, open).within(config.limits.of_bundles()))
 }
 
 /// Tells that the work on this file has come to a durable step.

@@ -1,5 +1,6 @@
 //! Links that are sealed: what a relay, a stranger or a stolen laptop can do to them, which is to delay and to lose.
 
+mod bombs;
 mod packages;
 
 use std::fs;

@@ -184,7 +184,9 @@ impl Sealer<'_> {
     fn select_once(&self, replica: &mut dyn Replica, share: &Share, now: WallTime) -> Result<Chosen, ReplicaError> {
         let snapshot = replica.snapshot(now)?;
         snapshot.must_be_judged(share.link.id)?;
-        let portion = Portion { records: RECORDS_AT_ONCE, bytes: self.bundle_max };
+        let limits = self.trust.limits();
+        let records = RECORDS_AT_ONCE.min(limits.records / 2);
+        let portion = Portion { records, bytes: self.bundle_max.min(limits.portion()) };
         let latest = snapshot.clock();
         let horizon = snapshot.horizon();
         let complete_to = self.beyond.complete_to(latest, share.link.id);
@@ -217,7 +219,7 @@ impl Sealer<'_> {
         let (network, node) = (identity.network, identity.node);
         let route = Route { network, from: self.node, node, to: &share.link.peer, addressee: addressee(&share.link) };
         let mut members = pack::members(selection, node)?;
-        members.sealing(self.trust.sealing(&share.link));
+        members.sealing(self.trust.sealing(&share.link)).limits(self.trust.limits());
         let manifest = pack::manifest(route, header.clone(), selection, &share.tables);
         let (name, written) = self.write_to_tmp(members, manifest, &header)?;
         share.link.state.sealed_as(&name);

@@ -1,4 +1,4 @@
-//! Which links are sealed, and whose signature counts on them.
+//! Which links are sealed, whose signature counts on them, and how much is accepted.
 //!
 //! Owns the rule: a link is sealed unless the configuration says otherwise, both ways, and what comes over
 //! it less than sealed and signed is refused. Whose signature counts: the peer's, and of a remote that of any later keys too,
@@ -7,24 +7,35 @@
 
 use std::collections::BTreeSet;
 
-use crate::bundle::{Opening, Provenance, Sealing};
+use crate::bundle::{Limits, Opening, Provenance, Sealing};
 use crate::id::NodeName;
 use crate::keys::envelope::SealedTo;
 use crate::keys::{KeyNumber, NodeKeys, PublicKeys};
 use crate::link::Role;
 use crate::replica::StoredLink;
 
-/// A node's keys, and the peers with whom it exchanges open bundles all the same.
+/// A node's keys, the peers with whom it exchanges open bundles all the same, and how much a bundle of anybody's may hold.
 #[derive(Clone, Debug)]
 pub struct Trust {
     keys: NodeKeys,
     open: BTreeSet<NodeName>,
+    limits: Limits,
 }
 
 impl Trust {
     /// With these keys; `open`: the peers whose links the configuration leaves unsealed.
     pub fn new(keys: NodeKeys, open: BTreeSet<NodeName>) -> Self {
-        Self { keys, open }
+        Self { keys, open, limits: Limits::BUNDLE }
+    }
+
+    /// With other limits than the usual ones.
+    pub fn within(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// How much a bundle may hold.
+    pub fn limits(&self) -> Limits {
+        self.limits
     }
 
     /// This node's keys.

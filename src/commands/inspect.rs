@@ -5,10 +5,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use packhorse_shared::bundle::{BundleError, BundleReader, Kind, Limits, Manifest, Opening, columns};
+use packhorse_shared::bundle::{BundleError, BundleReader, Kind, Limits, Manifest, Opening, Room, columns};
 use packhorse_shared::change::{EXISTENCE, FieldChange, RecordChange, TableChanges};
+use packhorse_shared::config::Config;
 use packhorse_shared::home::Home;
-use packhorse_shared::keys::NodeKeys;
 use packhorse_shared::keys::envelope::EnvelopeError;
 use packhorse_shared::value::Value;
 use serde::Serialize;
@@ -93,8 +93,8 @@ impl Inspect {
     /// Runs the command.
     pub fn run(self, context: Context<'_>) -> Result<Exit, Failure> {
         let size = std::fs::metadata(&self.file).map_err(|error| Failure::file("read", &self.file, &error))?.len();
-        let (manifest, tables) =
-            read(&self.file, keys(context).as_ref()).map_err(|error| refused(&self.file, error))?;
+        let home = locate::home(context.home).ok().and_then(|folder| Home::open(&folder).ok());
+        let (manifest, tables) = read(&self.file, home.as_ref()).map_err(|error| refused(&self.file, error))?;
         let told = self.told(size, &manifest, &tables);
         if self.json {
             report::json(&told)
@@ -178,21 +178,23 @@ fn link(manifest: &Manifest) -> Option<serde_json::Value> {
     }))
 }
 
-/// Those of the home, if there is one: what is sealed to them can be looked into.
-fn keys(context: Context<'_>) -> Option<NodeKeys> {
-    let home = locate::home(context.home).ok().and_then(|folder| Home::open(&folder).ok());
-    home.and_then(|home| home.keys().ok())
-}
-
-/// Reads and checks everything. Of a package the database is checked and not kept.
-fn read(path: &Path, keys: Option<&NodeKeys>) -> Result<(Manifest, Vec<TableChanges>), BundleError> {
+/// Reads and checks everything. Of a package the database is checked and not kept. What is sealed to a home's keys can be
+/// looked into, and its limits hold, if there is one.
+fn read(path: &Path, home: Option<&Home>) -> Result<(Manifest, Vec<TableChanges>), BundleError> {
+    let keys = home.and_then(|home| home.keys().ok());
+    let config = home.and_then(|home| Config::load(&home.config_path()).ok());
     let file = File::open(path).map_err(BundleError::Io)?;
-    let (manifest, mut members) = BundleReader::open(file, Limits::PACKAGE, &Opening::with(keys))?;
-    let mut tables = Vec::new();
+    let (manifest, mut members) = BundleReader::open(file, Limits::PACKAGE, &Opening::with(keys.as_ref()))?;
+    if manifest.kind == Kind::Bundle {
+        manifest.check(&config.map_or(Limits::BUNDLE, |config| config.limits.of_bundles()))?;
+    }
+    let (mut tables, mut room) = (Vec::new(), Room::of(manifest.counts));
     while let Some(name) = members.peek().map(|member| member.name.clone()) {
         if let Some(passage) = columns::passage_of(&name) {
-            let changes = columns::decode(passage, &members.read()?, manifest.node);
-            tables.push(changes.map_err(|_| BundleError::Damaged { member: name })?);
+            let changes = columns::decode(passage, &members.read()?, manifest.node, room);
+            let changes = changes.map_err(|_| BundleError::Damaged { member: name })?;
+            room = room.without(changes.records.len() as u64, changes.field_count());
+            tables.push(changes);
         } else {
             members.copy_to(&mut io::sink())?;
         }

@@ -87,6 +87,7 @@ impl Call {
             disk: self.world.disk,
             steps: self.world.steps,
             stopwatch: &*(self.start)(stop.clone()),
+            random: self.world.random,
             network: self.network,
             budget,
             stop,

@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use packhorse_shared::bundle::{BundleName, BundleReader, Limits, ShortDigest};
+use packhorse_shared::bundle::{BundleName, BundleReader, ShortDigest};
 use packhorse_shared::id::{NodeId, NodeName};
 use packhorse_shared::replica::StoredLink;
 use packhorse_shared::seam::{Disk, WallClock};
@@ -97,7 +97,7 @@ impl<'a> BundleFiles<'a> {
         let Some(link) = self.links.iter().find(|link| link.peer == name.from) else { return Ok(true) };
         let file = self.disk.open(path)?;
         // What nobody has signed tells nothing of who has taken our place.
-        let opened = self.trust.opening(link, |opening| BundleReader::open(file, Limits::BUNDLE, opening));
+        let opened = self.trust.opening(link, |opening| BundleReader::open(file, self.trust.limits(), opening));
         let manifest = match opened {
             Ok((manifest, _)) => manifest,
             Err(error) => return Ok(intake::sealed_to(link, name, &error) != Some(Other::Successor)),
@@ -126,6 +126,10 @@ impl Inspect for BundleFiles<'_> {
 
     fn is_ours(&self, peer: &NodeName, name: &FileName) -> bool {
         name.as_str().parse::<BundleName>().is_ok_and(|name| name.from == *peer && name.to == *self.node)
+    }
+
+    fn most(&self) -> u64 {
+        self.trust.limits().file()
     }
 
     fn inspect(&self, name: &FileName, path: &Path) -> io::Result<Verdict> {

@@ -42,6 +42,7 @@ fn on_errand<T>(
         approach: by_hand(keys),
         disk: machine.world.disk,
         stopwatch: &*stopwatch,
+        random: machine.world.random,
         progress: &|name, done, whole| progress.at(name.as_str(), done, whole),
     });
     done.map_err(told)

@@ -51,7 +51,7 @@ pub fn tell(report: &Report) -> Exit {
     report.links.iter().for_each(tell_link);
     tell_failures(report);
     let blocked = tell_blocked(report);
-    let rejected = report.links.iter().any(|link| !link.rejected.is_empty());
+    let rejected = report.links.iter().any(|link| !link.rejected.is_empty() || !link.too_large.is_empty());
     let exit = match report.outcome() {
         Outcome::Done if rejected => Exit::Attention,
         Outcome::Done => Exit::Done,
@@ -94,6 +94,14 @@ fn tell_link(link: &LinkReport) {
     for rejected in &link.rejected {
         let words = format!("{peer}: {} went into quarantine: {}", rejected.name, rejected.reason);
         event(words).warning().node(peer).bundle(rejected.name.as_str()).tell();
+    }
+    for entry in &link.too_large {
+        let (name, size) = (&entry.name, bytes(entry.size));
+        let words = format!(
+            "{peer}: {name} is said to have {size}, more than a bundle may ([limits] in packhorse.toml): it was not fetched; \
+             if that limit is right, remove it from the relay"
+        );
+        event(words).warning().node(peer).bundle(name.as_str()).tell_standing();
     }
     for name in &link.left_alone {
         let words = format!("{peer}: {name} is not for this node and was left on the relay");

@@ -1,4 +1,4 @@
-//! When a run has to end, as a connection's guard needs it.
+//! When a run has to end, as a connection's guard needs it, and which of its connections did not end well.
 //!
 //! Owns the moment and the wish. Invariant: what is over stays over. Leaves a run's own looks at the time to
 //! [`crate::Deadline`], whose clock may be a simulated one.
@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use packhorse_shared::seam::Stop;
 
+use crate::line::Parting;
+
 /// How often it is looked whether the run is to end.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -18,17 +20,24 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 pub struct Ending {
     stop: Stop,
     at: Option<Instant>,
+    parting: Parting,
 }
 
 impl Ending {
     /// The end of a budget that begins now, and the wish to stop.
     pub fn of(budget: Option<Duration>, stop: Stop) -> Self {
-        Self { stop, at: budget.and_then(|budget| Instant::now().checked_add(budget)) }
+        let at = budget.and_then(|budget| Instant::now().checked_add(budget));
+        Self { stop, at, parting: Parting::default() }
     }
 
     /// Whether the run has to end.
     pub fn is_over(&self) -> bool {
         self.stop.is_asked() || self.left().is_some_and(|left| left.is_zero())
+    }
+
+    /// The connections of this run that broke off.
+    pub(crate) fn parting(&self) -> &Parting {
+        &self.parting
     }
 
     /// How much time is left, if there is an end.

@@ -8,15 +8,15 @@
 
 use std::path::{Path, PathBuf};
 
-use packhorse_shared::seam::Disk;
+use packhorse_shared::seam::{Disk, Random};
 
+use crate::backoff::{Backoff, Next};
 use crate::carrier::{Bounded, Carrier, Entry, Get, Sink, Source};
 use crate::error::TransportError;
 use crate::location::Location;
 use crate::mailbox::Mailbox;
 use crate::name::FileName;
 use crate::relays::{Approach, Dial};
-use crate::run::{ATTEMPTS, FIRST_PAUSE};
 use crate::stopwatch::{Deadline, Stopwatch};
 use crate::stream::{OutgoingFile, TmpFile};
 
@@ -31,6 +31,8 @@ pub struct Errand<'a> {
     pub disk: &'a dyn Disk,
     /// Measures and waits.
     pub stopwatch: &'a dyn Stopwatch,
+    /// Spreads what all would do at once.
+    pub random: &'a dyn Random,
     /// Is told how many bytes of how many a file has moved.
     pub progress: &'a dyn Fn(&FileName, u64, u64),
 }
@@ -112,24 +114,18 @@ impl Errand<'_> {
         act: &mut dyn FnMut(&mut dyn Carrier, &mut u64) -> Result<(), TransportError>,
     ) -> Result<(), TransportError> {
         let deadline = Deadline::after(self.stopwatch, None);
-        let (mut pause, mut attempt, mut farthest) = (FIRST_PAUSE, 1, 0);
+        let mut backoff = Backoff::new(deadline, self.random);
+        let mut farthest = 0;
         loop {
-            let before = farthest;
             let dialled = self.dial.dial(folder, &self.approach);
             let Err(error) = dialled.and_then(|mut carrier| act(&mut *carrier, &mut farthest)) else { return Ok(()) };
-            if farthest > before {
-                (pause, attempt) = (FIRST_PAUSE, 1);
-            }
             // Trying again does not help against this node's own disk, which a person waits in front of.
-            let is_ours = matches!(error, TransportError::Local { .. });
-            if attempt == ATTEMPTS || !error.may_pass() || is_ours {
-                return Err(error);
+            let may_pass = error.may_pass() && !matches!(error, TransportError::Local { .. });
+            match backoff.after(farthest, may_pass) {
+                Next::Again => {}
+                Next::Over => return Err(TransportError::BudgetOver),
+                Next::GiveUp => return Err(error),
             }
-            if !deadline.pause(pause) {
-                return Err(TransportError::BudgetOver);
-            }
-            pause = pause.saturating_mul(2);
-            attempt += 1;
         }
     }
 }

@@ -8,7 +8,7 @@ use packhorse_shared::seam::OsDisk;
 use crate::carrier::Carrier;
 use crate::faulty::{Fault, Faulty, Plan};
 use crate::memory::MemoryRelay;
-use crate::run_scene::Virtual;
+use crate::run_scene::{Longest, Virtual};
 use crate::{Approach, Dial, Ending, Errand, Fetched, FileName, Location, NoKeys, Parcel, TransportError};
 
 /// A folder on a server in memory, and a line that breaks as planned.
@@ -39,7 +39,14 @@ impl Server {
     fn errand<T>(&self, act: impl FnOnce(&Errand<'_>, &Location) -> T) -> T {
         let approach = Approach { ending: Ending::default(), keyring: &NoKeys };
         let watch = Virtual::default();
-        let errand = Errand { dial: self, approach, disk: &OsDisk, stopwatch: &watch, progress: &|_, _, _| {} };
+        let errand = Errand {
+            dial: self,
+            approach,
+            disk: &OsDisk,
+            stopwatch: &watch,
+            random: &Longest,
+            progress: &|_, _, _| {},
+        };
         act(&errand, &Location::parse("ftp://server/packages").unwrap())
     }
 }

@@ -10,7 +10,7 @@ use packhorse_shared::seam::{Stop, Uninterrupted};
 use crate::carrier::{Bounded, Sink};
 use crate::faulty::{Fault, Plan};
 use crate::folder_tests::FailingDisk;
-use crate::run_scene::{ByDigest, Files, MemoryDial, NETWORK, Scene, Spool, bundles};
+use crate::run_scene::{ByDigest, Files, Longest, MemoryDial, NETWORK, Scene, Spool, bundles};
 use crate::{
     Approach, Carrier, Dial, KnownRelays, Link, Location, Marker, NoKeys, Outcome, Report, Run, TransportError,
 };
@@ -49,6 +49,7 @@ fn run(scene: &Scene, times: u32) -> (Report, u32) {
         disk: &FailingDisk(plan),
         steps: &Uninterrupted,
         stopwatch: &scene.clock,
+        random: &Longest,
         network: NETWORK,
         budget: None,
         stop: &Stop::default(),

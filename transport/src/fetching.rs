@@ -66,7 +66,10 @@ impl<'a> Fetching<'a> {
             here.files.into_iter().partition(|entry| self.run.inspect.is_ours(&self.link.peer, &entry.name));
         report.left_alone = here.foreign;
         report.left_alone.extend(others.iter().map(|entry| shown(entry.name.as_str())));
-        ours
+        let most = self.run.inspect.most();
+        let (fitting, too_large) = ours.into_iter().partition(|entry| entry.size <= most);
+        report.too_large = too_large;
+        fitting
     }
 
     /// Takes from the relay what has been fetched.

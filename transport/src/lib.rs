@@ -18,6 +18,7 @@
 
 mod access;
 mod address;
+mod backoff;
 mod carrier;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;

@@ -73,6 +73,8 @@ pub struct LinkReport {
     pub rejected: Vec<Rejected>,
     /// Names in the incoming mailbox that are no bundles for this node: left where they are.
     pub left_alone: Vec<String>,
+    /// What lies in the incoming mailbox under a bundle's name and is larger than any bundle can be: not fetched.
+    pub too_large: Vec<Entry>,
     /// Files that stay in the outbox because other content bears their name on the relay. The receiver takes that
     /// for damaged and clears it away.
     pub blocked: Vec<FileName>,
@@ -107,6 +109,7 @@ impl LinkReport {
             failed: Vec::new(),
             rejected: Vec::new(),
             left_alone: Vec::new(),
+            too_large: Vec::new(),
             blocked: Vec::new(),
             unfetched: Vec::new(),
             lying: None,
@@ -126,6 +129,7 @@ impl LinkReport {
         self.received_files.extend(fetched.received_files);
         self.rejected.extend(fetched.rejected);
         self.left_alone.extend(fetched.left_alone);
+        self.too_large.extend(fetched.too_large);
         self.failed.extend(fetched.failed);
     }
 

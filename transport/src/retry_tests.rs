@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::Outcome;
+use crate::backoff::ATTEMPTS;
 use crate::faulty::Fault;
-use crate::run::ATTEMPTS;
 use crate::run_scene::{Scene, bundles, joined};
 
 /// A line that breaks in the middle: the same run resumes, and no byte travels twice.

@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use packhorse_shared::id::{NetworkId, NodeName};
-use packhorse_shared::seam::{Disk, Steps, Stop};
+use packhorse_shared::seam::{Disk, Random, Steps, Stop};
 
 use crate::access::Keyring;
+use crate::backoff::{Backoff, Next};
 use crate::ending::Ending;
 use crate::error::{Kind, TransportError};
 use crate::exchange::Exchange;
@@ -22,12 +23,6 @@ use crate::name::FileName;
 use crate::relays::{Approach, Dial, KnownRelays, Relays};
 use crate::report::{LinkReport, Report};
 use crate::stopwatch::{Deadline, Stopwatch};
-
-/// How often a link is tried within one run without anything coming further.
-pub(crate) const ATTEMPTS: u32 = 3;
-
-/// The wait before the second attempt; doubled before each later one.
-pub(crate) const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 /// A link as a run needs it.
 #[derive(Clone, Debug)]
@@ -93,6 +88,8 @@ pub trait Inspect: Sync {
     fn is_from_us(&self, peer: &NodeName, name: &FileName) -> bool;
     /// Whether the name is that of a bundle from this peer for this node; asked before anything is fetched.
     fn is_ours(&self, peer: &NodeName, name: &FileName) -> bool;
+    /// How large a bundle's file can be, in bytes: what is larger is not fetched.
+    fn most(&self) -> u64;
     /// Whether the fetched file is what its name says.
     fn inspect(&self, name: &FileName, path: &Path) -> io::Result<Verdict>;
 }
@@ -112,6 +109,8 @@ pub struct Run<'a> {
     pub steps: &'a dyn Steps,
     /// Measures and waits.
     pub stopwatch: &'a dyn Stopwatch,
+    /// Spreads what all would do at once.
+    pub random: &'a dyn Random,
     /// The node's network, which the relays must bear.
     pub network: NetworkId,
     /// How long the run may last.
@@ -170,7 +169,7 @@ impl Turn<'_> {
     /// Serves a link over one relay, with retries. The relay is named in the report as soon as it has answered.
     fn over(&mut self, location: &Location, link: &Link, report: &mut LinkReport) -> Result<(), TransportError> {
         let mut exchange = Exchange::new(self.run, link, self.deadline);
-        let (mut pause, mut attempt, mut farthest) = (FIRST_PAUSE, 1, 0);
+        let mut backoff = Backoff::new(self.deadline, self.run.random);
         loop {
             let error = match self.attempt(location, &mut exchange, report) {
                 Ok(()) => return exchange.local_failure().map_or(Ok(()), Err),
@@ -181,23 +180,18 @@ impl Turn<'_> {
                 return Err(error);
             }
             self.relays.hang_up(location);
-            if exchange.progress() > farthest {
-                (pause, attempt, farthest) = (FIRST_PAUSE, 1, exchange.progress());
-            }
-            if attempt == ATTEMPTS || !error.may_pass() {
-                // A line that is dead in the midst of it is dead for the next link too.
-                if report.relay.is_none() || error.is_silence() {
-                    self.relays.give_up(location, error.clone());
+            match backoff.after(exchange.progress(), error.may_pass()) {
+                Next::Again => report.retries += 1,
+                Next::Over => return Err(TransportError::BudgetOver),
+                Next::GiveUp => {
+                    // A line that is dead in the midst of it is dead for the next link too.
+                    if report.relay.is_none() || error.is_silence() {
+                        self.relays.give_up(location, error.clone());
+                    }
+                    return Err(error);
                 }
-                return Err(error);
             }
-            tracing::debug!(relay = %location, peer = %link.peer, %error, attempt, "trying again");
-            if !self.deadline.pause(pause) {
-                return Err(TransportError::BudgetOver);
-            }
-            pause = pause.saturating_mul(2);
-            attempt += 1;
-            report.retries += 1;
+            tracing::debug!(relay = %location, peer = %link.peer, %error, "trying again");
         }
     }
 

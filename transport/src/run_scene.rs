@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use packhorse_shared::id::{Digest, NetworkId, NodeName};
-use packhorse_shared::seam::{OsDisk, Stop, Uninterrupted};
+use packhorse_shared::seam::{OsDisk, Random, Stop, Uninterrupted};
 
 use crate::faulty::{Fault, Faulty, Plan};
 use crate::folder_tests::FailingDisk;
@@ -38,6 +38,18 @@ impl Stopwatch for Virtual {
     }
     fn pause(&self, time: Duration) {
         *self.now.lock().unwrap() += time;
+    }
+}
+
+/// The size that no bundle has.
+pub(crate) const MOST: u64 = 1 << 20;
+
+/// Chance that makes every pause as long as it may be.
+pub(crate) struct Longest;
+
+impl Random for Longest {
+    fn next_u64(&self) -> u64 {
+        u64::MAX
     }
 }
 
@@ -98,6 +110,9 @@ impl Inspect for ByDigest<'_> {
     }
     fn is_ours(&self, _peer: &NodeName, name: &FileName) -> bool {
         name.as_str().ends_with(".bundle")
+    }
+    fn most(&self) -> u64 {
+        MOST
     }
     fn inspect(&self, name: &FileName, path: &Path) -> io::Result<Verdict> {
         let whole = name.as_str() == named(&fs::read(path)?).0;
@@ -213,6 +228,7 @@ impl Scene {
             disk: &disk,
             steps: &Uninterrupted,
             stopwatch: &self.clock,
+            random: &Longest,
             network: NETWORK,
             budget,
             stop: &Stop::default(),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use packhorse_shared::seam::{OsDisk, Stop, Uninterrupted};
 
 use crate::faulty::{Fault, Plan};
-use crate::run_scene::{ByDigest, Files, MemoryDial, Mixed, NETWORK, Scene, Spool, bundles, joined};
+use crate::run_scene::{ByDigest, Files, Longest, MOST, MemoryDial, Mixed, NETWORK, Scene, Spool, bundles, joined};
 use crate::{KnownRelays, Link, Location, Marker, NoKeys, OsDial, Outcome, Report, Role, Run, TransportError};
 
 #[test]
@@ -47,8 +47,13 @@ fn damaged_files_go_to_quarantine_and_foreign_ones_stay() {
     let foreign: Files = [("notes.txt".into(), b"x".to_vec()), ("with space".into(), b"y".to_vec())].into();
     incoming.extend(damaged.clone());
     incoming.extend(foreign.clone());
+    let endless: Files = [("0033.bundle".into(), vec![0; MOST as usize + 1])].into();
+    incoming.extend(endless.clone());
+    let foreign: Files = joined(foreign, endless);
     let scene = Scene::new(1).receive(&incoming);
     let (report, _) = scene.run(Fault::None, None);
+    let too_large: Vec<&str> = report.links[0].too_large.iter().map(|entry| entry.name.as_str()).collect();
+    assert_eq!((too_large, report.links[0].failed.len()), (vec!["0033.bundle"], 0));
     assert_eq!((report.outcome(), report.links[0].rejected.len()), (Outcome::Done, 2));
     assert_eq!(report.links[0].left_alone, ["with space", "notes.txt"]);
     assert_eq!((scene.local("quarantine"), scene.on_relay("alice/up")), (damaged, foreign));
@@ -151,6 +156,7 @@ fn a_failing_link_is_reported_and_the_others_go_on() {
         disk: &OsDisk,
         steps: &Uninterrupted,
         stopwatch: &scene.clock,
+        random: &Longest,
         network: NETWORK,
         budget: None,
         stop: &Stop::default(),
@@ -270,6 +276,7 @@ fn hub_and_remote_meet_in_a_folder() {
             disk,
             steps,
             stopwatch,
+            random: &Longest,
             network: NETWORK,
             budget: None,
             stop: &Stop::default(),

@@ -10,9 +10,24 @@ use std::time::{Duration, Instant};
 /// With a shorter round trip no line is as slow as that.
 const LONG: Duration = Duration::from_millis(60);
 
-/// What a line that may be slow begins with: two seconds of a modem's. With less, what comes and what goes hold each other up
-/// (`scripts/bench line`).
-const FIRST: usize = 8 * 1024;
+/// What a line that may be slow begins with, about two seconds of a modem's. With less, what comes and what goes hold each
+/// other up; with more, more is sent again when the line breaks (`scripts/bench line`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum First {
+    /// Over connections for a file each, where the system's own buffers bound what is under way.
+    ByBuffers,
+    /// Where each piece is answered.
+    ByAnswers,
+}
+
+impl First {
+    fn size(self) -> usize {
+        match self {
+            Self::ByBuffers => 8 * 1024,
+            Self::ByAnswers => 6 * 1024,
+        }
+    }
+}
 
 /// What needs no such care any more.
 const PLENTY: usize = 256 * 1024;
@@ -31,8 +46,8 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    pub(crate) fn new() -> Self {
-        Self { round_trip: Duration::ZERO, size: FIRST, moved: 0, watched: None }
+    pub(crate) fn new(first: First) -> Self {
+        Self { round_trip: Duration::ZERO, size: first.size(), moved: 0, watched: None }
     }
 
     /// Takes in how long a connection took to be made.
@@ -82,9 +97,11 @@ impl Window {
 mod tests {
     use super::*;
 
+    const FIRST: usize = 8 * 1024;
+
     /// A line that carries so many bytes in a second and has this round trip, after so many seconds.
     fn after(seconds: u32, rate: usize, round_trip: Duration) -> Option<usize> {
-        let (mut window, began) = (Window::new(), Instant::now());
+        let (mut window, began) = (Window::new(First::ByBuffers), Instant::now());
         window.meet(round_trip);
         window.note(2 * FIRST, began);
         for hundredth in 0..100 * seconds {

@@ -7,7 +7,7 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use packhorse_shared::bundle::{
-    Addressee, BundleError, BundleName, BundleReader, CONFIG, Kind, Limits, Manifest, Provenance, ShortDigest, columns,
+    Addressee, BundleError, BundleName, BundleReader, CONFIG, Kind, Manifest, Provenance, Room, ShortDigest, columns,
 };
 use packhorse_shared::change::{Passage, TableChanges};
 use packhorse_shared::id::{NodeId, NodeName};
@@ -86,7 +86,7 @@ pub fn examine(
     }
     let file = open(disk, &arrived.path)?;
     let opened = trust.opening(link, |opening| {
-        let (manifest, members) = BundleReader::open(file, Limits::BUNDLE, opening)?;
+        let (manifest, members) = BundleReader::open(file, trust.limits(), opening)?;
         Ok((manifest, members.provenance()))
     });
     let (manifest, provenance) = opened.map_err(|error| match sealed_to(link, &arrived.name, &error) {
@@ -182,9 +182,10 @@ pub struct Said {
 /// Reads and checks all of a bundle. Only a hub says what is shared.
 pub fn read(disk: &dyn Disk, path: &Path, link: &StoredLink, trust: &Trust) -> Result<Said, Unfit> {
     let (from, file) = (link.state.role(), open(disk, path)?);
-    let read = trust.opening(link, |opening| BundleReader::read_all(file, Limits::BUNDLE, opening, is_known));
+    let read = trust.opening(link, |opening| BundleReader::read_all(file, trust.limits(), opening, is_known));
     let (manifest, members) = read.map_err(|error| unfit_on(link, error))?;
     let mut said = Said { changes: Vec::with_capacity(members.len()), terms: None };
+    let mut room = Room::of(manifest.counts);
     let wrong = |what: String| Err(Unfit::Quarantine(what));
     for (name, bytes) in members {
         let passage = columns::passage_of(&name);
@@ -197,11 +198,12 @@ pub fn read(disk: &dyn Disk, path: &Path, link: &StoredLink, trust: &Trust) -> R
             said.terms = Some(terms.map_err(|error| Unfit::Quarantine(format!("its member {name}: {error}")))?);
             continue;
         };
-        let changes = columns::decode(passage, &bytes, manifest.node)
+        let changes = columns::decode(passage, &bytes, manifest.node, room)
             .map_err(|error| Unfit::Quarantine(format!("its member {name} cannot be read: {error}")))?;
         if columns::member_name(passage, &changes.table) != name {
             return wrong(format!("its member {name} is about table \"{}\"", changes.table));
         }
+        room = room.without(changes.records.len() as u64, changes.field_count());
         said.changes.push(changes);
     }
     Ok(said)

@@ -37,6 +37,7 @@ pub struct BundleWriter<'a> {
     members: Vec<(String, bool, Body<'a>)>,
     level: Option<i32>,
     sealing: Option<Sealing<'a>>,
+    limits: Option<Limits>,
 }
 
 /// Who signs a bundle, and for whom it is sealed.
@@ -77,6 +78,12 @@ impl<'a> BundleWriter<'a> {
         self
     }
 
+    /// Sets what its reader accepts, where that is not what every reader does.
+    pub fn limits(&mut self, limits: Limits) -> &mut Self {
+        self.limits = Some(limits);
+        self
+    }
+
     /// Adds a member whose content is at hand.
     pub fn bytes(&mut self, name: impl Into<String>, content: impl Into<Cow<'a, [u8]>>) -> &mut Self {
         self.members.push((name.into(), false, Body::Bytes(content.into())));
@@ -104,7 +111,7 @@ impl<'a> BundleWriter<'a> {
     /// written; [`BundleError::Changed`] if a file did not keep still; [`BundleError::Io`].
     pub fn write(&mut self, mut manifest: Manifest, to: impl Write) -> Result<Written, BundleError> {
         manifest.members = self.members.iter_mut().map(entry).collect::<Result<_, _>>()?;
-        manifest.check(&Limits::of(manifest.kind))?;
+        manifest.check(&self.limits.unwrap_or_else(|| Limits::of(manifest.kind)))?;
         let bytes = manifest.to_bytes()?;
         if bytes.len() as u64 > limits::MANIFEST_MAX {
             return Err(BundleError::TooLarge { what: MANIFEST.to_owned(), limit: limits::MANIFEST_MAX });

@@ -252,7 +252,13 @@ impl Manifest {
                 return too_large(name, limits.member);
             }
         }
-        if total > limits.total { too_large("content", limits.total) } else { Ok(()) }
+        if total > limits.total {
+            return too_large("content", limits.total);
+        }
+        if self.counts.records.max(self.counts.deletes) > limits.records {
+            return too_large("number of records", limits.records);
+        }
+        if self.counts.fields > limits.fields { too_large("number of fields", limits.fields) } else { Ok(()) }
     }
 
     fn to_wire(&self) -> OnWire {

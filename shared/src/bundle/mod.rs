@@ -34,7 +34,7 @@ pub mod values;
 use std::io;
 
 pub use container::{BundleWriter, Sealing, Written};
-pub use limits::Limits;
+pub use limits::{Limits, Room};
 pub use manifest::{Addressee, Counts, FORMAT, Kind, Manifest, MemberEntry};
 pub use name::{BundleName, BundleNameError, ShortDigest};
 pub use opening::{Opening, Provenance};

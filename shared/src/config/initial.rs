@@ -84,6 +84,12 @@ database = ""
 # bundle_max = "256 KiB"
 # supersede_after = "24 h"
 
+# The most that a bundle from another node may bring: what holds more is refused before any memory is taken for it.
+[limits]
+# content = "256 MiB"                # unpacked: a record's values must fit, and those of as many as are sent at once
+# records = 100000
+# fields = 1000000
+
 [watch]
 # apply_every = "2 min"
 # transfer_every = {transfer_every}

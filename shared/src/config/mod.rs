@@ -9,6 +9,7 @@ mod access;
 mod edit;
 mod error;
 mod initial;
+mod limits;
 mod quantity;
 mod references;
 mod section;
@@ -30,6 +31,7 @@ pub use edit::{
 pub use error::ConfigError;
 pub(crate) use error::{line_of, one_line};
 pub use initial::{InitialConfig, InitialConfigError};
+pub use limits::LimitsConfig;
 pub use quantity::{ByteCount, QuantityError, Span};
 pub use section::{BundleConfig, Keys, MergeConfig, NodeConfig, Prefer, RemoteConfig, TablePolicy};
 pub use unattended::{HookCommand, HooksConfig, Level, LogConfig, LogFormat, Part, Rotate, WatchConfig};
@@ -62,6 +64,9 @@ pub struct Config {
     /// How relays' servers are logged in to, by `HOST` or `HOST:PORT`.
     #[serde(default)]
     pub access: BTreeMap<String, AccessConfig>,
+    /// How much of what comes from others is accepted.
+    #[serde(default)]
+    pub limits: LimitsConfig,
     /// How changes are merged.
     #[serde(default)]
     pub merge: MergeConfig,

@@ -275,6 +275,14 @@ where
     if quantity.is_zero() { Err(Error::custom("it must be more than zero")) } else { Ok(quantity) }
 }
 
+/// The same of a plain number, which no TOML integer is too large for.
+pub(super) fn count_not_zero<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    match u64::deserialize(from)? {
+        0 => Err(Error::custom("it must be more than zero")),
+        count => Ok(count),
+    }
+}
+
 pub(super) fn some_not_zero<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Span>, D::Error> {
     not_zero(from).map(Some)
 }

@@ -23,6 +23,7 @@ use crate::line::{Cut, Line, Load};
 use crate::mailbox::Mailbox;
 use crate::name::shown;
 use crate::placing::Seen;
+use crate::window::First;
 
 /// How many commands are said before their replies are heard: as many as fit any buffers on the way.
 const AT_ONCE: usize = 20;
@@ -69,7 +70,7 @@ impl Session {
         access: &Access,
         ending: Ending,
     ) -> Result<Self, TransportError> {
-        let line = Line::open(ending)
+        let line = Line::open(ending, First::ByBuffers)
             .map_err(|error| TransportError::Unreachable { relay: shown.clone(), source: Arc::new(error) })?;
         let opening = Opening { shown: &shown, address, access, line: &line };
         let opened = opening.run().inspect_err(|_| line.close())?;

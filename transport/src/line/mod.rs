@@ -5,6 +5,8 @@
 //! the run is to end or when nothing has moved for longer than the line can need. Invariant: nothing on a line waits
 //! for longer than [`SILENCE`] and what the bytes under way take at the speed that was measured.
 
+mod parting;
+
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -13,9 +15,10 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
+pub(crate) use self::parting::Parting;
 use crate::ending::Ending;
 use crate::error::TransportError;
-use crate::window::Window;
+use crate::window::{First, Window};
 
 /// After so long without a sign of life a line is dead.
 pub(crate) const SILENCE: Duration = Duration::from_secs(30);
@@ -120,7 +123,7 @@ pub(crate) struct Line(Arc<Shared>);
 
 impl Line {
     /// A line for a run that ends so.
-    pub(crate) fn open(ending: Ending) -> io::Result<Self> {
+    pub(crate) fn open(ending: Ending, first: First) -> io::Result<Self> {
         let state = State {
             sockets: Vec::new(),
             waits: 0,
@@ -128,7 +131,7 @@ impl Line {
             began: None,
             moved: 0,
             under_way: 0,
-            window: Window::new(),
+            window: Window::new(first),
             cut: None,
             failed: false,
             closed: false,
@@ -183,6 +186,7 @@ impl Line {
         let began = Instant::now();
         let socket = self.connected(address, None, patience)?;
         self.state().window.meet(began.elapsed());
+        self.0.ending.parting().tell(address.ip());
         Ok(socket)
     }
 
@@ -312,9 +316,13 @@ impl Line {
     fn end(&self, how: impl FnOnce(&mut State)) {
         let mut state = self.state();
         how(&mut state);
+        let is_broken = state.failed || state.cut == Some(Cut::Silent);
         for socket in state.sockets.drain(..) {
             // It may be shut already.
             let _ = socket.shutdown(Shutdown::Both);
+            if is_broken {
+                self.0.ending.parting().keep(socket);
+            }
         }
         drop(state);
         self.0.closing.notify_all();

@@ -1,5 +1,6 @@
 //! The limits on waiting: silence, and who waits.
 
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpListener;
 
 use super::*;
@@ -7,7 +8,7 @@ use super::*;
 /// How much may come at once, on a line with this round trip.
 fn takes(round_trip: Duration, bytes: u64) -> usize {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let line = Line::open(Ending::default()).unwrap();
+    let line = Line::open(Ending::default(), First::ByBuffers).unwrap();
     line.state().window.meet(round_trip);
     let socket = line.connect_for_data(listener.local_addr().unwrap(), Load::of(bytes)).unwrap();
     let size = SockRef::from(&socket).recv_buffer_size().unwrap();
@@ -17,7 +18,7 @@ fn takes(round_trip: Duration, bytes: u64) -> usize {
 
 #[test]
 fn silence_is_borne_for_half_a_minute_and_for_as_long_as_what_is_under_way_needs() {
-    let line = Line::open(Ending::default()).unwrap();
+    let line = Line::open(Ending::default(), First::ByBuffers).unwrap();
     assert_eq!(line.state().patience(), SILENCE);
     line.sent(60_000);
     let of_short = SILENCE + Duration::from_secs(60_000 / SLOWEST_SHORT);
@@ -45,7 +46,7 @@ fn silence_is_borne_for_half_a_minute_and_for_as_long_as_what_is_under_way_needs
 
 #[test]
 fn a_line_is_silent_for_as_long_as_anybody_waits_and_for_nobody_else() {
-    let line = Line::open(Ending::default()).unwrap();
+    let line = Line::open(Ending::default(), First::ByBuffers).unwrap();
     let grow_silent = || line.state().since = Instant::now().checked_sub(2 * SILENCE).unwrap();
     // They need not end in the order in which they began.
     let (first, second) = (line.wait(), line.wait());
@@ -65,4 +66,28 @@ fn over_a_line_that_may_be_slow_little_is_let_come_at_once_unless_there_is_much_
     assert!(takes(long, 200_000) < 40_000);
     assert!(takes(long, 50_000_000) > 60_000);
     assert!(takes(short, 200_000) > 60_000);
+}
+
+/// What is said over a dead line is lost: a server is told that a connection broke off only over one that stands.
+#[test]
+fn a_connection_that_broke_off_is_reset_once_there_is_another() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let ending = Ending::default();
+    let [broken, next] = [(), ()].map(|()| Line::open(ending.clone(), First::ByBuffers).unwrap());
+    drop(broken.connect("127.0.0.1", port).unwrap());
+    let (mut server, _) = listener.accept().unwrap();
+    broken.fail();
+    broken.close();
+    // Without what lies in between this would be a reset already.
+    assert_eq!(server.read(&mut [0]).unwrap(), 0);
+    server.write_all(b"?").unwrap();
+    drop(next.connect("127.0.0.1", port).unwrap());
+    let told = (0..1_000).find_map(|_| {
+        thread::sleep(Duration::from_millis(5));
+        server.write_all(b"?").err()
+    });
+    let kind = told.expect("it is told").kind();
+    assert!(matches!(kind, ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{kind:?}");
+    next.close();
 }

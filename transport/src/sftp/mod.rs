@@ -30,6 +30,7 @@ use crate::name::{FileName, shown};
 use crate::placing::{Placing, Seen, Server, place_marker};
 use crate::sftp::request::Request;
 use crate::sftp::wire::{Attributes, Handle, Trouble, Wire, status};
+use crate::window::First;
 
 /// No folder of a relay holds more.
 const ENTRIES_MAX: usize = 1_000_000;
@@ -64,7 +65,7 @@ impl SftpCarrier {
         access: &Access,
         ending: Ending,
     ) -> Result<Self, TransportError> {
-        let line = Line::open(ending)
+        let line = Line::open(ending, First::ByAnswers)
             .map_err(|error| TransportError::Unreachable { relay: shown.clone(), source: Arc::new(error) })?;
         let (session, wire) = login::login(&shown, address, access, &line).inspect_err(|_| line.close())?;
         let root = match &address.place {

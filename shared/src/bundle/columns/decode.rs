@@ -1,7 +1,7 @@
 //! Reading the changes of one table.
 
 use super::{ColumnsError, PARTS, check};
-use crate::bundle::limits::{COLUMNS_MAX, FIELDS_MAX, RECORDS_MAX};
+use crate::bundle::limits::{COLUMNS_MAX, Room};
 use crate::bundle::msgpack::{self, Head};
 use crate::bundle::stamps::{StampReader, take_positions};
 use crate::bundle::values;
@@ -12,12 +12,13 @@ use crate::value::Key;
 
 type Part<T> = Result<T, &'static str>;
 
-/// Reads a table's changes from a bundle that `sender` sealed. `passage`: what the member's name says of them.
+/// Reads a table's changes from a bundle that `sender` sealed. `passage`: what the member's name says of them; `room`: how
+/// much there may be of them, which no memory is taken beyond.
 ///
 /// # Errors
-/// [`ColumnsError::Damaged`] for whatever [`super::encode`] could not have written.
-pub fn decode(passage: Passage, bytes: &[u8], sender: NodeId) -> Result<TableChanges, ColumnsError> {
-    take_table(bytes, sender)
+/// [`ColumnsError::Damaged`] for whatever [`super::encode`] could not have written, and for more than there is room for.
+pub fn decode(passage: Passage, bytes: &[u8], sender: NodeId, room: Room) -> Result<TableChanges, ColumnsError> {
+    take_table(bytes, sender, room)
         .and_then(|changes| told_as(passage, changes))
         .and_then(|changes| check(&changes).map(|()| changes))
         .map_err(|reason| ColumnsError::Damaged { reason })
@@ -50,7 +51,7 @@ fn told_as(passage: Passage, mut changes: TableChanges) -> Part<TableChanges> {
     Ok(changes)
 }
 
-fn take_table(mut bytes: &[u8], sender: NodeId) -> Part<TableChanges> {
+fn take_table(mut bytes: &[u8], sender: NodeId, room: Room) -> Part<TableChanges> {
     let from = &mut bytes;
     if msgpack::take_head(from) != Some(Head::Array(PARTS)) {
         return Err("they have another number of parts");
@@ -58,7 +59,7 @@ fn take_table(mut bytes: &[u8], sender: NodeId) -> Part<TableChanges> {
     let table = take_text(from).ok_or("the table's name is wrong")?;
     let key_columns = take_names(from).ok_or("the key columns are wrong")?;
     let mut stamps = StampReader::take_nodes(from, sender).ok_or("the nodes are wrong")?;
-    let mut records = take_keys(from, key_columns.len())?;
+    let mut records = take_keys(from, key_columns.len(), room.records)?;
     for (position, birth) in take_some(from, &mut stamps, records.len()).ok_or("the births are wrong")? {
         records.get_mut(position).into_iter().for_each(|record| record.birth = Some(birth));
     }
@@ -68,7 +69,7 @@ fn take_table(mut bytes: &[u8], sender: NodeId) -> Part<TableChanges> {
     for position in take_positions(from, records.len()).ok_or("the list of whole records is wrong")? {
         records.get_mut(position).into_iter().for_each(|record| record.whole = true);
     }
-    let columns = take_columns(from, &mut stamps, &mut records)?;
+    let columns = take_columns(from, &mut stamps, &mut records, room.fields)?;
     if from.is_empty() {
         Ok(TableChanges { table, passage: Passage::Within, key_columns, columns, records })
     } else {
@@ -93,13 +94,16 @@ fn take_names(from: &mut &[u8]) -> Option<Vec<String>> {
 
 fn take_count(from: &mut &[u8]) -> Option<usize> {
     let Head::Integer(count) = msgpack::take_head(from)? else { return None };
-    usize::try_from(count).ok().filter(|count| *count as u64 <= RECORDS_MAX)
+    usize::try_from(count).ok()
 }
 
 /// The records with their keys and nothing else yet.
-fn take_keys(from: &mut &[u8], width: usize) -> Part<Vec<RecordChange>> {
+fn take_keys(from: &mut &[u8], width: usize, most: u64) -> Part<Vec<RecordChange>> {
     const WRONG: &str = "the keys are wrong";
     let count = take_count(from).ok_or("the number of records is wrong")?;
+    if count as u64 > most {
+        return Err("there are too many records");
+    }
     // Every key value takes a byte at least.
     let fits = count.checked_mul(width).is_some_and(|values| values <= from.len());
     if !fits || msgpack::take_head(from) != Some(Head::Array(width)) {
@@ -134,14 +138,19 @@ fn take_some(from: &mut &[u8], stamps: &mut StampReader, among: usize) -> Option
 }
 
 /// The columns' names, their fields added to the records.
-fn take_columns(from: &mut &[u8], stamps: &mut StampReader, records: &mut [RecordChange]) -> Part<Vec<String>> {
+fn take_columns(
+    from: &mut &[u8],
+    stamps: &mut StampReader,
+    records: &mut [RecordChange],
+    most: u64,
+) -> Part<Vec<String>> {
     let count = take_array(from, COLUMNS_MAX).ok_or("the columns are wrong")?;
     let mut names = Vec::new();
     let mut fields = 0u64;
     for column in 0..count {
         let (name, changes) = take_column(from, stamps, records.len(), column).ok_or("a column is wrong")?;
         fields += changes.len() as u64;
-        if fields > FIELDS_MAX {
+        if fields > most {
             return Err("there are too many fields");
         }
         names.push(name);

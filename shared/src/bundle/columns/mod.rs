@@ -86,12 +86,6 @@ fn check(changes: &TableChanges) -> Result<(), &'static str> {
     check_names(changes)?;
     let TableChanges { key_columns, columns, records, .. } = changes;
     records.iter().try_for_each(|record| check_record(record, key_columns.len(), columns.len()))?;
-    if records.len() as u64 > limits::RECORDS_MAX {
-        return Err("there are too many records");
-    }
-    if changes.field_count() > limits::FIELDS_MAX {
-        return Err("there are too many fields");
-    }
     let sorted = records.is_sorted_by(|a, b| (&a.key, a.birth) < (&b.key, b.birth));
     if sorted { Ok(()) } else { Err("the records are not in ascending order") }
 }

@@ -5,12 +5,14 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::bundle::values;
+use crate::bundle::{Limits, Room};
 use crate::change::{FieldChange, Passage};
 use crate::clock::WallTime;
 use crate::id::NodeId;
 use crate::value::{Key, Value};
 
 const SENDER: NodeId = NodeId(77);
+const ROOM: Room = Room { records: Limits::BUNDLE.records, fields: Limits::BUNDLE.fields };
 
 fn a_value() -> impl Strategy<Value = Value> {
     let special = [0.0, -0.0, f64::INFINITY, f64::NEG_INFINITY, f64::MIN_POSITIVE, f64::MAX];
@@ -89,7 +91,7 @@ fn plain(keys: impl IntoIterator<Item = i64>) -> TableChanges {
 
 fn round_trip(changes: &TableChanges) -> usize {
     let bytes = encode(changes, SENDER).unwrap();
-    assert_eq!(decode(Passage::Within, &bytes, SENDER).as_ref(), Ok(changes));
+    assert_eq!(decode(Passage::Within, &bytes, SENDER, ROOM).as_ref(), Ok(changes));
     bytes.len()
 }
 
@@ -115,15 +117,15 @@ proptest! {
     fn cut_changes_are_refused(changes in changes_of(1, 2)) {
         let bytes = encode(&changes, SENDER).unwrap();
         for length in 0..bytes.len() {
-            prop_assert!(decode(Passage::Within, &bytes[..length], SENDER).is_err());
+            prop_assert!(decode(Passage::Within, &bytes[..length], SENDER, ROOM).is_err());
         }
-        prop_assert!(decode(Passage::Within, &[&bytes[..], &[0xc0]].concat(), SENDER).is_err());
+        prop_assert!(decode(Passage::Within, &[&bytes[..], &[0xc0]].concat(), SENDER, ROOM).is_err());
     }
 
     #[test]
     fn random_bytes_never_panic(bytes in vec(any::<u8>(), 0..200), part in vec(any::<u8>(), 0..100)) {
-        let _ = decode(Passage::Within, &bytes, SENDER);
-        let _ = decode(Passage::Within, &[&[0x99, 0xa1, b't', 0x91, 0xa1, b'k', 0xc4, 0x00][..], &part].concat(), SENDER);
+        let _ = decode(Passage::Within, &bytes, SENDER, ROOM);
+        let _ = decode(Passage::Within, &[&[0x99, 0xa1, b't', 0x91, 0xa1, b'k', 0xc4, 0x00][..], &part].concat(), SENDER, ROOM);
         let _ = values::take(&mut &bytes[..]);
     }
 
@@ -132,7 +134,7 @@ proptest! {
         let mut bytes = encode(&changes, SENDER).unwrap();
         let at = at.index(bytes.len());
         bytes[at] = byte;
-        if let Ok(other) = decode(Passage::Within, &bytes, SENDER) {
+        if let Ok(other) = decode(Passage::Within, &bytes, SENDER, ROOM) {
             round_trip(&other);
         }
     }
@@ -206,14 +208,25 @@ fn what_breaks_a_rule_is_not_written() {
 }
 
 #[test]
+fn more_than_there_is_room_for_is_refused() {
+    let bytes = encode(&plain(0..10), SENDER).unwrap();
+    let within = |records, fields| decode(Passage::Within, &bytes, SENDER, Room { records, fields });
+    assert!(within(10, 10).is_ok());
+    for (records, fields, what) in [(9, 10, "records"), (10, 9, "fields")] {
+        let refused = within(records, fields).unwrap_err();
+        assert!(refused.to_string().ends_with(&format!("there are too many {what}")), "{refused}");
+    }
+}
+
+#[test]
 fn counts_beyond_the_bytes_are_refused_before_anything_is_made() {
     let start = [0x99, 0xa1, b't', 0x91, 0xa1, b'k', 0xc4, 0x00];
     let million = [0xce, 0x00, 0x10, 0x00, 0x00];
     for keys in [&[0x91, 0xc4, 0x01, 0x00][..], &[0x91, 0xdd, 0x00, 0x10, 0x00, 0x00], &[0x91]] {
-        assert!(decode(Passage::Within, &[&start[..], &million, keys].concat(), SENDER).is_err());
+        assert!(decode(Passage::Within, &[&start[..], &million, keys].concat(), SENDER, ROOM).is_err());
     }
-    assert!(decode(Passage::Within, &[0x99, 0xdb, 0xff, 0xff, 0xff, 0xff], SENDER).is_err());
-    assert!(decode(Passage::Within, &[0x99, 0xa1, b't', 0xdd, 0xff, 0xff, 0xff, 0xff], SENDER).is_err());
+    assert!(decode(Passage::Within, &[0x99, 0xdb, 0xff, 0xff, 0xff, 0xff], SENDER, ROOM).is_err());
+    assert!(decode(Passage::Within, &[0x99, 0xa1, b't', 0xdd, 0xff, 0xff, 0xff, 0xff], SENDER, ROOM).is_err());
 }
 
 #[test]
@@ -263,18 +276,21 @@ fn what_comes_in_tells_since_when_and_what_leaves_has_nothing_to_tell() {
     let since = Reading(77 << 16);
     let entered = TableChanges { passage: Passage::Entered { since }, ..whole(plain([1, 2])) };
     let bytes = encode(&entered, SENDER).unwrap();
-    let read = |passage| decode(passage, &bytes, SENDER);
+    let read = |passage| decode(passage, &bytes, SENDER, ROOM);
     assert_eq!(read(Passage::Entered { since: Reading(0) }), Ok(entered));
     assert!(read(Passage::Withdrawn).is_err(), "whole records do not leave");
     for (changes, passage) in [(whole(plain([1])), Passage::Entered { since }), (whole(plain([1])), Passage::Withdrawn)]
     {
         let bytes = encode(&changes, SENDER).unwrap();
-        assert!(decode(passage, &bytes, SENDER).is_err(), "{passage:?}");
+        assert!(decode(passage, &bytes, SENDER, ROOM).is_err(), "{passage:?}");
     }
     let leaving = TableChanges { passage: Passage::Withdrawn, ..plain([1]) };
-    assert_eq!(decode(Passage::Withdrawn, &encode(&leaving, SENDER).unwrap(), SENDER), Ok(leaving));
+    assert_eq!(decode(Passage::Withdrawn, &encode(&leaving, SENDER).unwrap(), SENDER, ROOM), Ok(leaving));
     let mut limbo = TableChanges { passage: Passage::Limbo, ..whole(plain([1])) };
-    assert_eq!(decode(Passage::Limbo, &encode(&limbo, SENDER).unwrap(), SENDER).as_ref(), Ok(&limbo));
+    assert_eq!(decode(Passage::Limbo, &encode(&limbo, SENDER).unwrap(), SENDER, ROOM).as_ref(), Ok(&limbo));
     limbo.records[0].dead = Some(Stamp { reading: since, node: SENDER });
-    assert!(decode(Passage::Limbo, &encode(&limbo, SENDER).unwrap(), SENDER).is_err(), "who is in limbo is not dead");
+    assert!(
+        decode(Passage::Limbo, &encode(&limbo, SENDER).unwrap(), SENDER, ROOM).is_err(),
+        "who is in limbo is not dead"
+    );
 }

@@ -8,7 +8,7 @@ use rusqlite::{Connection, params};
 use super::catalogue::Catalogue;
 use super::fault::{Fault, Outcome};
 use super::state;
-use crate::bundle::columns;
+use crate::bundle::{Room, columns};
 use crate::change::{Passage, TableChanges};
 use crate::clock::{Reading, WallTime};
 use crate::id::{Cut, LinkId, NodeId, TableId};
@@ -103,5 +103,5 @@ fn passage_of(number: i64) -> Outcome<Passage> {
 }
 
 fn decode(passage: Passage, bytes: &[u8], node: NodeId) -> Outcome<TableChanges> {
-    columns::decode(passage, bytes, node).map_err(|error| Fault::Damaged(error.to_string()))
+    columns::decode(passage, bytes, node, Room::OURS).map_err(|error| Fault::Damaged(error.to_string()))
 }
