@@ -1,6 +1,7 @@
 //! Relays on real servers: the contract of carriers, and whole syncs.
 
 mod breaking;
+mod brought;
 mod checking;
 mod contract;
 mod counting;

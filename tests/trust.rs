@@ -1,7 +1,9 @@
 //! Links that are sealed: what a relay, a stranger or a stolen laptop can do to them, which is to delay and to lose.
 
 mod bombs;
+mod commands;
 mod packages;
+mod revoked;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -234,7 +236,7 @@ fn a_damaged_envelope_is_asked_for_again() {
 /// Alice begins anew, with new keys.
 fn with_new_keys(scene: &Scene) {
     let (package, database) = (scene.path("alice.rdb"), scene.database("alice"));
-    let words = ["remote", "pack", "alice", "-o", text(&package), "--no-passphrase", "--new-keys"];
+    let words = ["remote", "rekey", "alice", "-o", text(&package), "--no-passphrase"];
     scene.packhorse("hq", &words).expect(0);
     scene.packhorse("alice", &["restore", text(&package), "--database", text(&database)]).expect(0);
 }

@@ -9,12 +9,12 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use packhorse_shared::bundle::package::{DATABASE, KeysStart, LINK, LinkStart};
+use packhorse_shared::bundle::package::{AccessStart, DATABASE, KeysStart, LINK, LinkStart};
 use packhorse_shared::bundle::{Addressee, BundleWriter, Counts, FORMAT, Kind, Manifest, Sealing};
 use packhorse_shared::clock::WallTime;
 use packhorse_shared::id::{LinkId, NodeName};
 use packhorse_shared::keys::envelope::SealedTo;
-use packhorse_shared::keys::{KeyNumber, Passphrase, PublicKeys};
+use packhorse_shared::keys::{Passphrase, PublicKeys};
 use packhorse_shared::link::{Link, Role};
 use packhorse_shared::replica::{Copied, MembershipId, NoRange, RemoteCopy, Replica, SharedTable, StoredLink};
 use packhorse_shared::seam::{Step, World, publish};
@@ -37,10 +37,10 @@ pub struct Order<'a> {
     pub as_is: &'a [String],
     /// The relays as the remote reaches them, in the order in which they are tried.
     pub relays: Vec<String>,
+    /// How their servers are logged in to.
+    pub access: Vec<AccessStart>,
     /// Where the file goes; it must not be there.
     pub file: &'a Path,
-    /// Whether the remote gets new keys.
-    pub new_keys: bool,
     /// With what it is sealed; without, whoever has it can read it.
     pub passphrase: Option<&'a Passphrase>,
 }
@@ -91,7 +91,7 @@ impl Packer<'_> {
             let complete_to = beyond.complete_to(copied.clock, link.id);
             link.state.tell(complete_to);
             let (epoch, clock, relays) = (link.state.epoch(), copied.clock, order.relays.clone());
-            let start = LinkStart { epoch, clock, complete_to, relays, keys };
+            let start = LinkStart { epoch, clock, complete_to, relays, keys, access: order.access.clone() };
             let bytes = self.write(replica, order, &copied, &start, &database)?;
             Ok((copied, link, bytes))
         });
@@ -149,16 +149,13 @@ impl Packer<'_> {
         }
     }
 
-    /// The keys that a package brings, and which of them the link is to know. A remote keeps its keys, so that an installation
-    /// that was replaced can be told so; new ones shut out whoever has the old.
+    /// The keys that a package brings: those that the link knows already, so that an installation that was replaced can be told
+    /// so. Of a remote that was revoked these are new ones.
     fn keys(&self, replica: &mut dyn Replica, order: &Order<'_>, now: WallTime) -> Result<KeysStart, BundlerError> {
         let known = replica.links()?.into_iter().find(|link| link.peer == *order.remote).map(|link| link.keys.number());
-        let number = match known.filter(|_| !order.new_keys) {
+        let number = match known {
             Some(number) => number,
-            None => {
-                let last = known.unwrap_or_default().max(replica.last_removed_key()?);
-                KeyNumber(now.0.max(last.0.saturating_add(1)))
-            }
+            None => replica.last_removed_key()?.next(now),
         };
         let ours = self.trust.keys();
         let secret = ours.of_remote(order.remote, number).secret();

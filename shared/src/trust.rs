@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 
 use crate::bundle::{Limits, Opening, Provenance, Sealing};
+use crate::clock::WallTime;
 use crate::id::NodeName;
 use crate::keys::envelope::SealedTo;
 use crate::keys::{KeyNumber, NodeKeys, PublicKeys};
@@ -69,6 +70,14 @@ impl Trust {
         }
     }
 
+    /// Refuses a remote from now on: nothing that it says counts, and nothing more is said to it. Its link takes keys that nobody
+    /// has been given: a new package brings them. `last`: the latest number that a removed link had.
+    pub fn revoke(&self, link: &mut StoredLink, last: KeyNumber, now: WallTime) {
+        let number = link.keys.number().max(last).next(now);
+        link.keys = self.keys.of_remote(&link.peer, number).public();
+        link.state.revoke();
+    }
+
     /// The keys with this number, if they are or may be those of a link's peer.
     fn signer(&self, link: &StoredLink, number: KeyNumber) -> Option<PublicKeys> {
         if link.keys.number() == number {
@@ -82,9 +91,9 @@ impl Trust {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::{Reading, WallTime};
+    use crate::clock::Reading;
     use crate::id::{Cut, Epoch, LinkId};
-    use crate::link::{Beginning, Link};
+    use crate::link::{Beginning, Link, Standing};
 
     fn hub() -> NodeKeys {
         NodeKeys::from_secret(KeyNumber(1), [1; 32])
@@ -130,6 +139,18 @@ mod tests {
         assert_eq!(learnt.keys, remote(6).public());
         trust.learn(&mut learnt, signed(5));
         assert_eq!(learnt.keys, remote(6).public(), "what is not accepted teaches nothing");
+    }
+
+    #[test]
+    fn a_remote_that_is_revoked_has_no_keys_that_count() {
+        let mut known = link(remote(5).public());
+        let trust = Trust::new(hub(), BTreeSet::new());
+        trust.revoke(&mut known, KeyNumber(9), WallTime(3));
+        assert_eq!((known.keys.number(), known.state.standing()), (KeyNumber(10), Standing::Revoked));
+        let signer = |number| trust.opening(&known, |opening| opening.signers.and_then(|known| known(number)));
+        assert_eq!(signer(KeyNumber(5)), None);
+        trust.revoke(&mut known, KeyNumber(9), WallTime(30));
+        assert_eq!(known.keys.number(), KeyNumber(30), "once more, with others again");
     }
 
     #[test]

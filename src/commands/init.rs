@@ -107,7 +107,8 @@ impl Init {
     /// A new home, or the one that an interrupted run for the same database left.
     fn home(&self, world: World<'_>, folder: &Path, relay: &[String]) -> Result<Home, Failure> {
         let database = database_from(folder, &self.database)?;
-        let text = InitialConfig { name: &self.name, database: &database, relay, sealed: true, is_remote: false };
+        let text =
+            InitialConfig { name: &self.name, database: &database, relay, sealed: true, is_remote: false, access: &[] };
         let text = text.text()?;
         if let Ok(left) = Home::open(folder) {
             let config = Config::load(&left.config_path())?;

@@ -135,8 +135,8 @@ impl Place<'_> {
         let site = Site { package, database: self.database, home: self.home, passphrase };
         Restorer { world }.restore(&site, NodeId(world.random.next_u64()), &|start| {
             let relay = if self.relays.is_empty() { start.relays } else { &self.relays };
-            let (name, database, sealed) = (start.name, &self.relative, start.sealed);
-            InitialConfig { name, database, relay, sealed, is_remote: true }.text()
+            let (name, database, sealed, access) = (start.name, &self.relative, start.sealed, start.access);
+            InitialConfig { name, database, relay, sealed, is_remote: true, access }.text()
         })
     }
 

@@ -178,6 +178,11 @@ fn standing_advice(node: &Node, link: &StoredLink) -> Option<String> {
     match link.state.standing() {
         Standing::Open => None,
         Standing::Refused => Some(refusal(&link.peer, node.name())),
+        Standing::Revoked => Some(format!(
+            "revoked: what it says is refused, and it is sent nothing; `packhorse remote pack {0}` lets it begin anew with new \
+             keys, `packhorse remote remove {0}` lets it go",
+            link.peer
+        )),
         Standing::Expired => Some(format!(
             "silent for more than {}: nothing is sent to it until it speaks again; then everything is exchanged, which \
              `packhorse remote remove {}` spares if it is gone for good",

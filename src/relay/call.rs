@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use packhorse_shared::id::{NetworkId, NodeId, NodeName};
 use packhorse_shared::ledger::Stock;
-use packhorse_shared::link::{Role, Standing};
+use packhorse_shared::link::Role;
 use packhorse_shared::replica::{Replica, StoredLink};
 use packhorse_shared::seam::{Step, Stop, World};
 use packhorse_shared::spool::Spool;
@@ -138,7 +138,7 @@ fn expect_puts(node: &mut Node) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The links as a transfer needs them. One over which this node is refused is left out.
+/// The links as a transfer needs them. One over which either end is refused is left out.
 pub(super) fn links(node: &mut Node) -> Result<Vec<Link>, Failure> {
     let relays = relays(&node.config.node.relay)?;
     let (accept, now) = (node.config.node.accept, node.world.clock.now());
@@ -146,7 +146,7 @@ pub(super) fn links(node: &mut Node) -> Result<Vec<Link>, Failure> {
     let known = node.home.known_relays();
     let is_same = matches!(relays.as_slice(), [relay] if known.contains_key(&relay.to_string()));
     let links = node.replica.links()?.into_iter();
-    let links = links.filter(|link| link.state.standing() != Standing::Refused).map(|link| Link {
+    let links = links.filter(|link| link.state.standing().is_served()).map(|link| Link {
         peer: link.peer,
         role: role(link.state.role()),
         has_empty_mailbox: is_same && link.state.has_empty_mailbox(now),

@@ -14,9 +14,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use packhorse_shared::bundle::package::AccessStart;
 use packhorse_shared::config::{AccessConfig, HookCommand, TlsLimit};
+use packhorse_shared::id::Digest;
 use packhorse_shared::seam::is_private;
-use packhorse_transport::{Access, Ending, Keyring, Scheme, Secret, ServerAddress, TlsVersion, TransportError, Trust};
+use packhorse_transport::{
+    Access, Ending, Keyring, Scheme, Secret, ServerAddress, TlsVersion, TransportError, Trust, known_lines,
+};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
@@ -107,6 +111,36 @@ impl Keys {
         Ok(Trust::Roots(found.certs.iter().map(|root| root.to_vec()).collect()))
     }
 
+    /// What a remote's package brings to log in to a server with: what is configured for the remote, and by what this node knows
+    /// the server.
+    pub fn for_remote(&self, server: &ServerAddress, own: &AccessConfig) -> Result<AccessStart, String> {
+        let here = self.section(server);
+        let read = |path: &Path| fs::read(path).map_err(|error| format!("{} cannot be read: {error}", path.display()));
+        let mut start = AccessStart::of(format!("{}:{}", server.host, server.port));
+        start.user.clone_from(&own.user);
+        start.key = own.key.as_deref().map(|key| read(&private(self.path(key))?)).transpose()?;
+        start.secret = self.secret(own, &Ending::default())?.map(|secret| secret.reveal().to_owned());
+        start.newest_tls = own.tls == TlsLimit::V13 || here.tls == TlsLimit::V13;
+        match server.scheme {
+            Scheme::Sftp => {
+                let file = self.known_hosts(if own.known_hosts.is_some() { own } else { &here });
+                let lines = known_lines(&[file], &server.host, server.port);
+                start.known_hosts = lines.map_err(|error| format!("the known SSH hosts cannot be read: {error}"))?;
+            }
+            Scheme::Ftps => {
+                let ca = own.ca.as_ref().or(here.ca.as_ref());
+                start.ca = ca.map(|ca| read(&self.path(ca))).transpose()?;
+                start.certificate = own.certificate.or(here.certificate).map(Digest);
+            }
+            Scheme::Ftp => {}
+        }
+        Ok(start)
+    }
+
+    fn known_hosts(&self, section: &AccessConfig) -> PathBuf {
+        self.path(section.known_hosts.as_deref().unwrap_or(Path::new("~/.ssh/known_hosts")))
+    }
+
     fn gathered(&self, server: &ServerAddress, ending: &Ending) -> Result<Access, String> {
         let section = self.section(server);
         let is_for_key = section.key.is_some();
@@ -114,17 +148,13 @@ impl Keys {
         let is_known = if is_for_key { passphrase.is_some() } else { password.is_some() };
         let secret = if is_known { None } else { self.secret(&section, ending)? };
         let key = if server.scheme == Scheme::Sftp { self.key(&section) } else { None };
-        let known_hosts = match &section.known_hosts {
-            Some(file) => self.path(file),
-            None => self.path(Path::new("~/.ssh/known_hosts")),
-        };
         Ok(Access {
             user: server.user.clone().or_else(|| section.user.clone()),
             password: password.or_else(|| secret.clone().filter(|_| !is_for_key)).or_else(|| server.password.clone()),
             key,
             passphrase: passphrase.or_else(|| secret.filter(|_| is_for_key)),
             agent: section.agent.unwrap_or_else(|| std::env::var_os("SSH_AUTH_SOCK").is_some()),
-            known_hosts: vec![known_hosts],
+            known_hosts: vec![self.known_hosts(&section)],
             trust: if server.scheme == Scheme::Ftps { self.trust(&section)? } else { Trust::Roots(Vec::new()) },
             tls: match section.tls {
                 TlsLimit::V12 => TlsVersion::Tls12,
@@ -148,12 +178,21 @@ fn from_environment(name: &str) -> Option<Secret> {
     std::env::var(name).ok().filter(|text| !text.is_empty()).map(Secret::new)
 }
 
+/// A file that only its owner may read.
+fn private(path: PathBuf) -> Result<PathBuf, String> {
+    match is_private(&path) {
+        Ok(true) => Ok(path),
+        Ok(false) => {
+            let path = path.display();
+            Err(format!("others than its owner may read {path}: close it to them with `chmod 600 {path}`"))
+        }
+        Err(error) => Err(format!("{} cannot be read: {error}", path.display())),
+    }
+}
+
 fn from_file(path: &Path) -> Result<Secret, String> {
     let unreadable = |error: io::Error| format!("the password in {} cannot be read: {error}", path.display());
-    if !is_private(path).map_err(unreadable)? {
-        let path = path.display();
-        return Err(format!("others than its owner may read {path}: close it to them with `chmod 600 {path}`"));
-    }
+    private(path.to_owned())?;
     first_line(&fs::read(path).map_err(unreadable)?).ok_or_else(|| format!("{} holds no password", path.display()))
 }
 

@@ -12,11 +12,15 @@ pub mod told;
 use std::path::Path;
 use std::time::Duration;
 
+use packhorse_shared::bundle::package::AccessStart;
 use packhorse_shared::id::{NetworkId, NodeName};
 use packhorse_shared::link::Role;
 use packhorse_shared::seam::Stop;
 use packhorse_transport as transport;
-use packhorse_transport::{Approach, Carrier, Ending, FolderCarrier, Kind, Location, Mailbox, Marker, Report, marker};
+use packhorse_transport::{
+    Approach, Carrier, Ending, Entry, FileName, FolderCarrier, Kind, Location, Mailbox, Marker, Report, Scheme, Target,
+    marker,
+};
 
 use self::call::Call;
 use self::keys::Keys;
@@ -76,6 +80,27 @@ pub fn relays_of_remote(node: &Node, remote: &NodeName) -> Result<Vec<String>, F
     Ok(relays.iter().map(|relay| relay.of_remote(remote).to_string()).collect())
 }
 
+/// How a remote logs in to the servers of its relays, as far as this node can tell it.
+pub fn access_of_remote(node: &Node, remote: &NodeName, relays: &[String]) -> Result<Vec<AccessStart>, Failure> {
+    let keys = Keys::new(&node.config.access, node.home.folder());
+    let own = node.config.remotes.get(remote).map(|config| config.access.clone()).unwrap_or_default();
+    let mut all: Vec<AccessStart> = Vec::new();
+    for location in self::relays(relays)? {
+        let Target::Server(server) = location.target() else { continue };
+        let start = keys.for_remote(server, &own);
+        let start =
+            start.map_err(|why| Failure::usage(format!("what {remote} is to log in with cannot be had: {why}")))?;
+        if server.scheme == Scheme::Sftp && start.known_hosts.is_none() {
+            let host = &start.server;
+            note(&format!("{remote}: the SSH key of {host} is not known here, and will have to be accepted there"));
+        }
+        if !start.is_empty() && all.iter().all(|known| known.server != start.server) {
+            all.push(start);
+        }
+    }
+    Ok(all)
+}
+
 /// Marks a relay as this network's, making its folder where that is allowed.
 pub fn mark(machine: Machine, location: &Location, network: NetworkId) -> Result<(), Failure> {
     let keys = Keys::default();
@@ -124,6 +149,28 @@ pub fn prepare_remote(node: &mut Node, remote: &NodeName) -> Result<(), Failure>
         }
     }
     Ok(())
+}
+
+/// Takes the files that `is_ours` knows, and their beginnings, from a remote's mailbox on every relay, and tells how many.
+pub fn empty_mailbox(node: &mut Node, remote: &NodeName, is_ours: &dyn Fn(&FileName) -> bool) -> Result<u64, Failure> {
+    let network = node.home.identity().network;
+    let keys = Keys::new(&node.config.access, node.home.folder());
+    let mut taken = 0;
+    for location in relays(&node.config.node.relay)? {
+        let mut carrier = node.dial.dial(&location, &by_hand(&keys))?;
+        let mailboxes = Mailbox::both(remote, transport::Role::Remote);
+        marker::admit(&mut *carrier, network, std::slice::from_ref(&mailboxes))?;
+        for mailbox in mailboxes {
+            let listing = carrier.list(&mailbox)?;
+            let named =
+                |entries: Vec<Entry>| entries.into_iter().map(|entry| entry.name).filter(is_ours).collect::<Vec<_>>();
+            let (files, partials) = (named(listing.files), named(listing.partials));
+            carrier.remove(&mailbox, &files)?;
+            carrier.remove_partials(&mailbox, &partials)?;
+            taken += files.len() as u64;
+        }
+    }
+    Ok(taken)
 }
 
 /// What a link's peer is, as the transport has it.

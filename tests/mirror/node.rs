@@ -91,7 +91,8 @@ fn home(folder: &Path) -> PathBuf {
 }
 
 fn config(name: &NodeName, is_remote: bool) -> String {
-    let config = InitialConfig { name, database: Path::new("../app.db"), relay: &[], sealed: true, is_remote };
+    let config =
+        InitialConfig { name, database: Path::new("../app.db"), relay: &[], sealed: true, is_remote, access: &[] };
     config.text().expect("a configuration")
 }
 
@@ -139,8 +140,8 @@ impl RealNode {
             tables: &tables,
             as_is: &as_is,
             relays: Vec::new(),
+            access: Vec::new(),
             file: &file,
-            new_keys: false,
             passphrase: None,
         };
         packer.pack(replica, &order).expect("a package");

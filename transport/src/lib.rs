@@ -83,6 +83,6 @@ pub use relays::{Approach, Dial, KnownRelays};
 pub use report::{Attempt, LinkReport, Outcome, Rejected, Report, Tally};
 pub use run::{Inspect, Link, LocalSpool, Outgoing, Run, Verdict};
 pub use server::OsDial;
-pub use sftp::SftpCarrier;
+pub use sftp::{SftpCarrier, known_lines};
 pub use stopwatch::{Deadline, OsStopwatch, Stopwatch};
 pub use trial::{Finding, Findings, Trial, Tryout};

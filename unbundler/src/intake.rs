@@ -14,7 +14,7 @@ use packhorse_shared::id::{NodeId, NodeName};
 use packhorse_shared::keys::KeyNumber;
 use packhorse_shared::keys::envelope::EnvelopeError;
 use packhorse_shared::keys::signature::SignatureError;
-use packhorse_shared::link::{Header, Role};
+use packhorse_shared::link::{Header, Role, Standing};
 use packhorse_shared::replica::{Identity, StoredLink, Terms};
 use packhorse_shared::seam::{Disk, ReadableFile};
 use packhorse_shared::spool::SpoolFile;
@@ -80,6 +80,9 @@ pub fn examine(
     link: &StoredLink,
     trust: &Trust,
 ) -> Result<Examined, Unfit> {
+    if link.state.standing() == Standing::Revoked {
+        return Err(Unfit::Refuse(format!("{} was revoked: nothing that it says counts", link.peer)));
+    }
     let digest = ShortDigest::of(open(disk, &arrived.path)?).map_err(Unfit::Unreadable)?;
     if digest != arrived.name.digest {
         return Err(Unfit::Quarantine("its content does not have the digest in its name".to_owned()));

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use packhorse_shared::bundle::package::{DATABASE, LINK, LinkStart};
+use packhorse_shared::bundle::package::{AccessStart, DATABASE, LINK, LinkStart};
 use packhorse_shared::bundle::{BundleError, BundleReader, Kind, Limits, Manifest, Opening};
 use packhorse_shared::config::{Config, InitialConfigError};
 use packhorse_shared::home::{Home, Identity as HomeIdentity};
@@ -44,6 +44,8 @@ pub struct Start<'a> {
     pub relays: &'a [String],
     /// Whether the link to the hub is sealed.
     pub sealed: bool,
+    /// How the relays' servers are logged in to.
+    pub access: &'a [AccessStart],
 }
 
 /// What was restored.
@@ -148,11 +150,17 @@ impl Restorer<'_> {
         start: &LinkStart,
     ) -> Result<Restored, UnbundlerError> {
         self.reached(Step::RestoreUnpacked, site)?;
-        let text = config(Start { name: &manifest.to, relays: &start.relays, sealed: start.keys.sealed })
-            .map_err(|error| UnbundlerError::Config { why: error.to_string() })?;
+        let text = config(Start {
+            name: &manifest.to,
+            relays: &start.relays,
+            sealed: start.keys.sealed,
+            access: &start.access,
+        })
+        .map_err(|error| UnbundlerError::Config { why: error.to_string() })?;
         let identity = HomeIdentity { network: manifest.network, node, name: manifest.to.clone() };
         let is_new = Home::open(site.home).is_err();
         let home = self.home(site.home, &identity, &start.keys.own(), &text)?;
+        home.set_access(self.world.disk, &start.access)?;
         let made = self.settle(site, draft, &home, manifest, start);
         if made.is_err() && is_new && site.database.symlink_metadata().is_err() {
             // Nobody has heard of it yet, and the next try may be for another place. The error itself is what is to be told.

@@ -3,7 +3,7 @@
 //! Owns the numbers. Invariant: every length that comes from a file is compared with one of them before anything is
 //! allocated for it.
 
-use super::Kind;
+use super::{BundleError, Counts, Kind};
 
 /// The largest manifest, in bytes.
 pub const MANIFEST_MAX: u64 = 1 << 20;
@@ -75,6 +75,17 @@ impl Limits {
         compressed.saturating_add(self.members * PER_MEMBER).saturating_add(2 * MANIFEST_MAX)
     }
 
+    /// Checks what a bundle says that is in it.
+    pub(super) fn check(&self, counts: Counts) -> Result<(), BundleError> {
+        let Counts { records, fields, deletes } = counts;
+        for (what, found, limit) in [("records", records.max(deletes), self.records), ("fields", fields, self.fields)] {
+            if found > limit {
+                return Err(BundleError::TooLarge { what: format!("number of {what}"), limit });
+            }
+        }
+        Ok(())
+    }
+
     /// How many bytes of changes are put into one bundle at most, however many may be: a sender's count is a rough one.
     pub fn portion(&self) -> u64 {
         /// No field counts for less.
@@ -97,7 +108,7 @@ impl Room {
     pub const OURS: Self = Self { records: u64::MAX, fields: u64::MAX };
 
     /// What a bundle has by its own word, which [`super::Manifest::check`] has found not to be too much.
-    pub fn of(counts: super::Counts) -> Self {
+    pub fn of(counts: Counts) -> Self {
         Self { records: counts.records, fields: counts.fields }
     }
 

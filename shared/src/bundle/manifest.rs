@@ -11,7 +11,7 @@ use std::io::Cursor;
 use serde::{Deserialize, Serialize};
 
 use super::name::stored;
-use super::{BundleError, Limits, limits};
+use super::{BundleError, Limits, tape};
 use crate::clock::Reading;
 use crate::horizon::Horizon;
 use crate::id::{BundleId, Digest, Epoch, NetworkId, NodeId, NodeName, Sequence};
@@ -241,7 +241,7 @@ impl Manifest {
         let mut seen = HashSet::new();
         let mut total = 0u64;
         for MemberEntry { name, length, .. } in &self.members {
-            if !is_member_name(name) {
+            if !tape::is_member_name(name) {
                 return Err(unusable(format!("\"{}\" cannot be a member's name", name.escape_debug())));
             }
             if !seen.insert(name) {
@@ -255,10 +255,7 @@ impl Manifest {
         if total > limits.total {
             return too_large("content", limits.total);
         }
-        if self.counts.records.max(self.counts.deletes) > limits.records {
-            return too_large("number of records", limits.records);
-        }
-        if self.counts.fields > limits.fields { too_large("number of fields", limits.fields) } else { Ok(()) }
+        limits.check(self.counts)
     }
 
     fn to_wire(&self) -> OnWire {
@@ -391,14 +388,4 @@ fn check_ranges(header: &Header) -> Option<()> {
     }
     let readings = header.clock.max(header.complete_to);
     (header.sequence > Sequence(0) && readings <= Reading::MAX).then_some(())
-}
-
-/// Whether a member may have this name: 1 to [`limits::MEMBER_NAME_MAX`] bytes of `[A-Za-z0-9_.%~-]` in parts
-/// separated by single slashes, none of them `.` or `..`, and not the manifest's own.
-pub fn is_member_name(name: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.%~-/".contains(&byte);
-    name.len() <= limits::MEMBER_NAME_MAX
-        && ![MANIFEST, SIGNATURE].contains(&name)
-        && name.bytes().all(allowed)
-        && name.split('/').all(|part| !matches!(part, "" | "." | ".."))
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::BundleError;
 use crate::clock::Reading;
-use crate::id::Epoch;
+use crate::id::{Digest, Epoch};
 use crate::keys::{KeyNumber, NodeKeys, PublicKeys};
 
 /// The member that is the remote's database.
@@ -33,6 +33,58 @@ pub struct LinkStart {
     pub relays: Vec<String>,
     /// The remote's keys, and its hub's.
     pub keys: KeysStart,
+    /// How the relays' servers are logged in to, as far as its hub has anything to say of that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub access: Vec<AccessStart>,
+}
+
+/// How a relay's server is logged in to, and by what it is known to be the right one: all that is brought is data, and nothing
+/// that would be run.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccessStart {
+    /// The server, as `HOST:PORT`.
+    pub server: String,
+    /// The account, where the relay's address names none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// An SSH private key file's content.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_bytes")]
+    pub key: Option<Vec<u8>>,
+    /// What opens that key; without one, the account's password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+    /// The lines of a file of known SSH hosts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_hosts: Option<String>,
+    /// Certificates (PEM) that an FTPS server's may be signed by.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_bytes")]
+    pub ca: Option<Vec<u8>>,
+    /// The SHA-256 digest of the one certificate that an FTPS server may show.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Digest>,
+    /// Whether the newest version of TLS is spoken.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub newest_tls: bool,
+}
+
+impl fmt::Debug for AccessStart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AccessStart({})", self.server)
+    }
+}
+
+impl AccessStart {
+    /// Of a server of which there is nothing to say.
+    pub fn of(server: String) -> Self {
+        let (user, key, secret, known_hosts, ca, certificate) = (None, None, None, None, None, None);
+        Self { server, user, key, secret, known_hosts, ca, certificate, newest_tls: false }
+    }
+
+    /// Whether there is nothing to say.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::of(self.server.clone())
+    }
 }
 
 /// The keys that a remote begins with.

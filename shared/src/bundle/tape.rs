@@ -3,7 +3,7 @@
 //! Owns the one header that a member of a name and length can have: a reader compares whole headers, so that links,
 //! other owners, extensions and every other thing that tar can say are refused without being interpreted.
 
-use super::BundleError;
+use super::{BundleError, limits, manifest};
 
 /// Tar's unit.
 pub const BLOCK: usize = 512;
@@ -48,4 +48,14 @@ pub fn describe(block: &[u8; BLOCK]) -> String {
 /// How many bytes follow a content of this length to fill its last block.
 pub fn padding(length: u64) -> usize {
     (length.next_multiple_of(BLOCK as u64) - length) as usize
+}
+
+/// Whether a member may have this name: 1 to [`limits::MEMBER_NAME_MAX`] bytes of `[A-Za-z0-9_.%~-]` in parts
+/// separated by single slashes, none of them `.` or `..`, and not the manifest's own.
+pub fn is_member_name(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.%~-/".contains(&byte);
+    name.len() <= limits::MEMBER_NAME_MAX
+        && ![manifest::MANIFEST, manifest::SIGNATURE].contains(&name)
+        && name.bytes().all(allowed)
+        && name.split('/').all(|part| !matches!(part, "" | "." | ".."))
 }

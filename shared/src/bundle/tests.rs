@@ -228,7 +228,7 @@ fn links_odd_headers_and_padding_are_refused() {
 fn names_that_could_be_paths_elsewhere_are_refused() {
     let long = "x".repeat(101);
     for bad in ["../x", "/x", "a/../b", "a//b", "a/", ".", "", "a\\b", "a b", "ä", "manifest", &long] {
-        assert!(!manifest::is_member_name(bad), "{bad}");
+        assert!(!tape::is_member_name(bad), "{bad}");
         let error = read(&by_hand(&listed(&[(bad, b"x")]), &[])).unwrap_err();
         assert!(matches!(error, BundleError::Manifest { .. }), "{bad}: {error:?}");
         let error = BundleWriter::new().bytes(bad, Vec::new()).write(manifest(), Vec::new()).unwrap_err();

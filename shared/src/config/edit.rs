@@ -176,6 +176,14 @@ fn remote_table(remote: &RemoteConfig) -> Table {
     if !remote.sealed {
         table.insert("sealed", Item::Value(Value::from(false)));
     }
+    let paths = [("password_file", &remote.access.password_file), ("key", &remote.access.key)];
+    let access: Table = paths
+        .into_iter()
+        .filter_map(|(name, path)| Some((name, Item::Value(Value::from(path.as_ref()?.to_str()?)))))
+        .collect();
+    if !access.is_empty() {
+        table.insert("access", Item::Table(access));
+    }
     table
 }
 
@@ -190,7 +198,7 @@ fn param_value(param: &Param) -> Value {
     }
 }
 
-fn implicit_table() -> Item {
+pub(super) fn implicit_table() -> Item {
     let mut table = Table::new();
     table.set_implicit(true);
     Item::Table(table)

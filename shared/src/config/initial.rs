@@ -6,9 +6,10 @@
 
 use std::path::{Path, PathBuf};
 
-use toml_edit::{DocumentMut, Item, TomlError, Value};
+use toml_edit::{DocumentMut, Item, Table, TomlError, Value};
 
-use super::edit::texts;
+use super::edit::{self, texts};
+use crate::bundle::package::AccessStart;
 use crate::id::NodeName;
 
 /// What a new configuration says.
@@ -24,6 +25,8 @@ pub struct InitialConfig<'a> {
     pub sealed: bool,
     /// Whether the node has a hub: its line is not always there, which changes a default.
     pub is_remote: bool,
+    /// How relays' servers are logged in to, where a package has brought that: by files in the home's folder for it.
+    pub access: &'a [AccessStart],
 }
 
 /// A new configuration that cannot be put in words.
@@ -56,6 +59,12 @@ impl InitialConfig<'_> {
                 node.insert("sealed", Item::Value(Value::from(false)));
             }
         }
+        for (at, start) in self.access.iter().enumerate() {
+            let all = document.entry("access").or_insert_with(edit::implicit_table);
+            if let Some(all) = all.as_table_mut() {
+                all.insert(&start.server, Item::Table(access_table(at, start)));
+            }
+        }
         let text = document.to_string();
         match toml::from_str::<super::Config>(&text) {
             Ok(_) => Ok(text),
@@ -63,6 +72,40 @@ impl InitialConfig<'_> {
         }
     }
 }
+
+/// The files that a package's access to a server comes in: their names below the home, and what they hold.
+pub fn access_files(at: usize, start: &AccessStart) -> Vec<(PathBuf, &[u8])> {
+    let files = [
+        ("key", start.key.as_deref()),
+        ("password", start.secret.as_deref().map(str::as_bytes)),
+        ("known_hosts", start.known_hosts.as_deref().map(str::as_bytes)),
+        ("ca", start.ca.as_deref()),
+    ];
+    files.into_iter().filter_map(|(kind, content)| Some((access_file(at, kind), content?))).collect()
+}
+
+fn access_file(at: usize, kind: &str) -> PathBuf {
+    Path::new(ACCESS).join(format!("{}.{kind}", at + 1))
+}
+
+fn access_table(at: usize, start: &AccessStart) -> Table {
+    let file = |kind| Some(format!("{ACCESS}/{}.{kind}", at + 1));
+    let certificate = start.certificate.map(|digest| digest.to_string());
+    let values = [
+        ("user", start.user.clone()),
+        ("key", start.key.as_ref().and_then(|_| file("key"))),
+        ("password_file", start.secret.as_ref().and_then(|_| file("password"))),
+        ("known_hosts", start.known_hosts.as_ref().and_then(|_| file("known_hosts"))),
+        ("ca", start.ca.as_ref().and_then(|_| file("ca"))),
+        ("certificate", certificate),
+        ("tls", start.newest_tls.then(|| "1.3".to_owned())),
+    ];
+    let values = values.into_iter().filter_map(|(name, value)| Some((name, Item::Value(Value::from(value?)))));
+    values.collect()
+}
+
+/// Where they lie in a home.
+pub const ACCESS: &str = "access";
 
 const TRANSFER_PLACE: &str = "{transfer_every}";
 const HUB_TRANSFER: &str = "\"2 min\"             # a remote's default: \"15 min\"";

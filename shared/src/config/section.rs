@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::de::{Error, SeqAccess, Visitor, value::SeqAccessDeserializer};
 use serde::{Deserialize, Deserializer};
 
+use super::access::AccessConfig;
 use super::quantity::{ByteCount, Span};
 use super::references::references;
 use crate::id::NodeName;
@@ -186,6 +187,9 @@ pub struct RemoteConfig {
     /// Whether the link to it is sealed.
     #[serde(default = "yes")]
     pub sealed: bool,
+    /// How it logs in to its relays' servers: what its package brings.
+    #[serde(default)]
+    pub access: AccessConfig,
 }
 
 /// Reads a text or a list of texts, none of them empty.

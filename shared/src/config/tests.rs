@@ -213,6 +213,7 @@ fn the_initial_text_is_a_configuration_that_says_only_the_node() {
         relay: &relay,
         sealed: true,
         is_remote: false,
+        access: &[],
     };
     let written = initial.text().unwrap();
     let config = parse(&written).unwrap();
@@ -231,8 +232,14 @@ fn the_initial_text_is_a_configuration_that_says_only_the_node() {
 fn the_initial_texts_comments_tell_the_truth() {
     let hq = name("hq");
     let relay = ["file:///srv/relay".to_owned()];
-    let plain =
-        InitialConfig { name: &hq, database: Path::new("../crm.db"), relay: &relay, sealed: true, is_remote: true };
+    let plain = InitialConfig {
+        name: &hq,
+        database: Path::new("../crm.db"),
+        relay: &relay,
+        sealed: true,
+        is_remote: true,
+        access: &[],
+    };
     let initial = plain.text().unwrap();
     let is_setting = |line: &str| line.starts_with("# [") || (line.contains(" = ") && !line.contains("relay"));
     let lines = initial.lines().map(|line| if is_setting(line) { line.trim_start_matches("# ") } else { line });
@@ -257,7 +264,8 @@ fn remote(relay: &[&str]) -> RemoteConfig {
         ("all of it".to_owned(), Param::Many(vec![text("a"), Scalar::Integer(-1)])),
     ]);
     let relay = relay.iter().map(|r| (*r).to_owned()).collect();
-    RemoteConfig { set: "sales".to_owned(), params, relay, sealed: true }
+    let access = AccessConfig { key: Some("keys/alice".into()), ..AccessConfig::default() };
+    RemoteConfig { set: "sales".to_owned(), params, relay, sealed: true, access }
 }
 
 #[test]

@@ -22,7 +22,8 @@ pub use identity::Identity;
 pub use lock::{Claim, Holder, HomeLock, LockError, SERVICE};
 pub use redial::Redial;
 
-use crate::config::{Config, ConfigError};
+use crate::bundle::package::AccessStart;
+use crate::config::{ACCESS, Config, ConfigError, access_files};
 use crate::id::NodeName;
 use crate::keys::NodeKeys;
 use crate::ledger;
@@ -151,11 +152,31 @@ impl Home {
         Ok(remade)
     }
 
+    /// Puts down what a package has brought to log in to relays with: files that only their owner may read.
+    pub fn set_access(&self, disk: &dyn Disk, access: &[AccessStart]) -> Result<(), HomeError> {
+        let folder = self.folder.join(ACCESS);
+        if !access.is_empty() {
+            disk.create_folder(&folder).map_err(failed("make a folder of the home", &folder))?;
+        }
+        for (at, start) in access.iter().enumerate() {
+            for (name, content) in access_files(at, start) {
+                let path = self.folder.join(name);
+                write_durably(disk, &path, content)
+                    .map_err(failed("write what relays are logged in to with", &path))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Takes a home away again whose database was never prepared. Only what [`Self::create`] makes is removed.
     pub fn abandon(self, disk: &dyn Disk) -> Result<(), HomeError> {
         for name in [CONFIG, IDENTITY, KEYS].into_iter().chain(Claim::ALL.map(Claim::file)) {
             let path = self.folder.join(name);
             disk.remove(&path).map_err(failed("remove a file of the home", &path))?;
+        }
+        let access = self.folder.join(ACCESS);
+        if access.is_dir() {
+            fs::remove_dir_all(&access).map_err(failed("remove a folder of the home", &access))?;
         }
         for folder in FOLDERS.map(|name| self.folder.join(name)).into_iter().chain([self.folder]) {
             fs::remove_dir(&folder).map_err(failed("remove a folder of the home", &folder))?;
@@ -344,7 +365,7 @@ impl Found {
             let of_calls = redial::FILES.contains(&name.as_str()) || known::FILES.contains(&name.as_str());
             let is_lock = Claim::ALL.map(Claim::file).contains(&name.as_str());
             let of_making = FOLDERS.contains(&name.as_str()) || FILES_OF_MAKING.contains(&name.as_str());
-            of_making || of_ledger || of_calls || is_lock || name.as_str() == LOGS
+            of_making || of_ledger || of_calls || is_lock || [LOGS, ACCESS].contains(&name.as_str())
         };
         if let Some(other) = names.iter().find(|name| !ours(name)) {
             return Ok(Self::Other(other.clone()));

@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 pub use file::KeyFileError;
 pub use passphrase::Passphrase;
 
+use crate::clock::WallTime;
 use crate::id::NodeName;
 
 /// What the signing seed is derived for.
@@ -44,6 +45,14 @@ const IDENTITY_PREFIX: Hrp = Hrp::parse_unchecked("age-secret-key-");
 /// It is also the key id of minisign.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct KeyNumber(pub u64);
+
+impl KeyNumber {
+    /// The number of keys that are made now, after these.
+    #[must_use]
+    pub fn next(self, now: WallTime) -> Self {
+        Self(now.0.max(self.0.saturating_add(1)))
+    }
+}
 
 impl fmt::Display for KeyNumber {
     /// As minisign shows a key id.

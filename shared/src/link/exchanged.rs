@@ -24,7 +24,7 @@ impl Forgettable {
     /// What may be forgotten by the state of all links. `held`: the earliest stamp that is held and not placed yet.
     /// Nothing without any link: nobody has anything.
     pub fn of<'a>(links: impl IntoIterator<Item = &'a Link>, held: Option<Reading>) -> Self {
-        let open = links.into_iter().filter(|link| link.standing != Standing::Expired);
+        let open = links.into_iter().filter(|link| link.standing.is_waited_for());
         let bounds = open.map(|link| (link.exchanged_to(), link.answered()));
         let lowest = if is_at_work(Saboteur::ForgetEarly) {
             bounds.max()
@@ -74,7 +74,7 @@ pub struct Beyond {
 impl Beyond {
     /// By the state of all links, and the earliest stamp that is held.
     pub fn of<'a>(links: impl IntoIterator<Item = (LinkId, &'a Link)>, held: Option<Reading>) -> Self {
-        let open = links.into_iter().filter(|(_, link)| link.standing != Standing::Expired);
+        let open = links.into_iter().filter(|(_, link)| link.standing.is_waited_for());
         let open: Vec<_> = open.collect();
         let hub = open.iter().find(|(_, link)| link.role == Role::Hub).map(|(_, link)| link.complete_to());
         let reading = |link: &Link| if hub.is_some() { link.decided_to() } else { link.complete_to() };

@@ -211,6 +211,11 @@ impl Link {
         self.standing = Standing::Refused;
     }
 
+    /// Refuses the peer from now on, whatever it says.
+    pub fn revoke(&mut self) {
+        self.standing = Standing::Revoked;
+    }
+
     /// Whether the peer refuses the very line that this node is.
     pub(super) fn is_refused_by(&self, header: &Header) -> bool {
         self.outgoing.lives.had().iter().any(|life| header.refused.contains(life))

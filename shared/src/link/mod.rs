@@ -247,6 +247,20 @@ pub enum Standing {
     Expired,
     /// The peer refuses this installation: another one has its place. Nothing is sent or fetched any more.
     Refused,
+    /// This node refuses whatever the peer says, and sends it nothing, until a new package opens the link again.
+    Revoked,
+}
+
+impl Standing {
+    /// Whether what is forgotten has to wait for what the peer has not got yet.
+    pub(super) fn is_waited_for(self) -> bool {
+        matches!(self, Self::Open | Self::Refused)
+    }
+
+    /// Whether anything is moved over the link.
+    pub fn is_served(self) -> bool {
+        matches!(self, Self::Open | Self::Expired)
+    }
 }
 
 /// A link's whole state.

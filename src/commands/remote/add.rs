@@ -1,13 +1,14 @@
 //! `packhorse remote add`.
 
 use clap::Args;
-use packhorse_shared::config::{EVERYTHING, RemoteConfig, add_remote, edit_file};
+use packhorse_shared::config::{AccessConfig, EVERYTHING, RemoteConfig, add_remote, edit_file};
 use packhorse_shared::id::NodeName;
 use packhorse_shared::link::Role;
 use packhorse_shared::replica::Replica;
 use packhorse_shared::seam::Step;
 use packhorse_shared::set::{Param, Scalar};
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use crate::addresses;
 use crate::commands::set::parameters_of;
@@ -23,6 +24,7 @@ Examples:
   packhorse remote add alice
   packhorse remote add alice --set sales --param user=alice
   packhorse remote add bob --set north --param regions=oslo --param regions=bergen --param level:=3
+  packhorse remote add kim --relay sftp://kim@h.example/~/ --key keys/kim
   packhorse remote add ship-7 --relay /mnt/share/ship-7   (as the ship reaches its relay folder)";
 
 /// Add a remote: it gets a folder on the relay; its package is made with `remote pack`
@@ -44,6 +46,14 @@ pub struct Add {
     /// The relay folder as the remote reaches it, if different from here
     #[arg(long, value_name = "URL")]
     relay: Vec<String>,
+
+    /// A file with the password of the remote's account on the relay's server, or its key's passphrase: its package brings it
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+
+    /// The SSH private key with which the remote logs in to the relay's server: its package brings it
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
 
     /// Neither encrypt nor sign what goes and comes: for lines and relays that are yours alone
     #[arg(long)]
@@ -93,7 +103,9 @@ impl Add {
                 .hint("choose another name for the remote"));
         }
         let (params, sealed) = (collected(self.params), !self.unsealed);
-        let remote = RemoteConfig { set: self.set, params, relay: self.relay, sealed };
+        let [password_file, key] = [self.password_file, self.key].map(|file| file.map(|file| whole(&file)).transpose());
+        let access = AccessConfig { password_file: password_file?, key: key?, ..AccessConfig::default() };
+        let remote = RemoteConfig { set: self.set, params, relay: self.relay, sealed, access };
         node.check_set(&remote.set)?;
         check_params(&node, &remote)?;
         node.bound_set(&remote)?;
@@ -110,6 +122,11 @@ impl Add {
         let has_hub = node.replica.links()?.iter().any(|link| link.state.role() == Role::Hub);
         Ok(has_hub && matches!(self.name.as_str(), "up" | "down"))
     }
+}
+
+/// A file by its whole path, since commands run in any folder.
+fn whole(file: &Path) -> Result<PathBuf, Failure> {
+    std::path::absolute(file).map_err(|error| Failure::file("find", file, &error))
 }
 
 /// Every parameter of the set has a value, and every value a parameter.

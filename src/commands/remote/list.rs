@@ -1,6 +1,7 @@
 //! `packhorse remote list`.
 
 use clap::Args;
+use packhorse_shared::link::Standing;
 use packhorse_shared::replica::Replica;
 use serde::Serialize;
 
@@ -28,6 +29,7 @@ struct Row {
     name: String,
     set: String,
     packed: bool,
+    revoked: bool,
 }
 
 impl List {
@@ -39,6 +41,7 @@ impl List {
             name: name.to_string(),
             set: remote.set.clone(),
             packed: links.iter().any(|link| link.peer == *name),
+            revoked: links.iter().any(|link| link.peer == *name && link.state.standing() == Standing::Revoked),
         };
         let rows: Vec<Row> = node.config.remotes.iter().map(row).collect();
         if self.json {
@@ -47,7 +50,11 @@ impl List {
             note("there are no remotes yet: add one with `packhorse remote add NAME`");
         }
         for row in rows.iter().filter(|_| !self.json) {
-            let state = if row.packed { "packed" } else { "not packed yet" };
+            let state = match (row.packed, row.revoked) {
+                (_, true) => "revoked",
+                (true, false) => "packed",
+                (false, false) => "not packed yet",
+            };
             result(&format!("{:<32}  {:<20}  {state}", row.name, row.set));
         }
         Ok(Exit::Done)

@@ -4,7 +4,9 @@ mod add;
 mod deliver;
 mod list;
 mod pack;
+mod rekey;
 mod remove;
+mod revoke;
 mod show;
 
 use clap::{Args, Subcommand};
@@ -12,7 +14,7 @@ use clap::{Args, Subcommand};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 
-/// Add, list and remove remotes, and make their packages
+/// Add, list and remove remotes, make their packages, and shut out stolen ones
 #[derive(Args)]
 pub struct Remote {
     #[command(subcommand)]
@@ -26,6 +28,8 @@ enum Command {
     Show(show::Show),
     Remove(remove::Remove),
     Pack(pack::Pack),
+    Revoke(revoke::Revoke),
+    Rekey(rekey::Rekey),
 }
 
 impl Remote {
@@ -37,6 +41,8 @@ impl Remote {
             Command::Show(show) => show.run(context),
             Command::Remove(remove) => remove.run(context),
             Command::Pack(pack) => pack.run(context),
+            Command::Revoke(revoke) => revoke.run(context),
+            Command::Rekey(rekey) => rekey.run(context),
         }
     }
 }

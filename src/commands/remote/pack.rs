@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use packhorse_bundler::package::{Order, Packer};
+use packhorse_shared::home::HomeLock;
 use packhorse_shared::id::NodeName;
 use packhorse_shared::keys::Passphrase;
 use packhorse_shared::replica::{NoRange, Replica, WhyNoRange};
@@ -39,6 +40,13 @@ pub struct Pack {
     #[arg(long)]
     all: bool,
 
+    #[command(flatten)]
+    making: Making,
+}
+
+/// How packages are made, and where they go
+#[derive(Args)]
+pub(super) struct Making {
     /// Where the package goes
     #[arg(short, long, value_name = "FILE.rdb")]
     output: PathBuf,
@@ -46,10 +54,6 @@ pub struct Pack {
     /// Drop it there, too: into a folder, or one on a server (ftp, ftps or sftp)
     #[arg(long, value_name = "URL")]
     deliver: Option<String>,
-
-    /// Give the remote new keys: whoever has the old ones, with a stolen laptop, opens and signs nothing any more
-    #[arg(long)]
-    new_keys: bool,
 
     /// The file whose first line is the passphrase, of every package that is made: whoever has it can open
     /// them all; without, one is made up for each
@@ -64,19 +68,33 @@ pub struct Pack {
 impl Pack {
     /// Runs the command.
     pub fn run(self, context: Context<'_>) -> Result<Exit, Failure> {
+        let held = Node::lock(context, "remote pack")?;
+        self.making.make(context, held, self.name.as_ref(), |_| Ok(()))
+    }
+}
+
+impl Making {
+    /// Makes the package of one remote, or of all. `first`: what is done once nothing stands in the way that can be seen.
+    pub(super) fn make(
+        &self,
+        context: Context<'_>,
+        (mut node, lock): (Node, HomeLock),
+        name: Option<&NodeName>,
+        first: impl FnOnce(&mut Node) -> Result<(), Failure>,
+    ) -> Result<Exit, Failure> {
         let given = self.passphrase_file.as_deref().map(passphrase::from_file).transpose()?;
-        let (mut node, lock) = Node::lock(context, "remote pack")?;
-        let orders = self.orders(&node)?;
+        let orders = self.orders(&node, name)?;
         let delivery = self.deliver.as_deref().map(|url| Delivery::to(context.machine, &node, url)).transpose()?;
         if orders.is_empty() {
             note("there are no remotes yet: add one with `packhorse remote add NAME`");
         }
         note_unknown_policies(&node);
         check_sets(&node, &orders)?;
-        self.make_folder()?;
+        self.make_folder(name.is_none())?;
+        first(&mut node)?;
         for (remote, file) in &orders {
             let made = self.made_up(given.is_some())?;
-            pack(&mut node, (remote, file), self.new_keys, given.as_ref().or(made.as_ref()))?;
+            pack(&mut node, (remote, file), given.as_ref().or(made.as_ref()))?;
             if let Some(made) = made {
                 note(&format!("{remote}: the passphrase is {}; it is kept nowhere", made.reveal()));
             }
@@ -95,8 +113,8 @@ impl Pack {
         made.map(Some).map_err(|error| Failure::file("make a passphrase for", &self.output, &error))
     }
 
-    fn orders(&self, node: &Node) -> Result<Vec<(NodeName, PathBuf)>, Failure> {
-        let Some(name) = &self.name else {
+    fn orders(&self, node: &Node, name: Option<&NodeName>) -> Result<Vec<(NodeName, PathBuf)>, Failure> {
+        let Some(name) = name else {
             let file = |name: &NodeName| self.output.join(format!("{name}.rdb"));
             return Ok(node.config.remotes.keys().map(|name| (name.clone(), file(name))).collect());
         };
@@ -108,10 +126,10 @@ impl Pack {
     }
 
     /// The folder for the packages of all.
-    fn make_folder(&self) -> Result<(), Failure> {
+    fn make_folder(&self, for_all: bool) -> Result<(), Failure> {
         let folder = &self.output;
         match std::fs::metadata(folder) {
-            _ if !self.all => Ok(()),
+            _ if !for_all => Ok(()),
             Ok(found) if !found.is_dir() => Err(Failure::usage(format!("{} is a file", folder.display()))
                 .hint("with --all, name a folder for the packages: -o packages/")),
             _ => std::fs::create_dir_all(folder).map_err(|error| Failure::file("make the folder", folder, &error)),
@@ -127,20 +145,16 @@ fn check_sets(node: &Node, orders: &[(NodeName, PathBuf)]) -> Result<(), Failure
     sets.into_iter().try_for_each(|set| node.check_set(set))
 }
 
-fn pack(
-    node: &mut Node,
-    (remote, file): (&NodeName, &Path),
-    new_keys: bool,
-    passphrase: Option<&Passphrase>,
-) -> Result<(), Failure> {
+fn pack(node: &mut Node, (remote, file): (&NodeName, &Path), passphrase: Option<&Passphrase>) -> Result<(), Failure> {
     let set = node.set_of_remote(remote)?;
     let membership = node.replica.membership(&set)?;
     let tables = node.replica.shared_by(membership)?;
     let relays = relay::relays_of_remote(node, remote)?;
+    let access = relay::access_of_remote(node, remote, &relays)?;
     let (spool, name) = (node.spool(), node.name().clone());
     let packer = Packer { world: node.world, spool: &spool, node: &name, trust: &node.trust };
     let as_is = node.tables_with_keys_as_is();
-    let order = Order { remote, membership, tables: &tables, as_is: &as_is, relays, file, new_keys, passphrase };
+    let order = Order { remote, membership, tables: &tables, as_is: &as_is, relays, access, file, passphrase };
     let packed = packer.pack(&mut node.replica, &order)?;
     for skipped in &packed.skipped {
         note(&format!("not copied: {skipped}"));

@@ -68,6 +68,10 @@ fn shown(book: &mut Catalogue, scene: &Scene) {
         &[
             ("show, a remote that there is not", &["remote", "show", "bob"]),
             ("remove, a remote that there is not", &["remote", "remove", "bob"]),
+            ("revoke, a remote that there is not", &["remote", "revoke", "bob"]),
+            ("revoke, a remote without a package", &["remote", "revoke", "alice"]),
+            ("rekey, a remote that there is not", &["remote", "rekey", "bob", "-o", "bob.rdb"]),
+            ("rekey, a remote without a package", &["remote", "rekey", "alice", "-o", "alice.rdb"]),
         ],
     );
 }

@@ -33,6 +33,18 @@ const KINDS: [(&str, &str); 5] = [
     ("ssh-rsa", "rsa-sha2-512,rsa-sha2-256"),
 ];
 
+/// The lines in files of known hosts by which one is known; none if it is not.
+///
+/// # Errors
+/// If a file is there and cannot be read, or the library cannot be begun with.
+pub fn known_lines(files: &[PathBuf], host: &str, port: u16) -> io::Result<Option<String>> {
+    let session = Session::new().map_err(io::Error::other)?;
+    let known = KnownHosts::read(files)?;
+    let lines = known.lines_of(&session, host, port);
+    let is_known = lines.iter().any(|line| !line.starts_with('@'));
+    Ok(is_known.then(|| lines.iter().flat_map(|line| [line, "\n"]).collect()))
+}
+
 /// The lines of files of known hosts.
 pub(super) struct KnownHosts {
     text: String,
@@ -56,6 +68,18 @@ impl KnownHosts {
     pub(super) fn kinds(&self, session: &Session, host: &str, port: u16) -> Vec<&'static str> {
         let known = |kind: &str| self.check(session, host, port, b"no key", Some(kind)) == Host::Changed;
         KINDS.into_iter().filter(|(kind, _)| known(kind)).map(|(_, agreed)| agreed).collect()
+    }
+
+    /// The lines by which a host is known, and those that trust no key of anybody's.
+    fn lines_of(&self, session: &Session, host: &str, port: u16) -> Vec<&str> {
+        let is_it = |line: &str| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let key = words.get(2).and_then(|key| data_encoding::BASE64.decode(key.as_bytes()).ok());
+            let alone = Self { text: line.to_owned() };
+            words.first() == Some(&"@revoked")
+                || key.is_some_and(|key| alone.check(session, host, port, &key, None) == Host::Known)
+        };
+        self.text.lines().filter(|line| is_it(line)).collect()
     }
 
     /// What the key that the host shows is. One that is revoked for any host is for all.

@@ -41,6 +41,8 @@ const AT_ONCE: usize = 50;
 /// The server's word for what it cannot do.
 const UNSUPPORTED: u32 = 8;
 
+pub use hosts::known_lines;
+
 /// One connection to a relay on an SFTP server.
 pub struct SftpCarrier {
     shown: String,

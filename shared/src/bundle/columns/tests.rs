@@ -263,7 +263,7 @@ fn member_names_are_plain_and_distinct() {
     assert_eq!(names.len(), 3);
     for table in [&long[..], &["".to_owned(), "a".to_owned(), "\u{10ffff}/..".to_owned()]].concat() {
         let name = member_name(Passage::Within, &table);
-        assert!(name.len() <= 90 && crate::bundle::manifest::is_member_name(&name), "{name}");
+        assert!(name.len() <= 90 && crate::bundle::tape::is_member_name(&name), "{name}");
     }
 }
 

@@ -9,6 +9,9 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use crate::replica::sqlite::fault::Outcome;
 use crate::replica::sqlite::open::accept_old_quoting;
 
+/// What no condition can be made of, or what would reach beyond the database if a build of SQLite let it.
+const DENIED: [&str; 3] = ["match", "load_extension", "fts3_tokenizer"];
+
 /// Makes it; None if the table is gone.
 pub(super) fn scratch(connection: &Connection, table: &str) -> Outcome<Option<Connection>> {
     let sql = "SELECT sql FROM main.sqlite_schema WHERE type = 'table' AND name = ?1";
@@ -31,7 +34,11 @@ pub(super) fn guard(scratch: &mut Connection, table: &str) -> Outcome<()> {
     Ok(scratch.authorizer(Some(move |context: AuthContext<'_>| match context.action {
         AuthAction::Select if !selected.swap(true, Ordering::Relaxed) => Authorization::Allow,
         AuthAction::Read { table_name, .. } if table_name.eq_ignore_ascii_case(&table) => Authorization::Allow,
-        AuthAction::Function { function_name } if !function_name.eq_ignore_ascii_case("match") => Authorization::Allow,
+        AuthAction::Function { function_name }
+            if !DENIED.iter().any(|name| function_name.eq_ignore_ascii_case(name)) =>
+        {
+            Authorization::Allow
+        }
         _ => Authorization::Deny,
     }))?)
 }
