@@ -82,6 +82,8 @@ impl Packer<'_> {
         }
         let now = self.world.clock.now();
         let database = self.spool.fresh_tmp(&format!("{DRAFT}{}.db", order.remote))?;
+        // Made before SQLite makes it: nobody else may read what becomes a sealed package.
+        drop(self.world.disk.create_new(&database).map_err(failed("make", &database))?);
         let copy = RemoteCopy { membership: order.membership, tables: order.tables, as_is: order.as_is };
         let beyond = beyond(replica)?;
         let written = replica.copy_for_remote(now, &database, copy).map_err(BundlerError::from).and_then(|copied| {

@@ -16,7 +16,6 @@ use std::time::{Duration, Instant};
 
 use packhorse_shared::bundle::package::AccessStart;
 use packhorse_shared::config::{AccessConfig, HookCommand, TlsLimit};
-use packhorse_shared::id::Digest;
 use packhorse_shared::seam::is_private;
 use packhorse_transport::{
     Access, Ending, Keyring, Scheme, Secret, ServerAddress, TlsVersion, TransportError, Trust, known_lines,
@@ -130,7 +129,7 @@ impl Keys {
             Scheme::Ftps => {
                 let ca = own.ca.as_ref().or(here.ca.as_ref());
                 start.ca = ca.map(|ca| read(&self.path(ca))).transpose()?;
-                start.certificate = own.certificate.or(here.certificate).map(Digest);
+                start.certificate = own.certificate.or(here.certificate);
             }
             Scheme::Ftp => {}
         }

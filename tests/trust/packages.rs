@@ -126,3 +126,23 @@ fn age_takes_it_for_a_file_with_a_passphrase() {
     let said = String::from_utf8_lossy(&opened.stderr);
     assert!(!opened.status.success() && said.contains("passphrase"), "{said}");
 }
+
+#[test]
+#[cfg(unix)]
+fn nobody_else_can_read_what_is_being_packed() {
+    use std::os::unix::fs::PermissionsExt;
+    let scene = scene();
+    let package = scene.path("alice.rdb");
+    let mut command = scene.command();
+    command.env("PACKHORSE_FAULT", "package-drafted=kill").arg("--home").arg(scene.home("hq"));
+    command.args(["remote", "pack", "alice", "--no-passphrase", "-o", text(&package)]);
+    assert_ne!(scene.run(&mut command).code, 0);
+    command.env("PACKHORSE_FAULT", "package-database-made=kill");
+    assert_ne!(scene.run(&mut command).code, 0);
+    let drafts = [crate::support::files(&scene.home("hq").join("tmp")), vec![scene.path("alice.rdb.new")]].concat();
+    assert_eq!(drafts.len(), 2, "a database and a package: {drafts:?}");
+    for draft in drafts {
+        let mode = fs::metadata(&draft).expect("a draft").permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{}", draft.display());
+    }
+}

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::BundleError;
 use crate::clock::Reading;
-use crate::id::{Digest, Epoch};
+use crate::id::Epoch;
 use crate::keys::{KeyNumber, NodeKeys, PublicKeys};
 
 /// The member that is the remote's database.
@@ -61,8 +61,8 @@ pub struct AccessStart {
     #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_bytes")]
     pub ca: Option<Vec<u8>>,
     /// The SHA-256 digest of the one certificate that an FTPS server may show.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub certificate: Option<Digest>,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_bytes")]
+    pub certificate: Option<[u8; 32]>,
     /// Whether the newest version of TLS is spoken.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub newest_tls: bool,

@@ -90,7 +90,8 @@ fn access_file(at: usize, kind: &str) -> PathBuf {
 
 fn access_table(at: usize, start: &AccessStart) -> Table {
     let file = |kind| Some(format!("{ACCESS}/{}.{kind}", at + 1));
-    let certificate = start.certificate.map(|digest| digest.to_string());
+    let hex = |digest: [u8; 32]| digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let certificate = start.certificate.map(hex);
     let values = [
         ("user", start.user.clone()),
         ("key", start.key.as_ref().and_then(|_| file("key"))),
