@@ -73,7 +73,7 @@ pub fn pack_again_after(world: &mut World, at: At, anew: &dyn Fn(&mut Dice) -> u
     world.see(hub);
     world.search(at);
     fs::remove_dir_all(world.nodes[at.0].home()).expect("the home goes");
-    for ending in ["", "-wal", "-shm"] {
+    for ending in ["", "-wal", "-shm", "-journal"] {
         let _ = fs::remove_file(world.nodes[at.0].folder.join(format!("app.db{ending}")));
     }
     let database = cast::text(&world.nodes[at.0].database());
