@@ -32,7 +32,7 @@ impl Placer<'_> {
         undos: &mut Vec<Undo<'t>>,
     ) -> Result<Step> {
         let gathered = self.gathered(table, of, record)?;
-        let Gathered { birth, known, remains } = gathered;
+        let Gathered { birth, known, mut remains } = gathered;
         // Below the horizon it may be another record that lies here under its number, unless that waits for the rest of it.
         let is_known = known.as_ref().is_some_and(|known| birth == record.birth || known.living());
         if !is_known && self.arrival.is_forgotten(record) && !self.may_be_new_here(table, of)? {
@@ -56,6 +56,7 @@ impl Placer<'_> {
             return Ok(Step::Refused(reason));
         }
         if !may_stand {
+            self.name_said(table, &mut remains)?;
             self.transaction.bury(table, &record.key, birth, &remains)?;
             return Ok(Step::Done);
         }

@@ -5,6 +5,7 @@
 //! (DESIGN section 6). Invariants: nobody is brought back while a bundle is placed, which may bring him itself, but for what is
 //! held after it; and whoever has the number now stays who he is. Leaves to `references` those whose number is free.
 
+use packhorse_shared::change::TableChanges;
 use packhorse_shared::clock::Stamp;
 use packhorse_shared::id::LinkId;
 use packhorse_shared::marks::{Mark, Marks};
@@ -27,6 +28,8 @@ pub(super) struct Displaced {
 pub(super) enum Meant {
     /// The one of this birth.
     Born(Option<Stamp>),
+    /// The last who had it at that time, of those whose birth whoever says so may have dropped.
+    Unnamed(Option<Stamp>),
     /// The last who had it at that time.
     At(Option<Stamp>),
 }
@@ -39,10 +42,12 @@ impl Displaced {
 
 impl Placer<'_> {
     /// Brings back whom the change that was refused last refers to by what is left of it; tells whether that was done.
-    pub(super) fn bring_displaced(&mut self) -> Result<bool> {
+    pub(super) fn bring_displaced(&mut self, change: &TableChanges) -> Result<bool> {
         let mut waiting: Vec<Displaced> = self.displaced.take().into_iter().collect();
-        if self.arrival.authority() != Authority::Here {
-            return Ok(false);
+        match self.arrival.authority() {
+            Authority::Here => {}
+            Authority::HereForNow => return self.leave_to_hub(waiting, change),
+            Authority::Sender => return Ok(false),
         }
         // Who refers to another one that was displaced waits for that, unless that goes round in a circle.
         while let Some(last) = waiting.last().cloned() {
@@ -65,14 +70,28 @@ impl Placer<'_> {
     /// What is left of the one who is meant.
     fn displaced_one(&mut self, of: &Displaced) -> Result<Option<Buried>> {
         let left = self.transaction.remains(&of.table, &of.key())?.into_iter();
-        let is_meant = |left: &Buried| match of.meant {
-            Meant::Born(birth) => left.birth == birth,
-            Meant::At(written) => left.birth <= written,
-        };
-        let had_it = left.filter(|left| is_meant(left) && !left.remains.withdrawn);
+        let had_it = left.filter(|left| self.may_be_meant(of.meant, left.birth) && !left.remains.withdrawn);
         let last = had_it.max_by_key(|left| left.remains.dead.map(|dead| dead.stamp));
         let is_whole = |left: &Buried| of.table.columns.iter().all(|column| left.remains.get(column.id).is_some());
         Ok(last.filter(|left| left.remains.dead.is_some() && is_whole(left)))
+    }
+
+    /// Our hub decides: what stands here goes up with the change that would refer to who was displaced, as what does not stand
+    /// here, and comes back from there with him.
+    fn leave_to_hub(&mut self, displaced: Vec<Displaced>, change: &TableChanges) -> Result<bool> {
+        for of in &displaced {
+            if self.displaced_one(of)?.is_none() {
+                return Ok(false);
+            }
+        }
+        let tables = self.transaction.tables();
+        let (table, record) = (TableShape::named(&tables, &change.table), change.records.first());
+        let (Some(table), Some(record)) = (table.filter(|_| !displaced.is_empty()), record) else { return Ok(false) };
+        let standing = self.transaction.find(table, &record.key)?;
+        match standing.is_some_and(|present| self.is_meant(table, &present, record)) {
+            true => self.change_in_limbo(table, change, record),
+            false => Ok(false),
+        }
     }
 
     fn bring_elsewhere(&mut self, of: &Displaced, left: Buried) -> Result<bool> {

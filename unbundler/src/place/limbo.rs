@@ -6,11 +6,13 @@
 
 use std::collections::BTreeSet;
 
+use packhorse_shared::change::{RecordChange, TableChanges};
 use packhorse_shared::id::{ColumnId, TableId};
 use packhorse_shared::replica::{Buried, Missing, Placement, Remains, RemainsField, Result, TableShape, Whom};
 use packhorse_shared::value::{Key, Value};
 
 use super::Placer;
+use super::column::{Column, column_of};
 use super::references::{Before, Taken, Undo};
 use super::standing::remains_of;
 use crate::merge::{self, Authority};
@@ -133,6 +135,36 @@ impl Placer<'_> {
             left.set(RemainsField { meant, ..field });
         }
         Ok(())
+    }
+
+    /// Takes off a record that stands, with all that refers to it, and keeps it as it would be by a change that cannot be placed
+    /// here. Nothing is done where the database refuses that.
+    pub(super) fn change_in_limbo(
+        &mut self,
+        table: &TableShape,
+        of: &TableChanges,
+        record: &RecordChange,
+    ) -> Result<bool> {
+        let tables = self.transaction.tables();
+        let Some(birth) = self.transaction.find(table, &record.key)?.map(|present| present.birth) else {
+            return Ok(false);
+        };
+        self.transaction.begin_part()?;
+        for (id, key) in self.with_descendants(table, &record.key)? {
+            let Some(table) = TableShape::with_id(&tables, id) else { continue };
+            if self.put_in_limbo(table, &key, None)? != Placement::Placed {
+                return self.transaction.take_back_part().map(|()| false);
+            }
+        }
+        self.transaction.keep_part()?;
+        let left = self.transaction.remains(table, &record.key)?;
+        let Some(Buried { mut remains, .. }) = left.into_iter().find(|left| left.birth == birth) else {
+            return Ok(true);
+        };
+        let alive = RecordChange { dead: None, ..record.clone() };
+        merge::gather(&mut remains, &alive, |field| column_of(table, of, field).map(Column::id), &self.arrival);
+        self.name_said(table, &mut remains)?;
+        self.transaction.bury(table, &record.key, birth, &remains).map(|()| true)
     }
 
     /// All of it is told, so that the hub knows that it does not stand here. `withdrawn`: what it refers to and does not stand

@@ -35,11 +35,14 @@ impl Placer<'_> {
             let Some(parent) = self.parent(table, at, &record.key, &placed)? else { continue };
             let Some(number) = number_said(table, of, field) else { continue };
             if self.is_another(parent, number, field.refers_to)? {
-                let (reason, meant) = (another(parent, &field.value), Meant::Born(field.refers_to));
+                let reason = another(parent, &field.value);
+                let meant = field.refers_to.map_or(Meant::Unnamed(Some(field.stamp)), |it| Meant::Born(Some(it)));
                 let Some(table) = TableShape::named(&self.transaction.tables(), parent).cloned() else {
                     return Ok(Some(reason));
                 };
-                let is_nobodys = of.passage == Passage::Limbo || self.is_taken_off(&table, number)?;
+                // Whoever has not the record itself brings nobody back for it.
+                let has_died = record.dead.is_some();
+                let is_nobodys = has_died || of.passage == Passage::Limbo || self.is_taken_off(&table, number)?;
                 self.displaced = is_nobodys.then_some(Displaced { table, number, meant });
                 return Ok(Some(reason));
             }

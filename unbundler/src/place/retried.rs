@@ -24,7 +24,7 @@ impl Placer<'_> {
         loop {
             (self.placed.held, self.displaced) = (0, None);
             redirected |= self.changes(std::slice::from_ref(change))?;
-            if self.placed.held == 0 || !self.bring_displaced()? {
+            if self.placed.held == 0 || !self.bring_displaced(change)? {
                 return Ok(redirected);
             }
         }

@@ -6,7 +6,7 @@
 use packhorse_shared::change::{FieldChange, RecordChange, TableChanges};
 use packhorse_shared::clock::Stamp;
 use packhorse_shared::marks::Marks;
-use packhorse_shared::replica::{Buried, Missing, Present, Remains, Residence, Result, TableShape, Whom};
+use packhorse_shared::replica::{Buried, Missing, Present, Remains, RemainsField, Residence, Result, TableShape, Whom};
 use packhorse_shared::value::{Key, Value};
 
 use super::Placer;
@@ -108,13 +108,17 @@ impl Placer<'_> {
             if !self.is_younger(parent, number, written, is_unborn)? {
                 continue;
             }
-            match self.left_since(parent, number, written) {
+            let is_said = by.is_some_and(|by| says(table, by, column, written));
+            let meant = match field.and_then(|field| field.meant.birth()) {
+                Some(birth) => Meant::Born(Some(birth)),
+                None if is_said => Meant::Unnamed(written),
+                None => Meant::At(written),
+            };
+            match self.left_since(parent, number, meant) {
                 Some(now) => fields.iter_mut().skip(at).take(1).for_each(|field| field.1 = value.renumbered(now)),
                 // The hub says itself whom it means, by what it says now.
-                None if table.declares(&shape.name)
-                    && !(is_hubs && by.is_some_and(|by| says(table, by, column, written))) =>
-                {
-                    self.displaced = Some(Displaced { table: parent.clone(), number, meant: Meant::At(written) });
+                None if table.declares(&shape.name) && !(is_hubs && is_said) => {
+                    self.displaced = Some(Displaced { table: parent.clone(), number, meant });
                     return Ok(Err(another(&parent.name, &Value::Integer(number))));
                 }
                 None => {}
@@ -179,6 +183,47 @@ impl Placer<'_> {
         Ok(missing)
     }
 
+    /// Whether one who had a number, with this birth, may be meant.
+    pub(super) fn may_be_meant(&self, meant: Meant, theirs: Option<Stamp>) -> bool {
+        let may_be_dropped = || theirs.is_none_or(|birth| self.arrival.left_out.covers(birth));
+        match meant {
+            Meant::Born(birth) => theirs == birth,
+            Meant::Unnamed(written) => theirs <= written && may_be_dropped(),
+            Meant::At(written) => theirs <= written,
+        }
+    }
+
+    /// Whom it refers to by what came of it just now without a birth, is kept by birth where it does not stand itself: until
+    /// it is told on or comes back the number may be another's, even of one who had it before without its sender's knowing.
+    pub(super) fn name_said(&mut self, table: &TableShape, left: &mut Remains) -> Result<()> {
+        let tables = self.transaction.tables();
+        for column in &table.columns {
+            let Some(field) = left.get(column.id).filter(|field| field.meant == Whom::Unknown).cloned() else {
+                continue;
+            };
+            let Some(mark) = field.mark.filter(|mark| mark.cut == self.arrival.cut) else { continue };
+            let parent = column.parent(|by| left.get(by).map(|field| field.value.clone()));
+            let parent = parent.and_then(|name| TableShape::named(&tables, name));
+            let (Some(parent), Some(number)) = (parent, table.number_in(&column.name, &field.value)) else { continue };
+            if let Some(birth) = self.unnamed(parent, number, mark.stamp)? {
+                left.set(RemainsField { meant: Whom::known(birth), ..field });
+            }
+        }
+        Ok(())
+    }
+
+    /// The birth of who is meant by a number that was written then, by one who named none.
+    fn unnamed(&mut self, table: &TableShape, number: i64, written: Stamp) -> Result<Option<Option<Stamp>>> {
+        let (key, meant) = (Key(vec![Value::Integer(number)]), Meant::Unnamed(Some(written)));
+        let standing = self.transaction.find(table, &key)?.map(|present| present.birth);
+        if let Some(birth) = standing.filter(|birth| self.may_be_meant(meant, *birth)) {
+            return Ok(Some(birth));
+        }
+        let left = self.transaction.remains(table, &key)?.into_iter();
+        let left = left.filter(|left| self.may_be_meant(meant, left.birth));
+        Ok(left.max_by_key(|left| left.remains.dead.map(|dead| dead.stamp)).map(|left| left.birth))
+    }
+
     /// Whether who has a number was born after it was written somewhere, be it in the same moment: who was meant is known to have
     /// had no birth (`is_unborn`), and who has one may not have dropped it. Who came back is older than its birth.
     fn is_younger(&mut self, table: &TableShape, number: i64, written: Option<Stamp>, is_unborn: bool) -> Result<bool> {
@@ -191,10 +236,10 @@ impl Placer<'_> {
         Ok(is_after && !self.moves.lead_to(table.id, &now))
     }
 
-    /// The number today of who had another one when that was written.
-    fn left_since(&self, table: &TableShape, number: i64, written: Option<Stamp>) -> Option<i64> {
+    /// The number today of who is meant by another one.
+    fn left_since(&self, table: &TableShape, number: i64, meant: Meant) -> Option<i64> {
         let key = Key(vec![Value::Integer(number)]);
-        let before = self.moves.left(table.id, &key).filter(|(from, _)| from.birth <= written);
+        let before = self.moves.left(table.id, &key).filter(|(from, _)| self.may_be_meant(meant, from.birth));
         let (_, latest) = before.max_by_key(|(from, _)| from.birth)?;
         number_of(&latest.key)
     }

@@ -182,6 +182,7 @@ impl Placer<'_> {
         let mut remains = remains_of(table, &present.marks, values);
         self.name_meant(table, &record.key, &mut remains)?;
         merge::gather(&mut remains, record, |field| column_of(table, of, field).map(Column::id), &self.arrival);
+        self.name_said(table, &mut remains)?;
         remains.dead = Some(self.mark(dead));
         if let Placement::Refused(reason) = self.transaction.delete(table, &record.key)? {
             return Ok(Step::Refused(reason));
