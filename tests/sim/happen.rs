@@ -107,10 +107,16 @@ pub fn end(world: &mut World, at: At, words: &[&str], ran: &Ran, ends: &[u8]) {
     if !ends.contains(&ran.exit) && !waits_for_receiver(ran) {
         world.fail("exit", &format!("{words:?} ended with {}: {}{}", ran.exit, ran.out, ran.err));
     }
-    if words[0] != "transfer" && [0, 3].contains(&ran.exit) {
+    if has_harvested(world, at, words, ran) {
         world.harvested(at);
     }
     world.see(at);
+}
+
+/// Whether a run that is over has harvested first: `apply` does so only where there was anything to place.
+pub fn has_harvested(world: &World, at: At, words: &[&str], ran: &Ran) -> bool {
+    let may_have = words[0] != "transfer" && [0, 3].contains(&ran.exit);
+    may_have && (words[0] != "apply" || world.nodes[at.0].has_empty_log())
 }
 
 /// A bundle that was damaged on the relay before its sender knew that it had arrived stays until its receiver has seen it.

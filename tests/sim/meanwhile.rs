@@ -7,7 +7,7 @@ use packhorse::Ran;
 
 use crate::application::{self, Pen, Picture};
 use crate::dice::Dice;
-use crate::happen::{COMMANDS, waits_for_receiver};
+use crate::happen::{COMMANDS, has_harvested, waits_for_receiver};
 use crate::ids::At;
 use crate::machinery;
 use crate::node::Node;
@@ -50,7 +50,7 @@ pub fn two_at_once(world: &mut World, at: At, dice: &mut Dice) -> bool {
     }
     let ran = world.run(at, words);
     machinery::nothing_between();
-    if words[0] != "transfer" && [0, 3].contains(&ran.exit) {
+    if has_harvested(world, at, words, &ran) {
         world.harvested(at);
     }
     let came = came.take();

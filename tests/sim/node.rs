@@ -84,6 +84,12 @@ impl Node {
         is_at_risk(&self.folder.join("app.db-journal")) || (log.exists() && is_at_risk(&log))
     }
 
+    /// Whether nothing that its application wrote waits to be harvested.
+    pub fn has_empty_log(&self) -> bool {
+        let sql = "SELECT NOT EXISTS (SELECT 1 FROM _packhorse_log)";
+        self.open().query_row(sql, [], |row| row.get(0)).expect("a log")
+    }
+
     /// Runs a command.
     pub fn run(&mut self, words: &[&str], now: Millis) -> Ran {
         clock::set(self.time(now).0);
