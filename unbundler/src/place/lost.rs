@@ -3,17 +3,17 @@
 //! The hub may have given their numbers to others since. Owns telling that one without a birth and one with are the same, since
 //! both had that number by the hub's word. Invariant: so they are only if whoever has no birth may have dropped that one.
 
-use packhorse_shared::change::TableChanges;
+use packhorse_shared::change::{Passage, RecordChange, TableChanges};
 use packhorse_shared::clock::Stamp;
-use packhorse_shared::id::ColumnId;
+use packhorse_shared::id::{ColumnId, LinkId};
 use packhorse_shared::link::Extent;
-use packhorse_shared::replica::{KeyKind, Present, Residence, Result, TableShape};
+use packhorse_shared::replica::{KeyKind, Placement, Present, Residence, Result, TableShape};
 use packhorse_shared::value::{Key, Value};
 
 use super::Placer;
-use super::identity::{number_of, residence};
+use super::identity::{number_of, numbered, residence};
 use super::united::{shares_a_change, union_told};
-use crate::merge::{Authority, Past};
+use crate::merge::{self, Authority, Past};
 
 impl Placer<'_> {
     /// What this root decided of records that came back, and lost: those remotes know that heard it, and tell.
@@ -96,6 +96,41 @@ impl Placer<'_> {
         let columns = table.column_ids().into_iter().chain([ColumnId::EXISTENCE]);
         let mut marks = columns.filter_map(|column| present.marks.get(column));
         self.arrival.owed == Extent::Everything && marks.any(|mark| Some(mark.via) == self.arrival.hub)
+    }
+
+    /// Lets a record that waits for its number here stand under one of our own, if our hub may have lost it: there it is only
+    /// known by us, and no other end would ever make room for it. Tells whether it stands.
+    pub(super) fn keep_for_hub(
+        &mut self,
+        table: &TableShape,
+        of: &TableChanges,
+        record: &RecordChange,
+    ) -> Result<bool> {
+        let has_waited = self.arrival.authority() == Authority::Sender && self.arrival.via == LinkId::LOCAL;
+        let is_lost = has_waited && self.arrival.owed == Extent::Everything && record.whole && record.dead.is_none();
+        let Some((theirs, birth)) = numbered(record).filter(|_| is_lost && of.passage != Passage::Withdrawn) else {
+            return Ok(false);
+        };
+        let left = self.gathered(table, of, record)?.remains;
+        let Ok(fields) = self.meant(table, &left, Some((of, record)))? else { return Ok(false) };
+        if self.mistaken(table, of, record, &fields)?.is_some() {
+            return Ok(false);
+        }
+        let Some(number) = self.free_number(table)? else { return Ok(false) };
+        let key = Key(vec![Value::Integer(number)]);
+        self.transaction.begin_part()?;
+        if self.transaction.insert(table, &key, &fields)? != Placement::Placed
+            || self.lacked_by(table, of, record, &key)?.is_some()
+        {
+            return self.transaction.take_back_part().map(|()| false);
+        }
+        self.transaction.keep_part()?;
+        let mut marks = merge::marks_left(&left);
+        merge::send_whole(&mut marks, &table.column_ids(), self.arrival.cut, self.arrival.horizon);
+        self.transaction.unbury(table, &record.key, Some(birth))?;
+        self.transaction.mark(table, &key, &Present { birth: Some(birth), marks })?;
+        self.placed.records += 1;
+        self.note_number(table, theirs, number, birth).map(|()| true)
     }
 
     /// Keeps the numbers of those without a birth for them: who has dropped it was told that number by a hub, maybe this one

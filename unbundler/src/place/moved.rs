@@ -163,6 +163,9 @@ impl Placer<'_> {
             true => self.waits_since("that may know another record by this number"),
             false => format!("another record stands under {} in this database", record.key),
         };
+        if self.keep_for_hub(table, of, record)? {
+            return Ok(());
+        }
         if self.arrival.authority() == Authority::Sender || table.key_kind != KeyKind::Assigned {
             return self.hold(of, record, &taken);
         }
@@ -200,7 +203,7 @@ impl Placer<'_> {
     }
 
     /// What the record that was given this number refers to and has to wait for.
-    fn lacked_by(
+    pub(super) fn lacked_by(
         &mut self,
         table: &TableShape,
         of: &TableChanges,
