@@ -174,6 +174,8 @@ impl Placer<'_> {
             if let Err(reason) = self.become_one(table, &ours, to, present)? {
                 return Ok(Err(reason));
             }
+        } else {
+            self.note_who_may_have(table, &ours.key, &to.key)?;
         }
         self.note_union(table, ours, to.clone()).map(Ok)
     }
