@@ -111,8 +111,7 @@ impl Oracle {
             let seen = old.cells.get(column).cloned().flatten();
             if *value != seen {
                 let field = field(uid, column);
-                let known = self.fields.get(&field).map(Vec::as_slice).unwrap_or_default();
-                let replaced = known.iter().rposition(|write| write.value == seen);
+                let replaced = self.fields.get(&field).and_then(|writes| seen_by(made.node, writes, &seen));
                 self.write(field, value.clone(), replaced, made);
             }
         }
@@ -121,7 +120,7 @@ impl Oracle {
     fn deleted(&mut self, uid: &Uid, record: &Record, made: Made) {
         let seen = record.cells.iter().filter_map(|(column, value)| {
             let writes = self.fields.get(&field(uid, column))?;
-            Some((*column, writes.iter().rposition(|write| write.value == *value)?))
+            Some((*column, seen_by(made.node, writes, value)?))
         });
         let seen = seen.collect();
         let lost = self.take_back_unheard(uid, made.node) || self.may_leave_nothing(uid, made.node);
@@ -178,7 +177,6 @@ impl Oracle {
         self.put_back.extend(nodes);
         self.unharvested.extend(nodes);
         self.shaken = self.places;
-
         for (field, writes) in &mut self.fields {
             let seen: BTreeSet<usize> = left
                 .iter()
@@ -387,6 +385,12 @@ impl Oracle {
 /// A write and those that it replaced, one after the other.
 fn ancestry(writes: &[Write], from: usize) -> impl Iterator<Item = usize> + '_ {
     std::iter::successors(Some(from), |at| writes[*at].replaced)
+}
+
+/// The write that a node surely sees in a value: of those that gave it the last of its own, or else the first.
+fn seen_by(node: At, writes: &[Write], value: &Option<String>) -> Option<usize> {
+    let own = writes.iter().rposition(|write| write.value == *value && write.made.node == node);
+    own.or_else(|| writes.iter().position(|write| write.value == *value))
 }
 
 /// The place of what was there before anything was captured.
