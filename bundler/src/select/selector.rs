@@ -70,7 +70,7 @@ impl<'a> Selector<'a> {
         };
         let (cut, is_told) = (record.cut(), change.is_some());
         self.chosen.extend(change.map(|change| Chosen { cut, passage, change }));
-        let words = self.unions(record, is_told)?.into_iter().chain(self.namesake(record)?);
+        let words = self.unions(record, is_told)?.into_iter().chain(self.namesakes(record)?);
         self.chosen.extend(words.map(|change| Chosen { cut, passage: Passage::Within, change }));
         Ok(())
     }
@@ -80,7 +80,7 @@ impl<'a> Selector<'a> {
     fn is_of_another(&self, record: &dyn ChangedRecord) -> Result<bool> {
         let by_key = matches!(self.table.rows, SharedRows::Members(_));
         let (shape, key) = (&self.table.shape, record.key());
-        Ok(by_key && (self.snapshot.stands(shape, key)? || self.snapshot.left_under(shape, key)? > 1))
+        Ok(by_key && (self.snapshot.stands(shape, key)? || self.snapshot.left_under(shape, key)?.len() > 1))
     }
 
     fn columns(&self) -> impl Iterator<Item = (usize, &ColumnShape)> {

@@ -8,8 +8,8 @@ use packhorse_shared::id::{ColumnId, Cut, LinkId, NodeId, TableId};
 use packhorse_shared::link::{Extent, Role, Sweep};
 use packhorse_shared::marks::{Mark, Marks};
 use packhorse_shared::replica::{
-    Audience, Belonging, ChangedRecord, ColumnShape, KeyKind, Life, MembershipId, Residence, Result, SharedRows,
-    SharedTable, ShowSwept, ShowToMany, Snapshot, Standings, TableShape,
+    Audience, Belonging, Buried, ChangedRecord, ColumnShape, KeyKind, Life, MembershipId, Residence, Result,
+    SharedRows, SharedTable, ShowSwept, ShowToMany, Snapshot, Standings, TableShape,
 };
 use packhorse_shared::value::{Key, Value};
 
@@ -102,7 +102,7 @@ impl Snapshot for View {
     fn belonging(&self, _link: LinkId, _table: &SharedTable, _key: &Key) -> Result<Option<Belonging>> {
         Ok(Some(Belonging::Since(Cut(0))))
     }
-    fn left_under(&self, _table: &TableShape, _key: &Key) -> Result<usize> {
+    fn left_under(&self, _table: &TableShape, _key: &Key) -> Result<Vec<Buried>> {
         unreachable!("nobody asks")
     }
 

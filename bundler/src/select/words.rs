@@ -49,21 +49,31 @@ impl Selector<'_> {
         Ok(matches!(belonging, Some(Belonging::Since(_) | Belonging::LeftAt(_))))
     }
 
-    /// Who has the key now of one without a birth of which something is told that is left: named by its birth, lest whoever
-    /// knows that one takes it for the other, since the birth may have been dropped here.
-    pub(super) fn namesake(&self, record: &dyn ChangedRecord) -> Result<Option<RecordChange>> {
-        let Life::Absent(remains) = record.life() else { return Ok(None) };
+    /// Who else has the key of one without a birth of which something is told that is left: who stands under it, or lives at the
+    /// hub and was taken off here. Each is named by its birth, lest whoever knows that one takes it for the other, since the birth
+    /// may have been dropped here.
+    pub(super) fn namesakes(&self, record: &dyn ChangedRecord) -> Result<Vec<RecordChange>> {
+        let Life::Absent(remains) = record.life() else { return Ok(Vec::new()) };
         let mut marks = remains.fields.iter().filter_map(|field| field.mark).chain(remains.dead);
         let is_told = marks.any(|mark| self.owed.includes(mark));
-        if !is_told || record.birth().is_some() || !self.snapshot.stands(&self.table.shape, record.key())? {
-            return Ok(None);
+        if !is_told || record.birth().is_some() {
+            return Ok(Vec::new());
         }
-        let birth = self.birth_now(record.key())?;
-        let birth = birth.filter(|birth| self.snapshot.births().covers(*birth));
-        Ok(birth.map(|stamp| {
-            let fields = vec![self.existence_of(stamp)];
-            RecordChange { key: record.key().clone(), birth, dead: None, whole: false, fields }
-        }))
+        let (shape, key) = (&self.table.shape, record.key());
+        let left = self.snapshot.left_under(shape, key)?.into_iter();
+        let mut births: Vec<_> = left.filter(|left| left.remains.dead.is_none()).map(|left| left.birth).collect();
+        if self.snapshot.stands(shape, key)? {
+            births.push(self.birth_now(key)?);
+        }
+        let may_be_dropped = |birth: &Stamp| self.snapshot.births().covers(*birth);
+        let births = births.into_iter().flatten().filter(may_be_dropped);
+        Ok(births.map(|birth| self.name(key, birth)).collect())
+    }
+
+    /// The word that names a record by its birth.
+    fn name(&self, key: &Key, birth: Stamp) -> RecordChange {
+        let fields = vec![self.existence_of(birth)];
+        RecordChange { key: key.clone(), birth: Some(birth), dead: None, whole: false, fields }
     }
 
     /// The birth of what stands under a key: of the youngest whose number it bears, if it is no number itself.

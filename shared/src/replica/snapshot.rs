@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::audience::{Audience, Seen, Standings};
-use super::{Belonging, Remains, Residence, Result, SharedTable, TableShape};
+use super::{Belonging, Buried, Remains, Residence, Result, SharedTable, TableShape};
 use crate::clock::{Reading, Stamp};
 use crate::horizon::Horizon;
 use crate::id::{Cut, LinkId};
@@ -79,8 +79,8 @@ pub trait Snapshot {
     /// How the record under a key stands to what a link shares; None if it never was shared and the peer does not have it.
     fn belonging(&self, link: LinkId, table: &SharedTable, key: &Key) -> Result<Option<Belonging>>;
 
-    /// How many records that do not stand are known to have had a key.
-    fn left_under(&self, table: &TableShape, key: &Key) -> Result<usize>;
+    /// What is left of the records that do not stand and are known to have had a key.
+    fn left_under(&self, table: &TableShape, key: &Key) -> Result<Vec<Buried>>;
 
     /// The clock when it was judged that a record which stands to what is shared as it does since a cut does so.
     fn judged_at(&self, cut: Cut) -> Result<Reading>;

@@ -27,8 +27,8 @@ use crate::id::{Cut, LinkId};
 use crate::link::Sweep;
 use crate::marks::{Marks, Roster};
 use crate::replica::{
-    Audience, Belonging, ChangedRecord, KeyKind, Life, Remains, Residence, Result, SharedRows, SharedTable, ShowSwept,
-    ShowToMany, Snapshot, TableShape,
+    Audience, Belonging, Buried, ChangedRecord, KeyKind, Life, Remains, Residence, Result, SharedRows, SharedTable,
+    ShowSwept, ShowToMany, Snapshot, TableShape,
 };
 use crate::value::{Key, Value};
 use shared::Look;
@@ -251,10 +251,10 @@ impl Snapshot for SqliteSnapshot<'_> {
         belonging.map_err(|fault| fault.at(&self.path, "be read"))
     }
 
-    fn left_under(&self, table: &TableShape, key: &Key) -> Result<usize> {
-        let Some(entry) = self.catalogue.entry(table) else { return Ok(0) };
+    fn left_under(&self, table: &TableShape, key: &Key) -> Result<Vec<Buried>> {
+        let Some(entry) = self.catalogue.entry(table) else { return Ok(Vec::new()) };
         let left = entry.metadata.all_remains(self.reader, key, &self.roster);
-        left.map(|left| left.len()).map_err(|fault| fault.at(&self.path, "be read"))
+        left.map_err(|fault| fault.at(&self.path, "be read"))
     }
 
     fn judged_at(&self, cut: Cut) -> Result<Reading> {
