@@ -13,8 +13,9 @@ use packhorse_shared::value::{Key, Value};
 
 use super::Placer;
 use super::column::{Column, column_of};
-use super::references::{Before, Taken, Undo};
+use super::references::{Before, Undo};
 use super::standing::remains_of;
+use super::undone::Taken;
 use crate::merge::{self, Authority};
 
 impl Placer<'_> {

@@ -10,8 +10,8 @@
 //! back and one made since, `moved` and `returned` know who is known under another birth, `displaced` brings such a one
 //! back, `lost` whom the hub has lost, and `anew` on whom it decided again.
 //! What becomes of it: `standing` if it stands in its table, `absent` if it does not. What was made without seeing each
-//! other: `conflicts`. What it refers to: `references`, `mistaken` if that is another here, `parent`, `column`, and
-//! `limbo` if that was withdrawn. What cannot be placed: `hold`,
+//! other: `conflicts`. What it refers to: `references`, `mistaken` if that is another here, `parent`, `column`, `undone`
+//! if it has to wait for that after all, and `limbo` if that was withdrawn. What cannot be placed: `hold`,
 //! and `retried`. What is placed only together: `swap`, `circle`, and `reborn` with `leaving` where numbers were given again;
 //! what is placed in part: `partly`.
 
@@ -40,6 +40,7 @@ mod retried;
 mod returned;
 mod standing;
 mod swap;
+mod undone;
 mod unite;
 mod united;
 mod withdraw;

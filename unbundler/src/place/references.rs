@@ -11,8 +11,9 @@ use packhorse_shared::replica::{Missing, Placement, Present, Remains, Result, Ta
 use packhorse_shared::value::{Key, Value};
 
 use super::column::{Column, column_of};
+use super::undone::Taken;
 use super::{Item, Placer};
-use crate::merge::{self, Authority, Fate};
+use crate::merge::{self, Fate};
 
 /// A change that was placed and would have to be taken back if what it refers to is gone.
 pub(super) struct Undo<'a> {
@@ -215,29 +216,6 @@ impl Placer<'_> {
         }
     }
 
-    /// Holds what refers to a record that does not stand here; where it has to stay, one that was deleted is brought back. One
-    /// that waits here itself is not: what refers to it goes, and comes back from our hub.
-    pub(super) fn wait_for(&mut self, missing: &Missing, undo: &Undo<'_>) -> Result<Taken> {
-        let taken = self.hold_after_all(undo, &self.deleted(missing))?;
-        if taken == Taken::NotBack && missing.remains.dead.is_some() {
-            let child = format!("{} {}", undo.table.name, undo.change.key);
-            self.bring_all_back(missing, &child)?;
-        } else if taken == Taken::NotBack && self.arrival.authority() != Authority::Here {
-            return self.all_in_limbo(missing, undo);
-        }
-        Ok(taken)
-    }
-
-    fn hold_after_all(&mut self, undo: &Undo<'_>, reason: &str) -> Result<Taken> {
-        let taken = self.take_back(undo)?;
-        if taken == Taken::Back {
-            self.has_not_spoken_of(undo.table, &undo.change.key);
-            self.placed.records = self.placed.records.saturating_sub(1);
-            self.hold(undo.of, undo.change, reason)?;
-        }
-        Ok(taken)
-    }
-
     /// Why a change that was placed refers to another record than at its origin after all: whom it means was gone when it was
     /// placed, and the number was given to another since.
     fn came_to_mean_another(&mut self, undo: &Undo<'_>) -> Result<Option<String>> {
@@ -261,7 +239,7 @@ impl Placer<'_> {
     }
 
     /// Brings back what a living record refers to, with all that refers to in its turn, or nothing of it.
-    fn bring_all_back(&mut self, parent: &Missing, child: &str) -> Result<Brought> {
+    pub(super) fn bring_all_back(&mut self, parent: &Missing, child: &str) -> Result<Brought> {
         let before = self.placed;
         self.transaction.begin_part()?;
         let brought = self.bring_back(parent, child)?;
@@ -312,47 +290,6 @@ impl Placer<'_> {
         }
         Ok(true)
     }
-
-    /// Whether a record that these values of another referred to has died meanwhile, and its number may be another's by now; or
-    /// whether it was taken off.
-    fn has_lost(&mut self, table: &TableShape, key: &Key, values: &[(usize, Value)]) -> Result<bool> {
-        let tables = self.transaction.tables();
-        let said = |at: usize| values.iter().find(|value| value.0 == at).map(|value| value.1.clone());
-        for (at, value) in values {
-            let parent = self.parent(table, *at, key, &said)?;
-            let parent = parent.and_then(|name| TableShape::named(&tables, name));
-            let (Some(parent), Value::Integer(_)) = (parent, value) else { continue };
-            let key = Key(vec![value.clone()]);
-            let left = self.transaction.remains(parent, &key)?;
-            let has_died = left.iter().any(|left| left.remains.dead.is_some_and(|dead| dead.cut == self.arrival.cut));
-            let is_off = left.iter().any(|left| left.remains.withdrawn);
-            if has_died || is_off && self.transaction.find(parent, &key)?.is_none() {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    fn take_back(&mut self, undo: &Undo<'_>) -> Result<Taken> {
-        let (table, key) = (undo.table, &undo.change.key);
-        match &undo.before {
-            Before::Standing(_, values) if self.has_lost(table, key, values)? => return Ok(Taken::NotBack),
-            Before::Standing(present, values) => match self.transaction.update(table, key, values)? {
-                Placement::Refused(_) => return Ok(Taken::NotBack),
-                Placement::Placed => self.transaction.mark(table, key, present)?,
-            },
-            Before::Absent(remains) => {
-                if let Placement::Refused(_) = self.transaction.delete(table, key)? {
-                    return Ok(Taken::NotBack);
-                }
-                self.transaction.bury(table, key, undo.birth, &remains.clone().unwrap_or_default())?;
-                if remains.is_none() {
-                    self.transaction.unbury(table, key, undo.birth)?;
-                }
-            }
-        }
-        Ok(Taken::Back)
-    }
 }
 
 /// Who stands behind a reference to a record that was deleted here.
@@ -375,12 +312,4 @@ pub(super) enum Brought {
     Unknown,
     /// Another record has its number or one of its unique values, or the number of what it refers to.
     NoRoom,
-}
-
-/// What became of a change that was to be taken back.
-#[derive(PartialEq, Eq)]
-pub(super) enum Taken {
-    Back,
-    /// It stays: nothing is missing, or the database refused it, or what it referred to before is gone.
-    NotBack,
 }
