@@ -145,16 +145,21 @@ impl Placer<'_> {
     }
 
     /// What is left here of the record: under its birth, or, below the horizon, where births are not told apart, the
-    /// latest. Who says none may have dropped one, but not one that it names.
+    /// latest. Who says none may have dropped one, but not one that it names; nor is who had died by the time of a birth the one
+    /// that was born then, if both are named.
     fn known_remains(&mut self, table: &TableShape, record: &RecordChange) -> Result<Option<Buried>> {
         let mut all = self.transaction.remains(table, &record.key)?;
         let its_own = all.iter().position(|known| known.birth == record.birth);
         if let Some(at) = its_own.filter(|_| record.birth.is_some()) {
             return Ok(Some(all.swap_remove(at)));
         }
-        let is_named = |known: &Buried| known.birth.is_some_and(|birth| self.named.has(table, birth));
+        let had_died = |known: &Buried| known.remains.dead.is_some_and(|dead| Some(dead.stamp) < record.birth);
+        let is_named = |known: &Buried| match known.birth {
+            Some(birth) => record.birth.is_none() && self.named.has(table, birth),
+            None => had_died(known) && self.named.has_unborn(table, &record.key),
+        };
         let same = all.into_iter().filter(|known| self.arrival.is_same_left(known, record));
-        let same = same.filter(|known| record.birth.is_some() || !is_named(known));
+        let same = same.filter(|known| !is_named(known));
         Ok(same.max_by_key(|known| known.remains.dead.map(|dead| dead.stamp).max(known.remains.latest_field())))
     }
 

@@ -9,6 +9,7 @@ use packhorse_shared::change::TableChanges;
 use packhorse_shared::clock::Stamp;
 use packhorse_shared::id::TableId;
 use packhorse_shared::replica::TableShape;
+use packhorse_shared::value::Key;
 
 use super::identity::{Births, Place, number_of};
 use crate::merge::is_before;
@@ -44,6 +45,11 @@ impl Named {
         self.births.contains(&(table.id, birth))
     }
 
+    /// Whether it says anything of one without a birth under this key.
+    pub fn has_unborn(&self, table: &TableShape, key: &Key) -> bool {
+        number_of(key).is_some_and(|number| self.numbers.contains_key(&(table.id, number)))
+    }
+
     /// Whether a number without a birth, which it mentions, is not that of the record with this birth that has it here.
     pub fn sets_apart(&self, table: &TableShape, number: i64, birth: Stamp) -> bool {
         let said = self.numbers.get(&(table.id, number));
@@ -73,7 +79,7 @@ mod tests {
     use packhorse_shared::clock::Reading;
     use packhorse_shared::id::NodeId;
     use packhorse_shared::replica::KeyKind;
-    use packhorse_shared::value::{Key, Value};
+    use packhorse_shared::value::Value;
 
     use super::*;
 
