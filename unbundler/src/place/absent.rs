@@ -93,9 +93,11 @@ impl Placer<'_> {
         Ok(self.arrival.authority() == Authority::Sender && self.transaction.has_part(table)?)
     }
 
-    /// Whether its hub lets a record come in whole although it has heard of a death under its key.
-    fn knew_of_death(&self, of: &TableChanges, dead: Mark) -> bool {
-        matches!(of.passage, Passage::Entered { .. })
+    /// Whether its hub lets a record come in whole although it has heard of a death under its key; or has heard from here that it
+    /// died, and tells all of it again: it has outlived that there, maybe by what is not shared.
+    fn knew_of_death(&self, of: &TableChanges, record: &RecordChange, dead: Mark) -> bool {
+        let is_told_again = record.whole && record.dead.is_none() && dead.via != self.arrival.link;
+        (matches!(of.passage, Passage::Entered { .. }) || is_told_again)
             && self.arrival.authority() == Authority::Sender
             && self.arrival.knew(dead)
     }
@@ -126,8 +128,14 @@ impl Placer<'_> {
         let birth = known.as_ref().map_or(record.birth, |known| known.birth);
         let known = known.map(|known| known.remains);
         // Below the horizon a death and a later record under the same number are stamped alike.
-        let outlived = known.as_ref().and_then(|known| known.dead).is_some_and(|dead| self.knew_of_death(of, dead));
-        let mut remains = known.clone().filter(|_| !outlived).unwrap_or_default();
+        let died = known.as_ref().and_then(|known| known.dead);
+        let outlived = died.is_some_and(|dead| self.knew_of_death(of, record, dead));
+        let mut remains = known.clone().unwrap_or_default();
+        if outlived {
+            // Nor are their values, but for edits of which its hub does not know.
+            remains.dead = None;
+            remains.fields.retain(|field| field.mark.is_some_and(|mark| !self.arrival.knew(mark)));
+        }
         let column = |field: &FieldChange| column_of(table, of, field).map(Column::id);
         let comes_back = record.whole && self.arrival.authority() == Authority::Sender;
         if comes_back {
