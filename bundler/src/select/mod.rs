@@ -116,9 +116,8 @@ pub fn select(snapshot: &dyn Snapshot, tables: &[SharedTable], owed: Owed, porti
     let oldest = stamps.min();
     let reach = if upto >= snapshot.cut() { Reach::Rest } else { Reach::Part };
     let tables = finished(selectors)?;
-    let terms = snapshot.terms_owed(owed.link, owed.floor)?;
     // What comes in by new terms must find them there.
-    let terms = terms.filter(|_| owed.since == owed.floor).map(|(terms, _)| terms);
+    let terms = if owed.since == owed.floor { terms(snapshot, owed)? } else { None };
     Ok(Selection { tables, terms, oldest, upto, reach })
 }
 
@@ -145,7 +144,16 @@ pub fn sweep(
         Ok(if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     })?;
     let tables = finished(selectors)?;
-    Ok((Selection { tables, terms: None, oldest: None, upto: owed.since, reach: Reach::Part }, reached))
+    let terms = if *from == Sweep::Begin { terms(snapshot, owed)? } else { None };
+    Ok((Selection { tables, terms, oldest: None, upto: owed.since, reach: Reach::Part }, reached))
+}
+
+/// What the peer is to be told of what is shared. A remote that asks for everything may have been told otherwise by its hub, which
+/// has lost that with a return to a backup.
+fn terms(snapshot: &dyn Snapshot, owed: Owed) -> Result<Option<Vec<u8>>> {
+    let is_asked = owed.peer == Role::Remote && owed.extent == Extent::Everything;
+    let terms = snapshot.terms_owed(owed.link, Some(owed.floor).filter(|_| !is_asked))?;
+    Ok(terms.map(|(terms, _)| terms))
 }
 
 fn finished(selectors: Vec<Selector<'_>>) -> Result<Vec<TableChanges>> {

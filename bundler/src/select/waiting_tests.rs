@@ -112,7 +112,7 @@ impl Snapshot for View {
     fn judged_at(&self, _cut: Cut) -> Result<Reading> {
         Ok(Reading(0))
     }
-    fn terms_owed(&self, _link: LinkId, _since: Cut) -> Result<Option<(Vec<u8>, Cut)>> {
+    fn terms_owed(&self, _link: LinkId, _since: Option<Cut>) -> Result<Option<(Vec<u8>, Cut)>> {
         Ok(None)
     }
     fn united(&self, _table: &TableShape, key: &Key) -> Result<Vec<(Residence, Residence)>> {

@@ -85,9 +85,9 @@ pub trait Snapshot {
     /// The clock when it was judged that a record which stands to what is shared as it does since a cut does so.
     fn judged_at(&self, cut: Cut) -> Result<Reading>;
 
-    /// What a link's peer is to be told of what is shared, as [`super::Terms`] in bytes, if that changed after a cut; and the
-    /// cut at which it did.
-    fn terms_owed(&self, link: LinkId, since: Cut) -> Result<Option<(Vec<u8>, Cut)>>;
+    /// What a link's peer is to be told of what is shared, as [`super::Terms`] in bytes, if that changed after a cut, or whenever
+    /// it did if none is given; and the cut at which it did.
+    fn terms_owed(&self, link: LinkId, since: Option<Cut>) -> Result<Option<(Vec<u8>, Cut)>>;
 
     /// The records that are one with the one under a key, each with what that one is known by.
     fn united(&self, table: &TableShape, key: &Key) -> Result<Vec<(Residence, Residence)>>;

@@ -72,11 +72,11 @@ pub(super) fn of_bytes(bytes: &[u8]) -> Outcome<Terms> {
 }
 
 /// What a link's peer is to be told, if it was not before this cut; and since when.
-pub(super) fn owed(connection: &Connection, link: LinkId, since: Cut) -> Outcome<Option<(Vec<u8>, Cut)>> {
+pub(super) fn owed(connection: &Connection, link: LinkId, since: Option<Cut>) -> Outcome<Option<(Vec<u8>, Cut)>> {
+    let since = since.map_or(-1, |since| since.0 as i64);
     let sql = "SELECT terms, terms_since FROM _packhorse_sharing WHERE link = ?1 AND terms_since > ?2";
     let mut statement = connection.prepare_cached(sql)?;
-    let found = statement
-        .query_row(params![link.0, since.0 as i64], |row| Ok((row.get(0)?, Cut(row.get::<_, i64>(1)? as u64))));
+    let found = statement.query_row(params![link.0, since], |row| Ok((row.get(0)?, Cut(row.get::<_, i64>(1)? as u64))));
     Ok(found.optional()?)
 }
 

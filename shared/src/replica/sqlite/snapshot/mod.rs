@@ -261,7 +261,7 @@ impl Snapshot for SqliteSnapshot<'_> {
         membership::judged_at(self.reader, cut, self.clock()).map_err(|fault| fault.at(&self.path, "be read"))
     }
 
-    fn terms_owed(&self, link: LinkId, since: Cut) -> Result<Option<(Vec<u8>, Cut)>> {
+    fn terms_owed(&self, link: LinkId, since: Option<Cut>) -> Result<Option<(Vec<u8>, Cut)>> {
         terms::owed(self.reader, link, since).map_err(|fault| fault.at(&self.path, "be read"))
     }
 
