@@ -6,12 +6,11 @@
 //! and names are the expected ones.
 
 use std::collections::HashSet;
-use std::io::Cursor;
 
 use serde::{Deserialize, Serialize};
 
 use super::name::stored;
-use super::{BundleError, Limits, tape};
+use super::{BundleError, Limits, limits, map, tape};
 use crate::clock::Reading;
 use crate::horizon::Horizon;
 use crate::id::{BundleId, Digest, Epoch, NetworkId, NodeId, NodeName, Sequence};
@@ -25,9 +24,6 @@ pub(super) const MANIFEST: &str = "manifest";
 
 /// The member that follows it in a signed bundle: its signature.
 pub(super) const SIGNATURE: &str = "manifest.minisig";
-
-/// How deep values that are not known here may nest.
-const DEPTH_MAX: usize = 32;
 
 /// The most lives that a header names on either of its lists.
 const LIVES_MAX: usize = 64;
@@ -182,13 +178,6 @@ fn unusable(reason: impl ToString) -> BundleError {
     BundleError::Manifest { reason: reason.to_string() }
 }
 
-fn decode<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<(T, u64), BundleError> {
-    let mut from = rmp_serde::Deserializer::new(Cursor::new(bytes));
-    from.set_max_depth(DEPTH_MAX);
-    let value = T::deserialize(&mut from).map_err(unusable)?;
-    Ok((value, from.position()))
-}
-
 impl Manifest {
     /// The manifest's bytes.
     ///
@@ -216,17 +205,13 @@ impl Manifest {
     /// [`BundleError::NewerFormat`] before anything else is looked at, and [`BundleError::Manifest`] for whatever is
     /// missing, of another kind, out of range or too much.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, BundleError> {
-        let (FormatOnWire { format }, _) = decode(bytes)?;
+        let (FormatOnWire { format }, _) = map::first(bytes).map_err(unusable)?;
         match format {
             0 => return Err(unusable("there is no format 0")),
             1..=FORMAT => {}
             found => return Err(BundleError::NewerFormat { found, known: FORMAT }),
         }
-        let (wire, end) = decode::<OnWire>(bytes)?;
-        if end != bytes.len() as u64 {
-            return Err(unusable("more bytes follow it"));
-        }
-        Self::from_wire(wire)
+        Self::from_wire(map::read(bytes).map_err(unusable)?)
     }
 
     /// Checks the list of members: names, their uniqueness, and every length.
@@ -242,7 +227,8 @@ impl Manifest {
         let mut total = 0u64;
         for MemberEntry { name, length, .. } in &self.members {
             if !tape::is_member_name(name) {
-                return Err(unusable(format!("\"{}\" cannot be a member's name", name.escape_debug())));
+                let shown: String = name.escape_debug().take(2 * limits::MEMBER_NAME_MAX).collect();
+                return Err(unusable(format!("\"{shown}\" cannot be a member's name")));
             }
             if !seen.insert(name) {
                 return Err(unusable(format!("it lists {name} twice")));

@@ -10,7 +10,8 @@
 //! * [`manifest`]: what a bundle says about itself;
 //! * [`container`] writes the file, [`read`] reads it;
 //! * [`package`]: the members of a remote database package;
-//! * [`columns`]: the changes of one table, of [`values`] and `stamps`, framed by `msgpack`.
+//! * [`columns`]: the changes of one table, of [`values`] and `stamps`, framed by `msgpack`;
+//! * `map`: what holds of every map with named keys.
 
 pub mod columns;
 pub mod container;
@@ -18,6 +19,7 @@ pub mod limits;
 pub mod manifest;
 #[cfg(test)]
 mod manifest_tests;
+pub(crate) mod map;
 mod msgpack;
 pub mod name;
 mod opening;

@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::BundleError;
+use super::{BundleError, map};
 use crate::clock::Reading;
 use crate::id::Epoch;
 use crate::keys::{KeyNumber, NodeKeys, PublicKeys};
@@ -128,6 +128,6 @@ impl LinkStart {
     /// # Errors
     /// [`BundleError::Damaged`] if it says something else.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, BundleError> {
-        rmp_serde::from_slice(bytes).map_err(|_| BundleError::Damaged { member: LINK.to_owned() })
+        map::read(bytes).map_err(|_| BundleError::Damaged { member: LINK.to_owned() })
     }
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Reference, TableShape};
+use crate::bundle::map;
 
 /// What two nodes share, as the hub says it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,7 +45,7 @@ impl Terms {
 
     /// Reads them. Keys of a later version are passed over.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, DamagedTerms> {
-        rmp_serde::from_slice(bytes).map_err(|_| DamagedTerms)
+        map::read(bytes).map_err(|_| DamagedTerms)
     }
 
     /// Which columns of a table are shared, by position; None if the table is not.
