@@ -76,7 +76,8 @@ fn runs(numbers: &[u64]) -> Vec<u8> {
 
 /// Reads the stamps of one table.
 pub struct StampReader {
-    nodes: Vec<NodeId>,
+    /// By number, and whether any stamp has had it.
+    nodes: Vec<(NodeId, bool)>,
     last: u64,
 }
 
@@ -87,51 +88,77 @@ impl StampReader {
         let (ids, rest) = bytes.as_chunks::<8>();
         let others: Vec<NodeId> = ids.iter().map(|id| NodeId(u64::from_be_bytes(*id))).collect();
         let right = rest.is_empty() && others.is_sorted_by(|a, b| a < b) && !others.contains(&sender);
-        right.then(|| Self { nodes: std::iter::once(sender).chain(others).collect(), last: 0 })
+        let unused = others.into_iter().map(|node| (node, false));
+        right.then(|| Self { nodes: std::iter::once((sender, true)).chain(unused).collect(), last: 0 })
+    }
+
+    /// Whether every node that was named has had a stamp.
+    pub fn has_used_all(&self) -> bool {
+        self.nodes.iter().all(|(_, used)| *used)
     }
 
     /// Takes exactly so many stamps.
     pub fn take(&mut self, from: &mut &[u8], count: usize) -> Option<Vec<Stamp>> {
         (msgpack::take_head(from)? == Head::Array(3)).then_some(())?;
         let (mut times, counters) = (take_bytes(from)?, take_bytes_or_nil(from)?);
-        let mut counters = counters.map(Varints);
-        let mut nodes = Runs { rest: take_bytes_or_nil(from)?, number: 0, left: 0 };
+        let mut counters = counters.map(|bytes| Counters { rest: bytes, any: false });
+        let mut nodes = Runs { rest: take_bytes_or_nil(from)?, number: None, left: 0, any: false };
         (count <= times.len()).then_some(())?;
         let mut stamps = Vec::with_capacity(count);
         for _ in 0..count {
             let step = varint::unzigzag(varint::take(&mut times)?);
             self.last = self.last.checked_add_signed(step)?;
-            let counter = counters.as_mut().map_or(Some(0), |counters| varint::take(&mut counters.0))?;
-            let node = *self.nodes.get(usize::try_from(nodes.next()?).ok()?)?;
-            stamps.push(Stamp { reading: Reading::from_parts(self.last, counter)?, node });
+            let counter = counters.as_mut().map_or(Some(0), Counters::next)?;
+            let (node, used) = self.nodes.get_mut(usize::try_from(nodes.next()?).ok()?)?;
+            *used = true;
+            stamps.push(Stamp { reading: Reading::from_parts(self.last, counter)?, node: *node });
         }
-        let all = times.is_empty() && counters.is_none_or(|counters| counters.0.is_empty()) && nodes.is_over();
+        let all = times.is_empty() && counters.is_none_or(|counters| counters.is_over()) && nodes.is_over();
         all.then_some(stamps)
     }
 }
 
-struct Varints<'a>(&'a [u8]);
+/// Counters, of which one at least is not 0.
+struct Counters<'a> {
+    rest: &'a [u8],
+    any: bool,
+}
 
-/// Node numbers as pairs of number and length; without bytes, all are 0.
+impl Counters<'_> {
+    fn next(&mut self) -> Option<u64> {
+        let counter = varint::take(&mut self.rest)?;
+        self.any |= counter != 0;
+        Some(counter)
+    }
+
+    fn is_over(&self) -> bool {
+        self.any && self.rest.is_empty()
+    }
+}
+
+/// Node numbers as pairs of number and length, no number beside itself and one at least not 0; without bytes, all are 0.
 struct Runs<'a> {
     rest: Option<&'a [u8]>,
-    number: u64,
+    number: Option<u64>,
     left: u64,
+    any: bool,
 }
 
 impl Runs<'_> {
     fn next(&mut self) -> Option<u64> {
         let Some(rest) = self.rest.as_mut() else { return Some(0) };
         if self.left == 0 {
-            self.number = varint::take(rest)?;
+            let number = varint::take(rest).filter(|number| self.number != Some(*number))?;
+            self.any |= number != 0;
+            self.number = Some(number);
             self.left = varint::take(rest).filter(|length| *length > 0)?;
         }
         self.left -= 1;
-        Some(self.number)
+        self.number
     }
 
     fn is_over(&self) -> bool {
-        self.left == 0 && self.rest.is_none_or(<[u8]>::is_empty)
+        self.left == 0 && self.rest.is_none_or(|rest| self.any && rest.is_empty())
     }
 }
 
@@ -172,8 +199,11 @@ fn gaps(positions: &[usize]) -> Vec<u8> {
 pub fn take_positions(from: &mut &[u8], among: usize) -> Option<Vec<usize>> {
     match msgpack::take_head(from)? {
         Head::Nil => Some(Vec::new()),
-        Head::Bool(true) => Some((0..among).collect()),
-        Head::Bytes(length) => positions_of(msgpack::take_bytes(from, length)?, among),
+        Head::Bool(true) if among > 0 => Some((0..among).collect()),
+        Head::Bytes(length) => {
+            let some = positions_of(msgpack::take_bytes(from, length)?, among)?;
+            (0 < some.len() && some.len() < among).then_some(some)
+        }
         _ => None,
     }
 }

@@ -82,7 +82,10 @@ fn differences<'a>(values: impl Iterator<Item = &'a Value>) -> Option<Vec<u8>> {
 /// Takes one key column of exactly so many records.
 pub(super) fn take_keys(from: &mut &[u8], count: usize) -> Option<Vec<Value>> {
     let mut ahead = *from;
-    let Head::Bytes(length) = msgpack::take_head(&mut ahead)? else { return take_list(from, count) };
+    let Head::Bytes(length) = msgpack::take_head(&mut ahead)? else {
+        // As a list only what cannot be told in differences.
+        return take_list(from, count).filter(|values| !values.iter().all(|value| matches!(value, Value::Integer(_))));
+    };
     let mut bytes = msgpack::take_bytes(&mut ahead, length)?;
     *from = ahead;
     (count <= bytes.len()).then_some(())?;

@@ -19,19 +19,22 @@ type Part<T> = Result<T, &'static str>;
 /// [`ColumnsError::Damaged`] for whatever [`super::encode`] could not have written, and for more than there is room for.
 pub fn decode(passage: Passage, bytes: &[u8], sender: NodeId, room: Room) -> Result<TableChanges, ColumnsError> {
     take_table(bytes, sender, room)
-        .and_then(|changes| told_as(passage, changes))
+        .and_then(|changes| told_as(passage, changes, sender))
         .and_then(|changes| check(&changes).map(|()| changes))
         .map_err(|reason| ColumnsError::Damaged { reason })
 }
 
 /// What has come in has no death; in its place stands since when it is shared.
-fn told_as(passage: Passage, mut changes: TableChanges) -> Part<TableChanges> {
+fn told_as(passage: Passage, mut changes: TableChanges, sender: NodeId) -> Part<TableChanges> {
     changes.passage = passage;
     match &mut changes.passage {
         Passage::Within => {}
         Passage::Entered { since } => {
             let told: Option<Vec<Stamp>> = changes.records.iter_mut().map(|record| record.dead.take()).collect();
             let told = told.ok_or("it is not said since when a record is shared")?;
+            if told.iter().any(|stamp| stamp.node != sender) {
+                return Err("another than the sender says since when a record is shared");
+            }
             *since = told.iter().map(|stamp| stamp.reading).max().unwrap_or_default();
             if !changes.records.iter().all(|record| record.whole) {
                 return Err("a record that is shared from now on is not whole");
@@ -70,6 +73,9 @@ fn take_table(mut bytes: &[u8], sender: NodeId, room: Room) -> Part<TableChanges
         records.get_mut(position).into_iter().for_each(|record| record.whole = true);
     }
     let columns = take_columns(from, &mut stamps, &mut records, room.fields)?;
+    if !stamps.has_used_all() {
+        return Err("a node is named that has no stamp");
+    }
     if from.is_empty() {
         Ok(TableChanges { table, passage: Passage::Within, key_columns, columns, records })
     } else {

@@ -21,7 +21,8 @@ pub fn encode(changes: &TableChanges, sender: NodeId) -> Result<Vec<u8>, Columns
         Passage::Entered { since } => Some(Stamp { reading: since, node: sender }),
         Passage::Within | Passage::Withdrawn | Passage::Limbo => None,
     };
-    let mut stamps = StampWriter::new(sender, records.iter().flat_map(stamps_of));
+    let mut stamps =
+        StampWriter::new(sender, records.iter().flat_map(|record| stamps_of(record, entered.or(record.dead))));
     let mut to = Vec::new();
     msgpack::put_array(&mut to, PARTS);
     msgpack::put_text(&mut to, &changes.table);

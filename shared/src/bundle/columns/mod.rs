@@ -112,11 +112,12 @@ fn check_record(record: &RecordChange, keys: usize, columns: usize) -> Result<()
     if !in_range || !fields.is_sorted_by(|a, b| a.column < b.column) {
         return Err("a record's fields are not in ascending order");
     }
-    let late = stamps_of(record).any(|stamp| stamp.reading > Reading::MAX);
+    let late = stamps_of(record, record.dead).any(|stamp| stamp.reading > Reading::MAX);
     if late { Err("a stamp is beyond the clock's range") } else { Ok(()) }
 }
 
-fn stamps_of(record: &RecordChange) -> impl Iterator<Item = Stamp> {
+/// All of a record's, with this in the place of its death.
+fn stamps_of(record: &RecordChange, dead: Option<Stamp>) -> impl Iterator<Item = Stamp> {
     let of_fields = record.fields.iter().flat_map(|field| [Some(field.stamp), field.refers_to]);
-    [record.birth, record.dead].into_iter().chain(of_fields).flatten()
+    [record.birth, dead].into_iter().chain(of_fields).flatten()
 }
