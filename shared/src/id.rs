@@ -33,7 +33,11 @@ impl FromStr for NodeName {
     fn from_str(text: &str) -> Result<Self, NodeNameError> {
         let fits = (1..=NODE_NAME_MAX).contains(&text.len())
             && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        if fits { Ok(Self(text.to_owned())) } else { Err(NodeNameError(text.chars().take(64).collect())) }
+        if fits {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(NodeNameError(text.chars().flat_map(char::escape_debug).take(64).collect()))
+        }
     }
 }
 
@@ -62,7 +66,7 @@ impl fmt::Display for NodeName {
 pub struct HexIdError(String);
 
 fn parse_hex(text: &str) -> Result<u64, HexIdError> {
-    let wrong = || HexIdError(text.chars().take(64).collect());
+    let wrong = || HexIdError(text.chars().flat_map(char::escape_debug).take(64).collect());
     if text.len() != 16 || !text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
         return Err(wrong());
     }

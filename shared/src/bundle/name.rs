@@ -76,7 +76,7 @@ impl FromStr for BundleName {
 
     /// Accepts only the spelling that [`fmt::Display`] gives.
     fn from_str(text: &str) -> Result<Self, BundleNameError> {
-        parse(text).ok_or_else(|| BundleNameError(text.chars().take(160).collect()))
+        parse(text).ok_or_else(|| BundleNameError(text.chars().flat_map(char::escape_debug).take(160).collect()))
     }
 }
 
