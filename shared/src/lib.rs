@@ -10,6 +10,8 @@
 //!
 //! This crate never prints, exits or reads the environment, and nothing that comes from outside can panic it.
 
+#[cfg(test)]
+mod bending;
 pub mod bundle;
 pub mod change;
 pub mod clock;

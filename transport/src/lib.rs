@@ -37,6 +37,10 @@ mod folder;
 #[cfg(test)]
 mod folder_tests;
 mod ftp;
+#[cfg(any(test, feature = "testing"))]
+pub mod fuzzing;
+#[cfg(test)]
+mod fuzzing_tests;
 mod line;
 mod location;
 mod mailbox;

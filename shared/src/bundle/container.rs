@@ -170,7 +170,7 @@ fn in_archive(length: u64) -> u64 {
     tape::BLOCK as u64 + length + tape::padding(length) as u64
 }
 
-fn open_frame<W: Write>(to: W, level: i32, length: u64) -> Result<zstd::Encoder<'static, W>, BundleError> {
+pub(super) fn open_frame<W: Write>(to: W, level: i32, length: u64) -> Result<zstd::Encoder<'static, W>, BundleError> {
     let open = || {
         let mut frame = zstd::Encoder::new(to, level)?;
         frame.include_checksum(true)?;

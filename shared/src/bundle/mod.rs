@@ -15,6 +15,10 @@
 
 pub mod columns;
 pub mod container;
+#[cfg(any(test, feature = "testing"))]
+pub mod fuzzing;
+#[cfg(test)]
+mod fuzzing_tests;
 pub mod limits;
 pub mod manifest;
 #[cfg(test)]

@@ -48,7 +48,7 @@ pub(super) fn manifest() -> Manifest {
     }
 }
 
-fn one_field() -> Vec<u8> {
+pub(super) fn one_field() -> Vec<u8> {
     let stamp = Stamp { reading: Reading::at(WallTime(1_795_253_399_481)), node: NODE };
     let value = Value::Text(b"+44 20 7946 0958".to_vec());
     let changes = TableChanges {
@@ -73,7 +73,7 @@ fn write(writer: &mut BundleWriter<'_>) -> (Written, Vec<u8>) {
     (written, file)
 }
 
-fn small() -> Vec<u8> {
+pub(super) fn small() -> Vec<u8> {
     write(BundleWriter::new().bytes("changes/contacts", one_field())).1
 }
 

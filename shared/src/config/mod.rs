@@ -8,6 +8,10 @@
 mod access;
 mod edit;
 mod error;
+#[cfg(any(test, feature = "testing"))]
+pub mod fuzzing;
+#[cfg(test)]
+mod fuzzing_tests;
 mod initial;
 mod limits;
 mod quantity;

@@ -94,20 +94,9 @@ impl Control {
     /// The next reply.
     pub(super) fn hear(&mut self) -> io::Result<Reply> {
         let _waiting = self.line.wait();
-        let mut lines = Lines { wire: self.wire.by_ref().take(REPLY_MAX) };
-        let first = lines.next()?;
-        let (code, mut text, mut goes_on) =
-            parsed(&first).ok_or_else(|| io::Error::other("the server does not speak FTP"))?;
-        while goes_on {
-            let next = lines.next()?;
-            let own = parsed(&next).filter(|(found, ..)| *found == code);
-            goes_on = own.as_ref().is_none_or(|(.., more)| *more);
-            text.push('\n');
-            text.push_str(own.as_ref().map_or(next.as_str(), |(_, text, _)| text.as_str()));
-        }
+        let reply = read_reply(&mut self.wire)?;
         self.line.answered();
-        let reply = Reply { code, text };
-        if code == CLOSING { Err(reply.as_error()) } else { Ok(reply) }
+        if reply.code == CLOSING { Err(reply.as_error()) } else { Ok(reply) }
     }
 
     /// Says commands and hears the reply to each.
@@ -116,6 +105,22 @@ impl Control {
         self.say(commands)?;
         commands.iter().map(|_| self.hear()).collect()
     }
+}
+
+/// Reads one reply, with all its lines.
+pub(super) fn read_reply(wire: &mut impl BufRead) -> io::Result<Reply> {
+    let mut lines = Lines { wire: wire.take(REPLY_MAX) };
+    let first = lines.next()?;
+    let (code, mut text, mut goes_on) =
+        parsed(&first).ok_or_else(|| io::Error::other("the server does not speak FTP"))?;
+    while goes_on {
+        let next = lines.next()?;
+        let own = parsed(&next).filter(|(found, ..)| *found == code);
+        goes_on = own.as_ref().is_none_or(|(.., more)| *more);
+        text.push('\n');
+        text.push_str(own.as_ref().map_or(next.as_str(), |(_, text, _)| text.as_str()));
+    }
+    Ok(Reply { code, text })
 }
 
 /// The lines of one reply.

@@ -4,7 +4,7 @@
 //! not a regular file of a plain name is foreign, and a listing that does not end is given up. No size in it is relied
 //! upon where bytes are put.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 
 use crate::carrier::Listing;
 use crate::error::TransportError;
@@ -22,21 +22,24 @@ pub(super) fn list(session: &mut Session, mailbox: &Mailbox) -> Result<Option<Li
         Listed::Absent => return Ok(None),
     };
     let mut lines = BufReader::new(moving.take(LISTING_MAX));
-    let mut listing = Listing { present: true, ..Listing::default() };
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        let read = lines.read_until(b'\n', &mut line);
-        if read.map_err(|error| session.broken("list", &mailbox.to_string(), error))? == 0 {
-            break;
-        }
-        note(&mut listing, String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']), session.has_mlsd);
-    }
+    let listing = read_lines(&mut lines, session.has_mlsd);
+    let listing = listing.map_err(|error| session.broken("list", &mailbox.to_string(), error))?;
     if lines.get_ref().limit() == 0 {
         return Err(session.failed("list", &mailbox.to_string(), "the listing does not end"));
     }
     session.end(lines.into_inner().into_inner(), "list", &mailbox.to_string())?;
     Ok(is_there.then_some(listing))
+}
+
+/// Takes in lines up to their end.
+pub(super) fn read_lines(lines: &mut impl BufRead, is_mlsd: bool) -> io::Result<Listing> {
+    let mut listing = Listing { present: true, ..Listing::default() };
+    let mut line = Vec::new();
+    while lines.read_until(b'\n', &mut line)? > 0 {
+        note(&mut listing, String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']), is_mlsd);
+        line.clear();
+    }
+    Ok(listing)
 }
 
 /// A line's name, and its size if it is a regular file's.

@@ -11,6 +11,8 @@
 //! asked for before a name is given, a name that is taken is seen before, and what is absent is asked for twice.
 
 mod control;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod fuzzing;
 mod listing;
 mod login;
 mod moving;

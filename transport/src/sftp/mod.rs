@@ -6,6 +6,8 @@
 //! Version 3 of the protocol, which servers speak, has one word for most failures, and a rename that never overwrites; so
 //! what was meant is asked for after a failure. The library's own words for it wait for each answer before they go on.
 
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod fuzzing;
 mod hosts;
 mod login;
 mod placing;

@@ -229,7 +229,7 @@ fn garbled() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "the server's answer is none that fits")
 }
 
-fn answer_in(packet: &[u8]) -> Result<(u32, Answer), Trouble> {
+pub(super) fn answer_in(packet: &[u8]) -> Result<(u32, Answer), Trouble> {
     let mut fields = Fields(packet);
     let (kind, number) = (fields.byte()?, fields.number()?);
     let answer = match kind {
