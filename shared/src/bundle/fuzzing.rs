@@ -46,14 +46,17 @@ fn is_of_the_content(error: &BundleError) {
     is_one_line(error);
 }
 
-/// A whole file, as it lies on a relay; read as one who looks into it, and as one who wants it sealed and signed.
+/// A whole file, as it lies on a relay; read as one who looks into it, and as one who wants it sealed and signed. The keys are
+/// those of the test vectors.
 pub fn bundle(bytes: &[u8]) {
-    let keys = NodeKeys::from_secret(KeyNumber(1), [1; 32]);
+    let hub = NodeKeys::from_secret(KeyNumber(1), [1; 32]);
+    let Ok(alice) = "alice".parse() else { return };
+    let keys = hub.of_remote(&alice, KeyNumber(2));
     match BundleReader::read_all(bytes, LIMITS, &Opening::with(Some(&keys)), |_| true) {
         Ok(contents) => comes_back(&contents),
         Err(error) => is_of_the_content(&error),
     }
-    let known = |number| Some(keys.public()).filter(|known| known.number() == number);
+    let known = |number| Some(hub.public()).filter(|known| known.number() == number);
     let strict = Opening { keys: Some(&keys), signers: Some(&known), ..Opening::default() };
     if let Err(error) = BundleReader::open(bytes, LIMITS, &strict) {
         is_of_the_content(&error);

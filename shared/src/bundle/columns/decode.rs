@@ -44,6 +44,9 @@ fn told_as(passage: Passage, mut changes: TableChanges, sender: NodeId) -> Part<
             if changes.records.iter().any(|record| record.dead.is_some() || record.whole) {
                 return Err("a record that is shared no more is said to be whole or dead");
             }
+            if !tells_of_keys_only(&changes) {
+                return Err("of a record that is shared no more other fields are told than those of its key");
+            }
         }
         Passage::Limbo => {
             if changes.records.iter().any(|record| record.dead.is_some()) {
@@ -52,6 +55,13 @@ fn told_as(passage: Passage, mut changes: TableChanges, sender: NodeId) -> Part<
         }
     }
     Ok(changes)
+}
+
+/// What a key column's name says is which records its numbers are.
+fn tells_of_keys_only(changes: &TableChanges) -> bool {
+    let TableChanges { key_columns, columns, records, .. } = changes;
+    let is_key = |field: &FieldChange| columns.get(field.column).is_some_and(|name| key_columns.contains(name));
+    records.iter().flat_map(|record| &record.fields).all(is_key)
 }
 
 fn take_table(mut bytes: &[u8], sender: NodeId, room: Room) -> Part<TableChanges> {

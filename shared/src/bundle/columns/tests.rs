@@ -284,7 +284,10 @@ fn what_comes_in_tells_since_when_and_what_leaves_has_nothing_to_tell() {
         let bytes = encode(&changes, SENDER).unwrap();
         assert!(decode(passage, &bytes, SENDER, ROOM).is_err(), "{passage:?}");
     }
-    let leaving = TableChanges { passage: Passage::Withdrawn, ..plain([1]) };
+    let telling = TableChanges { passage: Passage::Withdrawn, ..plain([1]) };
+    let told = encode(&telling, SENDER).unwrap();
+    assert!(decode(Passage::Withdrawn, &told, SENDER, ROOM).is_err(), "nothing but keys");
+    let leaving = TableChanges { columns: vec!["id".to_owned()], ..telling };
     assert_eq!(decode(Passage::Withdrawn, &encode(&leaving, SENDER).unwrap(), SENDER, ROOM), Ok(leaving));
     let mut limbo = TableChanges { passage: Passage::Limbo, ..whole(plain([1])) };
     assert_eq!(decode(Passage::Limbo, &encode(&limbo, SENDER).unwrap(), SENDER, ROOM).as_ref(), Ok(&limbo));
