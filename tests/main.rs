@@ -24,4 +24,5 @@ mod supersede;
 mod swaps;
 mod travel;
 mod trust;
+mod vectors;
 mod watch;

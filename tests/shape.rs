@@ -150,6 +150,7 @@ fn every_file_of_tests_is_declared() {
         ("tests/shape", "tests/shape.rs"),
         ("tests/steps", "tests/steps.rs"),
         ("tests/support", "tests/support/mod.rs"),
+        ("tests/vectors", "tests/vectors.rs"),
     ] {
         let declaring = root().join(declaring);
         let declared: BTreeSet<String> = std::fs::read_to_string(&declaring)
