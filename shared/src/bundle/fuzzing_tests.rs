@@ -57,6 +57,15 @@ fn whatever_stands_in_the_archives() {
     holds("archive", fuzzing::archive, &[archives(&small()), archives(&two)], 1_500);
 }
 
+/// What the fuzzer has found: all of the name was told, in escapes.
+#[test]
+fn a_long_name_in_a_header_is_told_in_short() {
+    let mut header = tape::header("manifest", 5).unwrap();
+    header[..100].fill(0x84);
+    header[345..500].fill(0x11);
+    fuzzing::archive(&[&(tape::BLOCK as u16).to_le_bytes()[..], &header].concat());
+}
+
 #[test]
 fn whatever_the_members_are_called_and_hold() {
     let good = [&b"\x00\x00\x00\x01a\x02xy"[..], b"\x07\x02\x01\x09changes/a\x05first\x03b/c\x00", b"\xff\xff\xff"];
@@ -113,7 +122,7 @@ fn all_kinds(passage: Passage, is_within: bool) -> Vec<u8> {
     let record = |number, fields| RecordChange {
         key: Key(vec![Value::Integer(number), Value::Text(b"k".to_vec())]),
         birth: (number > 1).then(|| stamp(1_795_253_399_000 + number as u64, 5)),
-        dead: (is_within && number == 2).then(|| Stamp { reading: Reading(3), node: NodeId(6) }),
+        dead: (is_within && number == 2).then_some(Stamp { reading: Reading(3), node: NodeId(6) }),
         whole: !matches!(passage, Passage::Withdrawn) && (number != 2 || !is_within),
         fields,
     };

@@ -202,7 +202,7 @@ pub fn take_positions(from: &mut &[u8], among: usize) -> Option<Vec<usize>> {
         Head::Bool(true) if among > 0 => Some((0..among).collect()),
         Head::Bytes(length) => {
             let some = positions_of(msgpack::take_bytes(from, length)?, among)?;
-            (0 < some.len() && some.len() < among).then_some(some)
+            (!some.is_empty() && some.len() < among).then_some(some)
         }
         _ => None,
     }

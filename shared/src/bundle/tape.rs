@@ -11,6 +11,9 @@ pub const BLOCK: usize = 512;
 /// The two empty blocks that end an archive.
 pub const END: [u8; 2 * BLOCK] = [0; 2 * BLOCK];
 
+/// How much of a name an error shows, in characters: every good one as a whole.
+const NAME_SHOWN: usize = 100;
+
 /// The header of a member: a regular file with mode 0644 that belongs to nobody and has no date.
 pub fn header(name: &str, length: u64) -> Result<[u8; BLOCK], BundleError> {
     let mut header = tar::Header::new_ustar();
@@ -39,7 +42,7 @@ pub fn describe(block: &[u8; BLOCK]) -> String {
         return "the end of the archive".to_owned();
     }
     let header = tar::Header::from_byte_slice(block);
-    let name = String::from_utf8_lossy(&header.path_bytes()).escape_debug().to_string();
+    let name: String = String::from_utf8_lossy(&header.path_bytes()).escape_debug().take(NAME_SHOWN).collect();
     let kind = if header.entry_type().is_file() { "a file" } else { "something other than a file" };
     let length = length_in(block).map_or_else(|| "no length".to_owned(), |length| format!("{length} bytes"));
     format!("{kind} \"{name}\" of {length}")
