@@ -101,7 +101,9 @@ fn bob() -> NodeKeys {
 }
 
 /// Whose keys lie beside the files.
-const KEYS: [(&str, fn() -> NodeKeys); 3] = [("hub", hub), ("alice", alice), ("bob", bob)];
+fn all_keys() -> [(&'static str, NodeKeys); 3] {
+    [("hub", hub()), ("alice", alice()), ("bob", bob())]
+}
 
 fn passphrase() -> Passphrase {
     Passphrase::given("correct horse battery staple").expect("a passphrase")
@@ -158,9 +160,9 @@ fn the_index_names_every_file_and_most_of_them_are_bad() {
 
 #[test]
 fn whoever_reads_what_is_sealed_finds_the_keys_beside_it() {
-    for (name, keys) in KEYS {
+    for (name, keys) in all_keys() {
         let text = fs::read_to_string(folder().join("keys").join(name)).expect("keys");
-        assert_eq!(text, keys().to_file(), "{name}");
+        assert_eq!(text, keys.to_file(), "{name}");
     }
 }
 
@@ -180,8 +182,8 @@ fn make() {
         fs::write(&path, bytes).expect("a file");
         index.insert(file, (reading.name().to_owned(), judged(&path, reading)));
     }
-    for (name, keys) in KEYS {
-        fs::write(folder.join("keys").join(name), keys().to_file()).expect("keys");
+    for (name, keys) in all_keys() {
+        fs::write(folder.join("keys").join(name), keys.to_file()).expect("keys");
     }
     let lines = index.iter().map(|(file, (reading, expected))| format!("{file}\t{reading}\t{expected}\n"));
     fs::write(folder.join("index"), lines.collect::<String>()).expect("an index");

@@ -14,9 +14,9 @@ pub fn number(number: u64) -> Vec<u8> {
     let bytes = number.to_be_bytes();
     match number {
         ..0x80 => vec![number as u8],
-        ..0x100 => vec![0xcc, bytes[7]],
-        ..0x1_0000 => [&[0xcd], &bytes[6..]].concat(),
-        ..0x1_0000_0000 => [&[0xce], &bytes[4..]].concat(),
+        0x80..0x100 => vec![0xcc, bytes[7]],
+        0x100..0x1_0000 => [&[0xcd], &bytes[6..]].concat(),
+        0x1_0000..0x1_0000_0000 => [&[0xce], &bytes[4..]].concat(),
         _ => [&[0xcf], &bytes[..]].concat(),
     }
 }
@@ -26,7 +26,7 @@ pub fn bin(bytes: &[u8]) -> Vec<u8> {
     let length = u32::try_from(bytes.len()).expect("not so many bytes").to_be_bytes();
     let head = match bytes.len() {
         ..0x100 => vec![0xc4, length[3]],
-        ..0x1_0000 => [&[0xc5], &length[2..]].concat(),
+        0x100..0x1_0000 => [&[0xc5], &length[2..]].concat(),
         _ => [&[0xc6], &length[..]].concat(),
     };
     [head.as_slice(), bytes].concat()
