@@ -7,7 +7,7 @@ use std::path::Path;
 use packhorse_shared::bundle::columns::{self, passage_of};
 use packhorse_shared::bundle::read::Contents;
 use packhorse_shared::bundle::{
-    BundleError, BundleName, BundleReader, CONFIG, Kind, Limits, Manifest, Opening, ShortDigest, package,
+    BundleError, BundleName, BundleReader, CONFIG, Kind, Limits, Manifest, Opening, Room, ShortDigest, package,
 };
 use packhorse_shared::change::Passage;
 use packhorse_shared::id::NodeId;
@@ -79,7 +79,7 @@ fn manifest(bytes: &[u8]) -> Result<String, String> {
 }
 
 fn changes(passage: Passage, bytes: &[u8]) -> Result<String, String> {
-    let changes = columns::decode(passage, bytes, SENDER).map_err(|error| refusal(&error))?;
+    let changes = columns::decode(passage, bytes, SENDER, Room::OURS).map_err(|error| refusal(&error))?;
     let again = columns::encode(&changes, SENDER).expect("what was read can be written");
     assert!(again == bytes, "what is written again is the same");
     let digest = ShortDigest::of(format!("{changes:?}").as_bytes()).expect("memory can be read");

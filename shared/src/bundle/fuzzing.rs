@@ -9,12 +9,13 @@ use std::fmt::Display;
 
 use super::columns::{self, ColumnsError, passage_of};
 use super::container::{SEAL_HEAD, open_frame};
-use super::manifest::{MANIFEST, is_member_name};
+use super::manifest::MANIFEST;
 use super::package::LinkStart;
 use super::read::Contents;
+use super::tape::is_member_name;
 use super::{
     Addressee, BundleError, BundleName, BundleReader, BundleWriter, Counts, FORMAT, Kind, Limits, Manifest,
-    MemberEntry, Opening, ShortDigest, tape,
+    MemberEntry, Opening, Room, ShortDigest, tape,
 };
 use crate::change::Passage;
 use crate::clock::Reading;
@@ -25,7 +26,10 @@ use crate::link::{Base, Header};
 use crate::replica::Terms;
 
 /// What a reader is given here: little enough that going beyond it shows at once.
-pub const LIMITS: Limits = Limits { members: 50, member: 64 << 10, total: 64 << 10, memory: 64 << 10 };
+pub const LIMITS: Limits = Limits { members: 50, ..Limits::bundle(64 << 10, ROOM.records, ROOM.fields) };
+
+/// So many records and fields are read at most.
+const ROOM: Room = Room { records: 1_000, fields: 10_000 };
 
 /// No error says more.
 const LINE_MAX: usize = 1_000;
@@ -253,7 +257,7 @@ pub fn link(bytes: &[u8]) {
 pub fn changes(bytes: &[u8]) {
     let since = Reading(0);
     for passage in [Passage::Within, Passage::Entered { since }, Passage::Withdrawn, Passage::Limbo] {
-        let read = match columns::decode(passage, bytes, SENDER) {
+        let read = match columns::decode(passage, bytes, SENDER, ROOM) {
             Ok(read) => read,
             Err(ColumnsError::Damaged { reason }) => {
                 is_one_line(&reason);
@@ -266,7 +270,7 @@ pub fn changes(bytes: &[u8]) {
         let written = columns::encode(&read, SENDER).unwrap_or_default();
         match passage {
             // Since when may differ from record to record, and the latest stands for all.
-            Passage::Entered { .. } => assert_eq!(columns::decode(passage, &written, SENDER), Ok(read)),
+            Passage::Entered { .. } => assert_eq!(columns::decode(passage, &written, SENDER, ROOM), Ok(read)),
             _ => assert_eq!(written, bytes, "there is one form of what was read"),
         }
     }

@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use super::fuzzing;
-use super::package::{KeysStart, LinkStart};
+use super::package::{AccessStart, KeysStart, LinkStart};
 use super::tests::{manifest, one_field, small};
 use super::*;
 use crate::bending::holds;
@@ -109,6 +109,11 @@ fn whatever_a_package_says_of_the_link() {
         complete_to: Reading(8),
         relays: vec!["file:///srv/relay".to_owned()],
         keys: KeysStart { number: KeyNumber(1), secret: [7; 32], hub: keys().public(), sealed: true },
+        access: vec![AccessStart {
+            user: Some("alice".to_owned()),
+            certificate: Some([9; 32]),
+            ..AccessStart::of("h:21".to_owned())
+        }],
     };
     let good = [start.to_bytes().unwrap(), terms().to_bytes().unwrap(), Terms::default().to_bytes().unwrap()];
     holds("link", fuzzing::link, &good, 4_000);

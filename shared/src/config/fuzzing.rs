@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::{
-    Config, ConfigError, EditError, RemoteConfig, add_remote, add_set_tables, remove_remote, remove_set,
+    AccessConfig, Config, ConfigError, EditError, RemoteConfig, add_remote, add_set_tables, remove_remote, remove_set,
     remove_set_table, set_accept, set_relay,
 };
 use crate::id::NodeName;
@@ -76,6 +76,7 @@ fn remote_comes_and_goes(text: &str, config: &Config) {
         params: BTreeMap::from(params),
         relay: vec!["file:///srv/relay".to_owned()],
         sealed: false,
+        access: AccessConfig { key: Some("a \"b\"".into()), ..AccessConfig::default() },
     };
     let Some((more_text, more)) = edited(add_remote(text, &name, &remote)) else { return };
     let mut expected = config.clone();
