@@ -4,6 +4,8 @@ mod bombs;
 mod commands;
 mod packages;
 mod revoked;
+#[cfg(unix)]
+mod secrets;
 
 use std::fs;
 use std::path::{Path, PathBuf};
