@@ -103,6 +103,20 @@ fn the_tools_of_any_distribution_open_what_lies_on_the_relay() {
 }
 
 #[test]
+fn who_looks_into_a_bundle_is_told_how_it_came() {
+    let scene = scene();
+    let bundle = said(&scene, "sealed");
+    let keys = NodeKeys::from_file(&fs::read_to_string(scene.home("hq").join("keys")).expect("keys")).expect("keys");
+    let run = scene.packhorse("alice", &["inspect", text(&bundle)]).expect(0);
+    let told = format!("sealed, signed with keys {}; whose they are is looked at when it is taken", keys.number());
+    assert!(run.out.contains(&told), "{run:#?}");
+    let run = scene.packhorse("alice", &["inspect", "--json", text(&bundle)]).expect(0).json();
+    assert_eq!((&run["sealed"], &run["signed_with"]), (&true.into(), &keys.number().to_string().into()));
+    let run = scene.packhorse("alice", &["inspect", text(&scene.path("alice.rdb"))]).expect(0);
+    assert!(run.out.contains("  not sealed, not signed\n"), "{run:#?}");
+}
+
+#[test]
 fn what_is_not_sealed_is_refused_though_it_is_whole_and_well_addressed() {
     let scene = scene();
     let bundle = said(&scene, "sealed");

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use packhorse_shared::bundle::{BundleError, BundleReader, Kind, Limits, Manifest, Opening, Room, columns};
+use packhorse_shared::bundle::{BundleError, BundleReader, Kind, Limits, Manifest, Opening, Provenance, Room, columns};
 use packhorse_shared::change::{EXISTENCE, FieldChange, RecordChange, TableChanges};
 use packhorse_shared::config::Config;
 use packhorse_shared::home::Home;
@@ -53,6 +53,9 @@ struct Told {
     from: String,
     to: String,
     installation: String,
+    sealed: bool,
+    /// With which keys it says that it was signed: that they are its sender's is checked where it is taken.
+    signed_with: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     link: Option<serde_json::Value>,
     records: u64,
@@ -94,8 +97,8 @@ impl Inspect {
     pub fn run(self, context: Context<'_>) -> Result<Exit, Failure> {
         let size = std::fs::metadata(&self.file).map_err(|error| Failure::file("read", &self.file, &error))?.len();
         let home = locate::home(context.home).ok().and_then(|folder| Home::open(&folder).ok());
-        let (manifest, tables) = read(&self.file, home.as_ref()).map_err(|error| refused(&self.file, error))?;
-        let told = self.told(size, &manifest, &tables);
+        let read = read(&self.file, home.as_ref()).map_err(|error| refused(&self.file, error))?;
+        let told = self.told(size, &read);
         if self.json {
             report::json(&told)
         } else {
@@ -104,7 +107,7 @@ impl Inspect {
         Ok(Exit::Done)
     }
 
-    fn told(&self, size: u64, manifest: &Manifest, tables: &[TableChanges]) -> Told {
+    fn told(&self, size: u64, Read { manifest, provenance, tables }: &Read) -> Told {
         let member = |member: &packhorse_shared::bundle::MemberEntry| MemberTold {
             name: member.name.clone(),
             bytes: member.length,
@@ -123,6 +126,8 @@ impl Inspect {
             from: manifest.from.to_string(),
             to: manifest.to.to_string(),
             installation: manifest.node.to_string(),
+            sealed: provenance.is_sealed,
+            signed_with: provenance.signer.map(|number| number.to_string()),
             link: link(manifest),
             records: manifest.counts.records,
             fields: manifest.counts.fields,
@@ -178,9 +183,16 @@ fn link(manifest: &Manifest) -> Option<serde_json::Value> {
     }))
 }
 
+/// What is in a file.
+struct Read {
+    manifest: Manifest,
+    provenance: Provenance,
+    tables: Vec<TableChanges>,
+}
+
 /// Reads and checks everything. Of a package the database is checked and not kept. What is sealed to a home's keys can be
 /// looked into, and its limits hold, if there is one.
-fn read(path: &Path, home: Option<&Home>) -> Result<(Manifest, Vec<TableChanges>), BundleError> {
+fn read(path: &Path, home: Option<&Home>) -> Result<Read, BundleError> {
     let keys = home.and_then(|home| home.keys().ok());
     let config = home.and_then(|home| Config::load(&home.config_path()).ok());
     let file = File::open(path).map_err(BundleError::Io)?;
@@ -189,6 +201,7 @@ fn read(path: &Path, home: Option<&Home>) -> Result<(Manifest, Vec<TableChanges>
         manifest.check(&config.map_or(Limits::BUNDLE, |config| config.limits.of_bundles()))?;
     }
     let (mut tables, mut room) = (Vec::new(), Room::of(manifest.counts));
+    let provenance = members.provenance();
     while let Some(name) = members.peek().map(|member| member.name.clone()) {
         if let Some(passage) = columns::passage_of(&name) {
             let changes = columns::decode(passage, &members.read()?, manifest.node, room);
@@ -200,7 +213,7 @@ fn read(path: &Path, home: Option<&Home>) -> Result<(Manifest, Vec<TableChanges>
         }
     }
     members.finish()?;
-    Ok((manifest, tables))
+    Ok(Read { manifest, provenance, tables })
 }
 
 fn refused(path: &Path, error: BundleError) -> Failure {
@@ -228,6 +241,11 @@ fn tell(told: &Told, values: bool) {
     if let Some(link) = &told.link {
         result(&format!("  epoch {}, sequence {}, builds on {}", link["epoch"], link["sequence"], link["base"]));
     }
+    let sealed = if told.sealed { "sealed" } else { "not sealed" };
+    result(&match &told.signed_with {
+        Some(number) => format!("  {sealed}, signed with keys {number}; whose they are is looked at when it is taken"),
+        None => format!("  {sealed}, not signed"),
+    });
     let (records, fields) = (count(told.records, "record", "records"), count(told.fields, "field", "fields"));
     result(&format!("  {records}, {fields}, {} deleted", told.deletes));
     for table in &told.tables {
