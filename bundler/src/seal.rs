@@ -9,7 +9,7 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use packhorse_shared::bundle::{Addressee, BundleName, BundleWriter, Manifest};
+use packhorse_shared::bundle::{Addressee, BundleName, BundleWriter, Limits, Manifest};
 use packhorse_shared::clock::{Reading, WallTime};
 use packhorse_shared::id::{BundleId, NodeName};
 use packhorse_shared::link::{Beyond, Contents, Due, Header, Holds, Outlook, Reach, Role, Standing, Sweep};
@@ -184,9 +184,7 @@ impl Sealer<'_> {
     fn select_once(&self, replica: &mut dyn Replica, share: &Share, now: WallTime) -> Result<Chosen, ReplicaError> {
         let snapshot = replica.snapshot(now)?;
         snapshot.must_be_judged(share.link.id)?;
-        let limits = self.trust.limits();
-        let records = RECORDS_AT_ONCE.min(limits.records / 2);
-        let portion = Portion { records, bytes: self.bundle_max.min(limits.portion()) };
+        let portion = Portion { records: RECORDS_AT_ONCE, bytes: self.bundle_max };
         let latest = snapshot.clock();
         let horizon = snapshot.horizon();
         let complete_to = self.beyond.complete_to(latest, share.link.id);
@@ -219,7 +217,7 @@ impl Sealer<'_> {
         let (network, node) = (identity.network, identity.node);
         let route = Route { network, from: self.node, node, to: &share.link.peer, addressee: addressee(&share.link) };
         let mut members = pack::members(selection, node)?;
-        members.sealing(self.trust.sealing(&share.link)).limits(self.trust.limits());
+        members.sealing(self.trust.sealing(&share.link)).limits(Limits::WRITTEN);
         let manifest = pack::manifest(route, header.clone(), selection, &share.tables);
         let (name, written) = self.write_to_tmp(members, manifest, &header)?;
         share.link.state.sealed_as(&name);

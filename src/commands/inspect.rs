@@ -197,16 +197,17 @@ fn read(path: &Path, home: Option<&Home>) -> Result<Read, BundleError> {
     let config = home.and_then(|home| Config::load(&home.config_path()).ok());
     let file = File::open(path).map_err(BundleError::Io)?;
     let (manifest, mut members) = BundleReader::open(file, Limits::PACKAGE, &Opening::with(keys.as_ref()))?;
+    let limits = config.map_or(Limits::BUNDLE, |config| config.limits.of_bundles());
     if manifest.kind == Kind::Bundle {
-        manifest.check(&config.map_or(Limits::BUNDLE, |config| config.limits.of_bundles()))?;
+        manifest.check(&limits)?;
     }
-    let (mut tables, mut room) = (Vec::new(), Room::of(manifest.counts));
+    let (mut tables, mut room) = (Vec::new(), Room::of(manifest.counts, &limits));
     let provenance = members.provenance();
     while let Some(name) = members.peek().map(|member| member.name.clone()) {
         if let Some(passage) = columns::passage_of(&name) {
             let changes = columns::decode(passage, &members.read()?, manifest.node, room);
             let changes = changes.map_err(|_| BundleError::Damaged { member: name })?;
-            room = room.without(changes.records.len() as u64, changes.field_count());
+            room = room.without(&changes);
             tables.push(changes);
         } else {
             members.copy_to(&mut io::sink())?;

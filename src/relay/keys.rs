@@ -117,7 +117,8 @@ impl Keys {
         let read = |path: &Path| fs::read(path).map_err(|error| format!("{} cannot be read: {error}", path.display()));
         let mut start = AccessStart::of(format!("{}:{}", server.host, server.port));
         start.user.clone_from(&own.user);
-        start.key = own.key.as_deref().map(|key| read(&private(self.path(key))?)).transpose()?;
+        let is_ssh = server.scheme == Scheme::Sftp;
+        start.key = own.key.as_deref().filter(|_| is_ssh).map(|key| read(&private(self.path(key))?)).transpose()?;
         start.secret = self.secret(own, &Ending::default())?.map(|secret| secret.reveal().to_owned());
         start.newest_tls = own.tls == TlsLimit::V13 || here.tls == TlsLimit::V13;
         match server.scheme {

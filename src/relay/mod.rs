@@ -9,17 +9,19 @@ pub mod keys;
 pub mod packages;
 pub mod told;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
 use packhorse_shared::bundle::package::AccessStart;
+use packhorse_shared::config::AccessConfig;
 use packhorse_shared::id::{NetworkId, NodeName};
 use packhorse_shared::link::Role;
 use packhorse_shared::seam::Stop;
 use packhorse_transport as transport;
 use packhorse_transport::{
     Approach, Carrier, Ending, Entry, FileName, FolderCarrier, Kind, Location, Mailbox, Marker, Report, Scheme, Target,
-    marker,
+    TransportError, marker,
 };
 
 use self::call::Call;
@@ -84,6 +86,11 @@ pub fn relays_of_remote(node: &Node, remote: &NodeName) -> Result<Vec<String>, F
 pub fn access_of_remote(node: &Node, remote: &NodeName, relays: &[String]) -> Result<Vec<AccessStart>, Failure> {
     let keys = Keys::new(&node.config.access, node.home.folder());
     let own = node.config.remotes.get(remote).map(|config| config.access.clone()).unwrap_or_default();
+    let is_derived = node.config.remotes.get(remote).is_none_or(|config| config.relay.is_empty());
+    if is_derived && own != AccessConfig::default() {
+        return Err(Failure::usage(format!("{remote} has an account of its own, and no relay that names it"))
+            .hint(format!("under [remote.{remote}], say `relay` as {remote} reaches its folder, with its account")));
+    }
     let mut all: Vec<AccessStart> = Vec::new();
     for location in self::relays(relays)? {
         let Target::Server(server) = location.target() else { continue };
@@ -92,13 +99,24 @@ pub fn access_of_remote(node: &Node, remote: &NodeName, relays: &[String]) -> Re
             start.map_err(|why| Failure::usage(format!("what {remote} is to log in with cannot be had: {why}")))?;
         if server.scheme == Scheme::Sftp && start.known_hosts.is_none() {
             let host = &start.server;
-            note(&format!("{remote}: the SSH key of {host} is not known here, and will have to be accepted there"));
+            note(&format!(
+                "{remote}: the SSH key of {host} is not known here, so that {remote} will have to know it by itself"
+            ));
         }
-        if !start.is_empty() && all.iter().all(|known| known.server != start.server) {
-            all.push(start);
+        match all.iter_mut().find(|known| known.server == start.server) {
+            Some(known) => known.absorb(start),
+            None => all.push(start),
         }
     }
-    Ok(all)
+    all.retain(|start| !start.is_empty());
+    let has_own = own.key.is_some() || own.password_file.is_some() || own.password_command.is_some();
+    let hosts: BTreeSet<&str> = all.iter().filter_map(|start| Some(start.server.rsplit_once(':')?.0)).collect();
+    match hosts.len() {
+        0 | 1 => Ok(all),
+        _ if !has_own => Ok(all),
+        _ => Err(Failure::usage(format!("{remote} has one password or key, and relays on several servers"))
+            .hint("one of them would be told what is for another: let its package name one server")),
+    }
 }
 
 /// Marks a relay as this network's, making its folder where that is allowed.
@@ -155,20 +173,36 @@ pub fn prepare_remote(node: &mut Node, remote: &NodeName) -> Result<(), Failure>
 pub fn empty_mailbox(node: &mut Node, remote: &NodeName, is_ours: &dyn Fn(&FileName) -> bool) -> Result<u64, Failure> {
     let network = node.home.identity().network;
     let keys = Keys::new(&node.config.access, node.home.folder());
-    let mut taken = 0;
+    let (mut taken, mut failed) = (0, None);
     for location in relays(&node.config.node.relay)? {
-        let mut carrier = node.dial.dial(&location, &by_hand(&keys))?;
-        let mailboxes = Mailbox::both(remote, transport::Role::Remote);
-        marker::admit(&mut *carrier, network, std::slice::from_ref(&mailboxes))?;
-        for mailbox in mailboxes {
-            let listing = carrier.list(&mailbox)?;
-            let named =
-                |entries: Vec<Entry>| entries.into_iter().map(|entry| entry.name).filter(is_ours).collect::<Vec<_>>();
-            let (files, partials) = (named(listing.files), named(listing.partials));
-            carrier.remove(&mailbox, &files)?;
-            carrier.remove_partials(&mailbox, &partials)?;
-            taken += files.len() as u64;
+        // One that does not answer keeps nothing from being taken from the next.
+        match take_from(node, &location, (network, remote), &keys, is_ours) {
+            Ok(some) => taken += some,
+            Err(error) => drop(failed.get_or_insert(error)),
         }
+    }
+    failed.map_or(Ok(taken), |error| Err(error.into()))
+}
+
+fn take_from(
+    node: &Node,
+    location: &Location,
+    (network, remote): (NetworkId, &NodeName),
+    keys: &Keys,
+    is_ours: &dyn Fn(&FileName) -> bool,
+) -> Result<u64, TransportError> {
+    let mut carrier = node.dial.dial(location, &by_hand(keys))?;
+    let mailboxes = Mailbox::both(remote, transport::Role::Remote);
+    marker::admit(&mut *carrier, network, std::slice::from_ref(&mailboxes))?;
+    let mut taken = 0;
+    for mailbox in mailboxes {
+        let listing = carrier.list(&mailbox)?;
+        let named =
+            |entries: Vec<Entry>| entries.into_iter().map(|entry| entry.name).filter(is_ours).collect::<Vec<_>>();
+        let (files, partials) = (named(listing.files), named(listing.partials));
+        carrier.remove(&mailbox, &files)?;
+        carrier.remove_partials(&mailbox, &partials)?;
+        taken += files.len() as u64;
     }
     Ok(taken)
 }

@@ -10,7 +10,7 @@ use packhorse_shared::keys::NodeKeys;
 use packhorse_shared::keys::envelope::SealedTo;
 use packhorse_shared::value::{Key, Value};
 
-use super::{heals, is_refused, placed, said, scene};
+use super::{heals, placed, said, scene, sync, value, write};
 use crate::support::{BINARY, Scene, files, python, text};
 
 /// Far more than any reader accepts, so that anything can be written.
@@ -50,21 +50,14 @@ fn gigabyte(scene: &Scene) -> PathBuf {
     })
 }
 
-/// A million records that take a byte each.
+/// Two million records that take a byte each.
 fn million(scene: &Scene, said: u64) -> PathBuf {
-    let record = |number| RecordChange {
-        key: Key(vec![Value::Integer(number)]),
-        birth: None,
-        dead: None,
-        whole: false,
-        fields: Vec::new(),
-    };
     let changes = TableChanges {
         table: "t".to_owned(),
         passage: Passage::Within,
         key_columns: vec!["id".to_owned()],
         columns: Vec::new(),
-        records: (0..1_000_000).map(record).collect(),
+        records: (0..2_000_000).map(|number| bare(Key(vec![Value::Integer(number)]))).collect(),
     };
     forge(scene, Counts { records: said, ..Counts::default() }, |writer, hub| {
         let bytes = columns::encode(&changes, hub).expect("encoded");
@@ -83,28 +76,90 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)";
     told.trim().parse().expect("a number")
 }
 
+/// A few records, each with a key of as many columns as SQLite can be built for.
+fn wide(scene: &Scene) -> PathBuf {
+    let key = |number| Key((0..32_767).map(|_| Value::Integer(number)).collect());
+    let changes = TableChanges {
+        table: "t".to_owned(),
+        passage: Passage::Within,
+        key_columns: (0..32_767).map(|at| format!("k{at}")).collect(),
+        columns: Vec::new(),
+        records: (0..500).map(|number| bare(key(number))).collect(),
+    };
+    forge(scene, Counts { records: 500, ..Counts::default() }, |writer, hub| {
+        writer.bytes(columns::member_name(Passage::Within, "t"), columns::encode(&changes, hub).expect("encoded"));
+    })
+}
+
+/// Many tables that nobody has, of which there is nothing to say but the names of their columns.
+fn names(scene: &Scene) -> PathBuf {
+    let columns: Vec<String> = (0..30_000).map(|at| format!("c{at}")).collect();
+    forge(scene, Counts { records: 50, ..Counts::default() }, |writer, hub| {
+        for table in 0..50 {
+            let changes = TableChanges {
+                table: format!("t{table}"),
+                passage: Passage::Within,
+                key_columns: vec!["id".to_owned()],
+                columns: columns.clone(),
+                records: vec![bare(Key(vec![Value::Integer(1)]))],
+            };
+            let bytes = columns::encode(&changes, hub).expect("encoded");
+            writer.bytes(columns::member_name(Passage::Within, &changes.table), bytes);
+        }
+    })
+}
+
+/// A record of which nothing is said.
+fn bare(key: Key) -> RecordChange {
+    RecordChange { key, birth: None, dead: None, whole: false, fields: Vec::new() }
+}
+
+type Bomb = fn(&Scene) -> PathBuf;
+
+/// What its manifest says is more than is accepted: it stays where it is until somebody raises that, or takes it away.
 #[test]
-fn a_bomb_is_refused_and_costs_no_memory() {
+fn a_bomb_that_says_so_is_left_alone_and_costs_no_memory() {
+    let bombs: [(Bomb, &str); 2] = [
+        (gigabyte, "is beyond the limit of 268435456"),
+        (|scene| million(scene, 2_000_000), "its number of records is beyond the limit of 1048576"),
+    ];
+    for (bomb, why) in bombs {
+        let scene = scene();
+        said(&scene, "as it should be");
+        let usual = memory(&scene);
+        let bomb = bomb(&scene);
+        let taken = memory(&scene);
+        assert!(taken < usual + (64 << 10), "{why}: {taken} kB, and {usual} kB else");
+        scene.packhorse("alice", &["apply"]).expect(3).says(why).says("[limits]");
+        assert_eq!(value(&scene, "alice"), "as it should be");
+        let name = text(bomb.file_name().expect("a name").as_ref());
+        scene.packhorse("alice", &["queue", "discard", name]).expect(0);
+        heals(&scene);
+    }
+}
+
+#[test]
+fn a_bomb_that_lies_is_refused_and_costs_no_memory() {
     let scene = scene();
     said(&scene, "as it should be");
     let usual = memory(&scene);
-    type Bomb = fn(&Scene) -> PathBuf;
     let bombs: [(Bomb, &str); 3] = [
-        (gigabyte, "is beyond the limit of 268435456"),
-        (|scene| million(scene, 1_000_000), "its number of records is beyond the limit of 100000"),
         (|scene| million(scene, 10), "there are too many records"),
+        (wide, "there are too many key values"),
+        (names, "the columns are wrong"),
     ];
     for (bomb, why) in bombs {
         bomb(&scene);
         let taken = memory(&scene);
         assert!(taken < usual + (64 << 10), "{why}: {taken} kB, and {usual} kB else");
-        let reason =
-            files(&scene.home("alice").join("quarantine")).into_iter().filter_map(|file| fs::read_to_string(file).ok());
-        assert!(reason.into_iter().any(|reason| reason.contains(why)), "it was not refused: {why}");
+        let folder = files(&scene.home("alice").join("quarantine"));
+        let mut reasons = folder.into_iter().filter_map(|file| fs::read_to_string(file).ok());
+        assert!(reasons.any(|reason| reason.contains(why)), "it was not refused: {why}");
         heals(&scene);
     }
 }
 
+/// One end that accepts less than the other sends asks for nothing again, and takes it once it accepts more.
 #[test]
 fn what_a_node_accepts_is_configured() {
     let scene = scene();
@@ -112,9 +167,34 @@ fn what_a_node_accepts_is_configured() {
     let usual = fs::read_to_string(&config).expect("a configuration");
     let strict = usual.replace("# content = \"256 MiB\"", "content = \"100 B\"");
     assert_ne!(strict, usual);
-    fs::write(&config, strict).expect("written");
+    fs::write(&config, &strict).expect("written");
     said(&scene, &"long ".repeat(40));
-    is_refused(&scene, "is beyond the limit of 100");
+    for _ in 0..3 {
+        scene.packhorse("alice", &["sync"]).says("is beyond the limit of 100").says("[limits]");
+        scene.packhorse("hq", &["sync"]);
+    }
+    assert!(files(&scene.home("alice").join("quarantine")).is_empty(), "it is said again and again");
     fs::write(&config, usual).expect("written");
+    write(&scene, "alice", "short");
     heals(&scene);
+    assert_eq!(value(&scene, "hq"), "short");
+}
+
+/// What comes into a set at once is one bundle, however much it is.
+#[test]
+fn much_that_comes_into_a_set_at_once_is_sent_and_taken() {
+    let scene = Scene::hub(
+        "CREATE TABLE firms (id INTEGER PRIMARY KEY, rep TEXT);
+         CREATE TABLE people (id INTEGER PRIMARY KEY, firm INTEGER REFERENCES firms (id), name TEXT);
+         INSERT INTO firms VALUES (1, 'bob');
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 120000) INSERT INTO people SELECT i, 1, 'n' || i FROM n",
+    );
+    let set =
+        ["set", "add", "reps", "--table", "firms", "--where", "rep = :rep", "--table", "people", "--follow", "firm"];
+    scene.packhorse("hq", &set).expect(0);
+    scene.packhorse("hq", &["remote", "add", "alice", "--set", "reps", "--param", "rep=alice"]).expect(0);
+    scene.pack_and_restore("alice");
+    scene.sql("hq", "UPDATE firms SET rep = 'alice'");
+    sync(&scene, &["hq", "alice"]);
+    assert_eq!(scene.sql("alice", "SELECT count(*) FROM people"), "120000");
 }

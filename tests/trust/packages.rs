@@ -146,3 +146,29 @@ fn nobody_else_can_read_what_is_being_packed() {
         assert_eq!(mode, 0o600, "{}", draft.display());
     }
 }
+
+/// Not with the hub's account in the address, nor told to one server what is for another.
+#[test]
+fn what_a_remote_logs_in_with_goes_to_the_server_that_it_is_for() {
+    let scene = scene();
+    let key = scene.path("key");
+    write_private(&key, "a key");
+    let config = scene.home("hq").join("packhorse.toml");
+    let usual = fs::read_to_string(&config).expect("a configuration");
+    let access = format!("\n[remote.alice.access]\nkey = \"{}\"\n", key.display());
+    fs::write(&config, format!("{usual}{access}")).expect("written");
+    pack(&scene, &["--no-passphrase"]).expect(2).says("no relay that names it");
+    let relays = "relay = [\"sftp://alice@127.0.0.1/r\", \"sftp://alice@127.0.0.2/r\"]\n";
+    fs::write(&config, format!("{usual}{relays}{access}")).expect("written");
+    pack(&scene, &["--no-passphrase"]).expect(2).says("relays on several servers");
+    // FTP and FTPS listen at one port, and the pin is for one of them.
+    let pinned = format!(
+        "{usual}relay = [\"ftp://alice@127.0.0.1/r\", \"ftps://alice@127.0.0.1/r\"]\n\n[access.\"127.0.0.1\"]\ncertificate = \"{}\"\n",
+        "ab".repeat(32)
+    );
+    fs::write(&config, pinned).expect("written");
+    pack(&scene, &["--no-passphrase"]).expect(0);
+    restore(&scene, None).expect(0);
+    let brought = fs::read_to_string(scene.home("alice").join("packhorse.toml")).expect("a configuration");
+    assert!(brought.contains(&format!("certificate = \"{}\"", "ab".repeat(32))), "{brought}");
+}

@@ -16,6 +16,7 @@ use super::{Reading, alice, hub, passphrase};
 
 /// The installation that the changes come from.
 const SENDER: NodeId = NodeId(77);
+const ROOM: Room = Room { records: 1 << 20, fields: 1 << 22, key_values: 1 << 22, names: 1 << 20 };
 
 /// One line: `good` and what it holds, or the kind of the error and its words.
 pub fn judged(path: &Path, reading: Reading) -> String {
@@ -79,7 +80,7 @@ fn manifest(bytes: &[u8]) -> Result<String, String> {
 }
 
 fn changes(passage: Passage, bytes: &[u8]) -> Result<String, String> {
-    let changes = columns::decode(passage, bytes, SENDER, Room::OURS).map_err(|error| refusal(&error))?;
+    let changes = columns::decode(passage, bytes, SENDER, ROOM).map_err(|error| refusal(&error))?;
     let again = columns::encode(&changes, SENDER).expect("what was read can be written");
     assert!(again == bytes, "what is written again is the same");
     let digest = ShortDigest::of(format!("{changes:?}").as_bytes()).expect("memory can be read");

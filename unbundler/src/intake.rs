@@ -188,7 +188,7 @@ pub fn read(disk: &dyn Disk, path: &Path, link: &StoredLink, trust: &Trust) -> R
     let read = trust.opening(link, |opening| BundleReader::read_all(file, trust.limits(), opening, is_known));
     let (manifest, members) = read.map_err(|error| unfit_on(link, error))?;
     let mut said = Said { changes: Vec::with_capacity(members.len()), terms: None };
-    let mut room = Room::of(manifest.counts);
+    let mut room = Room::of(manifest.counts, &trust.limits());
     let wrong = |what: String| Err(Unfit::Quarantine(what));
     for (name, bytes) in members {
         let passage = columns::passage_of(&name);
@@ -206,7 +206,7 @@ pub fn read(disk: &dyn Disk, path: &Path, link: &StoredLink, trust: &Trust) -> R
         if columns::member_name(passage, &changes.table) != name {
             return wrong(format!("its member {name} is about table \"{}\"", changes.table));
         }
-        room = room.without(changes.records.len() as u64, changes.field_count());
+        room = room.without(&changes);
         said.changes.push(changes);
     }
     Ok(said)
@@ -255,7 +255,10 @@ pub fn sealed_to(link: &StoredLink, name: &BundleName, error: &BundleError) -> O
 fn unfit_on(link: &StoredLink, error: BundleError) -> Unfit {
     match error {
         BundleError::Signature(SignatureError::Stranger(number)) if has_replaced(link, number) => {
-            Unfit::Refuse(told_of_other(link))
+            let name = &link.peer;
+            Unfit::Refuse(format!(
+                "it is signed with keys of \"{name}\" that were revoked; nothing that it says counts"
+            ))
         }
         other => unfit(other),
     }
@@ -270,6 +273,10 @@ fn unfit(error: BundleError) -> Unfit {
     match error {
         BundleError::Io(error) => Unfit::Unreadable(error),
         BundleError::NewerFormat { .. } => Unfit::LeaveAlone(format!("{error}; update Packhorse here")),
+        // Asked again, its sender would only say the same again.
+        BundleError::NotAccepted { .. } => Unfit::LeaveAlone(format!(
+            "{error}; if it is to be taken, raise that under [limits] in packhorse.toml here"
+        )),
         other => Unfit::Quarantine(other.to_string()),
     }
 }

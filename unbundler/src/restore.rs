@@ -160,8 +160,8 @@ impl Restorer<'_> {
         let identity = HomeIdentity { network: manifest.network, node, name: manifest.to.clone() };
         let is_new = Home::open(site.home).is_err();
         let home = self.home(site.home, &identity, &start.keys.own(), &text)?;
-        home.set_access(self.world.disk, &start.access)?;
-        let made = self.settle(site, draft, &home, manifest, start);
+        let brought = home.set_access(self.world.disk, &start.access).map_err(UnbundlerError::from);
+        let made = brought.and_then(|()| self.settle(site, draft, &home, manifest, start));
         if made.is_err() && is_new && site.database.symlink_metadata().is_err() {
             // Nobody has heard of it yet, and the next try may be for another place. The error itself is what is to be told.
             let _ = home.abandon(self.world.disk);

@@ -29,7 +29,7 @@ use crate::replica::Terms;
 pub const LIMITS: Limits = Limits { members: 50, ..Limits::bundle(64 << 10, ROOM.records, ROOM.fields) };
 
 /// So many records and fields are read at most.
-const ROOM: Room = Room { records: 1_000, fields: 10_000 };
+const ROOM: Room = Room { records: 1_000, fields: 10_000, key_values: 10_000, names: 1_000 };
 
 /// No error says more.
 const LINE_MAX: usize = 1_000;

@@ -4,9 +4,13 @@
 //! allocated for it.
 
 use super::{BundleError, Counts, Kind};
+use crate::change::TableChanges;
 
 /// The largest manifest, in bytes.
 pub const MANIFEST_MAX: u64 = 1 << 20;
+
+/// The most names of columns in all members of a bundle.
+pub const NAMES_MAX: u64 = 1 << 20;
 
 /// The longest member name, in bytes: what a tar header holds without extensions.
 pub const MEMBER_NAME_MAX: usize = 100;
@@ -55,9 +59,13 @@ impl Limits {
         Self { members: 10_000, member: content, total: content, memory: content, records, fields }
     }
 
-    /// For a bundle, where no configuration says otherwise: far more than one is made of, of which each portion of changes
-    /// becomes one, and each record fits into one.
-    pub const BUNDLE: Self = Self::bundle(256 << 20, 100_000, 1_000_000);
+    /// For a bundle, where no configuration says otherwise: far more than a portion of changes, since whatever comes into a set
+    /// at once is one.
+    pub const BUNDLE: Self = Self::bundle(256 << 20, 1 << 20, 1 << 22);
+
+    /// For a bundle that is written: what its receiver accepts is the receiver's to say, and a sender that is stopped by its own
+    /// limits never gets on.
+    pub const WRITTEN: Self = Self::bundle(256 << 20, u64::MAX, u64::MAX);
 
     /// For a remote database package: the database is streamed to a file.
     pub const PACKAGE: Self = Self {
@@ -80,17 +88,10 @@ impl Limits {
         let Counts { records, fields, deletes } = counts;
         for (what, found, limit) in [("records", records.max(deletes), self.records), ("fields", fields, self.fields)] {
             if found > limit {
-                return Err(BundleError::TooLarge { what: format!("number of {what}"), limit });
+                return Err(BundleError::NotAccepted { what: format!("number of {what}"), limit });
             }
         }
         Ok(())
-    }
-
-    /// How many bytes of changes are put into one bundle at most, however many may be: a sender's count is a rough one.
-    pub fn portion(&self) -> u64 {
-        /// No field counts for less.
-        const FIELD: u64 = 8;
-        (self.total / 2).min(self.fields.saturating_mul(FIELD) / 2)
     }
 }
 
@@ -101,19 +102,31 @@ pub struct Room {
     pub records: u64,
     /// Fields.
     pub fields: u64,
+    /// Values in keys.
+    pub key_values: u64,
+    /// Names of columns.
+    pub names: u64,
 }
 
 impl Room {
     /// For what this node has written itself: no more than the bytes make of it.
-    pub const OURS: Self = Self { records: u64::MAX, fields: u64::MAX };
+    pub const OURS: Self = Self { records: u64::MAX, fields: u64::MAX, key_values: u64::MAX, names: u64::MAX };
 
-    /// What a bundle has by its own word, which [`super::Manifest::check`] has found not to be too much.
-    pub fn of(counts: Counts) -> Self {
-        Self { records: counts.records, fields: counts.fields }
+    /// What a bundle has by its own word, which [`super::Manifest::check`] has found not to be too much; of what it does not tell,
+    /// as much as is accepted.
+    pub fn of(counts: Counts, limits: &Limits) -> Self {
+        Self { records: counts.records, fields: counts.fields, key_values: limits.fields, names: NAMES_MAX }
     }
 
-    /// What is left once so much was read.
-    pub fn without(self, records: u64, fields: u64) -> Self {
-        Self { records: self.records.saturating_sub(records), fields: self.fields.saturating_sub(fields) }
+    /// What is left once these changes were read.
+    pub fn without(self, changes: &TableChanges) -> Self {
+        let TableChanges { key_columns, columns, records, .. } = changes;
+        let (records, width) = (records.len() as u64, key_columns.len() as u64);
+        Self {
+            records: self.records.saturating_sub(records),
+            fields: self.fields.saturating_sub(changes.field_count()),
+            key_values: self.key_values.saturating_sub(records.saturating_mul(width)),
+            names: self.names.saturating_sub(width + columns.len() as u64),
+        }
     }
 }

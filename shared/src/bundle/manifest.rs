@@ -217,7 +217,7 @@ impl Manifest {
     /// Checks the list of members: names, their uniqueness, and every length.
     ///
     /// # Errors
-    /// [`BundleError::TooLarge`] or [`BundleError::Manifest`].
+    /// [`BundleError::TooLarge`], [`BundleError::NotAccepted`] or [`BundleError::Manifest`].
     pub fn check(&self, limits: &Limits) -> Result<(), BundleError> {
         let too_large = |what: &str, limit| Err(BundleError::TooLarge { what: what.to_owned(), limit });
         if self.members.len() as u64 > limits.members {
@@ -235,11 +235,11 @@ impl Manifest {
             }
             total = total.saturating_add(*length);
             if *length > limits.member {
-                return too_large(name, limits.member);
+                return Err(BundleError::NotAccepted { what: name.clone(), limit: limits.member });
             }
         }
         if total > limits.total {
-            return too_large("content", limits.total);
+            return Err(BundleError::NotAccepted { what: "content".to_owned(), limit: limits.total });
         }
         limits.check(self.counts)
     }

@@ -75,6 +75,14 @@ pub enum BundleError {
         /// The most that is accepted, in bytes or pieces.
         limit: u64,
     },
+    /// It holds more than this node is configured to accept.
+    #[error("its {what} is beyond the limit of {limit}")]
+    NotAccepted {
+        /// What there is too much of.
+        what: String,
+        /// The most that is accepted, in bytes or pieces.
+        limit: u64,
+    },
     /// A later version of the program made it.
     #[error("it has format {found}, and this version reads formats up to {known}")]
     NewerFormat {

@@ -81,6 +81,17 @@ impl AccessStart {
         Self { server, user, key, secret, known_hosts, ca, certificate, newest_tls: false }
     }
 
+    /// Takes over what is said elsewhere of the same server, and not here.
+    pub fn absorb(&mut self, other: Self) {
+        self.user = self.user.take().or(other.user);
+        self.key = self.key.take().or(other.key);
+        self.secret = self.secret.take().or(other.secret);
+        self.known_hosts = self.known_hosts.take().or(other.known_hosts);
+        self.ca = self.ca.take().or(other.ca);
+        self.certificate = self.certificate.or(other.certificate);
+        self.newest_tls |= other.newest_tls;
+    }
+
     /// Whether there is nothing to say.
     pub fn is_empty(&self) -> bool {
         *self == Self::of(self.server.clone())

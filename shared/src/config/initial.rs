@@ -84,6 +84,14 @@ pub fn access_files(at: usize, start: &AccessStart) -> Vec<(PathBuf, &[u8])> {
     files.into_iter().filter_map(|(kind, content)| Some((access_file(at, kind), content?))).collect()
 }
 
+/// Whether a file in the home's folder for them has the name of one, or of one that is being written.
+pub fn is_access_file(name: &str) -> bool {
+    let parts = name.strip_suffix(".new").unwrap_or(name).split_once('.');
+    parts.is_some_and(|(number, kind)| {
+        number.bytes().all(|byte| byte.is_ascii_digit()) && ["key", "password", "known_hosts", "ca"].contains(&kind)
+    })
+}
+
 fn access_file(at: usize, kind: &str) -> PathBuf {
     Path::new(ACCESS).join(format!("{}.{kind}", at + 1))
 }
@@ -131,8 +139,8 @@ database = ""
 # The most that a bundle from another node may bring: what holds more is refused before any memory is taken for it.
 [limits]
 # content = "256 MiB"                # unpacked: a record's values must fit, and those of as many as are sent at once
-# records = 100000
-# fields = 1000000
+# records = 1048576
+# fields = 4194304
 
 [watch]
 # apply_every = "2 min"

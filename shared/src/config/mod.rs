@@ -34,7 +34,7 @@ pub use edit::{
 };
 pub use error::ConfigError;
 pub(crate) use error::{line_of, one_line};
-pub use initial::{ACCESS, InitialConfig, InitialConfigError, access_files};
+pub use initial::{ACCESS, InitialConfig, InitialConfigError, access_files, is_access_file};
 pub use limits::LimitsConfig;
 pub use quantity::{ByteCount, QuantityError, Span};
 pub use section::{BundleConfig, Keys, MergeConfig, NodeConfig, Prefer, RemoteConfig, TablePolicy};

@@ -23,7 +23,7 @@ pub use lock::{Claim, Holder, HomeLock, LockError, SERVICE};
 pub use redial::Redial;
 
 use crate::bundle::package::AccessStart;
-use crate::config::{ACCESS, Config, ConfigError, access_files};
+use crate::config::{ACCESS, Config, ConfigError, access_files, is_access_file};
 use crate::id::NodeName;
 use crate::keys::NodeKeys;
 use crate::ledger;
@@ -175,8 +175,12 @@ impl Home {
             disk.remove(&path).map_err(failed("remove a file of the home", &path))?;
         }
         let access = self.folder.join(ACCESS);
+        for name in names_in(&access)?.iter().filter(|name| is_access_file(name)) {
+            let path = access.join(name);
+            disk.remove(&path).map_err(failed("remove a file of the home", &path))?;
+        }
         if access.is_dir() {
-            fs::remove_dir_all(&access).map_err(failed("remove a folder of the home", &access))?;
+            fs::remove_dir(&access).map_err(failed("remove a folder of the home", &access))?;
         }
         for folder in FOLDERS.map(|name| self.folder.join(name)).into_iter().chain([self.folder]) {
             fs::remove_dir(&folder).map_err(failed("remove a folder of the home", &folder))?;
@@ -324,6 +328,20 @@ impl Home {
     }
 }
 
+/// The names in a folder, sorted; none if there is no such folder.
+fn names_in(folder: &Path) -> Result<Vec<String>, HomeError> {
+    let reading = || failed("look into the folder", folder);
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(reading()(error)),
+    };
+    let names = entries.map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()));
+    let mut names: Vec<String> = names.collect::<io::Result<_>>().map_err(reading())?;
+    names.sort();
+    Ok(names)
+}
+
 /// What is found where a home is or is to be.
 enum Found {
     Nothing,
@@ -339,21 +357,16 @@ enum Found {
 
 impl Found {
     fn look(folder: &Path) -> Result<Self, HomeError> {
-        let reading = || failed("look into the folder", folder);
-        let entries = match fs::read_dir(folder) {
-            Ok(entries) => entries,
+        match fs::metadata(folder) {
+            Ok(found) if !found.is_dir() => return Err(HomeError::NotAFolder(folder.to_owned())),
+            Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::Nothing),
             Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
                 return Err(HomeError::NotAFolder(folder.to_owned()));
             }
-            Err(error) => return Err(reading()(error)),
-        };
-        let mut names = Vec::new();
-        for entry in entries {
-            names.push(entry.map_err(reading())?.file_name().to_string_lossy().into_owned());
+            Err(error) => return Err(failed("look into the folder", folder)(error)),
         }
-        names.sort();
-        Self::judge(folder, &names)
+        Self::judge(folder, &names_in(folder)?)
     }
 
     fn judge(folder: &Path, names: &[String]) -> Result<Self, HomeError> {
@@ -367,6 +380,10 @@ impl Found {
             let of_making = FOLDERS.contains(&name.as_str()) || FILES_OF_MAKING.contains(&name.as_str());
             of_making || of_ledger || of_calls || is_lock || [LOGS, ACCESS].contains(&name.as_str())
         };
+        let access = names_in(&folder.join(ACCESS))?;
+        if let Some(other) = access.iter().find(|name| !is_access_file(name)) {
+            return Ok(Self::Other(format!("{ACCESS}/{other}")));
+        }
         if let Some(other) = names.iter().find(|name| !ours(name)) {
             return Ok(Self::Other(other.clone()));
         }

@@ -3,6 +3,7 @@
 use tempfile::TempDir;
 
 use super::*;
+use crate::bundle::package::AccessStart;
 use crate::id::{NetworkId, NodeId};
 use crate::keys::KeyNumber;
 use crate::seam::OsDisk;
@@ -179,4 +180,21 @@ fn a_home_with_a_ledger_that_has_lost_its_configuration_is_still_known_as_one() 
     fs::remove_file(folder.join(CONFIG)).unwrap();
     assert!(matches!(Home::open(&folder), Err(HomeError::ConfigLost(_))));
     assert!(matches!(create(&folder), Err(HomeError::ConfigLost(_))));
+}
+
+#[test]
+fn somebody_elses_files_are_neither_taken_over_nor_removed() {
+    let outer = tempfile::tempdir().unwrap();
+    let folder = outer.path().join("home");
+    fs::create_dir_all(folder.join("access")).unwrap();
+    fs::write(folder.join("access/important"), "theirs").unwrap();
+    let made = Home::create(&OsDisk, &folder, &me(), &keys(), TEXT);
+    assert!(matches!(made, Err(HomeError::NotEmpty { ref found, .. }) if found == "access/important"), "{made:?}");
+    fs::rename(folder.join("access/important"), outer.path().join("important")).unwrap();
+    let home = Home::create(&OsDisk, &folder, &me(), &keys(), TEXT).unwrap();
+    let start = AccessStart { secret: Some("s".to_owned()), ..AccessStart::of("h:21".to_owned()) };
+    home.set_access(&OsDisk, &[start]).unwrap();
+    assert_eq!(fs::read_to_string(folder.join("access/1.password")).unwrap(), "s");
+    home.abandon(&OsDisk).unwrap();
+    assert!(!folder.exists());
 }

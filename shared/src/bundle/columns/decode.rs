@@ -70,9 +70,9 @@ fn take_table(mut bytes: &[u8], sender: NodeId, room: Room) -> Part<TableChanges
         return Err("they have another number of parts");
     }
     let table = take_text(from).ok_or("the table's name is wrong")?;
-    let key_columns = take_names(from).ok_or("the key columns are wrong")?;
+    let key_columns = take_names(from, room.names).ok_or("the key columns are wrong")?;
     let mut stamps = StampReader::take_nodes(from, sender).ok_or("the nodes are wrong")?;
-    let mut records = take_keys(from, key_columns.len(), room.records)?;
+    let mut records = take_keys(from, key_columns.len(), room)?;
     for (position, birth) in take_some(from, &mut stamps, records.len()).ok_or("the births are wrong")? {
         records.get_mut(position).into_iter().for_each(|record| record.birth = Some(birth));
     }
@@ -82,7 +82,8 @@ fn take_table(mut bytes: &[u8], sender: NodeId, room: Room) -> Part<TableChanges
     for position in take_positions(from, records.len()).ok_or("the list of whole records is wrong")? {
         records.get_mut(position).into_iter().for_each(|record| record.whole = true);
     }
-    let columns = take_columns(from, &mut stamps, &mut records, room.fields)?;
+    let columns =
+        take_columns(from, &mut stamps, &mut records, Room { names: room.names - key_columns.len() as u64, ..room })?;
     if !stamps.has_used_all() {
         return Err("a node is named that has no stamp");
     }
@@ -103,8 +104,8 @@ fn take_array(from: &mut &[u8], most: u64) -> Option<usize> {
     (count as u64 <= most && count <= from.len()).then_some(count)
 }
 
-fn take_names(from: &mut &[u8]) -> Option<Vec<String>> {
-    let count = take_array(from, COLUMNS_MAX).filter(|count| *count > 0)?;
+fn take_names(from: &mut &[u8], most: u64) -> Option<Vec<String>> {
+    let count = take_array(from, COLUMNS_MAX.min(most)).filter(|count| *count > 0)?;
     (0..count).map(|_| take_text(from)).collect()
 }
 
@@ -114,11 +115,14 @@ fn take_count(from: &mut &[u8]) -> Option<usize> {
 }
 
 /// The records with their keys and nothing else yet.
-fn take_keys(from: &mut &[u8], width: usize, most: u64) -> Part<Vec<RecordChange>> {
+fn take_keys(from: &mut &[u8], width: usize, room: Room) -> Part<Vec<RecordChange>> {
     const WRONG: &str = "the keys are wrong";
     let count = take_count(from).ok_or("the number of records is wrong")?;
-    if count as u64 > most {
+    if count as u64 > room.records {
         return Err("there are too many records");
+    }
+    if (count as u64).saturating_mul(width as u64) > room.key_values {
+        return Err("there are too many key values");
     }
     // Every key value takes a byte at least.
     let fits = count.checked_mul(width).is_some_and(|values| values <= from.len());
@@ -158,15 +162,15 @@ fn take_columns(
     from: &mut &[u8],
     stamps: &mut StampReader,
     records: &mut [RecordChange],
-    most: u64,
+    room: Room,
 ) -> Part<Vec<String>> {
-    let count = take_array(from, COLUMNS_MAX).ok_or("the columns are wrong")?;
+    let count = take_array(from, COLUMNS_MAX.min(room.names)).ok_or("the columns are wrong")?;
     let mut names = Vec::new();
     let mut fields = 0u64;
     for column in 0..count {
         let (name, changes) = take_column(from, stamps, records.len(), column).ok_or("a column is wrong")?;
         fields += changes.len() as u64;
-        if fields > most {
+        if fields > room.fields {
             return Err("there are too many fields");
         }
         names.push(name);

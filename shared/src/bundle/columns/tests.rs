@@ -4,15 +4,15 @@ use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 
 use super::*;
+use crate::bundle::Room;
 use crate::bundle::values;
-use crate::bundle::{Limits, Room};
 use crate::change::{FieldChange, Passage};
 use crate::clock::WallTime;
 use crate::id::NodeId;
 use crate::value::{Key, Value};
 
 const SENDER: NodeId = NodeId(77);
-const ROOM: Room = Room { records: Limits::BUNDLE.records, fields: Limits::BUNDLE.fields };
+const ROOM: Room = Room { records: 100_000, fields: 100_000, key_values: 100_000, names: 100 };
 
 fn a_value() -> impl Strategy<Value = Value> {
     let special = [0.0, -0.0, f64::INFINITY, f64::NEG_INFINITY, f64::MIN_POSITIVE, f64::MAX];
@@ -210,11 +210,18 @@ fn what_breaks_a_rule_is_not_written() {
 #[test]
 fn more_than_there_is_room_for_is_refused() {
     let bytes = encode(&plain(0..10), SENDER).unwrap();
-    let within = |records, fields| decode(Passage::Within, &bytes, SENDER, Room { records, fields });
-    assert!(within(10, 10).is_ok());
-    for (records, fields, what) in [(9, 10, "records"), (10, 9, "fields")] {
-        let refused = within(records, fields).unwrap_err();
-        assert!(refused.to_string().ends_with(&format!("there are too many {what}")), "{refused}");
+    let within = |room| decode(Passage::Within, &bytes, SENDER, room);
+    let room = Room { records: 10, fields: 10, key_values: 10, names: 2 };
+    assert!(within(room).is_ok());
+    for (room, what) in [
+        (Room { records: 9, ..room }, "there are too many records"),
+        (Room { fields: 9, ..room }, "there are too many fields"),
+        (Room { key_values: 9, ..room }, "there are too many key values"),
+        (Room { names: 1, ..room }, "the columns are wrong"),
+        (Room { names: 0, ..room }, "the key columns are wrong"),
+    ] {
+        let refused = within(room).unwrap_err();
+        assert!(refused.to_string().ends_with(what), "{refused}");
     }
 }
 
