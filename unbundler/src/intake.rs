@@ -255,9 +255,10 @@ pub fn sealed_to(link: &StoredLink, name: &BundleName, error: &BundleError) -> O
 fn unfit_on(link: &StoredLink, error: BundleError) -> Unfit {
     match error {
         BundleError::Signature(SignatureError::Stranger(number)) if has_replaced(link, number) => {
-            let name = &link.peer;
             Unfit::Refuse(format!(
-                "it is signed with keys of \"{name}\" that were revoked; nothing that it says counts"
+                "it comes from an installation of \"{}\" that was revoked or that a newer package has replaced: nothing that it \
+                 says counts",
+                link.peer
             ))
         }
         other => unfit(other),
