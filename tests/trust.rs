@@ -159,27 +159,26 @@ fn seal_again(scene: &Scene) {
     }
 }
 
-#[test]
-fn a_bundle_under_another_number_is_refused() {
+#[track_caller]
+fn is_refused_under_another_name(alter: impl Fn(&mut BundleName)) {
     let scene = scene();
     let bundle = said(&scene, "one");
     let content = fs::read(&bundle).expect("a bundle");
     fs::remove_file(&bundle).expect("it goes");
-    fs::write(placed(&bundle, &content, |name| name.sequence.0 += 1), content).expect("written");
+    fs::write(placed(&bundle, &content, alter), content).expect("written");
     is_refused(&scene, "its manifest does not say what its name says");
     heals(&scene);
+}
+
+#[test]
+fn a_bundle_under_another_number_is_refused() {
+    is_refused_under_another_name(|name| name.sequence.0 += 1);
 }
 
 /// An old name alone does not make it one that nobody waits for.
 #[test]
 fn a_bundle_under_an_older_epoch_is_refused_and_not_dropped_in_silence() {
-    let scene = scene();
-    let bundle = said(&scene, "one");
-    let content = fs::read(&bundle).expect("a bundle");
-    fs::remove_file(&bundle).expect("it goes");
-    fs::write(placed(&bundle, &content, |name| name.epoch.0 -= 1_000_000), content).expect("written");
-    is_refused(&scene, "its manifest does not say what its name says");
-    heals(&scene);
+    is_refused_under_another_name(|name| name.epoch.0 -= 1_000_000);
 }
 
 #[test]

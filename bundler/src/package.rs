@@ -77,9 +77,7 @@ impl Packer<'_> {
     /// Makes a remote's package and opens its link. A link that there was before is taken over by the new package: the
     /// old installation is refused from then on.
     pub fn pack(&self, replica: &mut dyn Replica, order: &Order<'_>) -> Result<Packed, BundlerError> {
-        if let Some(path) = in_the_way(order.file) {
-            return Err(BundlerError::Taken { path });
-        }
+        require_free(order.file)?;
         let now = self.world.clock.now();
         let database = self.spool.fresh_tmp(&format!("{DRAFT}{}.db", order.remote))?;
         // Made before SQLite makes it: nobody else may read what becomes a sealed package.
@@ -226,6 +224,11 @@ impl Packer<'_> {
             members: Vec::new(),
         }
     }
+}
+
+/// Whether a package can be made there: asked before anything is done for its sake.
+pub fn require_free(file: &Path) -> Result<(), BundlerError> {
+    in_the_way(file).map_or(Ok(()), |path| Err(BundlerError::Taken { path }))
 }
 
 /// What stands where a package or its draft is to be. A link that leads nowhere is somebody's, too; a draft that was cut

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::{Run, Scene, text};
+use crate::support::{BINARY, Run, Scene, text};
 
 fn scene() -> Scene {
     let scene = Scene::hub("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES (1, 'a secret')");
@@ -171,4 +171,37 @@ fn what_a_remote_logs_in_with_goes_to_the_server_that_it_is_for() {
     restore(&scene, None).expect(0);
     let brought = fs::read_to_string(scene.home("alice").join("packhorse.toml")).expect("a configuration");
     assert!(brought.contains(&format!("certificate = \"{}\"", "ab".repeat(32))), "{brought}");
+}
+
+/// Somebody at a terminal is asked, and what is typed is not shown.
+#[test]
+#[cfg(unix)]
+fn whoever_restores_at_a_terminal_is_asked() {
+    const SCRIPT: &str = "
+import os, pty, sys
+pid, terminal = pty.fork()
+if pid == 0: os.execv(sys.argv[2], sys.argv[2:])
+told, typed = b'', False
+while True:
+    try: part = os.read(terminal, 65536)
+    except OSError: break
+    if not part: break
+    told += part
+    if not typed and b'passphrase of' in told:
+        typed = os.write(terminal, sys.argv[1].encode() + b'\\n') > 0
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), repr(told))";
+    let scene = scene();
+    let file = scene.path("passphrase");
+    write_private(&file, "wild horses");
+    pack(&scene, &["--passphrase-file", text(&file)]).expect(0);
+    let (package, database, home) = (scene.path("alice.rdb"), scene.database("alice"), scene.home("alice"));
+    let restore = |typed: &str| {
+        let words = [typed, BINARY, "--home", text(&home), "restore", text(&package), "--database", text(&database)];
+        crate::support::python(SCRIPT, &words)
+    };
+    let wrong = restore("tame horses");
+    assert!(wrong.starts_with("1 ") && wrong.contains("passphrase") && !wrong.contains("tame"), "{wrong}");
+    let right = restore("wild horses");
+    assert!(right.starts_with("0 ") && right.contains("restored 1 record") && !right.contains("wild"), "{right}");
+    assert_eq!(scene.sql("alice", "SELECT v FROM t"), "a secret");
 }

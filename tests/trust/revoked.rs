@@ -101,3 +101,17 @@ fn only_a_remote_with_a_package_can_be_revoked() {
     sync(&scene, &["alice", "hq"]);
     assert_eq!(value(&scene, "hq"), "still heard");
 }
+
+#[test]
+fn a_relay_that_does_not_answer_keeps_no_other_from_being_emptied() {
+    let scene = scene();
+    said(&scene, "for alice");
+    let config = scene.home("hq").join("packhorse.toml");
+    let words = fs::read_to_string(&config).expect("a configuration");
+    let folder = scene.path("relay");
+    let relays = format!("relay = [\"ftp://127.0.0.1:1/nowhere\", \"{}\"]", text(&folder));
+    let lines = words.lines().map(|line| if line.starts_with("relay = ") { relays.clone() } else { line.to_owned() });
+    fs::write(&config, lines.collect::<Vec<_>>().join("\n")).expect("written");
+    scene.packhorse("hq", &["remote", "revoke", "alice", "--empty-mailbox"]).expect(4).says("127.0.0.1:1");
+    assert!(down(&scene).is_empty());
+}

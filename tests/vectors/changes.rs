@@ -100,17 +100,13 @@ pub fn of_table(table: &str) -> Vec<u8> {
 
 /// A member that says nothing.
 pub fn no_records() -> Vec<u8> {
-    list(&[
-        text("empty"),
-        list(&[text("id")]),
-        bin(&[]),
-        number(0),
-        list(&[bin(&[])]),
-        vec![NIL],
-        vec![NIL],
-        vec![NIL],
-        list(&[text("v")]),
-    ])
+    of_none("empty", NIL, &[text("v")])
+}
+
+/// A member without records, with this for the list of those that are whole.
+fn of_none(table: &str, whole: u8, columns: &[Vec<u8>]) -> Vec<u8> {
+    let (key_columns, keys, none) = (list(&[text("id")]), list(&[bin(&[])]), vec![NIL]);
+    list(&[text(table), key_columns, bin(&[]), number(0), keys, none.clone(), none, vec![whole], list(columns)])
 }
 
 /// A blob whose length takes 32 bits, a text whose length takes 16, and a text that is not UTF-8.
@@ -250,20 +246,7 @@ fn of_the_positions() -> Vec<Named> {
         ("bad-positions-beyond-the-records", whole(bin(&[2]))),
         ("bad-positions-with-a-varint-of-a-long-form", whole(bin(&[0x80, 0]))),
         ("bad-positions-that-are-false", whole(vec![0xc2])),
-        (
-            "bad-positions-of-all-of-none",
-            list(&[
-                text("t"),
-                list(&[text("id")]),
-                bin(&[]),
-                number(0),
-                list(&[bin(&[])]),
-                vec![NIL],
-                vec![NIL],
-                vec![TRUE],
-                list(&[]),
-            ]),
-        ),
+        ("bad-positions-of-all-of-none", of_none("t", TRUE, &[])),
         ("bad-births-of-none", two.with(BIRTHS, list(&[vec![NIL], stamps_of(&[], vec![NIL], vec![NIL])]))),
         ("bad-births-of-three-parts", two.with(BIRTHS, list(&[vec![TRUE], stamps(2), vec![NIL]]))),
     ]

@@ -75,14 +75,15 @@ pub fn edit_file(
     Ok(config)
 }
 
-/// The configuration's text with one more remote, at its end.
+/// The configuration's text with one more remote, at its end. Of what its package brings to log in with, it says the two files that
+/// `remote add` takes: the password's and the key's.
 pub fn add_remote(text: &str, name: &NodeName, remote: &RemoteConfig) -> Result<String, EditError> {
     let mut document = parsed(text)?;
     if document.get("remote").and_then(|all| all.get(name.as_str())).is_some() {
         return Err(EditError::Taken(name.clone()));
     }
     let last = tables_of(&document).into_iter().max().unwrap_or(0);
-    let mut table = remote_table(remote);
+    let mut table = remote_table(remote)?;
     table.set_position(Some(last.saturating_add(1)));
     // Comments at the end of the file belong before the new table, not into it.
     let before = document.trailing().as_str().unwrap_or_default().to_owned();
@@ -162,7 +163,7 @@ pub(super) fn texts(all: &[String]) -> Option<Value> {
     }
 }
 
-fn remote_table(remote: &RemoteConfig) -> Table {
+fn remote_table(remote: &RemoteConfig) -> Result<Table, EditError> {
     let mut table = Table::new();
     table.insert("set", Item::Value(Value::from(remote.set.as_str())));
     if !remote.params.is_empty() {
@@ -177,14 +178,15 @@ fn remote_table(remote: &RemoteConfig) -> Table {
         table.insert("sealed", Item::Value(Value::from(false)));
     }
     let paths = [("password_file", &remote.access.password_file), ("key", &remote.access.key)];
-    let access: Table = paths
-        .into_iter()
-        .filter_map(|(name, path)| Some((name, Item::Value(Value::from(path.as_ref()?.to_str()?)))))
-        .collect();
+    let mut access = Table::new();
+    for (name, path) in paths.into_iter().filter_map(|(name, path)| Some((name, path.as_ref()?))) {
+        let text = path.to_str().ok_or_else(|| form(&format!("the path {} is not UTF-8 text", path.display())))?;
+        access.insert(name, Item::Value(Value::from(text)));
+    }
     if !access.is_empty() {
         table.insert("access", Item::Table(access));
     }
-    table
+    Ok(table)
 }
 
 fn param_value(param: &Param) -> Value {

@@ -1,42 +1,8 @@
 //! The configuration's reader and edits, on what is nearly a configuration.
 
 use super::fuzzing;
+use super::tests::DESIGNED;
 use crate::bending::holds;
-
-const DESIGNED: &str = r#"
-[node]
-name = "hq"
-database = "../crm.db"
-relay = "file:///srv/relay"          # or a list, tried in order
-
-[bundle]
-seal_at = "128 KiB"
-
-[watch]
-transfer_every = "3 min"
-
-[table.contacts]
-prefer = "hub"
-references = { boss = "people", object = { type = "kind", tables = { person = "people", "7" = "a b" } } }
-
-[set.sales]
-[[set.sales.table]]
-name  = "companies"
-where = "account_manager = :user"
-[[set.sales.table]]
-name   = "contacts"
-follow = "company_id"
-columns = ["id", "company_id"]
-
-# The first.
-[remote.alice]
-set = "sales"
-params = { user = "alice", regions = ["north", 7], level = 3 }
-
-[remote.bob]
-set = "everything"
-sealed = false
-"#;
 
 const SMALL: [&str; 5] = [
     "[node]\nname = \"hq\"\ndatabase = \"a.db\"\n",

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use toml_edit::{DocumentMut, Item, Table, TomlError, Value};
 
+use super::brought;
 use super::edit::{self, texts};
 use crate::bundle::package::AccessStart;
 use crate::id::NodeName;
@@ -73,48 +74,18 @@ impl InitialConfig<'_> {
     }
 }
 
-/// The files that a package's access to a server comes in: their names below the home, and what they hold.
-pub fn access_files(at: usize, start: &AccessStart) -> Vec<(PathBuf, &[u8])> {
-    let files = [
-        ("key", start.key.as_deref()),
-        ("password", start.secret.as_deref().map(str::as_bytes)),
-        ("known_hosts", start.known_hosts.as_deref().map(str::as_bytes)),
-        ("ca", start.ca.as_deref()),
-    ];
-    files.into_iter().filter_map(|(kind, content)| Some((access_file(at, kind), content?))).collect()
-}
-
-/// Whether a file in the home's folder for them has the name of one, or of one that is being written.
-pub fn is_access_file(name: &str) -> bool {
-    let parts = name.strip_suffix(".new").unwrap_or(name).split_once('.');
-    parts.is_some_and(|(number, kind)| {
-        number.bytes().all(|byte| byte.is_ascii_digit()) && ["key", "password", "known_hosts", "ca"].contains(&kind)
-    })
-}
-
-fn access_file(at: usize, kind: &str) -> PathBuf {
-    Path::new(ACCESS).join(format!("{}.{kind}", at + 1))
-}
-
 fn access_table(at: usize, start: &AccessStart) -> Table {
-    let file = |kind| Some(format!("{ACCESS}/{}.{kind}", at + 1));
     let hex = |digest: [u8; 32]| digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    let certificate = start.certificate.map(hex);
     let values = [
         ("user", start.user.clone()),
-        ("key", start.key.as_ref().and_then(|_| file("key"))),
-        ("password_file", start.secret.as_ref().and_then(|_| file("password"))),
-        ("known_hosts", start.known_hosts.as_ref().and_then(|_| file("known_hosts"))),
-        ("ca", start.ca.as_ref().and_then(|_| file("ca"))),
-        ("certificate", certificate),
+        ("certificate", start.certificate.map(hex)),
         ("tls", start.newest_tls.then(|| "1.3".to_owned())),
     ];
-    let values = values.into_iter().filter_map(|(name, value)| Some((name, Item::Value(Value::from(value?)))));
-    values.collect()
+    let values = values.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    let files =
+        brought::files(at, start).into_iter().map(|file| (file.key, format!("{}/{}", brought::FOLDER, file.name)));
+    values.chain(files).map(|(name, value)| (name, Item::Value(Value::from(value)))).collect()
 }
-
-/// Where they lie in a home.
-pub const ACCESS: &str = "access";
 
 const TRANSFER_PLACE: &str = "{transfer_every}";
 const HUB_TRANSFER: &str = "\"2 min\"             # a remote's default: \"15 min\"";
@@ -136,7 +107,7 @@ database = ""
 # bundle_max = "256 KiB"
 # supersede_after = "24 h"
 
-# The most that a bundle from another node may bring: what holds more is refused before any memory is taken for it.
+# The most that a bundle from another node may bring: what says that it holds more is left where it is, and told.
 [limits]
 # content = "256 MiB"                # unpacked: a record's values must fit, and those of as many as are sent at once
 # records = 1048576

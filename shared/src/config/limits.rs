@@ -1,6 +1,6 @@
 //! `[limits]`: how much of what comes from others is accepted.
 //!
-//! Like access to relays it is the node's own: no bundle carries it. What is beyond is refused before memory is taken for it.
+//! Like access to relays it is the node's own: no bundle carries it. No memory is taken for what is beyond.
 
 use serde::Deserialize;
 

@@ -6,6 +6,7 @@
 //! URL means, and whether a set that a remote names exists ([`Config::set`] tells).
 
 mod access;
+pub mod brought;
 mod edit;
 mod error;
 #[cfg(any(test, feature = "testing"))]
@@ -34,7 +35,7 @@ pub use edit::{
 };
 pub use error::ConfigError;
 pub(crate) use error::{line_of, one_line};
-pub use initial::{ACCESS, InitialConfig, InitialConfigError, access_files, is_access_file};
+pub use initial::{InitialConfig, InitialConfigError};
 pub use limits::LimitsConfig;
 pub use quantity::{ByteCount, QuantityError, Span};
 pub use section::{BundleConfig, Keys, MergeConfig, NodeConfig, Prefer, RemoteConfig, TablePolicy};

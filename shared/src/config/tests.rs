@@ -5,7 +5,7 @@ use crate::replica::{Reference, Refers};
 use crate::seam::OsDisk;
 use crate::set::{Param, Rows, Scalar};
 
-const DESIGNED: &str = r#"
+pub(super) const DESIGNED: &str = r#"
 [node]
 name = "hq"
 database = "../crm.db"

@@ -5,6 +5,7 @@
 //! or a whole one; nothing that is already there is overwritten. Leaves the content of the spool to [`crate::spool`],
 //! and where the home lies to the command line.
 
+mod found;
 mod identity;
 mod keys;
 mod known;
@@ -18,12 +19,13 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use found::{Found, names_in};
 pub use identity::Identity;
 pub use lock::{Claim, Holder, HomeLock, LockError, SERVICE};
 pub use redial::Redial;
 
 use crate::bundle::package::AccessStart;
-use crate::config::{ACCESS, Config, ConfigError, access_files, is_access_file};
+use crate::config::{Config, ConfigError, brought};
 use crate::id::NodeName;
 use crate::keys::NodeKeys;
 use crate::ledger;
@@ -154,16 +156,26 @@ impl Home {
 
     /// Puts down what a package has brought to log in to relays with: files that only their owner may read.
     pub fn set_access(&self, disk: &dyn Disk, access: &[AccessStart]) -> Result<(), HomeError> {
-        let folder = self.folder.join(ACCESS);
+        // What an earlier restore has left may be another remote's.
+        self.clear_access(disk)?;
+        let folder = self.folder.join(brought::FOLDER);
         if !access.is_empty() {
             disk.create_folder(&folder).map_err(failed("make a folder of the home", &folder))?;
         }
-        for (at, start) in access.iter().enumerate() {
-            for (name, content) in access_files(at, start) {
-                let path = self.folder.join(name);
-                write_durably(disk, &path, content)
-                    .map_err(failed("write what relays are logged in to with", &path))?;
-            }
+        let files = access.iter().enumerate().flat_map(|(at, start)| brought::files(at, start));
+        for file in files {
+            let path = folder.join(file.name);
+            write_durably(disk, &path, file.content)
+                .map_err(failed("write what relays are logged in to with", &path))?;
+        }
+        Ok(())
+    }
+
+    fn clear_access(&self, disk: &dyn Disk) -> Result<(), HomeError> {
+        let folder = self.folder.join(brought::FOLDER);
+        for name in names_in(&folder)?.iter().filter(|name| brought::is_name(name)) {
+            let path = folder.join(name);
+            disk.remove(&path).map_err(failed("remove a file of the home", &path))?;
         }
         Ok(())
     }
@@ -174,11 +186,8 @@ impl Home {
             let path = self.folder.join(name);
             disk.remove(&path).map_err(failed("remove a file of the home", &path))?;
         }
-        let access = self.folder.join(ACCESS);
-        for name in names_in(&access)?.iter().filter(|name| is_access_file(name)) {
-            let path = access.join(name);
-            disk.remove(&path).map_err(failed("remove a file of the home", &path))?;
-        }
+        self.clear_access(disk)?;
+        let access = self.folder.join(brought::FOLDER);
         if access.is_dir() {
             fs::remove_dir(&access).map_err(failed("remove a folder of the home", &access))?;
         }
@@ -325,75 +334,5 @@ impl Home {
         write_durably(disk, &path, keys.to_file().as_bytes()).map_err(failed("write the keys", &path))?;
         let config = self.config_path();
         write_durably(disk, &config, config_text.as_bytes()).map_err(failed("write the configuration", &config))
-    }
-}
-
-/// The names in a folder, sorted; none if there is no such folder.
-fn names_in(folder: &Path) -> Result<Vec<String>, HomeError> {
-    let reading = || failed("look into the folder", folder);
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(reading()(error)),
-    };
-    let names = entries.map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()));
-    let mut names: Vec<String> = names.collect::<io::Result<_>>().map_err(reading())?;
-    names.sort();
-    Ok(names)
-}
-
-/// What is found where a home is or is to be.
-enum Found {
-    Nothing,
-    Empty,
-    /// Only what the making of a home leaves behind.
-    Unfinished,
-    /// The spool of a home, with something in it, but no configuration.
-    Used,
-    Home,
-    /// Things that are none of ours; one of their names.
-    Other(String),
-}
-
-impl Found {
-    fn look(folder: &Path) -> Result<Self, HomeError> {
-        match fs::metadata(folder) {
-            Ok(found) if !found.is_dir() => return Err(HomeError::NotAFolder(folder.to_owned())),
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::Nothing),
-            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
-                return Err(HomeError::NotAFolder(folder.to_owned()));
-            }
-            Err(error) => return Err(failed("look into the folder", folder)(error)),
-        }
-        Self::judge(folder, &names_in(folder)?)
-    }
-
-    fn judge(folder: &Path, names: &[String]) -> Result<Self, HomeError> {
-        if names.iter().any(|name| name == CONFIG) {
-            return Ok(Self::Home);
-        }
-        let ours = |name: &&String| {
-            let of_ledger = ledger::FILES.contains(&name.as_str()) || name.starts_with(ledger::DAMAGED);
-            let of_calls = redial::FILES.contains(&name.as_str()) || known::FILES.contains(&name.as_str());
-            let is_lock = Claim::ALL.map(Claim::file).contains(&name.as_str());
-            let of_making = FOLDERS.contains(&name.as_str()) || FILES_OF_MAKING.contains(&name.as_str());
-            of_making || of_ledger || of_calls || is_lock || [LOGS, ACCESS].contains(&name.as_str())
-        };
-        let access = names_in(&folder.join(ACCESS))?;
-        if let Some(other) = access.iter().find(|name| !is_access_file(name)) {
-            return Ok(Self::Other(format!("{ACCESS}/{other}")));
-        }
-        if let Some(other) = names.iter().find(|name| !ours(name)) {
-            return Ok(Self::Other(other.clone()));
-        }
-        for name in names.iter().filter(|name| FOLDERS.contains(&name.as_str())) {
-            let inner = folder.join(name);
-            let mut entries = fs::read_dir(&inner).map_err(failed("look into the folder", &inner))?;
-            if entries.next().is_some() {
-                return Ok(Self::Used);
-            }
-        }
-        Ok(if names.is_empty() { Self::Empty } else { Self::Unfinished })
     }
 }

@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use packhorse_bundler::BundlerError;
-use packhorse_bundler::package::{Order, Packer};
+use packhorse_bundler::package::{Order, Packer, require_free};
 use packhorse_shared::bundle::package::AccessStart;
 use packhorse_shared::home::HomeLock;
 use packhorse_shared::id::NodeName;
@@ -93,11 +92,11 @@ impl Making {
         note_unknown_policies(&node);
         check_sets(&node, &orders)?;
         self.make_folder(name.is_none())?;
-        let access = orders.iter().map(|order| before_packing(&node, order)).collect::<Result<Vec<_>, _>>()?;
+        let ways = orders.iter().map(|order| Way::look(&node, order)).collect::<Result<Vec<_>, _>>()?;
         first(&mut node)?;
-        for ((remote, file), access) in orders.iter().zip(access) {
+        for ((remote, file), way) in orders.iter().zip(ways) {
             let made = self.made_up(given.is_some())?;
-            pack(&mut node, (remote, file), access, given.as_ref().or(made.as_ref()))?;
+            pack(&mut node, (remote, file), way, given.as_ref().or(made.as_ref()))?;
             if let Some(made) = made {
                 note(&format!("{remote}: the passphrase is {}; it is kept nowhere", made.reveal()));
             }
@@ -148,24 +147,31 @@ fn check_sets(node: &Node, orders: &[(NodeName, PathBuf)]) -> Result<(), Failure
     sets.into_iter().try_for_each(|set| node.check_set(set))
 }
 
-/// Sees that nothing stands where a package is to be, and gathers what its remote logs in with.
-fn before_packing(node: &Node, (remote, file): &(NodeName, PathBuf)) -> Result<Vec<AccessStart>, Failure> {
-    if file.symlink_metadata().is_ok() {
-        return Err(BundlerError::Taken { path: file.clone() }.into());
+/// How a remote comes to its relays.
+struct Way {
+    relays: Vec<String>,
+    access: Vec<AccessStart>,
+}
+
+impl Way {
+    /// Finds it, and sees that nothing stands where the package is to be.
+    fn look(node: &Node, (remote, file): &(NodeName, PathBuf)) -> Result<Self, Failure> {
+        require_free(file)?;
+        let relays = relay::relays_of_remote(node, remote)?;
+        let access = relay::access_of_remote(node, remote, &relays)?;
+        Ok(Self { relays, access })
     }
-    relay::access_of_remote(node, remote, &relay::relays_of_remote(node, remote)?)
 }
 
 fn pack(
     node: &mut Node,
     (remote, file): (&NodeName, &Path),
-    access: Vec<AccessStart>,
+    Way { relays, access }: Way,
     passphrase: Option<&Passphrase>,
 ) -> Result<(), Failure> {
     let set = node.set_of_remote(remote)?;
     let membership = node.replica.membership(&set)?;
     let tables = node.replica.shared_by(membership)?;
-    let relays = relay::relays_of_remote(node, remote)?;
     let (spool, name) = (node.spool(), node.name().clone());
     let packer = Packer { world: node.world, spool: &spool, node: &name, trust: &node.trust };
     let as_is = node.tables_with_keys_as_is();

@@ -37,14 +37,18 @@ pub struct Revoke {
 impl Revoke {
     /// Runs the command. Whatever becomes of the relay, the remote is refused by then.
     pub fn run(self, context: Context<'_>) -> Result<Exit, Failure> {
-        let (mut node, _lock) = Node::lock(context, "remote revoke")?;
-        revoke(&mut node, &self.name)?;
+        {
+            let (mut node, _lock) = Node::lock(context, "remote revoke")?;
+            revoke(&mut node, &self.name)?;
+        }
         note(&format!(
             "{0} is revoked: what it says is refused, and it is sent nothing; `packhorse remote rekey {0} -o {0}.rdb` lets it \
              begin anew with new keys",
             self.name
         ));
         if self.empty_mailbox {
+            // A call that is under way may still put what was sealed before.
+            let (mut node, _locks) = Node::lock_to_transfer(context, "remote revoke")?;
             let name = &self.name;
             let is_bundle = |file: &FileName| {
                 let parsed = file.as_str().parse::<BundleName>();

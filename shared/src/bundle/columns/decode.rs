@@ -82,8 +82,8 @@ fn take_table(mut bytes: &[u8], sender: NodeId, room: Room) -> Part<TableChanges
     for position in take_positions(from, records.len()).ok_or("the list of whole records is wrong")? {
         records.get_mut(position).into_iter().for_each(|record| record.whole = true);
     }
-    let columns =
-        take_columns(from, &mut stamps, &mut records, Room { names: room.names - key_columns.len() as u64, ..room })?;
+    let names = room.names.saturating_sub(key_columns.len() as u64);
+    let columns = take_columns(from, &mut stamps, &mut records, Room { names, ..room })?;
     if !stamps.has_used_all() {
         return Err("a node is named that has no stamp");
     }
