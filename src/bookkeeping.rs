@@ -3,10 +3,11 @@
 //! Owns when the ledger is opened (once after each step, never across one) and how its troubles are told: once, as a
 //! note. Invariant: no command fails because of the ledger, which is only books.
 
+use packhorse_shared::calls::{Calls, Look};
 use packhorse_shared::clock::WallTime;
 use packhorse_shared::ledger::{Books, Event, Ledger, LedgerError, Remade, Standing, Stock};
 use packhorse_shared::replica::Replica;
-use packhorse_transport::{LinkReport, Report};
+use packhorse_transport::LinkReport;
 use packhorse_unbundler::receive::Received;
 
 use crate::failure::Failure;
@@ -41,7 +42,7 @@ impl Node {
     /// The books as they stand. If the ledger cannot be read they are made of what lies in the spool.
     pub fn books(&mut self) -> Result<Books, Failure> {
         let stock = self.stock()?;
-        let (books, remade) = match Ledger::new(self.home.folder(), self.world).read(&stock) {
+        let (mut books, remade) = match Ledger::new(self.home.folder(), self.world).read(&stock) {
             Ok((books, remade)) => (books, Ok(remade)),
             Err(error) => {
                 let mut books = Books::default();
@@ -50,6 +51,7 @@ impl Node {
             }
         };
         self.tell_of_ledger(remade);
+        not_taken_in(&mut books, &self.home.calls());
         Ok(books)
     }
 
@@ -64,28 +66,30 @@ impl Node {
     }
 }
 
-/// What a transfer tells of each bundle.
-pub fn transferred(books: &mut Books, report: &Report, now: WallTime) {
-    for link in &report.links {
-        let Some(relay) = link.relay.as_deref() else { continue };
-        if link.lying.is_some() {
-            let there: Vec<&str> = link.unfetched.iter().map(|entry| entry.name.as_str()).collect();
-            books.listed(&link.peer, relay, &there, now);
-        }
-        not_moved(books, link, now);
-        link.sent_files.iter().for_each(|name| books.sent(name.as_str(), relay, now));
-    }
+/// What calls saw that is not in the books yet. If it cannot be read, whoever takes it in tells so.
+pub fn not_taken_in(books: &mut Books, calls: &Calls) {
+    calls.looks().unwrap_or_default().all().iter().for_each(|look| transferred(books, look));
 }
 
-fn not_moved(books: &mut Books, link: &LinkReport, now: WallTime) {
-    for attempt in &link.failed {
+/// What a call saw of each bundle.
+pub fn transferred(books: &mut Books, look: &Look) {
+    let Some(relay) = look.relay.as_deref() else { return };
+    if look.lying.is_some() {
+        let there: Vec<&str> = look.unfetched.iter().map(String::as_str).collect();
+        books.listed(&look.peer, relay, &there, look.at);
+    }
+    look.failed.iter().for_each(|(name, error)| books.not_moved(name, error, look.at));
+    look.sent.iter().for_each(|name| books.sent(name, relay, look.at));
+}
+
+/// The bundles that a call could not move, and why: of several attempts at one, why the last failed.
+pub fn not_moved(link: &LinkReport) -> impl Iterator<Item = (String, String)> {
+    let failed = link.failed.iter().map(|attempt| {
         let source = std::error::Error::source(&attempt.error).map(|source| format!(": {source}"));
-        let error = format!("{}{}", attempt.error, source.unwrap_or_default());
-        books.not_moved(attempt.name.as_str(), &error, now);
-    }
-    for name in &link.blocked {
-        books.not_moved(name.as_str(), "other content bears its name on the relay", now);
-    }
+        (attempt.name.to_string(), format!("{}{}", attempt.error, source.unwrap_or_default()))
+    });
+    let blocked = link.blocked.iter();
+    failed.chain(blocked.map(|name| (name.to_string(), "other content bears its name on the relay".to_owned())))
 }
 
 /// What applying tells of each bundle. What went into quarantine is found there, with the reason.

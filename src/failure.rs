@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 use packhorse_bundler::BundlerError;
 use packhorse_shared::bundle::BundleError;
+use packhorse_shared::calls::CallsError;
 use packhorse_shared::config::{ConfigError, EditError, InitialConfigError, Part};
 use packhorse_shared::home::{HomeError, LockError};
 use packhorse_shared::keys::envelope::EnvelopeError;
@@ -237,6 +238,7 @@ failed!(
     InitialConfigError => Exit::Usage,
     SpoolError => Exit::Failed,
     LockError => Exit::Failed,
+    CallsError => Exit::Failed,
 );
 
 /// What helps against a file system's refusal, which by itself only says what is in the way.

@@ -9,6 +9,7 @@ mod bookkeeping;
 mod cli;
 mod commands;
 mod context;
+mod courier;
 mod exact;
 mod failure;
 #[cfg(debug_assertions)]
@@ -19,7 +20,6 @@ mod journal;
 mod lint;
 mod locate;
 mod locks;
-mod look;
 mod machine;
 mod names;
 mod node;

@@ -4,21 +4,21 @@ use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 use packhorse_bundler::seal::Share;
+use packhorse_shared::calls::Orders;
 use packhorse_shared::config::{Config, Keys};
 use packhorse_shared::home::{Claim, Home, HomeLock};
 use packhorse_shared::id::NodeName;
 use packhorse_shared::link::Role;
 use packhorse_shared::replica::sqlite::SqliteReplica;
 use packhorse_shared::replica::{Replica, StoredLink};
-use packhorse_shared::seam::{Step, Stop, World};
+use packhorse_shared::seam::{Step, World};
 use packhorse_shared::spool::Spool;
 use packhorse_shared::trust::Trust;
-use packhorse_transport::{Dial, Stopwatch};
 
 use crate::context::Context;
+use crate::courier::{Courier, config_of};
 use crate::failure::{Exit, Failure};
 use crate::machine::Machine;
-use crate::relay::whole;
 use crate::report::note;
 use crate::{locate, locks};
 
@@ -33,11 +33,9 @@ pub struct Node {
     /// Its database.
     pub replica: SqliteReplica,
     /// The outside world that it is worked on in.
+    pub machine: Machine,
+    /// Of that: the time of day, randomness, durable files, and who is told of durable steps.
     pub world: World<'static>,
-    /// How its relays are reached.
-    pub dial: &'static dyn Dial,
-    /// Starts what measures a call.
-    pub start: fn(Stop) -> Box<dyn Stopwatch>,
     /// Whether its ledger refused to be kept in this run: that is told once and not tried again.
     pub ledger_refused: bool,
 }
@@ -46,20 +44,16 @@ impl Node {
     /// Opens a node for reading what is there; others may work on it meanwhile.
     pub fn open(context: Context<'_>) -> Result<Self, Failure> {
         let home = Home::open(&locate::home(context.home)?)?;
-        let mut config = Config::load(&home.config_path())?;
-        for relay in &mut config.node.relay {
-            // One that cannot be understood is told where it is needed.
-            *relay = whole(relay, home.folder()).unwrap_or_else(|_| relay.clone());
-        }
+        let config = config_of(&home)?;
         let mut replica = SqliteReplica::open(&database_of(&home, &config)).map_err(|error| {
             let failure = Failure::from(error);
             let hint = format!("`database` in {} names it", home.config_path().display());
             if failure.exit() == Exit::Usage { failure.hint(hint) } else { failure }
         })?;
         let trust = trust(&home, &config, &replica.links()?)?;
-        let Machine { world, dial, start } = context.machine;
-        let replica = replica.with_steps(world.steps);
-        let node = Self { home, config, trust, replica, world, dial, start, ledger_refused: false };
+        let machine = context.machine;
+        let replica = replica.with_steps(machine.world.steps);
+        let node = Self { home, config, trust, replica, machine, world: machine.world, ledger_refused: false };
         node.check_belonging()?;
         Ok(node)
     }
@@ -86,6 +80,8 @@ impl Node {
         node.replica.configure_references(&node.config.references())?;
         node.take_over_tables()?;
         node.take_over_sets()?;
+        node.take_in_looks()?;
+        node.give_orders()?;
         Ok(node)
     }
 
@@ -118,12 +114,6 @@ impl Node {
     /// A home that was copied beside another database must not speak for it.
     fn check_belonging(&self) -> Result<(), Failure> {
         let (ours, theirs) = (self.home.identity(), self.replica.identity());
-        if ours.name != self.config.node.name {
-            let (config, name) = (self.home.config_path(), &self.config.node.name);
-            let message = format!("{} names this node \"{name}\", but it is \"{}\"", config.display(), ours.name);
-            return Err(Failure::usage(message)
-                .hint(format!("set name = \"{}\" under [node]: its peers know it by that name", ours.name)));
-        }
         if (ours.network, ours.node) == (theirs.network, theirs.node) {
             return Ok(());
         }
@@ -138,6 +128,23 @@ impl Node {
     /// The node's name.
     pub fn name(&self) -> &NodeName {
         &self.config.node.name
+    }
+
+    /// What those see of it who only make calls.
+    pub fn courier(&self) -> Courier {
+        Courier { home: self.home.clone(), config: self.config.clone(), machine: self.machine }
+    }
+
+    /// What those who make calls have to know of the links, as these stand now.
+    pub fn orders(&mut self) -> Result<Orders, Failure> {
+        let links = self.replica.links()?;
+        Ok(Orders::of(self.name(), &links))
+    }
+
+    /// Tells them.
+    pub fn give_orders(&mut self) -> Result<(), Failure> {
+        let orders = self.orders()?;
+        Ok(self.home.calls().give(self.world.disk, &orders)?)
     }
 
     /// Its spool.

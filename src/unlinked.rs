@@ -5,12 +5,12 @@
 //! been removed, and the name given again.
 
 use packhorse_shared::bundle::BundleName;
+use packhorse_shared::calls::Orders;
 use packhorse_shared::id::NodeName;
-use packhorse_shared::replica::Replica;
 use packhorse_transport::{Dial, Listing, Location, Mailbox, TransportError, Way};
 
+use crate::courier::Courier;
 use crate::failure::{Exit, Failure};
-use crate::node::Node;
 use crate::relay::keys::Keys;
 use crate::relay::{by_hand, relays};
 use crate::report::note;
@@ -29,12 +29,14 @@ pub struct Unlinked {
 
 impl Unlinked {
     /// Those of a node.
-    pub fn of(node: &mut Node) -> Result<Self, Failure> {
-        let linked: Vec<NodeName> = node.replica.links()?.into_iter().map(|link| link.peer).collect();
-        let remotes = node.config.remotes.keys().filter(|name| !linked.contains(name)).cloned().collect();
-        let relays = relays(&node.config.node.relay)?;
-        let keys = Keys::new(&node.config.access, node.home.folder());
-        Ok(Self { node: node.name().clone(), remotes, relays, dial: node.dial, keys, has_links: !linked.is_empty() })
+    pub fn of(courier: &Courier, orders: &Orders) -> Result<Self, Failure> {
+        let config = &courier.config;
+        let is_linked = |name: &NodeName| orders.links.iter().any(|link| link.peer == *name);
+        let remotes = config.remotes.keys().filter(|name| !is_linked(name)).cloned().collect();
+        let relays = relays(&config.node.relay)?;
+        let keys = Keys::new(&config.access, courier.home.folder());
+        let (node, dial, has_links) = (courier.name().clone(), courier.machine.dial, !orders.links.is_empty());
+        Ok(Self { node, remotes, relays, dial, keys, has_links })
     }
 
     /// Tells of those that have sent bundles, and how the command ends by it.

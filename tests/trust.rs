@@ -1,7 +1,10 @@
 //! Links that are sealed: what a relay, a stranger or a stolen laptop can do to them, which is to delay and to lose.
 
+#[cfg(unix)]
+mod accounts;
 mod bombs;
 mod commands;
+mod courier;
 mod packages;
 mod revoked;
 #[cfg(unix)]

@@ -7,6 +7,8 @@ mod line;
 mod log;
 mod manners;
 mod minutes;
+#[cfg(target_os = "linux")]
+mod units;
 
 use crate::support::Scene;
 use crate::support::service::until;

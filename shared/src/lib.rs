@@ -5,7 +5,7 @@
 //! * pure values and rules: [`id`], [`clock`], [`horizon`], [`value`], [`marks`], [`change`], [`set`],
 //!   [`link`];
 //! * files: [`bundle`] (the container and its codecs), [`config`], [`home`], [`spool`] and its books, the
-//!   [`ledger`], all through the seams in [`seam`] where durability matters;
+//!   [`ledger`], and [`calls`], all through the seams in [`seam`] where durability matters;
 //! * the database as a participant: [`replica`].
 //!
 //! This crate never prints, exits or reads the environment, and nothing that comes from outside can panic it.
@@ -13,6 +13,7 @@
 #[cfg(test)]
 mod bending;
 pub mod bundle;
+pub mod calls;
 pub mod change;
 pub mod clock;
 pub mod config;

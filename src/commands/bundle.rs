@@ -82,7 +82,7 @@ pub fn seal(node: &mut Node, urgency: Urgency, peers: &[NodeName], done: &mut Do
     // What failed stays to be told alone; the next run finds what was sealed.
     failed?;
     node.keep_books(None, |_, _| {});
-    Ok(())
+    node.give_orders()
 }
 
 fn harvest(node: &mut Node) -> Result<(), Failure> {

@@ -16,6 +16,7 @@ use packhorse_shared::replica::sqlite::{Choice, JournalWish, Prepared, examine, 
 use packhorse_shared::seam::{Step, World};
 use packhorse_transport::Location;
 
+use super::restore::give_first_orders;
 use crate::addresses;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
@@ -72,7 +73,10 @@ impl Init {
         let is_new = Home::open(&folder).is_err();
         let home = self.home(world, &folder, &written)?;
         match self.start(context.machine, &home, &relays) {
-            Ok(prepared) => tell(&prepared, &home),
+            Ok(prepared) => {
+                give_first_orders(context.machine, &folder, "init")?;
+                tell(&prepared, &home);
+            }
             // A database that may have been prepared all the same must keep its home.
             Err(failure) if is_new && examine(&self.database, &self.choice()).is_ok() => {
                 undo(context.machine, home, &relays).unwrap_or_else(|failure| failure.print());

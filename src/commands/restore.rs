@@ -18,6 +18,7 @@ use crate::addresses;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::machine::Machine;
+use crate::node::Node;
 use crate::passphrase;
 use crate::relay::keys::Keys;
 use crate::relay::{self, packages};
@@ -71,6 +72,7 @@ impl Restore {
             Package::File(path) => place.restore_or_ask(&path, &path.display().to_string())??,
             Package::OnServer(at, name) => place.restore_from(&at, &name)?,
         };
+        give_first_orders(context.machine, &folder, "restore")?;
         note(&format!(
             "{}: restored {} from {}",
             restored.name,
@@ -81,6 +83,11 @@ impl Restore {
         note("next: `packhorse sync`");
         Ok(Exit::Done)
     }
+}
+
+/// Whoever makes calls without the database finds in the home what to know of it.
+pub(super) fn give_first_orders(machine: Machine, home: &Path, command: &str) -> Result<(), Failure> {
+    Node::lock(Context { home: Some(home), machine }, command).map(drop)
 }
 
 /// Where a package is.

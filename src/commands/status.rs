@@ -51,6 +51,8 @@ struct Told {
     accepting: bool,
     /// The service that runs, in words; null if none does.
     service: Option<String>,
+    /// The courier that runs beside it or alone, in words; null if none does.
+    courier: Option<String>,
     /// When the service calls next after calls that failed, in UTC; null if the last one did not.
     next_call: Option<String>,
     links: Vec<LinkTold>,
@@ -138,10 +140,13 @@ fn look(node: &mut Node) -> Result<Told, Failure> {
         links.push(tell_of_link(node, link, tally, seen));
     }
     let database = node.replica.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let service = node.home.holder(Claim::Service).map(|holder| holder.to_string());
-    let next_call = node.home.redial().and_then(|redial| timestamp(redial.next));
+    let holder = |claim| node.home.holder(claim).map(|holder| holder.to_string());
+    let service = holder(Claim::Service);
+    // A service that makes its calls itself holds both.
+    let courier = holder(Claim::Courier).filter(|courier| service.as_ref() != Some(courier));
+    let next_call = node.home.calls().redial().and_then(|redial| timestamp(redial.next));
     let (name, accepting) = (node.name().to_string(), node.config.node.accept);
-    Ok(Told { node: name, database, accepting, service, next_call, links, tables: None })
+    Ok(Told { node: name, database, accepting, service, courier, next_call, links, tables: None })
 }
 
 /// What waits for each link, as of one moment.
@@ -252,6 +257,9 @@ fn tell(told: &Told) {
     result(&format!("{}  {}", told.node, told.database));
     if let Some(service) = &told.service {
         result(&format!("  the service runs ({service})"));
+    }
+    if let Some(courier) = &told.courier {
+        result(&format!("  a courier makes the calls ({courier})"));
     }
     if let Some(next) = &told.next_call {
         result(&format!("  no relay could be reached; the service calls again at {next}, `packhorse sync` calls now"));

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use packhorse_bundler::seal::Urgency;
+use packhorse_shared::calls::Orders;
 use packhorse_shared::config::Span;
 use packhorse_shared::home::Home;
 use packhorse_shared::replica::Replica;
@@ -52,10 +53,10 @@ impl Sync {
     /// Everything but the hooks. `records`: how many changed here, also up to where an error ended it.
     fn round(&self, context: Context<'_>, records: &mut u64) -> Result<Exit, Failure> {
         let (mut node, _locks) = Node::lock_to_transfer(context, "sync")?;
-        transfer::require_relay(&node)?;
+        transfer::require_relay(&node.courier())?;
         if node.replica.links()?.is_empty() {
             note("there are no links yet: make a remote's package with `packhorse remote pack`");
-            return Ok(Unlinked::of(&mut node)?.tell());
+            return Ok(Unlinked::of(&node.courier(), &Orders::default())?.tell());
         }
         let started = Instant::now();
         let left = |span: Span| span.as_duration().saturating_sub(started.elapsed());
@@ -72,7 +73,9 @@ impl Sync {
         };
         exit = exit.worse(*answered.as_ref().unwrap_or(&Exit::Failed));
         Failure::all([sealed, received, answered.map(drop)])?;
-        exit = exit.worse(told::tell_refused(&mut node)?).worse(Unlinked::of(&mut node)?.tell());
+        let orders = node.orders()?;
+        exit = exit.worse(told::tell_refused(node.name(), &orders));
+        exit = exit.worse(Unlinked::of(&node.courier(), &orders)?.tell());
         conclude(exit, node.config.node.accept);
         Ok(exit)
     }

@@ -1,11 +1,14 @@
-//! `packhorse transfer`: move bundles between the spool and the relays.
+//! `packhorse transfer`: move bundles between the spool and the relays. It reads no key and no database.
 
 use clap::Args;
 use packhorse_shared::config::Span;
+use packhorse_shared::home::Claim;
 
 use crate::context::Context;
+use crate::courier::Courier;
 use crate::failure::{Exit, Failure};
-use crate::node::Node;
+use crate::locks;
+use crate::relay::call::{Call, Made};
 use crate::relay::{self, told};
 use crate::report::note;
 use crate::unlinked::Unlinked;
@@ -13,7 +16,10 @@ use crate::unlinked::Unlinked;
 const EXAMPLES: &str = "\
 Examples:
   packhorse transfer             send what lies in the outbox, get what lies on the relay
-  packhorse transfer --for 60s   stop cleanly after a minute (exit 5 if something is left)";
+  packhorse transfer --for 60s   stop cleanly after a minute (exit 5 if something is left)
+
+An account that can read neither keys nor database can run it: see COURIER.md. What it saw on the
+relay is taken in by the next command that opens the database.";
 
 /// Send sealed bundles to the relay and get those that wait there
 #[derive(Args)]
@@ -27,11 +33,14 @@ pub struct Transfer {
 impl Transfer {
     /// Runs the command.
     pub fn run(self, context: Context<'_>) -> Result<Exit, Failure> {
-        let (mut node, _locks) = Node::lock_to_transfer(context, "transfer")?;
-        require_relay(&node)?;
-        let report = relay::transfer(&mut node, self.budget.map(|span| span.as_duration()))?;
-        let exit = told::tell(&report).worse(told::tell_refused(&mut node)?);
-        let exit = exit.worse(Unlinked::of(&mut node)?.tell());
+        let courier = Courier::open(context)?;
+        let _lock = locks::take(&courier.home, Claim::Transfer, "transfer")?;
+        require_relay(&courier)?;
+        let orders = courier.home.calls().orders()?;
+        let call = Call::by_orders(courier.clone(), orders.clone())?;
+        let report = relay::make(call, self.budget.map(|span| span.as_duration()), Made::leave_word)?;
+        let exit = told::tell(&report).worse(told::tell_refused(courier.name(), &orders));
+        let exit = exit.worse(Unlinked::of(&courier, &orders)?.tell());
         tell_if_out_of_time(exit);
         Ok(exit)
     }
@@ -45,11 +54,11 @@ pub fn tell_if_out_of_time(exit: Exit) {
 }
 
 /// Moving anything takes a relay.
-pub fn require_relay(node: &Node) -> Result<(), Failure> {
-    if node.config.node.relay.is_empty() {
-        let config = node.home.config_path();
+pub fn require_relay(courier: &Courier) -> Result<(), Failure> {
+    if courier.config.node.relay.is_empty() {
+        let config = courier.home.config_path();
         return Err(Failure::usage(format!("{} names no relay", config.display()))
             .hint("set relay = \"/path/to/a/shared/folder\" under [node]"));
     }
-    relay::relays(&node.config.node.relay).map(drop)
+    relay::relays(&courier.config.node.relay).map(drop)
 }

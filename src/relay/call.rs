@@ -1,46 +1,41 @@
 //! A call: one transfer over all links, in three steps.
 //!
-//! Owns which of them need the home to themselves: what the call has to know is taken first, and what it showed of the
-//! links is put down last, both under the home's lock; the moving itself, which lasts as long as the line is slow, needs
-//! only the lock on transfers. So a service applies and seals while a call is under way. A call that is cut short
-//! before its last step is as if it had been killed there: nothing is lost by it.
+//! Owns what a call has to know beforehand, and what becomes of what it saw. It takes neither keys nor database: how the links
+//! stand is in its orders, and what it saw is left for whoever has the database to take in. Where it is made by somebody who has
+//! both they are held only before and after the moving itself, which lasts as long as the line is slow: so a service applies and
+//! seals while a call is under way. A call that is cut short before its last step is as if it had been killed there: nothing is
+//! lost by it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::time::Duration;
 
-use packhorse_shared::id::{NetworkId, NodeId, NodeName};
+use packhorse_shared::bundle::BundleName;
+use packhorse_shared::calls::{Empty, Look, Orders};
+use packhorse_shared::clock::WallTime;
+use packhorse_shared::id::NodeName;
 use packhorse_shared::ledger::Stock;
-use packhorse_shared::link::Role;
-use packhorse_shared::replica::{Replica, StoredLink};
-use packhorse_shared::seam::{Step, Stop, World};
-use packhorse_shared::spool::Spool;
-use packhorse_shared::trust::Trust;
-use packhorse_transport::{Dial, KnownRelays, Likeness, Link, LinkReport, Outcome, Report, Run, Stopwatch};
+use packhorse_shared::replica::Replica;
+use packhorse_shared::seam::Stop;
+use packhorse_shared::spool::SpoolFile;
+use packhorse_transport::{KnownRelays, Likeness, Link, Report, Run};
 
-use super::files::{BundleFiles, NodeSpool};
+use super::files::{BundleFiles, Insight, NodeSpool};
 use super::keys::Keys;
+use super::looks::look;
 use super::{relays, role};
-use crate::bookkeeping;
+use crate::courier::Courier;
 use crate::failure::Failure;
-use crate::look;
-use crate::node::{Node, reached};
+use crate::node::Node;
 
 /// A call that is about to be made.
 pub struct Call {
-    node: NodeName,
-    installation: NodeId,
-    network: NetworkId,
-    spool: Spool<'static>,
-    folder_of_tmp: PathBuf,
-    world: World<'static>,
-    dial: &'static dyn Dial,
-    start: fn(Stop) -> Box<dyn Stopwatch>,
+    courier: Courier,
     keys: Keys,
-    trust: Trust,
+    orders: Orders,
+    insight: Option<Insight>,
     links: Vec<Link>,
     known: KnownRelays,
-    states: Vec<StoredLink>,
+    empty: Empty,
     before: Stock,
 }
 
@@ -48,142 +43,153 @@ pub struct Call {
 pub struct Made {
     /// What it reports.
     pub report: Report,
+    courier: Courier,
+    at: WallTime,
     known: KnownRelays,
+    empty: Empty,
     replaced_at: BTreeSet<NodeName>,
     before: Stock,
 }
 
 impl Call {
-    /// Takes what the call has to know.
+    /// Of somebody who has keys and database: what is fetched is looked into, as far as that tells for whom it is.
     pub fn prepare(node: &mut Node) -> Result<Self, Failure> {
-        expect_puts(node)?;
-        let identity = node.home.identity();
-        let (network, installation) = (identity.network, identity.node);
-        Ok(Self {
-            node: node.name().clone(),
-            installation,
-            network,
-            spool: node.spool(),
-            folder_of_tmp: node.home.tmp(),
-            world: node.world,
-            dial: node.dial,
-            start: node.start,
-            keys: Keys::new(&node.config.access, node.home.folder()),
-            trust: node.trust.clone(),
-            links: links(node)?,
-            known: node.home.known_relays().into_iter().map(|(relay, likeness)| (relay, Likeness(likeness))).collect(),
-            states: node.replica.links()?,
-            before: node.stock()?,
-        })
+        let (states, orders) = (node.replica.links()?, node.orders()?);
+        let (installation, trust) = (node.home.identity().node, node.trust.clone());
+        let before = node.stock()?;
+        Ok(Self { before, ..Self::of(node.courier(), orders, Some(Insight { installation, trust, states }))? })
+    }
+
+    /// Of somebody who has neither: the digest in a bundle's name is all that is checked.
+    pub fn by_orders(courier: Courier, orders: Orders) -> Result<Self, Failure> {
+        Self::of(courier, orders, None)
+    }
+
+    fn of(courier: Courier, orders: Orders, insight: Option<Insight>) -> Result<Self, Failure> {
+        let calls = courier.home.calls();
+        let known = calls.known_relays().into_iter().map(|(relay, likeness)| (relay, Likeness(likeness))).collect();
+        let mut empty = calls.empty();
+        let links = links(&courier, &orders, &empty)?;
+        expect_puts(&courier, &orders, &mut empty)?;
+        let keys = Keys::new(&courier.config.access, courier.home.folder());
+        Ok(Self { courier, keys, orders, insight, links, known, empty, before: Stock::default() })
     }
 
     /// Moves what lies ready, until the time is over or the run is to stop.
     pub fn make(self, budget: Option<Duration>, stop: &Stop) -> Made {
-        let inspect = BundleFiles::new(self.world.disk, &self.node, self.installation, &self.states, &self.trust);
+        let Self { courier, keys, orders, insight, links, known, empty, before } = self;
+        let (world, spool) = (courier.machine.world, courier.spool());
+        let most = courier.config.limits.of_bundles().file();
+        let inspect = BundleFiles::new(world.disk, courier.name(), &orders, insight.as_ref(), most);
         let run = Run {
-            dial: self.dial,
-            spool: &NodeSpool { spool: &self.spool, folder_of_tmp: self.folder_of_tmp, clock: self.world.clock },
+            dial: courier.machine.dial,
+            spool: &NodeSpool { spool: &spool, folder_of_tmp: courier.home.tmp(), clock: world.clock },
             inspect: &inspect,
-            disk: self.world.disk,
-            steps: self.world.steps,
-            stopwatch: &*(self.start)(stop.clone()),
-            random: self.world.random,
-            network: self.network,
+            disk: world.disk,
+            steps: world.steps,
+            stopwatch: &*(courier.machine.start)(stop.clone()),
+            random: world.random,
+            network: courier.home.identity().network,
             budget,
             stop,
-            keyring: &self.keys,
-            known: &self.known,
+            keyring: &keys,
+            known: &known,
         };
-        let report = run.transfer(&self.links);
-        Made { report, known: self.known, replaced_at: inspect.replaced_at(), before: self.before }
+        let report = run.transfer(&links);
+        let (replaced_at, at) = (inspect.replaced_at(), world.clock.now());
+        Made { report, courier, at, known, empty, replaced_at, before }
     }
 }
 
 impl Made {
     /// Puts down what the call shows of the links, and in the books what became of each bundle.
     pub fn conclude(&self, node: &mut Node) -> Result<(), Failure> {
-        draw_conclusions(node, &self.report, &self.replaced_at)?;
-        self.remember_relays(node)?;
-        if self.report.has_got_through() {
-            let cleared = node.home.clear_redial(node.world.disk);
-            cleared.map_err(|error| Failure::file("tidy up in", node.home.folder(), &error))?;
-        }
-        node.keep_books(None, |books, now| {
-            books.meet(&self.before);
-            bookkeeping::transferred(books, &self.report, now);
-        });
-        Ok(())
+        self.remember()?;
+        node.take_in(&self.looks(), &self.before)?;
+        node.give_orders()
     }
 
-    /// What is known already is not written again: most calls have nothing to write.
-    fn remember_relays(&self, node: &Node) -> Result<(), Failure> {
-        if self.report.known == self.known {
-            return Ok(());
+    /// Leaves that to whoever has the database.
+    pub fn leave_word(&self) -> Result<(), Failure> {
+        self.remember()?;
+        Ok(self.courier.home.calls().saw(self.courier.machine.world.disk, self.looks())?)
+    }
+
+    fn looks(&self) -> Vec<Look> {
+        let accept = self.courier.config.node.accept;
+        let looks = self.report.links.iter().map(|told| Look {
+            replaced: self.replaced_at.contains(&told.peer),
+            in_part: has_part(&self.courier, &told.peer),
+            ..look(told, self.at, accept)
+        });
+        looks.collect()
+    }
+
+    /// What the next call has to know. What is known already is not written again: most calls have nothing to write.
+    fn remember(&self) -> Result<(), Failure> {
+        let (calls, disk) = (self.courier.home.calls(), self.courier.machine.world.disk);
+        if self.report.known != self.known {
+            let known = self.report.known.iter().map(|(relay, likeness)| (relay.clone(), likeness.0.clone()));
+            calls.set_known_relays(disk, &known.collect::<BTreeMap<_, _>>())?;
         }
-        let known = self.report.known.iter().map(|(relay, likeness)| (relay.clone(), likeness.0.clone()));
-        let written = node.home.set_known_relays(node.world.disk, &known.collect::<BTreeMap<_, _>>());
-        written.map_err(|error| Failure::file("remember the relays in", node.home.folder(), &error))
+        let mut empty = self.empty.clone();
+        for told in &self.report.links {
+            let (Some(relay), Some(lying)) = (&told.relay, &told.lying) else { continue };
+            match lying.is_empty() && told.broken_off.is_empty() {
+                true => empty.found(&told.peer, relay, self.at),
+                false => empty.forget(&told.peer),
+            }
+        }
+        if empty != self.empty {
+            calls.set_empty(disk, &empty)?;
+        }
+        if self.report.has_got_through() {
+            calls.clear_redial(disk)?;
+        }
+        Ok(())
     }
 }
 
+/// Whether something of a peer's bundles has come only in part.
+fn has_part(courier: &Courier, peer: &NodeName) -> bool {
+    let is_part = |file: &SpoolFile| {
+        let name = file.name.parse::<BundleName>();
+        file.size > 0 && name.is_ok_and(|name| name.from == *peer && name.to == *courier.name())
+    };
+    // A folder that cannot be listed now is listed by the next call.
+    courier.spool().leftovers().is_ok_and(|files| files.iter().any(is_part))
+}
+
 /// A mailbox into which something is to be put does not count as empty any more, whatever becomes of the call.
-fn expect_puts(node: &mut Node) -> Result<(), Failure> {
-    let now = node.world.clock.now();
-    for mut link in node.replica.links()?.into_iter().filter(|link| link.state.has_empty_mailbox(now)) {
-        if !node.spool().outbox(&link.peer)?.is_empty() {
-            link.state.puts();
-            node.replica.save_link(&link)?;
+fn expect_puts(courier: &Courier, orders: &Orders, empty: &mut Empty) -> Result<(), Failure> {
+    let before = empty.clone();
+    for link in &orders.links {
+        // One that cannot be looked into is told of by the transfer, and is in no other's way.
+        if !courier.spool().outbox(&link.peer).is_ok_and(|files| files.is_empty()) {
+            empty.forget(&link.peer);
         }
+    }
+    if *empty != before {
+        courier.home.calls().set_empty(courier.machine.world.disk, empty)?;
     }
     Ok(())
 }
 
 /// The links as a transfer needs them. One over which either end is refused is left out.
-pub(super) fn links(node: &mut Node) -> Result<Vec<Link>, Failure> {
-    let relays = relays(&node.config.node.relay)?;
-    let (accept, now) = (node.config.node.accept, node.world.clock.now());
-    // Of several it is not known which was looked into, and of one that is new that none was.
-    let known = node.home.known_relays();
-    let is_same = matches!(relays.as_slice(), [relay] if known.contains_key(&relay.to_string()));
-    let links = node.replica.links()?.into_iter();
-    let links = links.filter(|link| link.state.standing().is_served()).map(|link| Link {
-        peer: link.peer,
-        role: role(link.state.role()),
-        has_empty_mailbox: is_same && link.state.has_empty_mailbox(now),
+pub(super) fn links(courier: &Courier, orders: &Orders, empty: &Empty) -> Result<Vec<Link>, Failure> {
+    let relays = relays(&courier.config.node.relay)?;
+    let (accept, now) = (courier.config.node.accept, courier.machine.world.clock.now());
+    // Of several it is not known which will answer.
+    let only = match relays.as_slice() {
+        [relay] => Some(relay.to_string()),
+        _ => None,
+    };
+    let links = orders.links.iter().filter(|link| link.standing.is_served()).map(|link| Link {
+        peer: link.peer.clone(),
+        role: role(link.role),
+        has_empty_mailbox: only.as_ref().is_some_and(|relay| empty.is_known(&link.peer, relay, now)),
         relays: relays.clone(),
         accept,
     });
     Ok(links.collect())
-}
-
-/// What a transfer shows of the state of the links: a bundle that came damaged is asked for again, since its sender
-/// thinks that it arrived; and a call in which nothing of ours was on the way counts towards a lost last bundle, unless
-/// its acknowledgement may be what is left on the relay.
-fn draw_conclusions(node: &mut Node, report: &Report, replaced_at: &BTreeSet<NodeName>) -> Result<(), Failure> {
-    let accept = node.config.node.accept;
-    for mut link in node.replica.links()? {
-        let Some(told) = report.links.iter().find(|told| told.peer == link.peer) else { continue };
-        let before = link.state.clone();
-        look::take_account(node, &mut link, told)?;
-        if !told.rejected.is_empty() {
-            link.state.ask_again();
-        }
-        if link.state.role() == Role::Hub && replaced_at.contains(&link.peer) {
-            link.state.refused();
-        }
-        if accept && is_quiet(told) {
-            link.state.quiet_run();
-        }
-        if link.state != before {
-            node.replica.save_link(&link)?;
-            reached(node.world, Step::TransferConcluded, node.replica.path())?;
-        }
-    }
-    Ok(())
-}
-
-/// Whether nothing of ours was on the way.
-fn is_quiet(told: &LinkReport) -> bool {
-    let on_the_way = told.sent.files > 0 || !told.unfetched.is_empty() || told.work_left;
-    told.outcome() == Outcome::Done && !on_the_way
 }

@@ -1,6 +1,7 @@
 //! This node's spool and the checks of bundle files, as the transport asks for them.
 //!
-//! Owns the judgement on a name and a file that takes no key. Leaves what is in a bundle to `apply`.
+//! Owns the judgement on a name and a file: by the digest in the name, and for whoever has the keys by whom the bundle is for.
+//! Leaves what is in a bundle to `apply`.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -8,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use packhorse_shared::bundle::{BundleName, BundleReader, ShortDigest};
+use packhorse_shared::calls::Orders;
 use packhorse_shared::id::{NodeId, NodeName};
 use packhorse_shared::replica::StoredLink;
 use packhorse_shared::seam::{Disk, WallClock};
@@ -64,26 +66,36 @@ impl LocalSpool for NodeSpool<'_> {
     }
 }
 
-/// Judges bundle files by their names and content, and those of ours by the state of the links.
+/// What takes keys and database to know: for which installation a bundle is.
+pub struct Insight {
+    /// This installation.
+    pub installation: NodeId,
+    /// Its keys, and whose signature counts.
+    pub trust: Trust,
+    /// Its links.
+    pub states: Vec<StoredLink>,
+}
+
+/// Judges bundle files by their names and digests, and those of ours by a call's orders.
 pub struct BundleFiles<'a> {
     disk: &'a dyn Disk,
     node: &'a NodeName,
-    installation: NodeId,
-    links: &'a [StoredLink],
-    trust: &'a Trust,
+    orders: &'a Orders,
+    insight: Option<&'a Insight>,
+    most: u64,
     replaced_at: Mutex<BTreeSet<NodeName>>,
 }
 
 impl<'a> BundleFiles<'a> {
-    /// By the links of this installation of a node.
+    /// By a node's orders. `most`: the size in bytes beyond which no bundle is fetched.
     pub fn new(
         disk: &'a dyn Disk,
         node: &'a NodeName,
-        installation: NodeId,
-        links: &'a [StoredLink],
-        trust: &'a Trust,
+        orders: &'a Orders,
+        insight: Option<&'a Insight>,
+        most: u64,
     ) -> Self {
-        Self { disk, node, installation, links, trust, replaced_at: Mutex::default() }
+        Self { disk, node, orders, insight, most, replaced_at: Mutex::default() }
     }
 
     /// The peers that were found to send to another installation under this node's name.
@@ -94,16 +106,17 @@ impl<'a> BundleFiles<'a> {
     /// Whether a whole bundle is for this installation. One for another stays on the relay, or we would take it away from
     /// the node that it is for. (What cannot be read here is for `apply` to judge.)
     fn is_for_us(&self, name: &BundleName, path: &Path) -> io::Result<bool> {
-        let Some(link) = self.links.iter().find(|link| link.peer == name.from) else { return Ok(true) };
+        let Some(Insight { installation, trust, states }) = self.insight else { return Ok(true) };
+        let Some(link) = states.iter().find(|link| link.peer == name.from) else { return Ok(true) };
         let file = self.disk.open(path)?;
         // What nobody has signed tells nothing of who has taken our place.
-        let opened = self.trust.opening(link, |opening| BundleReader::open(file, self.trust.limits(), opening));
+        let opened = trust.opening(link, |opening| BundleReader::open(file, trust.limits(), opening));
         let manifest = match opened {
             Ok((manifest, _)) => manifest,
             Err(error) => return Ok(intake::sealed_to(link, name, &error) != Some(Other::Successor)),
         };
         // Older ones were for whoever was here before our package was made, and are cleared away.
-        if intake::is_for(manifest.addressee, self.installation, link) || link.state.is_for_predecessor(name.epoch) {
+        if intake::is_for(manifest.addressee, *installation, link) || link.state.is_for_predecessor(name.epoch) {
             return Ok(true);
         }
         if link.state.package().is_some_and(|package| name.epoch >= package) {
@@ -115,9 +128,8 @@ impl<'a> BundleFiles<'a> {
 
 impl Inspect for BundleFiles<'_> {
     fn is_obsolete(&self, peer: &NodeName, name: &FileName) -> bool {
-        let Ok(name) = name.as_str().parse::<BundleName>() else { return false };
-        let link = self.links.iter().find(|link| link.peer == *peer && name.to == *peer && name.from == *self.node);
-        link.is_some_and(|link| link.state.is_obsolete(&name))
+        let link = self.orders.links.iter().find(|link| link.peer == *peer);
+        link.is_some_and(|link| link.is_obsolete(name.as_str()))
     }
 
     fn is_from_us(&self, peer: &NodeName, name: &FileName) -> bool {
@@ -129,7 +141,7 @@ impl Inspect for BundleFiles<'_> {
     }
 
     fn most(&self) -> u64 {
-        self.trust.limits().file()
+        self.most
     }
 
     fn inspect(&self, name: &FileName, path: &Path) -> io::Result<Verdict> {

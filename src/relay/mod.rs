@@ -1,19 +1,23 @@
 //! The relays of a node: where they are, how they are reached, and what a transfer over them comes to.
 //!
-//! * [`call`] makes one, [`files`] judges the files that it moves, [`keys`] finds what logging in needs, [`told`] puts it in words.
+//! * [`call`] makes one, [`files`] judges the files that it moves, [`keys`] finds what logging in needs, [`looks`] takes in what
+//!   it saw, [`told`] puts it in words.
 //! * [`packages`] are moved without any link.
 
 pub mod call;
 mod files;
 pub mod keys;
+mod looks;
 pub mod packages;
 pub mod told;
 
 use std::collections::BTreeSet;
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
 use packhorse_shared::bundle::package::AccessStart;
+use packhorse_shared::calls::Empty;
 use packhorse_shared::config::AccessConfig;
 use packhorse_shared::id::{NetworkId, NodeName};
 use packhorse_shared::link::Role;
@@ -24,7 +28,7 @@ use packhorse_transport::{
     TransportError, marker,
 };
 
-use self::call::Call;
+use self::call::{Call, Made};
 use self::keys::Keys;
 use crate::failure::Failure;
 use crate::interrupt::{self, Noted};
@@ -33,16 +37,24 @@ use crate::node::Node;
 use crate::report::note;
 use crate::streams;
 
-/// Makes a call and puts down what it shows: for a command, which has the home to itself all the while. A signal ends the
-/// call as a time budget does.
+/// Makes a call and takes in what it saw: for a command, which has the home to itself all the while.
 pub fn transfer(node: &mut Node, budget: Option<Duration>) -> Result<Report, Failure> {
     let call = Call::prepare(node)?;
+    make(call, budget, |made| made.conclude(node))
+}
+
+/// Makes a call and does with it what is to be done last. A signal ends the call as a time budget does.
+pub fn make(
+    call: Call,
+    budget: Option<Duration>,
+    last: impl FnOnce(&Made) -> Result<(), Failure>,
+) -> Result<Report, Failure> {
     // Whoever runs commands in a process of its own has the signals to itself.
     let Noted { done: made, is_stopped } = match streams::are_kept() {
         true => Noted { done: call.make(budget, &Stop::default()), is_stopped: false },
         false => interrupt::noted(|stop| call.make(budget, stop))?,
     };
-    made.conclude(node)?;
+    last(&made)?;
     if is_stopped {
         told::tell(&made.report);
         return Err(interrupt::stopped("; what was moved by then is not moved again"));
@@ -152,21 +164,31 @@ pub fn by_hand(keys: &Keys) -> Approach<'_> {
 /// Makes a remote's folder on every relay that can be reached. A relay that cannot gets it with the first transfer.
 pub fn prepare_remote(node: &mut Node, remote: &NodeName) -> Result<(), Failure> {
     let network = node.home.identity().network;
-    let links = call::links(node)?;
+    let orders = node.orders()?;
+    let links = call::links(&node.courier(), &orders, &Empty::default())?;
     let evidence: Vec<_> = links.iter().map(|link| Mailbox::both(&link.peer, link.role)).collect();
     let keys = Keys::new(&node.config.access, node.home.folder());
     for location in relays(&node.config.node.relay)? {
-        let prepared = node.dial.dial(&location, &by_hand(&keys)).and_then(|mut carrier| {
+        let prepared = node.machine.dial.dial(&location, &by_hand(&keys)).and_then(|mut carrier| {
             // An empty mount point must stay empty.
             marker::admit(&mut *carrier, network, &evidence)?;
             marker::prepare_remote(&mut *carrier, network, remote)
         });
         match prepared {
-            Err(error) if error.kind() == Kind::Unreachable => note(&format!("{error}; its folder is made later")),
+            Err(error) if is_for_courier(&error) => note(&format!("{error}; its folder is made by the first call")),
             other => drop(other?),
         }
     }
     Ok(())
+}
+
+/// Whether a later call may do better: when there is a line, or by a courier, who alone may have what it takes.
+fn is_for_courier(error: &TransportError) -> bool {
+    match error {
+        TransportError::NoCredentials { .. } => true,
+        TransportError::Failed { source, .. } => source.kind() == io::ErrorKind::PermissionDenied,
+        _ => error.kind() == Kind::Unreachable,
+    }
 }
 
 /// Takes the files that `is_ours` knows, and their beginnings, from a remote's mailbox on every relay, and tells how many.
@@ -191,7 +213,7 @@ fn take_from(
     keys: &Keys,
     is_ours: &dyn Fn(&FileName) -> bool,
 ) -> Result<u64, TransportError> {
-    let mut carrier = node.dial.dial(location, &by_hand(keys))?;
+    let mut carrier = node.machine.dial.dial(location, &by_hand(keys))?;
     let mailboxes = Mailbox::both(remote, transport::Role::Remote);
     marker::admit(&mut *carrier, network, std::slice::from_ref(&mailboxes))?;
     let mut taken = 0;

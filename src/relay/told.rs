@@ -1,22 +1,21 @@
 //! What a transfer came to, in words, and how a command ends by it.
 
+use packhorse_shared::calls::Orders;
 use packhorse_shared::config::Part;
 use packhorse_shared::id::NodeName;
 use packhorse_shared::link::Standing;
-use packhorse_shared::replica::Replica;
 use packhorse_transport::{LinkReport, Outcome, Report, TransportError};
 
 use crate::failure::{Exit, Failure};
 use crate::journal::Event;
-use crate::node::Node;
 use crate::wording::{bytes, count};
 
 /// Tells of the links over which this node is refused, and how the command ends by it.
-pub fn tell_refused(node: &mut Node) -> Result<Exit, Failure> {
-    let refused = node.replica.links()?.into_iter().filter(|link| link.state.standing() == Standing::Refused);
-    let words: Vec<String> = refused.map(|link| refusal(&link.peer, node.name())).collect();
+pub fn tell_refused(node: &NodeName, orders: &Orders) -> Exit {
+    let refused = orders.links.iter().filter(|link| link.standing == Standing::Refused);
+    let words: Vec<String> = refused.map(|link| refusal(&link.peer, node)).collect();
     words.iter().for_each(|words| event(words).warning().tell_standing());
-    Ok(if words.is_empty() { Exit::Done } else { Exit::Attention })
+    if words.is_empty() { Exit::Done } else { Exit::Attention }
 }
 
 /// What a node that is refused has to know.

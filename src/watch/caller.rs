@@ -105,11 +105,11 @@ impl Line {
             lock => lock?,
         };
         self.prepared.set(false);
-        let Some((call, unlinked)) =
-            self.with_node(&home, None, |node| Ok((Call::prepare(node)?, Unlinked::of(node)?)))?
-        else {
-            return Ok(Outcome::Busy);
-        };
+        let prepared = self.with_node(&home, None, |node| {
+            let orders = node.orders()?;
+            Ok((Call::prepare(node)?, Unlinked::of(&node.courier(), &orders)?))
+        });
+        let Some((call, unlinked)) = prepared? else { return Ok(Outcome::Busy) };
         let made = call.make(None, &self.stop);
         let has_failed = matches!(told::tell(&made.report), Exit::Failed | Exit::Usage | Exit::Unreachable);
         // One link that fails must not keep what is sealed for the others waiting.
@@ -123,7 +123,9 @@ impl Line {
     fn conclude(&self, home: &Home, made: &Made) -> Result<(), Failure> {
         let concluded = self.with_node(home, Some(GRACE), |node| {
             made.conclude(node)?;
-            told::tell_refused(node).map(drop)
+            let orders = node.orders()?;
+            told::tell_refused(node.name(), &orders);
+            Ok(())
         });
         concluded.map(drop)
     }

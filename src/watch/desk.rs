@@ -26,7 +26,7 @@ use crate::node::Node;
 use crate::relay::{relays, role};
 
 /// Beyond so many mailboxes those on the relay are not watched: each takes a watch of the system's.
-const MAILBOXES_MAX: usize = 256;
+pub(super) const MAILBOXES_MAX: usize = 256;
 
 /// The place where turns are made.
 pub struct Desk {

@@ -23,15 +23,20 @@ use crate::report;
 /// From now on what happens is told in the log.
 pub fn start(node: &Node, verbose: u8) -> Result<(), Failure> {
     let log = &node.config.log;
-    let filter = report::log_filter(&directives(log, verbose));
-    match &log.file {
-        Some(file) => {
-            start_with(log.format, filter, appender(node.world.disk, &node.home.folder().join(file), log)?, false)
-        }
-        None => start_with(log.format, filter, io::stderr, report::has_colour()),
-    }
+    let Some(file) = &log.file else {
+        start_on_stderr(log, verbose);
+        return Ok(());
+    };
+    let writer = appender(node.world.disk, &node.home.folder().join(file), log)?;
+    start_with(log.format, report::log_filter(&directives(log, verbose)), writer, false);
     journal::speak_in_log();
     Ok(())
+}
+
+/// The same on standard error, whatever file the configuration names: that is another service's.
+pub fn start_on_stderr(log: &LogConfig, verbose: u8) {
+    start_with(log.format, report::log_filter(&directives(log, verbose)), io::stderr, report::has_colour());
+    journal::speak_in_log();
 }
 
 fn start_with<W>(format: LogFormat, filter: EnvFilter, writer: W, colour: bool)

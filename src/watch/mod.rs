@@ -6,44 +6,47 @@
 //! is back. A kill at any moment is as one of the command that was under way.
 //!
 //! * [`place`]: one service at a home; [`schedule`]: when what is due (pure);
-//! * [`desk`] applies and seals; [`caller`] makes the calls, on a thread of its own;
+//! * [`desk`] applies and seals; [`caller`] makes the calls, on a thread of its own; [`courier`] does nothing else;
 //! * [`sight`]: whether the database was written to; [`slept`]: whether the machine slept; [`outage`]: since when something
-//!   fails; [`log`]: where it is told; [`warden`]: an end within seconds, whatever is under way.
+//!   fails; [`redialing`]: when it is called next; [`log`]: where it is told; [`warden`]: an end within seconds, whatever is
+//!   under way.
 
 mod caller;
+mod courier;
 mod desk;
 mod log;
 mod outage;
+mod outages;
 mod place;
+mod redialing;
 mod schedule;
 mod sight;
 mod slept;
 mod warden;
 
-use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
-use packhorse_shared::clock::WallTime;
 use packhorse_shared::config::{Config, Part, Span};
-use packhorse_shared::home::{Claim, Home, HomeLock, Redial, SERVICE};
+use packhorse_shared::home::{Claim, Home, HomeLock, SERVICE};
 use packhorse_shared::replica::Replica;
-use packhorse_shared::seam::{Disk, Random, Stop, WallClock};
+use packhorse_shared::seam::{Stop, World};
 use packhorse_unbundler::receive::Patience;
 use packhorse_unbundler::watch::{Arrival, Arrivals};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use self::caller::Caller;
 use self::desk::{Came, Desk, Due, Folders, Seen};
-use self::outage::Outage;
+use self::outages::Outages;
 use self::place::Place;
+use self::redialing::Redialing;
 use self::schedule::{Job, Lot, Outcome, Rhythm, Schedule};
 use self::sight::Sight;
 use self::slept::Slept;
 use crate::commands::transfer;
 use crate::context::{Context, Station};
 use crate::failure::{Exit, Failure};
-use crate::journal::{self, Event};
+use crate::journal::Event;
 use crate::node::Node;
 use crate::wording::{count, span};
 use crate::{locate, locks};
@@ -55,9 +58,23 @@ const SIGHT_EVERY: Duration = Duration::from_secs(1);
 /// How long it is waited for a call that is under way when the service is stopped.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// Which part of the work a service does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Duty {
+    /// All of it.
+    #[default]
+    All,
+    /// To apply and to seal; a courier makes the calls.
+    Desk,
+    /// To make calls.
+    Courier,
+}
+
 /// What was typed, where it differs from the configuration.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
+    /// Which part of the work.
+    pub duty: Duty,
     /// How often to apply and to transfer.
     pub every: Option<Span>,
     /// After how long changes are sealed.
@@ -77,33 +94,35 @@ enum Wake {
 struct Service {
     options: Options,
     began: Instant,
-    clock: &'static dyn WallClock,
-    random: &'static dyn Random,
-    disk: &'static dyn Disk,
+    world: World<'static>,
     home: Home,
-    /// Whether the home says when to call next: who gets through takes that away.
-    has_redial: bool,
+    redialing: Redialing,
     schedule: Schedule,
     desk: Desk,
-    caller: Caller,
+    /// Nobody, if a courier makes the calls.
+    caller: Option<Caller>,
     arrivals: Option<Arrivals>,
     folders: Folders,
     sight: Sight,
     config: Sight,
     slept: Slept,
-    outages: BTreeMap<Part, Outage>,
+    outages: Outages,
     stop: Stop,
     place: Place,
 }
 
 /// Runs the service until it is asked to stop.
 pub fn run(context: Context<'_>, options: Options) -> Result<Exit, Failure> {
+    let stop = listen()?;
+    if options.duty == Duty::Courier {
+        return courier::run(context, options, stop);
+    }
     let station = Station { home: locate::home(context.home)?, machine: context.machine };
     let home = Home::open(&station.home)?;
-    let place = Place::take(&home)?;
-    let stop = listen()?;
+    let claims = [Claim::Service, Claim::Courier];
+    let place = Place::take(&home, if options.duty == Duty::Desk { &claims[..1] } else { &claims })?;
     let mut node = open(&home, station.context())?;
-    transfer::require_relay(&node)?;
+    transfer::require_relay(&node.courier())?;
     log::start(&node, options.verbose)?;
     warden::start(stop.clone())?;
     let (wake, woken) = channel();
@@ -151,26 +170,21 @@ impl Service {
             span(rhythm.transfer_every.as_millis() as u64)
         );
         Event::new(Part::Watch, words).tell();
-        let (clock, mut schedule) = (station.machine.world.clock, Schedule::new(rhythm));
-        let redial = node.home.redial();
-        if let Some(Redial { failures, next }) = redial {
-            let rest = next.0.saturating_sub(clock.now().0);
-            schedule.resume(failures, Duration::from_millis(rest), Duration::ZERO);
-        }
+        let (world, mut schedule) = (station.machine.world, Schedule::new(rhythm));
+        let caller = || Caller::start(station.clone(), wake.clone(), stop.clone());
+        let told = wake.clone();
         Ok(Self {
-            clock,
-            random: station.machine.world.random,
-            disk: station.machine.world.disk,
+            world,
             home: node.home.clone(),
-            has_redial: redial.is_some(),
-            desk: Desk::new(station.clone(), options.seal_after, stop.clone()),
-            caller: Caller::start(station, wake.clone(), stop.clone())?,
-            arrivals: arrivals(wake.clone()),
+            redialing: Redialing::resume(&node.home, world, &mut schedule),
+            caller: (options.duty == Duty::All).then(caller).transpose()?,
+            desk: Desk::new(station, options.seal_after, stop.clone()),
+            arrivals: arrivals(move |arrival| drop(told.send(Wake::Arrival(arrival)))),
             folders: Folders::default(),
             sight: Sight::of_database(node.replica.path()),
             config: Sight::of_file(&node.home.config_path()),
             slept: Slept::default(),
-            outages: BTreeMap::new(),
+            outages: Outages::default(),
             schedule,
             options,
             began,
@@ -188,22 +202,36 @@ impl Service {
                 self.turn(due);
             }
             self.desk.tell_rest();
-            let now = self.now();
-            if !self.caller.is_busy() && self.schedule.is_due(Job::Transfer, now) {
-                let cause = self.schedule.cause(now);
-                self.schedule.transferring(cause);
-                self.caller.call(cause);
-            }
+            self.order_call();
             self.wait(woken)?;
         }
         Ok(())
     }
 
+    fn order_call(&mut self) {
+        let now = self.now();
+        if let Some(caller) = self.caller.as_mut().filter(|caller| !caller.is_busy())
+            && self.schedule.is_due(Job::Transfer, now)
+        {
+            let cause = self.schedule.cause(now);
+            self.schedule.transferring(cause);
+            caller.call(cause);
+        }
+    }
+
+    /// Whether a call is under way: ours, or the courier's.
+    fn is_calling(&self) -> bool {
+        match &self.caller {
+            Some(caller) => caller.is_busy(),
+            None => self.home.holder(Claim::Transfer).is_some(),
+        }
+    }
+
     /// Waits for a notice, or until something is due.
     fn wait(&mut self, woken: &Receiver<Wake>) -> Result<(), Failure> {
-        let jobs: &[Job] =
-            if self.caller.is_busy() { &[Job::Apply, Job::Bundle] } else { &[Job::Apply, Job::Bundle, Job::Transfer] };
-        let pause = self.schedule.next(jobs).saturating_sub(self.now()).min(TICK);
+        let may_call = self.caller.as_ref().is_some_and(|caller| !caller.is_busy());
+        let jobs = [Job::Apply, Job::Bundle, Job::Transfer];
+        let pause = self.schedule.next(if may_call { &jobs } else { &jobs[..2] }).saturating_sub(self.now()).min(TICK);
         match woken.recv_timeout(pause) {
             Ok(wake) => self.take_in(wake)?,
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
@@ -223,11 +251,11 @@ impl Service {
                 self.schedule.lies_on_relay(now);
             }
             Wake::Called(outcome) => {
-                self.caller.has_called();
-                let lot = Lot(self.random.next_u64() as u8);
+                self.caller.iter_mut().for_each(Caller::has_called);
+                let lot = Lot(self.world.random.next_u64() as u8);
                 self.schedule.transferred(outcome, lot, now);
-                self.remember_redial(outcome);
-                self.tell_outage(Part::Transfer, outcome);
+                self.redialing.remember(&self.schedule, outcome, now);
+                self.outages.take_in(Part::Transfer, outcome, now);
             }
             Wake::CallerGone => {
                 let failure =
@@ -239,15 +267,14 @@ impl Service {
     }
 
     fn look(&mut self, now: Duration) {
-        if self.slept.look(self.clock.now(), now) {
+        if self.slept.look(self.world.clock.now(), now) {
             Event::new(Part::Watch, "the machine has slept, or its clock was set: everything is looked at").tell();
             self.schedule.woke(now);
         }
         if self.sight.has_changed(now) {
             self.schedule.changed(now);
         }
-        if self.has_redial && !self.caller.is_busy() && self.home.redial().is_none() {
-            self.has_redial = false;
+        if !self.caller.as_ref().is_some_and(Caller::is_busy) && self.redialing.has_ended() {
             self.schedule.line_is_back(now);
         }
         if self.config.has_changed(now) {
@@ -260,7 +287,7 @@ impl Service {
     /// What the desk is to do now.
     fn due(&self, now: Duration) -> Option<Due> {
         // While a call is under way, it may bring what is missing.
-        let patience = if self.caller.is_busy() { Patience::Spares } else { Patience::Counts };
+        let patience = if self.is_calling() { Patience::Spares } else { Patience::Counts };
         match [Job::Apply, Job::Bundle].map(|job| self.schedule.is_due(job, now)) {
             [true, true] => Some(Due::Both(patience)),
             [true, false] => Some(Due::Apply(patience)),
@@ -279,11 +306,11 @@ impl Service {
         let now = self.now();
         if let Some(applied) = applied {
             self.schedule.applied(applied.outcome, applied.bundles, now);
-            self.tell_outage(Part::Apply, applied.outcome);
+            self.outages.take_in(Part::Apply, applied.outcome, now);
         }
         if let Some(bundled) = bundled {
             self.schedule.bundled(bundled.outcome, bundled.bundles, bundled.rest, bundled.took, now);
-            self.tell_outage(Part::Bundle, bundled.outcome);
+            self.outages.take_in(Part::Bundle, bundled.outcome, now);
         }
         if let Some(seen) = seen {
             self.take_account(seen, now);
@@ -310,41 +337,20 @@ impl Service {
         }
     }
 
-    /// A line that is down is not to be asked at once by a service that is started again.
-    fn remember_redial(&mut self, outcome: Outcome) {
-        let Some((failures, due)) = self.schedule.redial().filter(|_| outcome == Outcome::Failed) else { return };
-        self.has_redial = true;
-        let rest = due.saturating_sub(self.now()).as_millis() as u64;
-        let next = WallTime(self.clock.now().0.saturating_add(rest));
-        if let Err(error) = self.home.set_redial(self.disk, Redial { failures, next }) {
-            self.has_redial = false;
-            let words = format!("when to call next cannot be remembered: {error}");
-            Event::new(Part::Watch, words).warning().tell_standing();
-        }
-    }
-
-    fn tell_outage(&mut self, part: Part, outcome: Outcome) {
-        let now = self.now();
-        if let Some(over) = self.outages.entry(part).or_default().take_in(outcome, now) {
-            journal::settled(part);
-            let (failures, took) = (count(over.failures, "failure", "failures"), span(over.took.as_millis() as u64));
-            Event::new(part, format!("it works again, after {failures} in {took}")).tell();
-        }
-    }
-
     /// Lets what is under way come to its end, for a while.
     fn end(&mut self, woken: &Receiver<Wake>) {
         Event::new(Part::Watch, "the service was asked to stop").tell();
         self.desk.end();
         let asked = Instant::now();
-        while self.caller.is_busy() && asked.elapsed() < GRACE {
+        let is_busy = |caller: &Option<Caller>| caller.as_ref().is_some_and(Caller::is_busy);
+        while is_busy(&self.caller) && asked.elapsed() < GRACE {
             match woken.recv_timeout(GRACE.saturating_sub(asked.elapsed())) {
                 Ok(Wake::Arrival(_)) => {}
-                Ok(Wake::Called(_) | Wake::CallerGone) => self.caller.has_called(),
+                Ok(Wake::Called(_) | Wake::CallerGone) => self.caller.iter_mut().for_each(Caller::has_called),
                 Err(_) => break,
             }
         }
-        let words = if self.caller.is_busy() {
+        let words = if is_busy(&self.caller) {
             "the service has stopped in the middle of a transfer; the next one goes on from there"
         } else {
             "the service has stopped"
@@ -358,9 +364,8 @@ impl Service {
 }
 
 /// Notices of arrivals; without them the service looks by the clock.
-fn arrivals(wake: Sender<Wake>) -> Option<Arrivals> {
-    let arrivals = Arrivals::new(move |arrival| drop(wake.send(Wake::Arrival(arrival))));
-    arrivals.map_err(|error| Event::new(Part::Watch, error.to_string()).warning().tell()).ok()
+fn arrivals(told: impl FnMut(Arrival) + Send + 'static) -> Option<Arrivals> {
+    Arrivals::new(told).map_err(|error| Event::new(Part::Watch, error.to_string()).warning().tell()).ok()
 }
 
 /// The rhythm that was typed, or the configuration's.

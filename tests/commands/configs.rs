@@ -56,7 +56,7 @@ fn a_configuration_that_is_no_text_or_not_there_is_told() {
     std::fs::write(&path, b"[node]\nname = \"\xff\"\n").unwrap();
     scene.packhorse("hq", &["sync"]).refused(2, &["packhorse.toml", "line 2", "UTF-8"]);
     std::fs::remove_file(&path).unwrap();
-    scene.packhorse("hq", &["sync"]).refused(2, &["hq.home", "packhorse.toml is missing", "backup"]);
+    scene.packhorse("hq", &["sync"]).refused(2, &["hq.home", "has lost its packhorse.toml", "backup"]);
     std::fs::write(&path, good).unwrap();
     scene.packhorse("hq", &["sync"]).expect(0);
 }

@@ -178,7 +178,7 @@ fn what_a_remote_logs_in_with_goes_to_the_server_that_it_is_for() {
 #[cfg(unix)]
 fn whoever_restores_at_a_terminal_is_asked() {
     const SCRIPT: &str = "
-import os, pty, sys
+import os, pty, sys, termios, time
 pid, terminal = pty.fork()
 if pid == 0: os.execv(sys.argv[2], sys.argv[2:])
 told, typed = b'', False
@@ -188,6 +188,8 @@ while True:
     if not part: break
     told += part
     if not typed and b'passphrase of' in told:
+        # The terminal still shows what is typed for a moment after the question stands there.
+        while termios.tcgetattr(terminal)[3] & termios.ECHO: time.sleep(0.01)
         typed = os.write(terminal, sys.argv[1].encode() + b'\\n') > 0
 print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), repr(told))";
     let scene = scene();

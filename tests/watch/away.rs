@@ -214,7 +214,7 @@ fn a_service_that_is_started_anew_waits_for_its_next_call_unless_somebody_gets_t
     fs::rename(&away, &relay).unwrap();
     let in_an_hour =
         std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() + 3_600_000;
-    fs::write(scene.home("hq").join("redial"), format!("4 {in_an_hour}\n")).unwrap();
+    fs::write(scene.home("hq").join("calls/redial"), format!("4 {in_an_hour}\n")).unwrap();
     let hq = Service::start(&scene, "hq", &options);
     scene.sql("hq", "UPDATE t SET a = 'waits'");
     until("it is sealed", || !scene.outbox("hq", "alice").is_empty());

@@ -14,7 +14,7 @@ use toml_edit::{Array, DocumentMut, InlineTable, Item, RawString, Table, TableLi
 
 use super::{Config, ConfigError, RemoteConfig, read_text};
 use crate::id::NodeName;
-use crate::seam::{Disk, write_durably};
+use crate::seam::{Disk, rewrite_durably};
 use crate::set::{Param, Scalar};
 
 pub use sets::{add_set_tables, remove_set, remove_set_table};
@@ -71,7 +71,7 @@ pub fn edit_file(
     let unwritable = |source| EditError::Unwritable { path: path.to_owned(), source };
     // A configuration kept elsewhere and linked to stays where it is.
     let target = fs::canonicalize(path).map_err(unwritable)?;
-    write_durably(disk, &target, changed.as_bytes()).map_err(unwritable)?;
+    rewrite_durably(disk, &target, changed.as_bytes()).map_err(unwritable)?;
     Ok(config)
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::{fs, io};
 
 use super::lock::Claim;
-use super::{CONFIG, FILES_OF_MAKING, FOLDERS, HomeError, LOGS, failed, known, redial};
+use super::{CONFIG, FILES_OF_MAKING, FOLDERS, HomeError, LOGS, failed};
 use crate::config::brought;
 use crate::ledger;
 
@@ -44,10 +44,9 @@ impl Found {
         }
         let ours = |name: &&String| {
             let of_ledger = ledger::FILES.contains(&name.as_str()) || name.starts_with(ledger::DAMAGED);
-            let of_calls = redial::FILES.contains(&name.as_str()) || known::FILES.contains(&name.as_str());
             let is_lock = Claim::ALL.map(Claim::file).contains(&name.as_str());
             let of_making = FOLDERS.contains(&name.as_str()) || FILES_OF_MAKING.contains(&name.as_str());
-            of_making || of_ledger || of_calls || is_lock || [LOGS, brought::FOLDER].contains(&name.as_str())
+            of_making || of_ledger || is_lock || [LOGS, brought::FOLDER].contains(&name.as_str())
         };
         let access = names_in(&folder.join(brought::FOLDER))?;
         if let Some(other) = access.iter().find(|name| !brought::is_name(name)) {
@@ -58,8 +57,8 @@ impl Found {
         }
         for name in names.iter().filter(|name| FOLDERS.contains(&name.as_str())) {
             let inner = folder.join(name);
-            let mut entries = fs::read_dir(&inner).map_err(failed("look into the folder", &inner))?;
-            if entries.next().is_some() {
+            let is_lock = |inside: &String| Claim::ALL.iter().any(|claim| claim.file() == format!("{name}/{inside}"));
+            if !names_in(&inner)?.iter().all(is_lock) {
                 return Ok(Self::Used);
             }
         }

@@ -5,11 +5,13 @@
 //! them in the order of [`Claim`], or two runs could wait for each other.
 
 use std::fmt;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
+use crate::calls;
 use crate::config::one_line;
+use crate::seam::{Disk, OsDisk, open_for_all};
 
 /// The longest description of a holder that is written or read.
 const HOLDER_MAX: usize = 300;
@@ -19,6 +21,8 @@ const HOLDER_MAX: usize = 300;
 pub enum Claim {
     /// The service's place: held for as long as it runs.
     Service,
+    /// The courier's place: held for as long as it, or a service that makes its calls itself, runs.
+    Courier,
     /// The moving of bundles between the spool and the relays, which may take as long as the line is slow.
     Transfer,
     /// Everything else that changes the home or its database.
@@ -27,13 +31,14 @@ pub enum Claim {
 
 impl Claim {
     /// Every claim.
-    pub(super) const ALL: [Self; 3] = [Self::Service, Self::Transfer, Self::Work];
+    pub(super) const ALL: [Self; 4] = [Self::Service, Self::Courier, Self::Transfer, Self::Work];
 
     /// The name of its lock file.
     pub(super) const fn file(self) -> &'static str {
         match self {
             Self::Service => "watch.lock",
-            Self::Transfer => "transfer.lock",
+            Self::Courier => calls::LOCKS[1],
+            Self::Transfer => calls::LOCKS[0],
             Self::Work => "lock",
         }
     }
@@ -41,6 +46,7 @@ impl Claim {
     fn held(self) -> &'static str {
         match self {
             Self::Service => "a service runs already for",
+            Self::Courier => "another service makes the calls of",
             Self::Transfer => "another run moves the bundles of",
             Self::Work => "another run works on",
         }
@@ -48,7 +54,7 @@ impl Claim {
 
     fn way_out(self) -> &'static str {
         match self {
-            Self::Service => "one is enough: let it run, or stop it first",
+            Self::Service | Self::Courier => "one is enough: let it run, or stop it first",
             Self::Transfer | Self::Work => "wait until it is done",
         }
     }
@@ -117,8 +123,8 @@ impl HomeLock {
     pub(super) fn take(home: &Path, claim: Claim, command: &str) -> Result<Self, LockError> {
         let path = &home.join(claim.file());
         let failed = |source| LockError::Failed { path: path.to_owned(), source };
-        let mut options = OpenOptions::new();
-        let mut file = options.read(true).write(true).create(true).truncate(false).open(path).map_err(failed)?;
+        make_folder(home, path).map_err(failed)?;
+        let mut file = open_for_all(path).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -146,6 +152,14 @@ impl HomeLock {
         self.file.set_len(0)?;
         (&self.file).rewind()?;
         (&self.file).write_all(shortened(&words).as_bytes())
+    }
+}
+
+/// A lock may lie in a folder of the home's, which a copy can have lost.
+fn make_folder(home: &Path, lock: &Path) -> io::Result<()> {
+    match lock.parent().filter(|folder| *folder != home && !folder.exists()) {
+        Some(folder) if home.is_dir() => OsDisk.create_folder(folder),
+        _ => Ok(()),
     }
 }
 
@@ -214,8 +228,9 @@ mod tests {
         let _locks = Claim::ALL.map(|claim| HomeLock::take(folder.path(), claim, "watch").unwrap());
         let told = Claim::ALL.map(|claim| HomeLock::take(folder.path(), claim, "watch").unwrap_err().to_string());
         assert!(told[0].starts_with("a service runs already for"), "{}", told[0]);
-        assert!(told[1].starts_with("another run moves the bundles of"), "{}", told[1]);
-        assert!(told[2].starts_with("another run works on"), "{}", told[2]);
+        assert!(told[1].starts_with("another service makes the calls of"), "{}", told[1]);
+        assert!(told[2].starts_with("another run moves the bundles of"), "{}", told[2]);
+        assert!(told[3].starts_with("another run works on"), "{}", told[3]);
     }
 
     #[test]

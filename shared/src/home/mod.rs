@@ -8,13 +8,10 @@
 mod found;
 mod identity;
 mod keys;
-mod known;
 mod lock;
-mod redial;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -22,9 +19,9 @@ use std::{fs, io};
 use found::{Found, names_in};
 pub use identity::Identity;
 pub use lock::{Claim, Holder, HomeLock, LockError, SERVICE};
-pub use redial::Redial;
 
 use crate::bundle::package::AccessStart;
+use crate::calls::{self, Calls};
 use crate::config::{Config, ConfigError, brought};
 use crate::id::NodeName;
 use crate::keys::NodeKeys;
@@ -38,7 +35,7 @@ const OUTBOX: &str = "outbox";
 const INBOX: &str = "inbox";
 const TMP: &str = "tmp";
 const QUARANTINE: &str = "quarantine";
-const FOLDERS: [&str; 5] = [OUTBOX, INBOX, TMP, QUARANTINE, ledger::FOLDER];
+const FOLDERS: [&str; 6] = [OUTBOX, INBOX, TMP, QUARANTINE, ledger::FOLDER, calls::FOLDER];
 /// What the making of a home may leave behind when it is killed: all of it can be made again.
 const FILES_OF_MAKING: [&str; 5] = [IDENTITY, "identity.new", KEYS, "keys.new", "packhorse.toml.new"];
 /// Where the service's log lies, if it is to be a file.
@@ -67,7 +64,7 @@ pub enum HomeError {
     #[error("the home {} is not finished (packhorse.toml is missing): run the `packhorse init` or `packhorse restore` that makes it, or put packhorse.toml back from a backup", .0.display())]
     HalfMade(PathBuf),
     /// A home with bundles in it has lost its configuration.
-    #[error("the home {} has lost its packhorse.toml but holds bundles or their books; put the file back from a backup", .0.display())]
+    #[error("the home {} has lost its packhorse.toml and was in use: put the file back from a backup", .0.display())]
     ConfigLost(PathBuf),
     /// A new home was to be made where there is one.
     #[error("{} is a home already: use it, or choose another folder with --home DIR", .0.display())]
@@ -186,6 +183,8 @@ impl Home {
             let path = self.folder.join(name);
             disk.remove(&path).map_err(failed("remove a file of the home", &path))?;
         }
+        let calls = self.calls();
+        calls.abandon(disk).map_err(failed("remove a file of the home", calls.folder()))?;
         self.clear_access(disk)?;
         let access = self.folder.join(brought::FOLDER);
         if access.is_dir() {
@@ -225,29 +224,9 @@ impl Home {
         HomeLock::holder(&self.folder, claim)
     }
 
-    /// When the service calls next, if its last call failed.
-    pub fn redial(&self) -> Option<Redial> {
-        Redial::read(&self.folder)
-    }
-
-    /// Remembers when the service calls next.
-    pub fn set_redial(&self, disk: &dyn Disk, redial: Redial) -> io::Result<()> {
-        redial.write(disk, &self.folder)
-    }
-
-    /// A call got through: nothing is waited for any more.
-    pub fn clear_redial(&self, disk: &dyn Disk) -> io::Result<()> {
-        Redial::clear(disk, &self.folder)
-    }
-
-    /// The relays that were found to be ours, each with what its server told of its marker then.
-    pub fn known_relays(&self) -> BTreeMap<String, String> {
-        known::read(&self.folder)
-    }
-
-    /// Remembers them.
-    pub fn set_known_relays(&self, disk: &dyn Disk, known: &BTreeMap<String, String>) -> io::Result<()> {
-        known::write(disk, &self.folder, known)
+    /// What passes between those who make calls and those who have the database.
+    pub fn calls(&self) -> Calls {
+        Calls::of(&self.folder)
     }
 
     /// The folder itself.

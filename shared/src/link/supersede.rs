@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::{Link, Outgoing, Role, Sealed};
-use crate::bundle::BundleName;
+use crate::bundle::{BundleName, ShortDigest};
 use crate::clock::WallTime;
 use crate::id::{Epoch, Sequence};
 
@@ -21,10 +21,6 @@ const PATIENCE_UNDER_WAY: u64 = 7;
 
 /// How long a node that holds a part of a bundle keeps silent before it says so, in milliseconds.
 const SILENCE_MAX: u64 = 3_600_000;
-
-/// For how long a mailbox that was found empty counts as that while nothing is put there, in milliseconds. A relay may bring back
-/// what was taken away.
-const EMPTY_MAX: u64 = 24 * 3_600_000;
 
 /// Whether a movement is known to be over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,9 +45,6 @@ pub(super) struct Sight {
     peer: Pace,
     /// The latest run that replaces others begins after this.
     replaced_to: Sequence,
-    /// When a look found nothing of ours in the mailbox, if nothing was put there since.
-    #[serde(default)]
-    empty: Option<WallTime>,
 }
 
 /// Bundles with changes that nobody fetched in time, with no sign that somebody is about to.
@@ -60,12 +53,6 @@ pub struct Unfetched {
     sequences: BTreeSet<Sequence>,
     /// How many selections they are of. One alone is superseded only if there is something new to say.
     pub runs: u64,
-}
-
-impl Sight {
-    fn is_empty(&self, now: WallTime) -> bool {
-        self.empty.is_some_and(|at| now.0.abs_diff(at.0) < EMPTY_MAX)
-    }
 }
 
 impl Pace {
@@ -89,10 +76,6 @@ impl Link {
     /// put has broken off since.
     pub fn looked(&mut self, lying: &[BundleName], broken_off: &[(BundleName, u64)], now: WallTime) {
         let out = &mut self.outgoing;
-        let is_empty = lying.is_empty() && broken_off.is_empty();
-        if !is_empty || !out.sight.is_empty(now) {
-            out.sight.empty = is_empty.then_some(now);
-        }
         let lying = out.ours(lying);
         let ours = broken_off.iter().filter(|(name, _)| out.knows(name).is_some());
         let parts: BTreeMap<Sequence, u64> = ours.map(|(name, size)| (name.sequence, *size)).collect();
@@ -108,16 +91,6 @@ impl Link {
         }
         out.sight.lying = lying;
         out.sight.parts = parts;
-    }
-
-    /// Whether nothing of ours lies in the mailbox to the peer, as far as is known without another look.
-    pub fn has_empty_mailbox(&self, now: WallTime) -> bool {
-        self.outgoing.sight.is_empty(now)
-    }
-
-    /// Something is about to be put into the mailbox, and who is killed in the midst of that does not tell.
-    pub fn puts(&mut self) {
-        self.outgoing.sight.empty = None;
     }
 
     /// Takes account of what a bundle of the peer's tells of its fetching: while it acknowledges nothing new, it may be
@@ -193,17 +166,22 @@ impl Link {
         self.outgoing.history.iter().filter(|(_, sealed)| sealed.superseded).map(|(sequence, _)| *sequence)
     }
 
-    /// Whether the file is one of ours that later bundles have replaced, which are sealed: it may be taken away once
-    /// they are where it is. What was for the installation that a package has replaced nobody waits for, whether there
-    /// is anything for its successor or not.
+    /// Those of our bundles that later ones have replaced, which are sealed: they may be taken away once these are where they
+    /// are. What was for the installation that a package has replaced nobody waits for, whether there is anything for its
+    /// successor or not.
+    pub fn obsolete(&self) -> impl Iterator<Item = (Epoch, Sequence, ShortDigest)> {
+        let (out, has_replaced) = (&self.outgoing, self.outgoing.has_replaced());
+        let superseded = out.history.iter().filter(move |(_, sealed)| has_replaced && sealed.superseded);
+        let superseded = superseded.map(|(sequence, sealed)| (out.epoch, sequence, sealed));
+        let past = out.past.iter().filter(move |(epoch, _)| has_replaced || self.is_before_package(**epoch));
+        let past =
+            past.flat_map(|(epoch, past)| past.history.iter().map(|(sequence, sealed)| (*epoch, sequence, sealed)));
+        superseded.chain(past).filter_map(|(epoch, sequence, sealed)| Some((epoch, *sequence, sealed.digest?)))
+    }
+
+    /// Whether a file is one of those.
     pub fn is_obsolete(&self, name: &BundleName) -> bool {
-        let out = &self.outgoing;
-        if name.epoch == out.epoch {
-            return out.knows(name).is_some_and(|sealed| sealed.superseded) && out.has_replaced();
-        }
-        let past = out.past.get(&name.epoch).and_then(|past| past.history.get(&name.sequence));
-        let is_known = past.is_some_and(|sealed| sealed.digest == Some(name.digest));
-        is_known && (self.is_before_package(name.epoch) || out.has_replaced())
+        self.obsolete().any(|known| known == (name.epoch, name.sequence, name.digest))
     }
 
     /// Whether an epoch of ours was over when the remote's latest package was made.

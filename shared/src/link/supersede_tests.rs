@@ -280,28 +280,3 @@ fn a_state_stored_by_the_first_version_is_read() {
     assert_eq!(link.unacknowledged(), 1);
     assert_eq!(link.unfetched(&[], WallTime(u64::MAX), 1), None);
 }
-
-#[test]
-fn a_mailbox_that_was_found_empty_is_that_for_a_day_unless_something_is_put_there() {
-    let (mut hub, _) = End::pair();
-    let is_empty = |end: &End| end.link.has_empty_mailbox(end.now);
-    assert!(!is_empty(&hub), "nobody has looked");
-    hub.link.looked(&[], &[], hub.now);
-    assert!(is_empty(&hub));
-    let seen = hub.link.clone();
-    hub.now.0 += DAY - 1;
-    hub.link.looked(&[], &[], hub.now);
-    assert_eq!(hub.link, seen, "what is known is not written again");
-    hub.now.0 += 1;
-    assert!(!is_empty(&hub));
-    let (_, name) = hub.sealed(Reach::Rest);
-    hub.link.looked(&[], &[], hub.now);
-    hub.link.puts();
-    assert!(!is_empty(&hub));
-    for (lying, broken_off) in [(vec![name.clone()], vec![]), (vec![], vec![(name, 5)])] {
-        hub.link.looked(&[], &[], hub.now);
-        assert!(is_empty(&hub));
-        hub.link.looked(&lying, &broken_off, hub.now);
-        assert!(!is_empty(&hub));
-    }
-}

@@ -4,7 +4,7 @@
 //! Invariant: a name that [`publish`] or [`write_durably`] gives to a file appears only when its whole content is on
 //! the disk, and stays after a power cut.
 
-use std::fs::{self, DirEntry, File};
+use std::fs::{self, DirEntry, File, Permissions};
 use std::io::{self, Read, Seek, Write};
 use std::path::Path;
 
@@ -61,6 +61,17 @@ pub fn publish(disk: &dyn Disk, from: &Path, to: &Path) -> io::Result<()> {
 
 /// Writes a whole small file, through a temporary one beside it, replacing what bore the name.
 pub fn write_durably(disk: &dyn Disk, path: &Path, content: &[u8]) -> io::Result<()> {
+    write_beside(disk, path, content, None)
+}
+
+/// The same for a file that is there: whoever may read it now may read it then. Not for a folder in which others may write, who
+/// could exchange the temporary one.
+pub fn rewrite_durably(disk: &dyn Disk, path: &Path, content: &[u8]) -> io::Result<()> {
+    let permissions = fs::metadata(path)?.permissions();
+    write_beside(disk, path, content, Some(permissions))
+}
+
+fn write_beside(disk: &dyn Disk, path: &Path, content: &[u8], permissions: Option<Permissions>) -> io::Result<()> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");
     let beside = Path::new(&beside);
@@ -69,5 +80,8 @@ pub fn write_durably(disk: &dyn Disk, path: &Path, content: &[u8]) -> io::Result
     file.write_all(content)?;
     file.sync()?;
     drop(file);
+    if let Some(permissions) = permissions {
+        fs::set_permissions(beside, permissions)?;
+    }
     publish(disk, beside, path)
 }

@@ -13,7 +13,8 @@ mod saboteur;
 mod step;
 mod stop;
 
-pub use disk::{Disk, DurableFile, ReadableFile, publish, write_durably};
+pub use disk::{Disk, DurableFile, ReadableFile, publish, rewrite_durably, write_durably};
+pub(crate) use os::open_for_all;
 pub use os::{OsDisk, is_private};
 #[cfg(debug_assertions)]
 pub use saboteur::set_to_work;

@@ -76,5 +76,5 @@ pub fn receive(node: &mut Node, patience: Patience, stop: &Stop, applied: &mut A
         );
         told::event(words).warning().node(peer).tell();
     }
-    Ok(())
+    node.give_orders()
 }

@@ -7,6 +7,7 @@ use std::thread;
 
 use packhorse_shared::ledger::{Books, Ledger, LedgerError, Stock};
 
+use crate::bookkeeping;
 use crate::failure::Failure;
 use crate::node::Node;
 use crate::report::note;
@@ -23,14 +24,16 @@ impl Node {
             (reading.ok().and_then(|reading| reading.join().ok()), stock)
         });
         let stock = stock?;
-        Ok(match kept {
+        let mut books = match kept {
             Some(Ok(Some(mut books))) => {
                 books.take_stock(&stock);
                 books
             }
             Some(Err(error)) => without_ledger(&stock, &error),
             Some(Ok(None)) | None => made_again(&ledger(), &stock),
-        })
+        };
+        bookkeeping::not_taken_in(&mut books, &self.home.calls());
+        Ok(books)
     }
 }
 

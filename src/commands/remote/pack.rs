@@ -183,7 +183,7 @@ fn pack(
     note_tables_without_range(remote, &packed.no_range);
     note(&format!("{remote}: {} in {}", count(packed.records, "record", "records"), bytes(packed.bytes)));
     result(&file.display().to_string());
-    Ok(())
+    node.give_orders()
 }
 
 /// One line for each reason.

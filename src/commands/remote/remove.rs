@@ -36,6 +36,7 @@ impl Remove {
             node.replica.remove_link(link.id)?;
             reached(node.world, Step::RemoteLinkForgotten, node.replica.path())?;
         }
+        node.give_orders()?;
         let spool = node.spool();
         for file in spool.outbox(&self.name)? {
             spool.remove_from_outbox(&self.name, &file.name)?;

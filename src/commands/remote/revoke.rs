@@ -76,5 +76,5 @@ pub(super) fn revoke(node: &mut Node, name: &NodeName) -> Result<(), Failure> {
     for file in spool.outbox(name)? {
         spool.remove_from_outbox(name, &file.name)?;
     }
-    Ok(())
+    node.give_orders()
 }

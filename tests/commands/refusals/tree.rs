@@ -1,6 +1,7 @@
 //! A folder and all that is in it, to tell what a refused command has left behind.
 //!
-//! Leaves out what every command may touch: the logs of databases, the locks, and the ledger, which are made again at will.
+//! Leaves out what every command may touch: the logs of databases, the locks, what passes between calls and the database, and the
+//! ledger, which are made again at will.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -51,5 +52,6 @@ fn is_passed_over(name: &str) -> bool {
     let of_database = ["-wal", "-shm", "-journal"].iter().any(|end| name.ends_with(&format!(".db{end}")));
     of_database
         || name.contains(".home/ledger")
-        || ["lock", "transfer.lock", "watch.lock"].iter().any(|lock| name.ends_with(&format!(".home/{lock}")))
+        || name.contains(".home/calls/")
+        || ["lock", "watch.lock"].iter().any(|lock| name.ends_with(&format!(".home/{lock}")))
 }

@@ -1,6 +1,6 @@
 //! When the service calls next after calls that failed.
 //!
-//! Owns the file `redial` in a home: a line that is down is not asked at once by a service that is started again, and a
+//! Owns the file `redial`: a line that is down is not asked at once by a service that is started again, and a
 //! call that gets through, whoever made it, ends the waiting by taking the file away. Nothing depends on it: without it, or
 //! if it is damaged, the next call is made at once.
 
@@ -12,8 +12,6 @@ use crate::clock::WallTime;
 use crate::seam::{Disk, write_durably};
 
 const REDIAL: &str = "redial";
-/// What it may leave in a home.
-pub(super) const FILES: [&str; 2] = [REDIAL, "redial.new"];
 
 /// The next call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,18 +23,18 @@ pub struct Redial {
 }
 
 impl Redial {
-    pub(super) fn read(home: &Path) -> Option<Self> {
-        let text = fs::read_to_string(home.join(REDIAL)).ok()?;
+    pub(super) fn read(folder: &Path) -> Option<Self> {
+        let text = fs::read_to_string(folder.join(REDIAL)).ok()?;
         let (failures, next) = text.trim_end().split_once(' ')?;
         Some(Self { failures: failures.parse().ok()?, next: WallTime(next.parse().ok()?) })
     }
 
-    pub(super) fn write(self, disk: &dyn Disk, home: &Path) -> io::Result<()> {
-        write_durably(disk, &home.join(REDIAL), format!("{} {}\n", self.failures, self.next.0).as_bytes())
+    pub(super) fn write(self, disk: &dyn Disk, folder: &Path) -> io::Result<()> {
+        write_durably(disk, &folder.join(REDIAL), format!("{} {}\n", self.failures, self.next.0).as_bytes())
     }
 
-    pub(super) fn clear(disk: &dyn Disk, home: &Path) -> io::Result<()> {
-        let path = home.join(REDIAL);
+    pub(super) fn clear(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
+        let path = folder.join(REDIAL);
         // Taking away what is not there would cost every call a write.
         if path.exists() { disk.remove(&path) } else { Ok(()) }
     }

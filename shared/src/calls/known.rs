@@ -1,6 +1,6 @@
 //! The relays that were found to be ours.
 //!
-//! Owns the file `relays` in a home: what a server tells of a relay's marker, so that it need not be read again while that
+//! Owns the file `relays`: what a server tells of a relay's marker, so that it need not be read again while that
 //! stays the same. Nothing depends on it: without it, or if it is damaged, markers are read.
 
 use std::collections::BTreeMap;
@@ -11,21 +11,19 @@ use std::path::Path;
 use crate::seam::{Disk, write_durably};
 
 const KNOWN: &str = "relays";
-/// What it may leave in a home.
-pub(super) const FILES: [&str; 2] = [KNOWN, "relays.new"];
 
-pub(super) fn read(home: &Path) -> BTreeMap<String, String> {
-    let text = fs::read_to_string(home.join(KNOWN)).unwrap_or_default();
+pub(super) fn read(folder: &Path) -> BTreeMap<String, String> {
+    let text = fs::read_to_string(folder.join(KNOWN)).unwrap_or_default();
     let lines = text.lines().filter_map(|line| line.split_once('\t'));
     lines.map(|(likeness, relay)| (relay.to_owned(), likeness.to_owned())).collect()
 }
 
 /// Relays that no line can hold are left out.
-pub(super) fn write(disk: &dyn Disk, home: &Path, known: &BTreeMap<String, String>) -> io::Result<()> {
+pub(super) fn write(disk: &dyn Disk, folder: &Path, known: &BTreeMap<String, String>) -> io::Result<()> {
     let fits = |text: &str| !text.contains(['\t', '\n', '\r']);
     let known = known.iter().filter(|(relay, likeness)| fits(relay) && fits(likeness));
     let lines: String = known.map(|(relay, likeness)| format!("{likeness}\t{relay}\n")).collect();
-    write_durably(disk, &home.join(KNOWN), lines.as_bytes())
+    write_durably(disk, &folder.join(KNOWN), lines.as_bytes())
 }
 
 #[cfg(test)]

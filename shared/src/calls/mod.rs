@@ -1,0 +1,265 @@
+//! What passes between those who make calls and those who have the database.
+//!
+//! Owns the folder `calls` of a home. [`Orders`] go one way: what a call has to know of the links. [`Look`]s come back: what
+//! calls saw of the mailboxes. Whoever makes calls has the rest for itself: the relays that it knows, the mailboxes that it
+//! found empty, and when it calls again. Invariant: whoever makes calls needs neither keys nor database, and nothing that is
+//! lost or damaged here costs more than another look. Leaves to the callers that one of each kind is at work at a time.
+
+mod empty;
+mod known;
+mod look;
+mod orders;
+mod redial;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub use empty::Empty;
+pub use look::{Look, Looks};
+pub use orders::{LinkOrders, Orders};
+pub use redial::Redial;
+
+use crate::seam::{Disk, write_durably};
+
+/// The folder's name in a home.
+pub(crate) const FOLDER: &str = "calls";
+/// What a call or a courier holds while it is at work, in the folder.
+pub(crate) const LOCKS: [&str; 2] = ["calls/lock", "calls/watch.lock"];
+
+const ORDERS: &str = "orders";
+const LOOKS: &str = "looks";
+
+/// The folder `calls` of a home.
+#[derive(Clone, Debug)]
+pub struct Calls {
+    folder: PathBuf,
+}
+
+/// Something in the folder that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CallsError {
+    /// No orders were given yet.
+    #[error("{} is missing, which tells what a call has to know: `packhorse bundle` by whoever may open the database makes it", .0.display())]
+    NoOrders(PathBuf),
+    /// A file is damaged.
+    #[error("{} is damaged: {why}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The file system refused something.
+    #[error("cannot {action} ({}): {source}", path.display())]
+    Failed {
+        /// What was tried, in words.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl Calls {
+    pub(crate) fn of(home: &Path) -> Self {
+        Self { folder: home.join(FOLDER) }
+    }
+
+    /// The folder itself.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// What a call has to know.
+    pub fn orders(&self) -> Result<Orders, CallsError> {
+        let path = self.folder.join(ORDERS);
+        match read(&path)? {
+            Some(text) => Orders::parse(&text).map_err(|why| CallsError::Damaged { path, why }),
+            None => Err(CallsError::NoOrders(path)),
+        }
+    }
+
+    /// Gives other orders. The same ones are not written again.
+    pub fn give(&self, disk: &dyn Disk, orders: &Orders) -> Result<(), CallsError> {
+        let path = self.folder.join(ORDERS);
+        let text = orders.text().map_err(unwritten(&path))?;
+        // What cannot be read is written anew.
+        if read(&path).is_ok_and(|found| found.as_deref() == Some(&text)) {
+            return Ok(());
+        }
+        self.write(disk, &path, &text, "give calls their orders")
+    }
+
+    /// What calls saw since it was last taken in.
+    pub fn looks(&self) -> Result<Looks, CallsError> {
+        let path = self.folder.join(LOOKS);
+        let text = read(&path)?.unwrap_or_default();
+        Looks::parse(&text).map_err(|why| CallsError::Damaged { path, why })
+    }
+
+    /// Puts down what a call saw.
+    pub fn saw(&self, disk: &dyn Disk, looks: Vec<Look>) -> Result<(), CallsError> {
+        // What is damaged is told by whoever takes it in, and cannot be kept.
+        let mut all = self.looks().unwrap_or_default();
+        if looks.into_iter().fold(false, |news, look| all.add(look) || news) {
+            let path = self.folder.join(LOOKS);
+            let text = all.text().map_err(unwritten(&path))?;
+            self.write(disk, &path, &text, "put down what a call saw")?;
+        }
+        Ok(())
+    }
+
+    /// What calls saw has been taken in. If another call put more down meanwhile, that has the same beginning, which does no
+    /// harm twice.
+    pub fn taken_in(&self, disk: &dyn Disk) -> Result<(), CallsError> {
+        let path = self.folder.join(LOOKS);
+        if !path.exists() {
+            return Ok(());
+        }
+        disk.remove(&path).map_err(failed("remove what was taken in", &path))
+    }
+
+    /// When the service calls next, if its last call failed.
+    pub fn redial(&self) -> Option<Redial> {
+        Redial::read(&self.folder)
+    }
+
+    /// Remembers when the service calls next.
+    pub fn set_redial(&self, disk: &dyn Disk, redial: Redial) -> Result<(), CallsError> {
+        self.need(disk)?;
+        redial.write(disk, &self.folder).map_err(failed("remember when to call next", &self.folder))
+    }
+
+    /// A call got through: nothing is waited for any more.
+    pub fn clear_redial(&self, disk: &dyn Disk) -> Result<(), CallsError> {
+        Redial::clear(disk, &self.folder).map_err(failed("tidy up", &self.folder))
+    }
+
+    /// The relays that were found to be ours, each with what its server told of its marker then.
+    pub fn known_relays(&self) -> BTreeMap<String, String> {
+        known::read(&self.folder)
+    }
+
+    /// Remembers them.
+    pub fn set_known_relays(&self, disk: &dyn Disk, known: &BTreeMap<String, String>) -> Result<(), CallsError> {
+        self.need(disk)?;
+        known::write(disk, &self.folder, known).map_err(failed("remember the relays", &self.folder))
+    }
+
+    /// The mailboxes that were found empty.
+    pub fn empty(&self) -> Empty {
+        Empty::read(&self.folder)
+    }
+
+    /// Remembers them, durably.
+    pub fn set_empty(&self, disk: &dyn Disk, empty: &Empty) -> Result<(), CallsError> {
+        self.need(disk)?;
+        empty.write(disk, &self.folder).map_err(failed("remember which mailboxes are empty", &self.folder))
+    }
+
+    /// Takes away what was made with the home.
+    pub(crate) fn abandon(&self, disk: &dyn Disk) -> io::Result<()> {
+        disk.remove(&self.folder.join(ORDERS))
+    }
+
+    fn write(&self, disk: &dyn Disk, path: &Path, text: &str, action: &'static str) -> Result<(), CallsError> {
+        self.need(disk)?;
+        write_durably(disk, path, text.as_bytes()).map_err(failed(action, path))
+    }
+
+    /// Copying a home can lose its empty folders; where the home itself is not, its disk has gone away.
+    fn need(&self, disk: &dyn Disk) -> Result<(), CallsError> {
+        if self.folder.is_dir() {
+            return Ok(());
+        }
+        let home = self.folder.parent().unwrap_or(&self.folder);
+        fs::metadata(home).map_err(failed("find the home", home))?;
+        disk.create_folder(&self.folder).map_err(failed("make the folder", &self.folder))
+    }
+}
+
+fn failed<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> CallsError + 'a {
+    move |source| CallsError::Failed { action, path: path.to_owned(), source }
+}
+
+fn unwritten(path: &Path) -> impl FnOnce(toml::ser::Error) -> CallsError + '_ {
+    move |why| failed("put into words", path)(io::Error::other(why))
+}
+
+fn read(path: &Path) -> Result<Option<String>, CallsError> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            Err(CallsError::Damaged { path: path.to_owned(), why: "it is no text".to_owned() })
+        }
+        Err(error) => Err(failed("read", path)(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::WallTime;
+    use crate::seam::OsDisk;
+
+    fn look(at: u64) -> Look {
+        Look { lying: Some(vec![format!("bundle-{at}")]), ..Look::new("alice".parse().unwrap(), WallTime(at)) }
+    }
+
+    #[test]
+    fn what_calls_saw_is_kept_until_it_is_taken_in() {
+        let home = tempfile::tempdir().unwrap();
+        let calls = Calls::of(home.path());
+        assert_eq!(calls.looks().unwrap(), Looks::default());
+        calls.taken_in(&OsDisk).unwrap();
+        for at in 1..4 {
+            calls.saw(&OsDisk, vec![look(at)]).unwrap();
+        }
+        let looks = calls.looks().unwrap();
+        assert_eq!(looks.all().iter().map(|look| look.at.0).collect::<Vec<_>>(), [1, 2, 3]);
+        calls.taken_in(&OsDisk).unwrap();
+        assert_eq!(calls.looks().unwrap(), Looks::default());
+    }
+
+    #[test]
+    fn orders_are_read_back_and_the_same_are_not_written_again() {
+        let home = tempfile::tempdir().unwrap();
+        let calls = Calls::of(home.path());
+        assert!(matches!(calls.orders(), Err(CallsError::NoOrders(_))));
+        calls.give(&OsDisk, &Orders::default()).unwrap();
+        let path = calls.folder().join(ORDERS);
+        let written = fs::metadata(&path).unwrap().modified().unwrap();
+        calls.give(&OsDisk, &Orders::default()).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().modified().unwrap(), written);
+        assert_eq!(calls.orders().unwrap(), Orders::default());
+        for damaged in [&b"\xff"[..], b"[", b"nonsense = 1"] {
+            fs::write(&path, damaged).unwrap();
+            assert!(matches!(calls.orders(), Err(CallsError::Damaged { .. })), "{damaged:?}");
+            calls.give(&OsDisk, &Orders::default()).unwrap();
+            assert_eq!(calls.orders().unwrap(), Orders::default());
+        }
+    }
+
+    #[test]
+    fn what_is_damaged_is_told_and_gives_way_to_what_is_seen_next() {
+        let home = tempfile::tempdir().unwrap();
+        let calls = Calls::of(home.path());
+        calls.saw(&OsDisk, vec![look(1)]).unwrap();
+        fs::write(calls.folder().join(LOOKS), "[[look]]\nat = \"never\"").unwrap();
+        assert!(matches!(calls.looks(), Err(CallsError::Damaged { .. })));
+        calls.saw(&OsDisk, vec![look(2)]).unwrap();
+        assert_eq!(calls.looks().unwrap().all(), [look(2)]);
+    }
+
+    #[test]
+    fn nothing_is_written_in_the_place_of_a_home_that_is_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let calls = Calls::of(&folder.path().join("gone"));
+        assert!(matches!(calls.give(&OsDisk, &Orders::default()), Err(CallsError::Failed { .. })));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}
