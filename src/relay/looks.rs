@@ -51,8 +51,12 @@ impl Node {
         match calls.looks() {
             Ok(looks) if looks.all().is_empty() => return Ok(()),
             Ok(looks) => self.take_in(looks.all(), &Stock::default())?,
-            // The next call looks again.
-            Err(error) => note(&format!("{error}; what the last calls saw is not known")),
+            // The next call looks again. What cannot even be removed is in nobody's way but its own.
+            Err(error) => {
+                note(&format!("{error}; what the last calls saw is not known"));
+                calls.taken_in(self.world.disk).unwrap_or_else(|error| note(&error.to_string()));
+                return Ok(());
+            }
         }
         Ok(calls.taken_in(self.world.disk)?)
     }

@@ -100,7 +100,7 @@ pub fn befell(world: &mut World, at: At, words: &[&str], ran: &Ran, dice: &mut D
     let struck = fate::has_struck();
     let dead = world.nodes[at.0].died;
     let is_done = !dead && [0, 3].contains(&ran.exit);
-    let kept = if is_done { promised(&world.nodes[at.0]) } else { BTreeMap::new() };
+    let kept = if is_done { promised(&world.nodes[at.0], words) } else { BTreeMap::new() };
     // Few databases have a rollback journal, and few runs there end well that have written anything.
     let is_rare = is_done && !struck && !world.nodes[at.0].has_log();
     let goes_out = dice.percent(if is_rare {
@@ -113,7 +113,7 @@ pub fn befell(world: &mut World, at: At, words: &[&str], ran: &Ran, dice: &mut D
     if goes_out {
         power_cut(world, at, dice);
     }
-    let after = promised(&world.nodes[at.0]);
+    let after = promised(&world.nodes[at.0], words);
     if let Some((lost, _)) = kept.into_iter().find(|(path, content)| after.get(path) != Some(content)) {
         world.fail("durable", &format!("{words:?} was over, and yet the power took {}", lost.display()));
     }
@@ -127,11 +127,12 @@ pub fn befell(world: &mut World, at: At, words: &[&str], ran: &Ran, dice: &mut D
 
 /// What is in a node's files that it keeps for others, or cannot do without: its database too, if it has a rollback journal. (To
 /// look into one with a log could move what is in the log.)
-fn promised(node: &Node) -> BTreeMap<PathBuf, Vec<u8>> {
+fn promised(node: &Node, words: &[&str]) -> BTreeMap<PathBuf, Vec<u8>> {
     let (home, folders) = (node.home(), ["outbox", "inbox", "quarantine"]);
     let spooled = folders.iter().flat_map(|folder| files(&home.join(folder)));
     let kept = spooled.chain(["identity", "packhorse.toml"].map(|name| home.join(name)));
-    let database = (!node.has_log()).then(|| {
+    // A transfer has nothing to do with the database: what the application wrote there is still the disk's to keep.
+    let database = (words[0] != "transfer" && !node.has_log()).then(|| {
         // What the power took back is so once somebody looks.
         cast::look(node);
         node.database()

@@ -55,7 +55,7 @@ pub fn two_at_once(world: &mut World, at: At, dice: &mut Dice) -> bool {
     }
     let came = came.take();
     let happened = came.is_some();
-    came.into_iter().for_each(|came| take_in(world, at, steps, came));
+    came.into_iter().for_each(|came| take_in(world, at, (words, steps), came));
     if !world.ends().contains(&ran.exit) && !waits_for_receiver(&ran) {
         world.fail("exit", &format!("{words:?} ended with {}: {}{}", ran.exit, ran.out, ran.err));
     }
@@ -74,8 +74,9 @@ fn writes(node: &Node, dice: &mut Dice, serial: &mut u32) -> Came {
     Came::Application(before, after, sql, *serial)
 }
 
-/// Tells what came, and sees that a second run was turned away: each holds its home from its beginning to its end.
-fn take_in(world: &mut World, at: At, steps: u64, came: Came) {
+/// Tells what came, and sees that a second run was turned away where the first has what it needs: each holds that from its
+/// beginning to its end.
+fn take_in(world: &mut World, at: At, (first, steps): (&[&str], u64), came: Came) {
     match came {
         Came::Application(before, after, sql, serial) => {
             world.tell(format!("  after {steps} steps the application: {sql}"));
@@ -84,6 +85,9 @@ fn take_in(world: &mut World, at: At, steps: u64, came: Came) {
         }
         Came::Second(words, ran) => {
             world.tell(format!("  after {steps} steps, also {} -> {}", words.join(" "), ran.exit));
+            if are_apart(first, words) {
+                return beside(world, at, words, &ran);
+            }
             let turned_away = TURNED_AWAY.iter().any(|words| ran.err.contains(words));
             if !turned_away || ran.exit != 1 {
                 world.fail("lock", &format!("{words:?} in a run ended with {}: {}{}", ran.exit, ran.out, ran.err));
@@ -91,4 +95,22 @@ fn take_in(world: &mut World, at: At, steps: u64, came: Came) {
             tally::met(tally::TURNED_AWAY);
         }
     }
+}
+
+/// Whether two runs need nothing of the home together: one moves bundles, the other has the database.
+fn are_apart(first: &[&str], second: &[&str]) -> bool {
+    let is_call = |words: &[&str]| words[0] == "transfer";
+    let needs_both = |words: &[&str]| words[0] == "sync";
+    is_call(first) != is_call(second) && !needs_both(first) && !needs_both(second)
+}
+
+/// A second run beside one with which it shares nothing ends as if it were alone.
+fn beside(world: &mut World, at: At, words: &[&str], ran: &Ran) {
+    if has_harvested(world, at, words, ran) {
+        world.harvested(at);
+    }
+    if !world.ends().contains(&ran.exit) && !waits_for_receiver(ran) {
+        world.fail("exit", &format!("{words:?} beside another ended with {}: {}{}", ran.exit, ran.out, ran.err));
+    }
+    tally::met(tally::BESIDE);
 }

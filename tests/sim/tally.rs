@@ -39,13 +39,15 @@ pub const ORIGINAL_REFUSED: &str = "copied disk: the original is refused";
 pub const TWIN_REFUSED: &str = "copied disk: the copy is refused";
 /// A second run came in the middle of another, and was turned away.
 pub const TURNED_AWAY: &str = "second run: turned away";
+/// A run beside another with which it shares nothing.
+pub const BESIDE: &str = "second run: beside the first";
 /// A bundle that had arrived was damaged where it lay.
 pub const ROTTEN: &str = "a bundle in an inbox rots";
 /// A column went out of a set, or came back.
 pub const COLUMNS: &str = "the columns of a set change";
 /// What has no kinds.
-const OTHERS: [&str; 8] =
-    [POWER_CUT, LONG_ABSENCE, PUT_BACK_TOGETHER, ORIGINAL_REFUSED, TWIN_REFUSED, TURNED_AWAY, ROTTEN, COLUMNS];
+const OTHERS: [&str; 9] =
+    [POWER_CUT, LONG_ABSENCE, PUT_BACK_TOGETHER, ORIGINAL_REFUSED, TWIN_REFUSED, TURNED_AWAY, BESIDE, ROTTEN, COLUMNS];
 
 fn event(kind: Kind) -> String {
     format!("event: {kind:?}")

@@ -5,7 +5,6 @@
 //! file, or if it is damaged, mailboxes are listed.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -41,7 +40,7 @@ impl Empty {
     }
 
     pub(super) fn read(folder: &Path) -> Self {
-        let text = fs::read_to_string(folder.join(EMPTY)).unwrap_or_default();
+        let text = super::read_if_sound(&folder.join(EMPTY));
         let line = |line: &str| {
             let (at, rest) = line.split_once(' ')?;
             let (peer, relay) = rest.split_once(' ')?;
@@ -60,6 +59,8 @@ impl Empty {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::seam::OsDisk;
 

@@ -4,7 +4,6 @@
 //! stays the same. Nothing depends on it: without it, or if it is damaged, markers are read.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -13,7 +12,7 @@ use crate::seam::{Disk, write_durably};
 const KNOWN: &str = "relays";
 
 pub(super) fn read(folder: &Path) -> BTreeMap<String, String> {
-    let text = fs::read_to_string(folder.join(KNOWN)).unwrap_or_default();
+    let text = super::read_if_sound(&folder.join(KNOWN));
     let lines = text.lines().filter_map(|line| line.split_once('\t'));
     lines.map(|(likeness, relay)| (relay.to_owned(), likeness.to_owned())).collect()
 }
@@ -28,6 +27,8 @@ pub(super) fn write(disk: &dyn Disk, folder: &Path, known: &BTreeMap<String, Str
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::seam::OsDisk;
 

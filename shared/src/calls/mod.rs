@@ -12,8 +12,8 @@ mod orders;
 mod redial;
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 pub use empty::Empty;
@@ -27,6 +27,9 @@ use crate::seam::{Disk, write_durably};
 pub(crate) const FOLDER: &str = "calls";
 /// What a call or a courier holds while it is at work, in the folder.
 pub(crate) const LOCKS: [&str; 2] = ["calls/lock", "calls/watch.lock"];
+
+/// No file here is larger, in bytes: a thousand looks at a hundred bundles each, and as many orders.
+const TEXT_MAX: u64 = 16 << 20;
 
 const ORDERS: &str = "orders";
 const LOOKS: &str = "looks";
@@ -189,15 +192,27 @@ fn unwritten(path: &Path) -> impl FnOnce(toml::ser::Error) -> CallsError + '_ {
     move |why| failed("put into words", path)(io::Error::other(why))
 }
 
+/// What a file says, if there is one. Whoever makes calls may have put anything there.
 fn read(path: &Path) -> Result<Option<String>, CallsError> {
-    match fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-            Err(CallsError::Damaged { path: path.to_owned(), why: "it is no text".to_owned() })
-        }
-        Err(error) => Err(failed("read", path)(error)),
+    let damaged = |why: &str| CallsError::Damaged { path: path.to_owned(), why: why.to_owned() };
+    match path.symlink_metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed("look at", path)(error)),
+        Ok(found) if !found.is_file() => return Err(damaged("it is no file")),
+        Ok(_) => {}
     }
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(failed("read", path))?;
+    file.take(TEXT_MAX + 1).read_to_end(&mut bytes).map_err(failed("read", path))?;
+    if bytes.len() as u64 > TEXT_MAX {
+        return Err(damaged("it is too large"));
+    }
+    String::from_utf8(bytes).map(Some).map_err(|_| damaged("it is no text"))
+}
+
+/// The same of a file on which nothing depends: what cannot be used is as good as nothing.
+fn read_if_sound(path: &Path) -> String {
+    read(path).ok().flatten().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -236,7 +251,8 @@ mod tests {
         calls.give(&OsDisk, &Orders::default()).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().modified().unwrap(), written);
         assert_eq!(calls.orders().unwrap(), Orders::default());
-        for damaged in [&b"\xff"[..], b"[", b"nonsense = 1"] {
+        let too_large = vec![b'#'; TEXT_MAX as usize + 1];
+        for damaged in [&b"\xff"[..], b"[", b"nonsense = 1", &too_large] {
             fs::write(&path, damaged).unwrap();
             assert!(matches!(calls.orders(), Err(CallsError::Damaged { .. })), "{damaged:?}");
             calls.give(&OsDisk, &Orders::default()).unwrap();
@@ -253,6 +269,26 @@ mod tests {
         assert!(matches!(calls.looks(), Err(CallsError::Damaged { .. })));
         calls.saw(&OsDisk, vec![look(2)]).unwrap();
         assert_eq!(calls.looks().unwrap().all(), [look(2)]);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn what_is_no_file_is_not_waited_for_and_no_link_is_followed() {
+        let home = tempfile::tempdir().unwrap();
+        let calls = Calls::of(home.path());
+        fs::create_dir(calls.folder()).unwrap();
+        let secret = home.path().join("secret");
+        fs::write(&secret, "[[link]]").unwrap();
+        for name in [ORDERS, LOOKS, "redial", "relays", "empty"] {
+            std::os::unix::fs::symlink(&secret, calls.folder().join(name)).unwrap();
+        }
+        let told = |result: Result<(), CallsError>| result.unwrap_err().to_string();
+        assert!(told(calls.orders().map(drop)).contains("no file"));
+        assert!(told(calls.looks().map(drop)).contains("no file"));
+        assert_eq!((calls.redial(), calls.known_relays(), calls.empty()), Default::default());
+        calls.give(&OsDisk, &Orders::default()).unwrap();
+        calls.saw(&OsDisk, vec![look(1)]).unwrap();
+        assert_eq!(fs::read_to_string(&secret).unwrap(), "[[link]]", "what it leads to is left alone");
     }
 
     #[test]

@@ -4,7 +4,6 @@
 //! call that gets through, whoever made it, ends the waiting by taking the file away. Nothing depends on it: without it, or
 //! if it is damaged, the next call is made at once.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -24,7 +23,7 @@ pub struct Redial {
 
 impl Redial {
     pub(super) fn read(folder: &Path) -> Option<Self> {
-        let text = fs::read_to_string(folder.join(REDIAL)).ok()?;
+        let text = super::read_if_sound(&folder.join(REDIAL));
         let (failures, next) = text.trim_end().split_once(' ')?;
         Some(Self { failures: failures.parse().ok()?, next: WallTime(next.parse().ok()?) })
     }
@@ -42,6 +41,8 @@ impl Redial {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::seam::OsDisk;
 
