@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 use packhorse_bundler::seal::Share;
+use packhorse_shared::bundle::BundleName;
 use packhorse_shared::calls::Orders;
 use packhorse_shared::config::{Config, Keys};
 use packhorse_shared::home::{Claim, Home, HomeLock};
@@ -138,13 +139,16 @@ impl Node {
     /// What those who make calls have to know of the links, as these stand now.
     pub fn orders(&mut self) -> Result<Orders, Failure> {
         let links = self.replica.links()?;
-        Ok(Orders::of(self.name(), &links))
+        let inbox: Vec<BundleName> = self.spool().inbox()?.iter().filter_map(|file| file.name.parse().ok()).collect();
+        Ok(Orders::of(self.name(), &links, &inbox))
     }
 
-    /// Tells them.
+    /// Tells them. Where that fails they go by what they were told before, and everything else goes on.
     pub fn give_orders(&mut self) -> Result<(), Failure> {
         let orders = self.orders()?;
-        Ok(self.home.calls().give(self.world.disk, &orders)?)
+        let given = self.home.calls().give(self.world.disk, &orders);
+        given.unwrap_or_else(|error| note(&format!("{}", Failure::from(error).message())));
+        Ok(())
     }
 
     /// Its spool.

@@ -58,9 +58,6 @@ pub struct Packed {
     pub no_range: Vec<NoRange>,
 }
 
-/// What the name of a package's database begins with while it is made, and after a run that was cut short.
-pub(crate) const DRAFT: &str = "package-";
-
 /// Makes packages at one hub.
 pub struct Packer<'a> {
     /// Clock, randomness, durable files.
@@ -79,7 +76,7 @@ impl Packer<'_> {
     pub fn pack(&self, replica: &mut dyn Replica, order: &Order<'_>) -> Result<Packed, BundlerError> {
         require_free(order.file)?;
         let now = self.world.clock.now();
-        let database = self.spool.fresh_tmp(&format!("{DRAFT}{}.db", order.remote))?;
+        let database = self.spool.fresh_packing(&format!("{}.db", order.remote))?;
         // Made before SQLite makes it: nobody else may read what becomes a sealed package.
         drop(self.world.disk.create_new(&database).map_err(failed("make", &database))?);
         let copy = RemoteCopy { membership: order.membership, tables: order.tables, as_is: order.as_is };

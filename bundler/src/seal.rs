@@ -20,7 +20,6 @@ use packhorse_shared::trust::Trust;
 
 use crate::error::BundlerError;
 use crate::pack::{self, Route};
-use crate::package;
 use crate::select::{Owed, Portion, RECORDS_AT_ONCE, Selection, select, sweep};
 
 /// When changes are sealed.
@@ -77,7 +76,6 @@ pub enum Sealed {
 const DRAFT: &str = "sealing-";
 
 /// Whatever else is made in `tmp` while the home is held, and so by nobody who still runs.
-const DRAFTS: [&str; 2] = [DRAFT, package::DRAFT];
 
 /// Makes bundles for one node.
 pub struct Sealer<'a> {
@@ -244,7 +242,7 @@ impl Sealer<'_> {
             let path = path.to_owned();
             move |source| BundlerError::File { doing, path, source }
         };
-        let mut file = disk.create_new(&draft).map_err(failed("make", &draft))?;
+        let mut file = disk.create_for_all(&draft).map_err(failed("make", &draft))?;
         let mut buffered = BufWriter::new(&mut file);
         let written = members
             .write(manifest, &mut buffered)
@@ -279,10 +277,14 @@ impl Sealer<'_> {
             if let Some((_, link)) = numbered {
                 self.spool.publish_to_outbox(&link.peer, &leftover.name)?;
                 self.reached(Step::LeftoverPublished, &leftover.name)?;
-            } else if ours.is_some() || DRAFTS.iter().any(|draft| leftover.name.starts_with(draft)) {
+            } else if ours.is_some() || leftover.name.starts_with(DRAFT) {
                 self.spool.fresh_tmp(&leftover.name)?;
                 self.reached(Step::LeftoverRemoved, &leftover.name)?;
             }
+        }
+        for database in self.spool.packings()? {
+            self.spool.fresh_packing(&database)?;
+            self.reached(Step::LeftoverRemoved, &database)?;
         }
         Ok(())
     }

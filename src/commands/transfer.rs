@@ -1,4 +1,4 @@
-//! `packhorse transfer`: move bundles between the spool and the relays. It reads no key and no database.
+//! `packhorse transfer`: move bundles between the spool and the relays. It needs no key and no database.
 
 use clap::Args;
 use packhorse_shared::config::Span;
@@ -8,7 +8,9 @@ use crate::context::Context;
 use crate::courier::Courier;
 use crate::failure::{Exit, Failure};
 use crate::locks;
+use crate::node::Node;
 use crate::relay::call::{Call, Made};
+use crate::relay::files::Insight;
 use crate::relay::{self, told};
 use crate::report::note;
 use crate::unlinked::Unlinked;
@@ -37,13 +39,19 @@ impl Transfer {
         let _lock = locks::take(&courier.home, Claim::Transfer, "transfer")?;
         require_relay(&courier)?;
         let orders = courier.home.calls().orders()?;
-        let call = Call::by_orders(courier.clone(), orders.clone())?;
+        let call = Call::by_orders(courier.clone(), orders.clone(), insight(context))?;
         let report = relay::make(call, self.budget.map(|span| span.as_duration()), Made::leave_word)?;
         let exit = told::tell(&report).worse(told::tell_refused(courier.name(), &orders));
         let exit = exit.worse(Unlinked::of(&courier, &orders)?.tell());
         tell_if_out_of_time(exit);
         Ok(exit)
     }
+}
+
+/// What somebody who can open keys and database knows besides: then a bundle for another installation under this node's name stays
+/// on the relay. Whatever stands in the way of that is told by the commands that need them.
+fn insight(context: Context<'_>) -> Option<Insight> {
+    Node::open(context).and_then(|mut node| node.insight()).ok()
 }
 
 /// Says what to do where the time was not enough.

@@ -14,12 +14,11 @@ use packhorse_shared::calls::{Empty, Look, Orders};
 use packhorse_shared::clock::WallTime;
 use packhorse_shared::id::NodeName;
 use packhorse_shared::ledger::Stock;
-use packhorse_shared::replica::Replica;
 use packhorse_shared::seam::Stop;
 use packhorse_shared::spool::SpoolFile;
 use packhorse_transport::{KnownRelays, Likeness, Link, Report, Run};
 
-use super::files::{BundleFiles, Insight, NodeSpool};
+use super::files::{BundleFiles, Elsewhere, Insight, NodeSpool};
 use super::keys::Keys;
 use super::looks::look;
 use super::{relays, role};
@@ -45,24 +44,25 @@ pub struct Made {
     pub report: Report,
     courier: Courier,
     at: WallTime,
+    /// The peers from whom what came was fetched.
+    accepting: BTreeSet<NodeName>,
     known: KnownRelays,
     empty: Empty,
-    replaced_at: BTreeSet<NodeName>,
+    elsewhere: BTreeMap<NodeName, Elsewhere>,
     before: Stock,
 }
 
 impl Call {
     /// Of somebody who has keys and database: what is fetched is looked into, as far as that tells for whom it is.
     pub fn prepare(node: &mut Node) -> Result<Self, Failure> {
-        let (states, orders) = (node.replica.links()?, node.orders()?);
-        let (installation, trust) = (node.home.identity().node, node.trust.clone());
-        let before = node.stock()?;
-        Ok(Self { before, ..Self::of(node.courier(), orders, Some(Insight { installation, trust, states }))? })
+        let (orders, insight, before) = (node.orders()?, node.insight()?, node.stock()?);
+        Ok(Self { before, ..Self::of(node.courier(), orders, Some(insight))? })
     }
 
-    /// Of somebody who has neither: the digest in a bundle's name is all that is checked.
-    pub fn by_orders(courier: Courier, orders: Orders) -> Result<Self, Failure> {
-        Self::of(courier, orders, None)
+    /// Of somebody who needs neither: the digest in a bundle's name is all that is checked, and by somebody who can open them
+    /// all the same for which installation it is.
+    pub fn by_orders(courier: Courier, orders: Orders, insight: Option<Insight>) -> Result<Self, Failure> {
+        Self::of(courier, orders, insight)
     }
 
     fn of(courier: Courier, orders: Orders, insight: Option<Insight>) -> Result<Self, Failure> {
@@ -96,8 +96,9 @@ impl Call {
             known: &known,
         };
         let report = run.transfer(&links);
-        let (replaced_at, at) = (inspect.replaced_at(), world.clock.now());
-        Made { report, courier, at, known, empty, replaced_at, before }
+        let accepting = links.iter().filter(|link| link.accept).map(|link| link.peer.clone()).collect();
+        let (elsewhere, at) = (inspect.elsewhere(), world.clock.now());
+        Made { report, courier, at, accepting, known, empty, elsewhere, before }
     }
 }
 
@@ -105,22 +106,20 @@ impl Made {
     /// Puts down what the call shows of the links, and in the books what became of each bundle.
     pub fn conclude(&self, node: &mut Node) -> Result<(), Failure> {
         self.remember()?;
-        node.take_in(&self.looks(), &self.before)?;
+        node.take_in(&self.looks(), &self.elsewhere, &self.before)?;
         node.give_orders()
     }
 
     /// Leaves that to whoever has the database.
     pub fn leave_word(&self) -> Result<(), Failure> {
-        self.remember()?;
-        Ok(self.courier.home.calls().saw(self.courier.machine.world.disk, self.looks())?)
+        self.courier.home.calls().saw(self.courier.machine.world.disk, self.looks())?;
+        self.remember()
     }
 
     fn looks(&self) -> Vec<Look> {
-        let accept = self.courier.config.node.accept;
         let looks = self.report.links.iter().map(|told| Look {
-            replaced: self.replaced_at.contains(&told.peer),
             in_part: has_part(&self.courier, &told.peer),
-            ..look(told, self.at, accept)
+            ..look(told, self.at, self.accepting.contains(&told.peer))
         });
         looks.collect()
     }
@@ -189,7 +188,7 @@ pub(super) fn links(courier: &Courier, orders: &Orders, empty: &Empty) -> Result
         role: role(link.role),
         has_empty_mailbox: only.as_ref().is_some_and(|relay| empty.is_known(&link.peer, relay, now)),
         relays: relays.clone(),
-        accept,
+        accept: accept && link.fetch,
     });
     Ok(links.collect())
 }

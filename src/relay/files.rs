@@ -3,7 +3,7 @@
 //! Owns the judgement on a name and a file: by the digest in the name, and for whoever has the keys by whom the bundle is for.
 //! Leaves what is in a bundle to `apply`.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -11,12 +11,15 @@ use std::sync::{Mutex, PoisonError};
 use packhorse_shared::bundle::{BundleName, BundleReader, ShortDigest};
 use packhorse_shared::calls::Orders;
 use packhorse_shared::id::{NodeId, NodeName};
-use packhorse_shared::replica::StoredLink;
+use packhorse_shared::replica::{Replica, StoredLink};
 use packhorse_shared::seam::{Disk, WallClock};
 use packhorse_shared::spool::Spool;
 use packhorse_shared::trust::Trust;
 use packhorse_transport::{FileName, Inspect, LocalSpool, Outgoing, Verdict};
 use packhorse_unbundler::intake::{self, Other};
+
+use crate::failure::Failure;
+use crate::node::Node;
 
 /// The node's own folders.
 pub struct NodeSpool<'a> {
@@ -66,6 +69,15 @@ impl LocalSpool for NodeSpool<'_> {
     }
 }
 
+/// Why a peer sends to another installation under this node's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Elsewhere {
+    /// That one has our place.
+    Replaced,
+    /// The peer comes from a backup of before it made our package, and may not have heard of us.
+    Unheard,
+}
+
 /// What takes keys and database to know: for which installation a bundle is.
 pub struct Insight {
     /// This installation.
@@ -76,6 +88,14 @@ pub struct Insight {
     pub states: Vec<StoredLink>,
 }
 
+impl Node {
+    /// What is known here.
+    pub fn insight(&mut self) -> Result<Insight, Failure> {
+        let states = self.replica.links()?;
+        Ok(Insight { installation: self.home.identity().node, trust: self.trust.clone(), states })
+    }
+}
+
 /// Judges bundle files by their names and digests, and those of ours by a call's orders.
 pub struct BundleFiles<'a> {
     disk: &'a dyn Disk,
@@ -83,7 +103,7 @@ pub struct BundleFiles<'a> {
     orders: &'a Orders,
     insight: Option<&'a Insight>,
     most: u64,
-    replaced_at: Mutex<BTreeSet<NodeName>>,
+    elsewhere: Mutex<BTreeMap<NodeName, Elsewhere>>,
 }
 
 impl<'a> BundleFiles<'a> {
@@ -95,12 +115,12 @@ impl<'a> BundleFiles<'a> {
         insight: Option<&'a Insight>,
         most: u64,
     ) -> Self {
-        Self { disk, node, orders, insight, most, replaced_at: Mutex::default() }
+        Self { disk, node, orders, insight, most, elsewhere: Mutex::default() }
     }
 
     /// The peers that were found to send to another installation under this node's name.
-    pub fn replaced_at(self) -> BTreeSet<NodeName> {
-        self.replaced_at.into_inner().unwrap_or_else(PoisonError::into_inner)
+    pub fn elsewhere(self) -> BTreeMap<NodeName, Elsewhere> {
+        self.elsewhere.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether a whole bundle is for this installation. One for another stays on the relay, or we would take it away from
@@ -120,7 +140,9 @@ impl<'a> BundleFiles<'a> {
             return Ok(true);
         }
         if link.state.package().is_some_and(|package| name.epoch >= package) {
-            self.replaced_at.lock().unwrap_or_else(PoisonError::into_inner).insert(link.peer.clone());
+            let is_from_before = manifest.header.is_some_and(|header| header.before_package);
+            let why = if is_from_before { Elsewhere::Unheard } else { Elsewhere::Replaced };
+            self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner).insert(link.peer.clone(), why);
         }
         Ok(false)
     }

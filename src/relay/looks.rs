@@ -5,7 +5,7 @@
 //! arrived; and a call in which nothing of ours was on the way counts towards a lost last bundle, unless its acknowledgement may
 //! be what is left on the relay.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use packhorse_shared::bundle::BundleName;
 use packhorse_shared::calls::Look;
@@ -17,6 +17,7 @@ use packhorse_shared::replica::{Replica, StoredLink};
 use packhorse_shared::seam::Step;
 use packhorse_transport::{FileName, LinkReport, Outcome};
 
+use super::files::Elsewhere;
 use crate::bookkeeping;
 use crate::failure::Failure;
 use crate::node::{Node, reached};
@@ -48,9 +49,9 @@ impl Node {
     /// Takes in what calls saw that were made without the database.
     pub fn take_in_looks(&mut self) -> Result<(), Failure> {
         let calls = self.home.calls();
-        match calls.looks() {
-            Ok(looks) if looks.all().is_empty() => return Ok(()),
-            Ok(looks) => self.take_in(looks.all(), &Stock::default())?,
+        match calls.take(self.world.disk) {
+            Ok(looks) if looks.all().is_empty() => {}
+            Ok(looks) => self.take_in(looks.all(), &BTreeMap::new(), &Stock::default())?,
             // The next call looks again. What cannot even be removed is in nobody's way but its own.
             Err(error) => {
                 note(&format!("{error}; what the last calls saw is not known"));
@@ -61,11 +62,18 @@ impl Node {
         Ok(calls.taken_in(self.world.disk)?)
     }
 
-    /// Takes in what calls saw. `before`: what lay in the queues then, as far as it was looked at.
-    pub(super) fn take_in(&mut self, looks: &[Look], before: &Stock) -> Result<(), Failure> {
+    /// Takes in what calls saw. `elsewhere`: where the peer was found to send to another installation. `before`: what lay in the
+    /// queues then, as far as it was looked at.
+    pub(super) fn take_in(
+        &mut self,
+        looks: &[Look],
+        elsewhere: &BTreeMap<NodeName, Elsewhere>,
+        before: &Stock,
+    ) -> Result<(), Failure> {
         for mut link in self.replica.links()? {
             let state = link.state.clone();
-            take_account(self.name(), &mut link, looks);
+            let elsewhere = elsewhere.get(&link.peer).copied();
+            take_account(self.name(), &mut link, looks, elsewhere);
             if link.state != state {
                 self.replica.save_link(&link)?;
                 reached(self.world, Step::TransferConcluded, self.replica.path())?;
@@ -80,7 +88,7 @@ impl Node {
 }
 
 /// Tells a link's state what calls saw of the bundles on their way, in both directions.
-fn take_account(node: &NodeName, link: &mut StoredLink, looks: &[Look]) {
+fn take_account(node: &NodeName, link: &mut StoredLink, looks: &[Look], elsewhere: Option<Elsewhere>) {
     let of_link: Vec<&Look> = looks.iter().filter(|look| look.peer == link.peer).collect();
     let Some(last) = of_link.last() else { return };
     for look in &of_link {
@@ -94,9 +102,12 @@ fn take_account(node: &NodeName, link: &mut StoredLink, looks: &[Look]) {
         if look.damaged {
             link.state.ask_again();
         }
-        if look.replaced && link.state.role() == Role::Hub {
-            link.state.refused();
-        }
+    }
+    match elsewhere.filter(|_| link.state.role() == Role::Hub) {
+        Some(Elsewhere::Replaced) => link.state.refused(),
+        // It hears of us by our next word, unless one is on its way.
+        Some(Elsewhere::Unheard) if last.quiet => link.state.dropped_predecessors(),
+        Some(Elsewhere::Unheard) | None => {}
     }
     if last.in_part {
         link.state.holds_part(last.at);

@@ -5,7 +5,7 @@
 //! * [`packages`] are moved without any link.
 
 pub mod call;
-mod files;
+pub mod files;
 pub mod keys;
 mod looks;
 pub mod packages;
@@ -54,9 +54,12 @@ pub fn make(
         true => Noted { done: call.make(budget, &Stop::default()), is_stopped: false },
         false => interrupt::noted(|stop| call.make(budget, stop))?,
     };
-    last(&made)?;
-    if is_stopped {
+    let done = last(&made);
+    if is_stopped || done.is_err() {
         told::tell(&made.report);
+    }
+    done?;
+    if is_stopped {
         return Err(interrupt::stopped("; what was moved by then is not moved again"));
     }
     Ok(made.report)

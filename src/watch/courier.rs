@@ -1,8 +1,8 @@
 //! The courier: a service that only makes calls, and needs neither keys nor database for that.
 //!
-//! Owns when it calls: by the clock, and as soon as something lies ready in an outbox or on a relay that is a folder. Invariants:
+//! Owns when it calls: by the clock, and as soon as something lies ready, by other orders or on a relay that is a folder. Invariants:
 //! one at a home, beside a service that applies and seals; what a call saw is left for that one to take in. Hooks are that
-//! one's too: a courier runs nothing of anybody's.
+//! one's too, but for `before_sync`, which needs both: a courier runs nothing of anybody's.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -44,6 +44,7 @@ struct Rounds {
     outages: Outages,
     arrivals: Option<Arrivals>,
     config: Sight,
+    orders: Sight,
     slept: Slept,
     stop: Stop,
     place: Place,
@@ -75,6 +76,7 @@ impl Rounds {
         Event::new(Part::Watch, words).tell();
         Self {
             config: Sight::of_file(&courier.home.config_path()),
+            orders: Sight::of_file(&courier.home.calls().orders_path()),
             courier,
             options,
             began: Instant::now(),
@@ -113,7 +115,9 @@ impl Rounds {
         if self.redialing.has_ended() {
             self.schedule.line_is_back(now);
         }
-        if self.config.has_changed(now) {
+        // Other orders are given when something has been sealed.
+        let [config, orders] = [&mut self.config, &mut self.orders].map(|sight| sight.has_changed(now));
+        if config || orders {
             self.schedule.lies_on_relay(now);
         }
     }
@@ -131,9 +135,10 @@ impl Rounds {
         let rhythm = rhythm_of(&self.courier.config, is_remote(&orders), self.options);
         self.schedule.keep_to(rhythm, self.began.elapsed());
         watch(&mut self.arrivals, &folders(&self.courier, &orders)?);
-        let made = Call::by_orders(self.courier.clone(), orders.clone())?.make(None, &self.stop);
+        let made = Call::by_orders(self.courier.clone(), orders.clone(), None)?.make(None, &self.stop);
+        let outcome = self.tell(&made, &orders)?;
         made.leave_word()?;
-        self.tell(&made, &orders)
+        Ok(outcome)
     }
 
     fn tell(&self, made: &Made, orders: &Orders) -> Result<Outcome, Failure> {
@@ -178,21 +183,15 @@ fn is_remote(orders: &Orders) -> bool {
     orders.links.iter().any(|link| role(link.role) == packhorse_transport::Role::Hub)
 }
 
-/// The folders in which something may lie ready: the outboxes, and the incoming mailboxes on relays that are folders.
+/// The incoming mailboxes on relays that are folders.
 fn folders(courier: &Courier, orders: &Orders) -> Result<BTreeSet<PathBuf>, Failure> {
     let served: Vec<&LinkOrders> = orders.links.iter().filter(|link| link.standing.is_served()).collect();
-    if served.len() > MAILBOXES_MAX {
+    if served.len() > MAILBOXES_MAX || !courier.config.node.accept {
         return Ok(BTreeSet::new());
     }
-    let outbox = courier.home.outbox();
-    let mut folders: BTreeSet<PathBuf> = served.iter().map(|link| outbox.join(link.peer.as_str())).collect();
-    if courier.config.node.accept {
-        let relays = relays(&courier.config.node.relay)?;
-        for relay in relays.iter().filter_map(|relay| relay.folder()) {
-            folders.extend(served.iter().map(|link| Mailbox::incoming(&link.peer, role(link.role)).under(relay)));
-        }
-    }
-    Ok(folders)
+    let relays = relays(&courier.config.node.relay)?;
+    let in_one = |relay| served.iter().map(move |link| Mailbox::incoming(&link.peer, role(link.role)).under(relay));
+    Ok(relays.iter().filter_map(|relay| relay.folder()).flat_map(in_one).collect())
 }
 
 /// Watches for arrivals anew: a folder may have been removed and made again.

@@ -127,6 +127,11 @@ impl Seen {
     pub fn rhythm(&self, options: Options) -> Rhythm {
         rhythm_of(&self.config, self.is_remote, options)
     }
+
+    /// For who makes no calls.
+    pub fn without_mailboxes(self) -> Self {
+        Self { folders: Folders { mailboxes: BTreeSet::new(), ..self.folders }, ..self }
+    }
 }
 
 impl Came {

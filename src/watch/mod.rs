@@ -170,6 +170,11 @@ impl Service {
             span(rhythm.transfer_every.as_millis() as u64)
         );
         Event::new(Part::Watch, words).tell();
+        if options.duty == Duty::Desk && node.config.hooks.before_sync.is_some() {
+            let words =
+                "before_sync in [hooks] runs before a `sync` only: a courier makes the calls, and runs no hooks";
+            Event::new(Part::Watch, words).warning().tell();
+        }
         let (world, mut schedule) = (station.machine.world, Schedule::new(rhythm));
         let caller = || Caller::start(station.clone(), wake.clone(), stop.clone());
         let told = wake.clone();
@@ -287,10 +292,10 @@ impl Service {
     /// What the desk is to do now.
     fn due(&self, now: Duration) -> Option<Due> {
         // While a call is under way, it may bring what is missing.
-        let patience = if self.is_calling() { Patience::Spares } else { Patience::Counts };
+        let patience = || if self.is_calling() { Patience::Spares } else { Patience::Counts };
         match [Job::Apply, Job::Bundle].map(|job| self.schedule.is_due(job, now)) {
-            [true, true] => Some(Due::Both(patience)),
-            [true, false] => Some(Due::Apply(patience)),
+            [true, true] => Some(Due::Both(patience())),
+            [true, false] => Some(Due::Apply(patience())),
             [false, true] => Some(Due::Bundle),
             [false, false] => None,
         }
@@ -321,6 +326,7 @@ impl Service {
     fn take_account(&mut self, seen: Seen, now: Duration) {
         self.sight.keep_to(&seen.database);
         self.schedule.keep_to(seen.rhythm(self.options), now);
+        let seen = if self.caller.is_some() { seen } else { seen.without_mailboxes() };
         if seen.folders != self.folders {
             self.folders = seen.folders;
             self.watch();

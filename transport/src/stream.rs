@@ -123,7 +123,7 @@ impl<'a> TmpFile<'a> {
                 OpenOptions::new().append(true).open(&path).map(|file| (Box::new(file) as Box<dyn Write>, size))
             }
             None => {
-                let fresh = disk.remove(&path).and_then(|()| disk.create_new(&path));
+                let fresh = disk.remove(&path).and_then(|()| disk.create_for_all(&path));
                 fresh.map(|file| (Box::new(Fresh(file)) as Box<dyn Write>, 0))
             }
         };

@@ -29,6 +29,8 @@ pub struct Arrived {
     pub file: String,
     /// Where it is.
     pub path: PathBuf,
+    /// Its size in bytes.
+    pub size: u64,
 }
 
 /// What is done with a file that cannot be applied.
@@ -36,6 +38,8 @@ pub struct Arrived {
 pub enum Unfit {
     /// It is for somebody else, or made by a later version: it stays where it is, and is reported.
     LeaveAlone(String),
+    /// The hub says it to another installation, which has this one's place: it stays where it is, and this one is refused.
+    Replaced(String),
     /// It is damaged, or lies: it goes into quarantine, and its sender is asked again.
     Quarantine(String),
     /// It comes from an installation that has no say any more: it goes into quarantine, and nobody is asked.
@@ -50,9 +54,9 @@ pub enum Unfit {
 /// given back by its name alone.
 pub fn in_order(files: Vec<SpoolFile>) -> (Vec<Arrived>, Vec<String>) {
     let (mut arrived, mut others) = (Vec::new(), Vec::new());
-    for SpoolFile { name: file, path, .. } in files {
+    for SpoolFile { name: file, path, size, .. } in files {
         match file.parse::<BundleName>() {
-            Ok(name) => arrived.push(Arrived { name, file, path }),
+            Ok(name) => arrived.push(Arrived { name, file, path, size }),
             Err(_) => others.push(file),
         }
     }
@@ -82,6 +86,10 @@ pub fn examine(
 ) -> Result<Examined, Unfit> {
     if link.state.standing() == Standing::Revoked {
         return Err(Unfit::Refuse(format!("{} was revoked: nothing that it says counts", link.peer)));
+    }
+    if arrived.size > trust.limits().file() {
+        let why = format!("its {} bytes are more than a bundle may have ([limits] in packhorse.toml)", arrived.size);
+        return Err(Unfit::LeaveAlone(why));
     }
     let digest = ShortDigest::of(open(disk, &arrived.path)?).map_err(Unfit::Unreadable)?;
     if digest != arrived.name.digest {
@@ -116,7 +124,10 @@ pub fn examine(
         return Err(Unfit::Outlived);
     }
     if !is_ours {
-        return Err(Unfit::LeaveAlone(format!("it is for another installation of \"{node}\" than this one")));
+        let why = format!("it is for another installation of \"{node}\" than this one");
+        let has_our_place =
+            link.state.package().is_some_and(|package| header.epoch >= package) && !header.before_package;
+        return Err(if has_our_place { Unfit::Replaced(why) } else { Unfit::LeaveAlone(why) });
     }
     refuse_other_installations(&manifest, &header, link)?;
     Ok(Examined { manifest, header, provenance })

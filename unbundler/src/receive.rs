@@ -333,6 +333,14 @@ impl Receiver<'_> {
     ) -> Result<(), UnbundlerError> {
         match unfit {
             Unfit::LeaveAlone(why) => received.left_alone.push((bundle.file.clone(), why)),
+            Unfit::Replaced(why) => {
+                // A call that does not look into bundles has fetched it.
+                if link.state.role() == Role::Hub {
+                    link.state.refused();
+                    replica.save_link(link)?;
+                }
+                received.left_alone.push((bundle.file.clone(), why));
+            }
             Unfit::Outlived => {
                 link.state.dropped_predecessors();
                 self.drop_old(replica, link, bundle, received)?;

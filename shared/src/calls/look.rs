@@ -1,7 +1,8 @@
 //! What a call saw of a link's mailboxes, and did there.
 //!
-//! Owns its text form and how much of it is kept. Pure. Invariants: a call that saw what the one before saw adds nothing but
-//! its time; what asks for an answer (a bundle that came damaged, another installation in our place) outlives the rest.
+//! Owns its form (MessagePack) and how much of it is kept. Pure. Invariants: a call that saw what the one before saw adds nothing
+//! but its time; that a bundle came damaged, which asks for an answer, outlives the rest. Nothing in it can do more than to have
+//! something sent again: whoever makes calls may be anybody's.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +11,10 @@ use serde::{Deserialize, Serialize};
 use crate::clock::WallTime;
 use crate::id::NodeName;
 
-/// So many looks are kept while nobody takes them in.
-const LOOKS_MAX: usize = 1_000;
+/// So many looks at each link are kept while nobody takes them in.
+const LOOKS_MAX: usize = 32;
+/// So many in all are taken from a file.
+const TAKEN_MAX: usize = 100_000;
 
 /// What a call saw of one link.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,9 +30,6 @@ pub struct Look {
     /// A bundle came damaged: its sender is to be asked again.
     #[serde(default, skip_serializing_if = "is_false")]
     pub damaged: bool,
-    /// The hub sends to another installation under this node's name.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub replaced: bool,
     /// Nothing of ours was on the way, and all was fetched.
     #[serde(default, skip_serializing_if = "is_false")]
     pub quiet: bool,
@@ -73,7 +73,6 @@ impl Look {
             at,
             relay: None,
             damaged: false,
-            replaced: false,
             quiet: false,
             in_part: false,
             unfetched: Vec::new(),
@@ -104,28 +103,52 @@ impl Looks {
         match self.looks.iter_mut().rev().find(|known| known.peer == look.peer) {
             // A file that was put twice, in two calls that are otherwise alike, was put twice.
             Some(last) if look.sent.is_empty() && *last == (Look { at: last.at, ..look.clone() }) => last.at = look.at,
-            _ => self.looks.push(look),
-        }
-        if self.looks.len() > LOOKS_MAX {
-            self.let_go_of_oldest();
+            _ => self.push(look),
         }
         true
     }
 
-    fn let_go_of_oldest(&mut self) {
-        let oldest = self.looks.remove(0);
-        if let Some(next) = self.looks.iter_mut().find(|next| next.peer == oldest.peer) {
+    fn push(&mut self, look: Look) {
+        let of_peer = |known: &&Look| known.peer == look.peer;
+        if self.looks.iter().filter(of_peer).count() >= LOOKS_MAX {
+            self.let_go_of_oldest(&look.peer);
+        }
+        self.looks.push(look);
+    }
+
+    fn let_go_of_oldest(&mut self, peer: &NodeName) {
+        let Some(at) = self.looks.iter().position(|look| look.peer == *peer) else { return };
+        let oldest = self.looks.remove(at);
+        if let Some(next) = self.looks.iter_mut().find(|next| next.peer == *peer) {
             next.damaged |= oldest.damaged;
-            next.replaced |= oldest.replaced;
         }
     }
 
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
-        toml::from_str(text).map_err(|error| error.message().to_owned())
+    /// Of each link the last look alone.
+    fn shorten(&mut self) {
+        let mut peers: Vec<NodeName> = self.looks.iter().map(|look| look.peer.clone()).collect();
+        peers.sort();
+        peers.dedup();
+        for peer in peers {
+            while self.looks.iter().filter(|look| look.peer == peer).count() > 1 {
+                self.let_go_of_oldest(&peer);
+            }
+        }
     }
 
-    pub(super) fn text(&self) -> Result<String, toml::ser::Error> {
-        toml::to_string(self)
+    pub(super) fn parse(content: &[u8]) -> Result<Self, String> {
+        let read: Self = rmp_serde::from_slice(content).map_err(|error| error.to_string())?;
+        if read.looks.len() > TAKEN_MAX { Err("it holds too much".to_owned()) } else { Ok(read) }
+    }
+
+    /// In so many bytes at most, as far as the last looks go in.
+    pub(super) fn content(&mut self, most: u64) -> Result<Vec<u8>, rmp_serde::encode::Error> {
+        let whole = rmp_serde::to_vec_named(self)?;
+        if whole.len() as u64 <= most {
+            return Ok(whole);
+        }
+        self.shorten();
+        rmp_serde::to_vec_named(self)
     }
 }
 
@@ -142,20 +165,20 @@ mod tests {
         let whole = Look {
             relay: Some("sftp://a@b/c \"d\"".to_owned()),
             damaged: true,
-            replaced: true,
             quiet: true,
             in_part: true,
             unfetched: vec!["a.bundle".to_owned()],
             lying: Some(Vec::new()),
             sent: vec!["b.bundle".to_owned()],
-            broken_off: BTreeMap::from([("c.bundle".to_owned(), 5)]),
+            broken_off: BTreeMap::from([("c.bundle".to_owned(), u64::MAX)]),
             failed: BTreeMap::from([("d.bundle".to_owned(), "it\nbroke".to_owned())]),
             ..look(7)
         };
         let looks = Looks { looks: vec![whole, look(8)] };
-        assert_eq!(Looks::parse(&looks.text().unwrap()), Ok(looks));
-        assert_eq!(Looks::parse(""), Ok(Looks::default()));
-        assert!(Looks::parse("[[look]]\npeer = \"alice\"").is_err());
+        assert_eq!(Looks::parse(&looks.clone().content(1 << 20).unwrap()), Ok(looks));
+        for damaged in [&b""[..], b"\xc1", b"nonsense"] {
+            assert!(Looks::parse(damaged).is_err(), "{damaged:?}");
+        }
     }
 
     #[test]
@@ -176,11 +199,20 @@ mod tests {
     fn of_many_looks_the_oldest_go_but_for_what_asks_for_an_answer() {
         let mut looks = Looks::default();
         looks.add(Look { damaged: true, ..look(0) });
+        looks.add(Look { damaged: true, ..Look::new("bob".parse().unwrap(), WallTime(0)) });
         for at in 1..=LOOKS_MAX as u64 + 5 {
             looks.add(Look { sent: vec![format!("{at}")], ..look(at) });
         }
-        assert_eq!(looks.all().len(), LOOKS_MAX);
-        assert!(looks.all()[0].damaged && looks.all()[0].at == WallTime(6));
-        assert!(!looks.all()[1].damaged);
+        let of = |looks: &Looks, peer: &str| -> Vec<Look> {
+            looks.all().iter().filter(|look| look.peer.as_str() == peer).cloned().collect()
+        };
+        let alice = of(&looks, "alice");
+        assert_eq!((alice.len(), alice[0].at, alice[0].damaged), (LOOKS_MAX, WallTime(6), true));
+        assert!(!alice[1].damaged);
+        assert_eq!(of(&looks, "bob").len(), 1, "what was seen of one puts out nothing of another's");
+        let short = looks.content(100).unwrap();
+        let short = Looks::parse(&short).unwrap();
+        assert_eq!(short.all().len(), 2);
+        assert!(short.all().iter().all(|look| look.damaged));
     }
 }

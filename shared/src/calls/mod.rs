@@ -12,7 +12,7 @@ mod orders;
 mod redial;
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -21,18 +21,22 @@ pub use look::{Look, Looks};
 pub use orders::{LinkOrders, Orders};
 pub use redial::Redial;
 
-use crate::seam::{Disk, write_durably};
+use crate::seam::{Disk, open_to_read, write_for_all};
 
 /// The folder's name in a home.
 pub(crate) const FOLDER: &str = "calls";
+/// The folder of a home that is shared with a courier whenever this one is.
+const SHARED_LIKE: &str = "inbox";
 /// What a call or a courier holds while it is at work, in the folder.
 pub(crate) const LOCKS: [&str; 2] = ["calls/lock", "calls/watch.lock"];
 
-/// No file here is larger, in bytes: a thousand looks at a hundred bundles each, and as many orders.
-const TEXT_MAX: u64 = 16 << 20;
+/// No file here is larger, in bytes.
+const CONTENT_MAX: u64 = 8 << 20;
 
 const ORDERS: &str = "orders";
 const LOOKS: &str = "looks";
+/// The same while they are taken in.
+const TAKEN: &str = "looks.taken";
 
 /// The folder `calls` of a home.
 #[derive(Clone, Debug)]
@@ -79,10 +83,13 @@ impl Calls {
     /// What a call has to know.
     pub fn orders(&self) -> Result<Orders, CallsError> {
         let path = self.folder.join(ORDERS);
-        match read(&path)? {
-            Some(text) => Orders::parse(&text).map_err(|why| CallsError::Damaged { path, why }),
-            None => Err(CallsError::NoOrders(path)),
-        }
+        let Some(content) = read(&path)? else { return Err(CallsError::NoOrders(path)) };
+        Orders::parse(&content).map_err(|why| CallsError::Damaged { path, why })
+    }
+
+    /// Where the orders are: whoever makes calls looks whether there are others.
+    pub fn orders_path(&self) -> PathBuf {
+        self.folder.join(ORDERS)
     }
 
     /// Gives other orders. The same ones are not written again.
@@ -90,39 +97,56 @@ impl Calls {
         let path = self.folder.join(ORDERS);
         let text = orders.text().map_err(unwritten(&path))?;
         // What cannot be read is written anew.
-        if read(&path).is_ok_and(|found| found.as_deref() == Some(&text)) {
+        if read(&path).is_ok_and(|found| found.as_deref() == Some(text.as_bytes())) {
             return Ok(());
         }
-        self.write(disk, &path, &text, "give calls their orders")
+        self.write(disk, &path, text.as_bytes(), "give calls their orders")
     }
 
-    /// What calls saw since it was last taken in.
+    /// What calls saw that has not been taken in.
     pub fn looks(&self) -> Result<Looks, CallsError> {
-        let path = self.folder.join(LOOKS);
-        let text = read(&path)?.unwrap_or_default();
-        Looks::parse(&text).map_err(|why| CallsError::Damaged { path, why })
+        let mut looks = self.looks_in(TAKEN)?;
+        for look in self.looks_in(LOOKS)?.all() {
+            looks.add(look.clone());
+        }
+        Ok(looks)
+    }
+
+    /// Takes what calls saw, to be taken in: [`Self::taken_in`] ends that, and until then the same is taken again. What a call
+    /// puts down meanwhile is for the next time, and may begin with what is taken now: that does no harm twice.
+    pub fn take(&self, disk: &dyn Disk) -> Result<Looks, CallsError> {
+        let [looks, taken] = [LOOKS, TAKEN].map(|name| self.folder.join(name));
+        if taken.symlink_metadata().is_err() && looks.symlink_metadata().is_ok() {
+            disk.rename(&looks, &taken).map_err(failed("take what calls saw", &looks))?;
+        }
+        self.looks_in(TAKEN)
+    }
+
+    /// What was taken has been taken in.
+    pub fn taken_in(&self, disk: &dyn Disk) -> Result<(), CallsError> {
+        let path = self.folder.join(TAKEN);
+        if path.symlink_metadata().is_err() {
+            return Ok(());
+        }
+        disk.remove(&path).map_err(failed("remove what was taken in", &path))
     }
 
     /// Puts down what a call saw.
     pub fn saw(&self, disk: &dyn Disk, looks: Vec<Look>) -> Result<(), CallsError> {
         // What is damaged is told by whoever takes it in, and cannot be kept.
-        let mut all = self.looks().unwrap_or_default();
+        let mut all = self.looks_in(LOOKS).unwrap_or_default();
         if looks.into_iter().fold(false, |news, look| all.add(look) || news) {
             let path = self.folder.join(LOOKS);
-            let text = all.text().map_err(unwritten(&path))?;
-            self.write(disk, &path, &text, "put down what a call saw")?;
+            let content = all.content(CONTENT_MAX).map_err(unwritten(&path))?;
+            self.write(disk, &path, &content, "put down what a call saw")?;
         }
         Ok(())
     }
 
-    /// What calls saw has been taken in. If another call put more down meanwhile, that has the same beginning, which does no
-    /// harm twice.
-    pub fn taken_in(&self, disk: &dyn Disk) -> Result<(), CallsError> {
-        let path = self.folder.join(LOOKS);
-        if !path.exists() {
-            return Ok(());
-        }
-        disk.remove(&path).map_err(failed("remove what was taken in", &path))
+    fn looks_in(&self, name: &str) -> Result<Looks, CallsError> {
+        let path = self.folder.join(name);
+        let Some(content) = read(&path)? else { return Ok(Looks::default()) };
+        Looks::parse(&content).map_err(|why| CallsError::Damaged { path, why })
     }
 
     /// When the service calls next, if its last call failed.
@@ -168,9 +192,9 @@ impl Calls {
         disk.remove(&self.folder.join(ORDERS))
     }
 
-    fn write(&self, disk: &dyn Disk, path: &Path, text: &str, action: &'static str) -> Result<(), CallsError> {
+    fn write(&self, disk: &dyn Disk, path: &Path, content: &[u8], action: &'static str) -> Result<(), CallsError> {
         self.need(disk)?;
-        write_durably(disk, path, text.as_bytes()).map_err(failed(action, path))
+        write_for_all(disk, path, content).map_err(failed(action, path))
     }
 
     /// Copying a home can lose its empty folders; where the home itself is not, its disk has gone away.
@@ -180,7 +204,9 @@ impl Calls {
         }
         let home = self.folder.parent().unwrap_or(&self.folder);
         fs::metadata(home).map_err(failed("find the home", home))?;
-        disk.create_folder(&self.folder).map_err(failed("make the folder", &self.folder))
+        let made = disk.create_folder(&self.folder);
+        let shared = made.and_then(|()| disk.share_folder(&self.folder, &home.join(SHARED_LIKE)));
+        shared.map_err(failed("make the folder", &self.folder))
     }
 }
 
@@ -188,31 +214,27 @@ fn failed<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) ->
     move |source| CallsError::Failed { action, path: path.to_owned(), source }
 }
 
-fn unwritten(path: &Path) -> impl FnOnce(toml::ser::Error) -> CallsError + '_ {
-    move |why| failed("put into words", path)(io::Error::other(why))
+fn unwritten<E: std::error::Error + Send + Sync + 'static>(path: &Path) -> impl FnOnce(E) -> CallsError {
+    let path = path.to_owned();
+    move |why| CallsError::Failed { action: "put into words", path, source: io::Error::other(why) }
 }
 
-/// What a file says, if there is one. Whoever makes calls may have put anything there.
-fn read(path: &Path) -> Result<Option<String>, CallsError> {
+/// What a file holds, if there is one. Whoever makes calls may have put anything there.
+fn read(path: &Path) -> Result<Option<Vec<u8>>, CallsError> {
     let damaged = |why: &str| CallsError::Damaged { path: path.to_owned(), why: why.to_owned() };
-    match path.symlink_metadata() {
+    let file = match open_to_read(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(failed("look at", path)(error)),
-        Ok(found) if !found.is_file() => return Err(damaged("it is no file")),
-        Ok(_) => {}
-    }
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(failed("read", path))?;
-    file.take(TEXT_MAX + 1).read_to_end(&mut bytes).map_err(failed("read", path))?;
-    if bytes.len() as u64 > TEXT_MAX {
-        return Err(damaged("it is too large"));
-    }
-    String::from_utf8(bytes).map(Some).map_err(|_| damaged("it is no text"))
+        Err(_) if path.symlink_metadata().is_ok_and(|found| !found.is_file()) => return Err(damaged("it is no file")),
+        opened => opened.map_err(failed("read", path))?,
+    };
+    let mut content = Vec::new();
+    file.take(CONTENT_MAX + 1).read_to_end(&mut content).map_err(failed("read", path))?;
+    if content.len() as u64 > CONTENT_MAX { Err(damaged("it is too large")) } else { Ok(Some(content)) }
 }
 
-/// The same of a file on which nothing depends: what cannot be used is as good as nothing.
+/// The same of a text on which nothing depends: what cannot be used is as good as nothing.
 fn read_if_sound(path: &Path) -> String {
-    read(path).ok().flatten().unwrap_or_default()
+    read(path).ok().flatten().and_then(|content| String::from_utf8(content).ok()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -226,6 +248,21 @@ mod tests {
     }
 
     #[test]
+    fn what_a_call_puts_down_while_others_is_taken_in_is_for_the_next_time() {
+        let home = tempfile::tempdir().unwrap();
+        let calls = Calls::of(home.path());
+        calls.saw(&OsDisk, vec![look(1)]).unwrap();
+        assert_eq!(calls.take(&OsDisk).unwrap().all(), [look(1)]);
+        calls.saw(&OsDisk, vec![look(2)]).unwrap();
+        assert_eq!(calls.looks().unwrap().all(), [look(1), look(2)]);
+        assert_eq!(calls.take(&OsDisk).unwrap().all(), [look(1)], "as it was not taken in");
+        calls.taken_in(&OsDisk).unwrap();
+        assert_eq!(calls.take(&OsDisk).unwrap().all(), [look(2)]);
+        calls.taken_in(&OsDisk).unwrap();
+        assert_eq!(calls.take(&OsDisk).unwrap(), Looks::default());
+    }
+
+    #[test]
     fn what_calls_saw_is_kept_until_it_is_taken_in() {
         let home = tempfile::tempdir().unwrap();
         let calls = Calls::of(home.path());
@@ -236,6 +273,7 @@ mod tests {
         }
         let looks = calls.looks().unwrap();
         assert_eq!(looks.all().iter().map(|look| look.at.0).collect::<Vec<_>>(), [1, 2, 3]);
+        assert_eq!(calls.take(&OsDisk).unwrap(), looks);
         calls.taken_in(&OsDisk).unwrap();
         assert_eq!(calls.looks().unwrap(), Looks::default());
     }
@@ -251,7 +289,7 @@ mod tests {
         calls.give(&OsDisk, &Orders::default()).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().modified().unwrap(), written);
         assert_eq!(calls.orders().unwrap(), Orders::default());
-        let too_large = vec![b'#'; TEXT_MAX as usize + 1];
+        let too_large = vec![b'#'; CONTENT_MAX as usize + 1];
         for damaged in [&b"\xff"[..], b"[", b"nonsense = 1", &too_large] {
             fs::write(&path, damaged).unwrap();
             assert!(matches!(calls.orders(), Err(CallsError::Damaged { .. })), "{damaged:?}");
@@ -265,7 +303,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let calls = Calls::of(home.path());
         calls.saw(&OsDisk, vec![look(1)]).unwrap();
-        fs::write(calls.folder().join(LOOKS), "[[look]]\nat = \"never\"").unwrap();
+        fs::write(calls.folder().join(LOOKS), "nonsense").unwrap();
         assert!(matches!(calls.looks(), Err(CallsError::Damaged { .. })));
         calls.saw(&OsDisk, vec![look(2)]).unwrap();
         assert_eq!(calls.looks().unwrap().all(), [look(2)]);

@@ -9,9 +9,10 @@ use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
+use super::INBOX;
 use crate::calls;
 use crate::config::one_line;
-use crate::seam::{Disk, OsDisk, open_for_all};
+use crate::seam::{Disk, OsDisk, open_lock, open_to_read};
 
 /// The longest description of a holder that is written or read.
 const HOLDER_MAX: usize = 300;
@@ -124,7 +125,7 @@ impl HomeLock {
         let path = &home.join(claim.file());
         let failed = |source| LockError::Failed { path: path.to_owned(), source };
         make_folder(home, path).map_err(failed)?;
-        let mut file = open_for_all(path).map_err(failed)?;
+        let mut file = open_lock(path).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -140,7 +141,7 @@ impl HomeLock {
 
     /// Whether somebody holds it, and who. Looking holds it for a moment together with whoever else looks.
     pub(super) fn holder(home: &Path, claim: Claim) -> Option<Holder> {
-        let mut file = File::open(home.join(claim.file())).ok()?;
+        let mut file = open_to_read(&home.join(claim.file())).ok()?;
         match file.try_lock_shared() {
             Err(TryLockError::WouldBlock) => Some(Holder::read(&mut file)),
             Ok(()) | Err(TryLockError::Error(_)) => None,
@@ -158,7 +159,9 @@ impl HomeLock {
 /// A lock may lie in a folder of the home's, which a copy can have lost.
 fn make_folder(home: &Path, lock: &Path) -> io::Result<()> {
     match lock.parent().filter(|folder| *folder != home && !folder.exists()) {
-        Some(folder) if home.is_dir() => OsDisk.create_folder(folder),
+        Some(folder) if home.is_dir() => {
+            OsDisk.create_folder(folder).and_then(|()| OsDisk.share_folder(folder, &home.join(INBOX)))
+        }
         _ => Ok(()),
     }
 }

@@ -35,7 +35,8 @@ const OUTBOX: &str = "outbox";
 const INBOX: &str = "inbox";
 const TMP: &str = "tmp";
 const QUARANTINE: &str = "quarantine";
-const FOLDERS: [&str; 6] = [OUTBOX, INBOX, TMP, QUARANTINE, ledger::FOLDER, calls::FOLDER];
+const PACKING: &str = "packing";
+const FOLDERS: [&str; 7] = [OUTBOX, INBOX, TMP, QUARANTINE, PACKING, ledger::FOLDER, calls::FOLDER];
 /// What the making of a home may leave behind when it is killed: all of it can be made again.
 const FILES_OF_MAKING: [&str; 5] = [IDENTITY, "identity.new", KEYS, "keys.new", "packhorse.toml.new"];
 /// Where the service's log lies, if it is to be a file.
@@ -272,6 +273,11 @@ impl Home {
     /// The folder of files that are being written.
     pub fn tmp(&self) -> PathBuf {
         self.folder.join(TMP)
+    }
+
+    /// The folder of databases that are being made for packages: all that a remote may have, and nobody else's to see.
+    pub fn packing(&self) -> PathBuf {
+        self.folder.join(PACKING)
     }
 
     /// The folder of the bundle queue's books.

@@ -166,6 +166,12 @@ impl Link {
         self.outgoing.history.iter().filter(|(_, sealed)| sealed.superseded).map(|(sequence, _)| *sequence)
     }
 
+    /// Epoch and number of the last bundle that was sealed; the number before the first, if none was in this epoch.
+    pub fn last_numbered(&self) -> (Epoch, Sequence) {
+        let last = self.outgoing.history.last_key_value().map(|(sequence, _)| *sequence);
+        (self.outgoing.epoch, last.unwrap_or_default())
+    }
+
     /// Those of our bundles that later ones have replaced, which are sealed: they may be taken away once these are where they
     /// are. What was for the installation that a package has replaced nobody waits for, whether there is anything for its
     /// successor or not.

@@ -6,7 +6,7 @@
 
 use std::fs::{self, DirEntry, File, Permissions};
 use std::io::{self, Read, Seek, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::saboteur::{Saboteur, is_at_work};
 
@@ -26,8 +26,16 @@ impl<F: Read + Seek> ReadableFile for F {}
 pub trait Disk: Sync {
     /// Makes a new file, readable by its owner alone; fails if the name is taken.
     fn create_new(&self, path: &Path) -> io::Result<Box<dyn DurableFile>>;
+    /// The same for a file that others may use if its folder is shared with them.
+    fn create_for_all(&self, path: &Path) -> io::Result<Box<dyn DurableFile>> {
+        self.create_new(path)
+    }
     /// Makes a folder and what leads to it; success if it is there.
     fn create_folder(&self, path: &Path) -> io::Result<()>;
+    /// Shares a folder, in one that nobody else may write into, with whoever another one is shared with.
+    fn share_folder(&self, _path: &Path, _like: &Path) -> io::Result<()> {
+        Ok(())
+    }
     /// Gives a file another name in one step, replacing what bore it.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Takes a file away; success if there is none.
@@ -36,7 +44,7 @@ pub trait Disk: Sync {
     fn sync_file(&self, path: &Path) -> io::Result<()>;
     /// Returns when the folder's names are on the disk.
     fn sync_folder(&self, path: &Path) -> io::Result<()>;
-    /// Opens a file that is there, to be read.
+    /// Opens a file that is there, to be read. No link is followed.
     fn open(&self, path: &Path) -> io::Result<Box<dyn ReadableFile>> {
         Ok(Box::new(File::open(path)?))
     }
@@ -61,22 +69,41 @@ pub fn publish(disk: &dyn Disk, from: &Path, to: &Path) -> io::Result<()> {
 
 /// Writes a whole small file, through a temporary one beside it, replacing what bore the name.
 pub fn write_durably(disk: &dyn Disk, path: &Path, content: &[u8]) -> io::Result<()> {
-    write_beside(disk, path, content, None)
+    write_beside(disk.create_new(&cleared(disk, path)?)?, disk, path, content, None)
+}
+
+/// The same for a file that others may use if its folder is shared with them.
+pub fn write_for_all(disk: &dyn Disk, path: &Path, content: &[u8]) -> io::Result<()> {
+    write_beside(disk.create_for_all(&cleared(disk, path)?)?, disk, path, content, None)
 }
 
 /// The same for a file that is there: whoever may read it now may read it then. Not for a folder in which others may write, who
 /// could exchange the temporary one.
 pub fn rewrite_durably(disk: &dyn Disk, path: &Path, content: &[u8]) -> io::Result<()> {
     let permissions = fs::metadata(path)?.permissions();
-    write_beside(disk, path, content, Some(permissions))
+    write_beside(disk.create_new(&cleared(disk, path)?)?, disk, path, content, Some(permissions))
 }
 
-fn write_beside(disk: &dyn Disk, path: &Path, content: &[u8], permissions: Option<Permissions>) -> io::Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    let beside = Path::new(&beside);
-    disk.remove(beside)?;
-    let mut file = disk.create_new(beside)?;
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    PathBuf::from(name)
+}
+
+/// The place of the temporary file, with nothing there.
+fn cleared(disk: &dyn Disk, path: &Path) -> io::Result<PathBuf> {
+    let beside = beside(path);
+    disk.remove(&beside).map(|()| beside)
+}
+
+fn write_beside(
+    mut file: Box<dyn DurableFile>,
+    disk: &dyn Disk,
+    path: &Path,
+    content: &[u8],
+    permissions: Option<Permissions>,
+) -> io::Result<()> {
+    let beside = &beside(path);
     file.write_all(content)?;
     file.sync()?;
     drop(file);

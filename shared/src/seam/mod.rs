@@ -13,9 +13,9 @@ mod saboteur;
 mod step;
 mod stop;
 
-pub use disk::{Disk, DurableFile, ReadableFile, publish, rewrite_durably, write_durably};
-pub(crate) use os::open_for_all;
+pub use disk::{Disk, DurableFile, ReadableFile, publish, rewrite_durably, write_durably, write_for_all};
 pub use os::{OsDisk, is_private};
+pub(crate) use os::{open_lock, open_to_read};
 #[cfg(debug_assertions)]
 pub use saboteur::set_to_work;
 pub use saboteur::{Saboteur, is_at_work};

@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::disk::{Disk, DurableFile};
+use super::disk::{Disk, DurableFile, ReadableFile};
 
 /// The machine's own file system.
 #[derive(Clone, Copy, Debug, Default)]
@@ -29,12 +29,12 @@ impl DurableFile for OsFile {
 
 impl Disk for OsDisk {
     fn create_new(&self, path: &Path) -> io::Result<Box<dyn DurableFile>> {
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(path)?;
-        share(path, &file, 0o660)?;
+        Ok(Box::new(OsFile(create_private(path)?)))
+    }
+
+    fn create_for_all(&self, path: &Path) -> io::Result<Box<dyn DurableFile>> {
+        let file = create_private(path)?;
+        share(path, &file)?;
         Ok(Box::new(OsFile(file)))
     }
 
@@ -42,10 +42,13 @@ impl Disk for OsDisk {
         let is_new = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
         let made: Vec<&Path> = path.ancestors().take_while(is_new).collect();
         fs::create_dir_all(path)?;
-        made.iter().rev().try_for_each(|folder| share_folder(folder))?;
         // Each new folder's name lies in the one above it; an old one may have been made by a run that was cut short.
         let above = made.iter().copied().chain([path]).filter_map(Path::parent);
         above.collect::<std::collections::BTreeSet<_>>().into_iter().try_for_each(|folder| self.sync_folder(folder))
+    }
+
+    fn share_folder(&self, path: &Path, like: &Path) -> io::Result<()> {
+        share_folder(path, like)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -60,7 +63,11 @@ impl Disk for OsDisk {
     }
 
     fn sync_file(&self, path: &Path) -> io::Result<()> {
-        OpenOptions::new().read(true).write(cfg!(windows)).open(path)?.sync_all()
+        open_plain(OpenOptions::new().read(true).write(cfg!(windows)), path)?.sync_all()
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn ReadableFile>> {
+        Ok(Box::new(open_to_read(path)?))
     }
 
     #[cfg(unix)]
@@ -76,53 +83,103 @@ impl Disk for OsDisk {
     }
 }
 
-/// Opens a file that is there for all who may use its folder, making it if there is none.
-pub(crate) fn open_for_all(path: &Path) -> io::Result<File> {
+/// Makes a new file that nobody but its owner may read.
+fn create_private(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    options.read(true).write(true).truncate(false);
-    match options.open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        opened => return opened,
-    }
-    let file = options.create(true).open(path)?;
-    share(path, &file, 0o660)?;
-    Ok(file)
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
-/// What is made in a folder that its owner shares with a group (mode 2770, set-group-ID) is shared with it likewise: accounts
-/// that do different parts of the work hand bundles to each other. Everything else stays as private as it was made.
+/// Opens a file to be read, as [`open_plain`] does.
+pub(crate) fn open_to_read(path: &Path) -> io::Result<File> {
+    open_plain(OpenOptions::new().read(true), path)
+}
+
+/// Opens a lock: a file for all who may use its folder, made if there is none.
+pub(crate) fn open_lock(path: &Path) -> io::Result<File> {
+    loop {
+        match open_plain(OpenOptions::new().read(true).write(true), path) {
+            Ok(file) if has_other_name(&file)? => return Err(not_plain()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            opened => return opened,
+        }
+        match create_private(path) {
+            Ok(made) => share(path, &made)?,
+            // Somebody else has just made it.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Opens what is a file and nothing else. In a folder that is shared others may have put there what leads
+/// elsewhere, or what whoever opens it waits for without end.
+fn open_plain(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(options, libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY);
+    let file = options.open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(not_plain()) }
+}
+
+fn not_plain() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "it is not a file of its own")
+}
+
+/// Whether a file is another's, too: nothing may be written to it then.
+#[cfg(unix)]
+fn has_other_name(file: &File) -> io::Result<bool> {
+    Ok(std::os::unix::fs::MetadataExt::nlink(&file.metadata()?) > 1)
+}
+
+#[cfg(not(unix))]
+fn has_other_name(_file: &File) -> io::Result<bool> {
+    Ok(false)
+}
+
+/// Set-group-ID and writable for the group: a folder that its owner shares.
+#[cfg(unix)]
+const SHARED: u32 = 0o2020;
+
+/// A file in a folder that its owner shares with a group (mode 2770) is shared with it likewise: accounts that do different parts
+/// of the work hand bundles to each other.
 ///
 /// Goes by the handle: whoever else may write into the folder could have put something else under the name by now.
 #[cfg(unix)]
-fn share(path: &Path, made: &File, mode: u32) -> io::Result<()> {
+fn share(path: &Path, made: &File) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
-    const SHARED: u32 = 0o2020;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if fs::metadata(folder)?.permissions().mode() & SHARED != SHARED {
         return Ok(());
     }
-    made.set_permissions(fs::Permissions::from_mode(mode))
+    made.set_permissions(fs::Permissions::from_mode(0o660))
 }
 
+/// Only in a folder that nobody else may write into.
 #[cfg(unix)]
-fn share_folder(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::MetadataExt;
-    let made = File::open(path)?;
-    let (opened, named) = (made.metadata()?, fs::symlink_metadata(path)?);
-    if (opened.dev(), opened.ino()) != (named.dev(), named.ino()) {
-        return Err(io::Error::other("something else took its place as it was made"));
+fn share_folder(path: &Path, like: &Path) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    let Ok(model) = fs::symlink_metadata(like) else { return Ok(()) };
+    let is_shared = |mode: u32| mode & SHARED == SHARED;
+    if !model.is_dir() || !is_shared(model.permissions().mode()) {
+        return Ok(());
     }
-    share(path, &made, 0o2770)
+    let made = File::open(path)?;
+    if is_shared(made.metadata()?.permissions().mode()) || made.metadata()?.gid() != model.gid() {
+        return Ok(());
+    }
+    made.set_permissions(fs::Permissions::from_mode(0o2770))
 }
 
 /// On Windows what is made in a folder inherits who may use it.
 #[cfg(not(unix))]
-fn share(_path: &Path, _made: &File, _mode: u32) -> io::Result<()> {
+fn share(_path: &Path, _made: &File) -> io::Result<()> {
     Ok(())
 }
 
 #[cfg(not(unix))]
-fn share_folder(_path: &Path) -> io::Result<()> {
+fn share_folder(_path: &Path, _like: &Path) -> io::Result<()> {
     Ok(())
 }
 
@@ -138,7 +195,7 @@ pub fn is_private(path: &Path) -> io::Result<bool> {
 #[cfg(test)]
 #[cfg(unix)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;
 
@@ -146,21 +203,57 @@ mod tests {
         fs::metadata(path).unwrap().permissions().mode() & 0o7777
     }
 
+    fn folder_of(place: &Path, mode: u32) -> std::path::PathBuf {
+        let folder = place.join(format!("{mode:o}"));
+        fs::create_dir(&folder).unwrap();
+        fs::set_permissions(&folder, fs::Permissions::from_mode(mode)).unwrap();
+        folder
+    }
+
     #[test]
-    fn what_is_made_in_a_shared_folder_is_shared_and_elsewhere_it_is_private() {
-        let folder = tempfile::tempdir().unwrap();
-        for (of_folder, of_file, of_lock) in [(0o2770, 0o660, 0o660), (0o770, 0o600, 0o600), (0o2750, 0o600, 0o600)] {
-            let place = folder.path().join(format!("{of_folder:o}"));
-            fs::create_dir(&place).unwrap();
-            fs::set_permissions(&place, fs::Permissions::from_mode(of_folder)).unwrap();
-            let at = |name: &str| place.join(name);
-            drop(OsDisk.create_new(&at("file")).unwrap());
-            OsDisk.create_folder(&at("inner/inmost")).unwrap();
-            drop(open_for_all(&at("lock")).unwrap());
-            drop(open_for_all(&at("lock")).unwrap());
-            assert_eq!(mode(&at("file")), of_file, "{of_folder:o}");
-            assert_eq!(mode(&at("inner/inmost")) & 0o020 != 0, of_folder == 0o2770, "{of_folder:o}");
-            assert_eq!(mode(&at("lock")) & 0o020 != 0, of_lock == 0o660, "{of_folder:o}");
+    fn what_is_made_for_all_is_shared_as_its_folder_is_and_everything_else_is_private() {
+        let outer = tempfile::tempdir().unwrap();
+        for (of_folder, shared) in [(0o2770, true), (0o770, false), (0o2750, false)] {
+            let folder = folder_of(outer.path(), of_folder);
+            let at = |name: &str| folder.join(name);
+            drop(OsDisk.create_new(&at("private")).unwrap());
+            drop(OsDisk.create_for_all(&at("file")).unwrap());
+            drop(open_lock(&at("lock")).unwrap());
+            drop(open_lock(&at("lock")).unwrap());
+            assert_eq!(mode(&at("private")), 0o600, "{of_folder:o}");
+            let expected = if shared { 0o660 } else { 0o600 };
+            assert_eq!((mode(&at("file")), mode(&at("lock"))), (expected, expected), "{of_folder:o}");
         }
+    }
+
+    #[test]
+    fn a_folder_is_shared_as_its_model_is() {
+        let outer = tempfile::tempdir().unwrap();
+        let [shared, private] = [0o2770, 0o750].map(|mode| folder_of(outer.path(), mode));
+        for (name, like, expected) in [("a", &shared, true), ("b", &private, false)] {
+            let folder = outer.path().join(name);
+            OsDisk.create_folder(&folder).unwrap();
+            OsDisk.share_folder(&folder, like).unwrap();
+            assert_eq!(mode(&folder) == 0o2770, expected);
+        }
+    }
+
+    #[test]
+    fn what_leads_elsewhere_or_is_no_file_is_not_opened() {
+        let outer = tempfile::tempdir().unwrap();
+        let at = |name: &str| outer.path().join(name);
+        fs::write(at("keys"), "secret").unwrap();
+        symlink(at("keys"), at("link")).unwrap();
+        symlink(at("missing"), at("dangling")).unwrap();
+        fs::hard_link(at("keys"), at("second")).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(at("pipe")).status().unwrap().success());
+        assert!(open_lock(&at("second")).is_err());
+        for name in ["link", "dangling", "pipe", "."] {
+            assert!(open_lock(&at(name)).is_err(), "{name}");
+            assert!(OsDisk.open(&at(name)).is_err(), "{name}");
+            assert!(OsDisk.sync_file(&at(name)).is_err(), "{name}");
+        }
+        assert!(!at("missing").exists());
+        assert_eq!(fs::read(at("keys")).unwrap(), b"secret");
     }
 }

@@ -1,6 +1,7 @@
 //! The spool: the folders through which bundle files pass.
 //!
-//! Owns `outbox/PEER/`, `inbox/`, `tmp/` and `quarantine/` of a home. Invariants: a name in an outbox or the inbox is
+//! Owns `outbox/PEER/`, `inbox/`, `tmp/` and `quarantine/` of a home, which may be shared with a courier, and `packing/`, which is
+//! not. Invariants: a name in an outbox or the inbox is
 //! that of a complete file, on the disk with its content; every operation can be given again after any failure, and
 //! then ends as if it had not failed; no name from outside becomes a path. Leaves to others what is in the files, what
 //! the parts of their names mean, and which of them are due.
@@ -31,6 +32,7 @@ pub struct Spool<'a> {
     inbox: PathBuf,
     tmp: PathBuf,
     quarantine: PathBuf,
+    packing: PathBuf,
     disk: &'a dyn Disk,
     steps: &'a dyn Steps,
 }
@@ -77,7 +79,8 @@ impl<'a> Spool<'a> {
     /// The spool of a home, on this disk.
     pub fn new(home: &Home, disk: &'a dyn Disk) -> Self {
         let (outbox, inbox, tmp, quarantine) = (home.outbox(), home.inbox(), home.tmp(), home.quarantine());
-        Self { home: home.folder().to_owned(), outbox, inbox, tmp, quarantine, disk, steps: &Uninterrupted }
+        let (packing, home) = (home.packing(), home.folder().to_owned());
+        Self { home, outbox, inbox, tmp, quarantine, packing, disk, steps: &Uninterrupted }
     }
 
     /// The same, telling of its durable steps.
@@ -131,6 +134,20 @@ impl<'a> Spool<'a> {
         Ok(path)
     }
 
+    /// Where a database is made that nobody else may see, with nothing there.
+    pub fn fresh_packing(&self, name: &str) -> Result<PathBuf, SpoolError> {
+        check(name)?;
+        let path = self.packing.join(name);
+        self.need_folder(&self.packing)?;
+        self.disk.remove(&path).map_err(SpoolError::at(format!("remove the leftover \"{name}\""), &path))?;
+        Ok(path)
+    }
+
+    /// The names of what was being made there when a run ended early.
+    pub fn packings(&self) -> Result<Vec<String>, SpoolError> {
+        Ok(list(self.disk, &self.packing, check)?.into_iter().map(|file| file.name).collect())
+    }
+
     /// Moves a complete file from `tmp` into a node's outbox, durably, and returns where it is.
     pub fn publish_to_outbox(&self, peer: &NodeName, tmp_name: &str) -> Result<PathBuf, SpoolError> {
         check_complete(tmp_name)?;
@@ -182,6 +199,12 @@ impl<'a> Spool<'a> {
         [to.parent(), from.parent()].into_iter().flatten().try_for_each(|folder| self.disk.sync_folder(folder))
     }
 
+    /// A folder with which a new one is shared, if it is shared: with a courier.
+    fn shared_like(&self, folder: &Path) -> &Path {
+        let others = [&self.inbox, &self.tmp, &self.quarantine];
+        others.into_iter().find(|other| *other != folder && other.is_dir()).unwrap_or(&self.home)
+    }
+
     /// Copying a home can lose its empty folders.
     fn need_folder(&self, folder: &Path) -> Result<(), SpoolError> {
         if folder.is_dir() { Ok(()) } else { self.make_folder(folder) }
@@ -190,7 +213,11 @@ impl<'a> Spool<'a> {
     /// Where the home itself is not, its disk has gone away: nothing may be written in its place.
     fn make_folder(&self, folder: &Path) -> Result<(), SpoolError> {
         fs::metadata(&self.home).map_err(SpoolError::at("find the home".to_owned(), &self.home))?;
-        self.disk.create_folder(folder).map_err(SpoolError::at("make the folder".to_owned(), folder))
+        let made = self.disk.create_folder(folder).and_then(|()| match *folder == self.packing {
+            true => Ok(()),
+            false => self.disk.share_folder(folder, self.shared_like(folder)),
+        });
+        made.map_err(SpoolError::at("make the folder".to_owned(), folder))
     }
 }
 

@@ -4,7 +4,6 @@
 //! is there is overwritten. Leaves to people when such files are deleted or looked at again, and to the links
 //! that the sender is asked for the bundle again.
 
-use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
@@ -13,7 +12,7 @@ use super::{Spool, SpoolError, SpoolFile, list};
 use crate::bundle::ShortDigest;
 use crate::clock::WallTime;
 use crate::config::one_line;
-use crate::seam::{Step, publish, write_durably};
+use crate::seam::{Step, open_to_read, publish, write_for_all};
 
 /// How many files of one name are kept before something must be amiss.
 const SAME_NAME_MAX: u32 = 10_000;
@@ -57,7 +56,7 @@ impl Spool<'_> {
             return Err(failed(io::ErrorKind::AlreadyExists.into()));
         };
         let words = reason_text(name, size, reason, now);
-        write_durably(self.disk, &reason_path(&place), words.as_bytes())
+        write_for_all(self.disk, &reason_path(&place), words.as_bytes())
             .map_err(SpoolError::at(format!("write why \"{name}\" is refused"), &self.quarantine))?;
         self.steps
             .reached(Step::ReasonWritten)
@@ -124,7 +123,7 @@ impl Spool<'_> {
 
 /// Whether two files hold the same. What cannot be read is not known to.
 fn same(one: &Path, other: &Path) -> bool {
-    let digest = |path: &Path| File::open(path).and_then(|file| ShortDigest::of(BufReader::new(file))).ok();
+    let digest = |path: &Path| open_to_read(path).and_then(|file| ShortDigest::of(BufReader::new(file))).ok();
     let length = |path: &Path| path.symlink_metadata().map(|about| about.len()).ok();
     length(one) == length(other) && digest(one).is_some_and(|found| digest(other) == Some(found))
 }
@@ -148,7 +147,7 @@ fn reason_text(name: &str, size: u64, reason: &str, now: WallTime) -> String {
 
 fn read_why(file: &Path) -> Option<String> {
     let mut bytes = Vec::new();
-    File::open(reason_path(file)).ok()?.take(REASON_MAX).read_to_end(&mut bytes).ok()?;
+    open_to_read(&reason_path(file)).ok()?.take(REASON_MAX).read_to_end(&mut bytes).ok()?;
     let text = String::from_utf8_lossy(&bytes);
     text.lines().find_map(|line| line.strip_prefix(WHY)).map(one_line)
 }

@@ -1,6 +1,7 @@
 //! `packhorse remote remove`.
 
 use clap::Args;
+use packhorse_shared::bundle::BundleName;
 use packhorse_shared::config::{edit_file, remove_remote};
 use packhorse_shared::id::NodeName;
 use packhorse_shared::replica::Replica;
@@ -38,7 +39,7 @@ impl Remove {
         }
         node.give_orders()?;
         let spool = node.spool();
-        for file in spool.outbox(&self.name)? {
+        for file in spool.outbox(&self.name)?.iter().filter(|file| file.name.parse::<BundleName>().is_ok()) {
             spool.remove_from_outbox(&self.name, &file.name)?;
         }
         // Last: a run that was cut short is given again only while the remote has a name here.

@@ -73,7 +73,7 @@ pub(super) fn revoke(node: &mut Node, name: &NodeName) -> Result<(), Failure> {
     node.trust.revoke(&mut link, last, now);
     node.replica.save_link(&link)?;
     let spool = node.spool();
-    for file in spool.outbox(name)? {
+    for file in spool.outbox(name)?.iter().filter(|file| file.name.parse::<BundleName>().is_ok()) {
         spool.remove_from_outbox(name, &file.name)?;
     }
     node.give_orders()
