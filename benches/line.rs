@@ -93,9 +93,9 @@ impl Bench<'_> {
 
     fn calls(&mut self, office: &mut Office<'_>, protocol: &'static str) {
         let idle: Vec<Count> = (0..self.options.repeat).map(|_| office.call(&[])).collect();
-        let nothing = carried(&idle[0], protocol);
+        let opening = on_line(&idle[0], protocol, "fresh");
         self.tell(protocol, "packhorse, nothing to do", (0, 0), &idle);
-        let mut uncut = [0, 0];
+        let mut uncut = None;
         for (what, size) in SIZES {
             let mut files = (0, 0);
             let counts: Vec<Count> = (0..self.options.repeat)
@@ -107,22 +107,16 @@ impl Bench<'_> {
                 })
                 .collect();
             if size == WAITING {
-                uncut = carried(&counts[0], protocol);
+                uncut = Some(Sent::of(&counts[0], protocol, "fresh", files));
             }
             self.tell(protocol, &format!("packhorse, {what}"), files, &counts);
         }
         let files = office.prepare(WAITING, SIZES[0].1);
         let cut = [office.call(&CUTS)];
-        let again: Vec<i64> = carried(&cut[0], protocol)
-            .into_iter()
-            .zip(uncut)
-            .zip(nothing)
-            // Each cut costs a call's opening words, and those are no file's bytes.
-            .map(|((all, uncut), opening)| all as i64 - uncut as i64 - (CUTS.len() as u64 * opening) as i64)
-            .collect();
         self.tell(protocol, "packhorse, one each way, cut twice", files, &cut);
         if let Some(row) = self.rows.last_mut() {
-            row.again = Some([again[0] + lost(&cut[0], "near"), again[1] + lost(&cut[0], "far")]);
+            let cut = Sent::of(&cut[0], protocol, "sent", files);
+            row.again = uncut.map(|uncut| cut.beyond(&uncut, opening));
         }
         office.settle();
     }
@@ -166,14 +160,32 @@ impl Bench<'_> {
     }
 }
 
-/// The bytes of files and listings that came through each way. With SSH nobody can tell them from the rest.
-fn carried(count: &Count, protocol: &str) -> [u64; 2] {
-    let what = if protocol == "ftp" { "bulk" } else { "payload" };
-    ["near", "far"].map(|way| count.0[way][what].as_u64().unwrap_or_default())
+/// What a call puts on the line of files and listings, each way. With SSH nobody can tell them from the rest.
+struct Sent {
+    bytes: [i64; 2],
+    sessions: i64,
+    files: [i64; 2],
 }
 
-fn lost(count: &Count, way: &str) -> i64 {
-    count.0[way]["lost"].as_i64().unwrap_or_default()
+impl Sent {
+    /// All that was `sent`, or what of it was `fresh`: without what TCP sent again.
+    fn of(count: &Count, protocol: &str, what: &str, (up, down): (u64, u64)) -> Self {
+        let files = [up as i64, down as i64];
+        Self { bytes: on_line(count, protocol, what), sessions: count.sessions() as i64, files }
+    }
+
+    /// How much more it is than in another call, of which nothing was sent again. Further sessions have an opening each, and
+    /// that is no file's.
+    fn beyond(&self, other: &Self, opening: [i64; 2]) -> [i64; 2] {
+        let openings = self.sessions - other.sessions;
+        let beside = |way: usize| self.bytes[way] - self.files[way] - openings * opening[way];
+        [0, 1].map(|way| beside(way) - (other.bytes[way] - other.files[way]))
+    }
+}
+
+fn on_line(count: &Count, protocol: &str, what: &str) -> [i64; 2] {
+    let what = if protocol == "ftp" { format!("{what}_beside") } else { what.to_owned() };
+    ["near", "far"].map(|way| count.0[way][&what].as_i64().unwrap_or_default())
 }
 
 /// A line of the table.

@@ -56,23 +56,39 @@ class Way:
         self.clear()
 
     def clear(self):
-        self.packets = self.bytes = self.payload = self.bulk = self.dropped = self.lost = 0
+        self.packets = self.bytes = self.payload = self.dropped = 0
+        self.sent = self.fresh = self.sent_beside = self.fresh_beside = 0
+        self.ends = {}
+
+    def send(self, tcp, beside):
+        """Counts what goes on the line, and what of it does for the first time in its connection."""
+        source, target, _, size, number = tcp
+        end = self.ends.get((source, target), number)
+        # Numbers of bytes begin anywhere, and with zero again.
+        ahead = (number + size - end + 2**31) % 2**32 - 2**31
+        fresh = min(size, max(0, ahead))
+        if ahead > 0 or (source, target) not in self.ends:
+            self.ends[source, target] = (number + size) % 2**32
+        self.sent, self.fresh = self.sent + size, self.fresh + fresh
+        if beside:
+            self.sent_beside, self.fresh_beside = self.sent_beside + size, self.fresh_beside + fresh
 
     def report(self):
-        """What has come through (payload on connections to the first port that was called, and bulk on others), how many
-        packets the queue did not hold, and how much payload was lost with the line."""
-        names = ("packets", "bytes", "payload", "bulk", "dropped", "lost")
+        """What has come through; how many packets the queue did not hold; and how much payload went on the line, whether it
+        came through or was lost with it: all, and on connections beside those to the first port that was called."""
+        names = ("packets", "bytes", "payload", "dropped", "sent", "fresh", "sent_beside", "fresh_beside")
         return {name: getattr(self, name) for name in names}
 
 
 def tcp_of(packet):
-    """Ports, flags and payload size of a TCP packet; None of any other."""
+    """Ports, flags, payload size and the number of its first byte of a TCP packet; None of any other."""
     if packet[9] != 6:
         return None
     header = (packet[0] & 15) * 4
     source, target = struct.unpack_from("!HH", packet, header)
     size = struct.unpack_from("!H", packet, 2)[0] - header - (packet[header + 12] >> 4) * 4
-    return source, target, packet[header + 13], size
+    number = struct.unpack_from("!I", packet, header + 4)[0]
+    return source, target, packet[header + 13], size, number
 
 
 class Line:
@@ -86,13 +102,15 @@ class Line:
     def begin(self, outages):
         self.outages, self.first, self.last = outages, None, None
         self.control, self.connections, self.turns, self.far_spoke = None, 0, 0, False
+        self.sessions = set()
         for way in self.ways.values():
             way.clear()
 
     def report(self):
         near, far = (way.report() for way in self.ways.values())
         seconds = 0.0 if self.first is None else self.last - self.first
-        return {"seconds": seconds, "connections": self.connections, "turns": self.turns, "near": near, "far": far}
+        counts = {"connections": self.connections, "sessions": len(self.sessions), "turns": self.turns}
+        return {"seconds": seconds, **counts, "near": near, "far": far}
 
     def is_dead(self, now):
         return self.first is not None and any(begin <= now - self.first < end for begin, end in self.outages)
@@ -112,19 +130,22 @@ class Line:
         if (begins - now) * self.rate + len(packet) > self.queue:
             way.dropped += 1
             return
+        if tcp and tcp[3]:
+            way.send(tcp, self.control not in tcp[:2])
         way.free_at = begins + len(packet) / self.rate
         way.under_way.append((way.free_at + self.delay, packet, tcp))
 
     def note(self, device, tcp):
         """Who speaks: a turn is what the near end says after something of the far end's."""
-        source, target, flags, size = tcp
+        source, target, flags, size, _ = tcp
         if flags & SYN and not flags & ACK:
             self.connections += 1
             self.control = target if self.control is None else self.control
         if device != self.near:
             self.far_spoke = self.far_spoke or size > 0
-        elif size > 0 and self.far_spoke:
-            self.turns, self.far_spoke = self.turns + 1, False
+        elif size > 0:
+            self.sessions |= {source} if target == self.control else set()
+            self.turns, self.far_spoke = self.turns + self.far_spoke, False
 
     def deliver(self, now):
         """Lets out what has come to its end, and tells how long until the next does."""
@@ -134,13 +155,10 @@ class Line:
                 _, packet, tcp = way.under_way.popleft()
                 # What was on the line when it broke is lost with it.
                 if self.is_dead(now):
-                    way.lost += tcp[3] if tcp else 0
                     continue
                 way.packets += 1
                 way.bytes += len(packet)
-                if tcp:
-                    way.payload += tcp[3]
-                    way.bulk += 0 if self.control in tcp[:2] else tcp[3]
+                way.payload += tcp[3] if tcp else 0
                 try:
                     os.write(way.out, packet)
                 except OSError:

@@ -165,6 +165,11 @@ impl Count {
         self.0["turns"].as_u64().unwrap_or_default()
     }
 
+    /// Connections to the server's port over which the near end said anything.
+    pub fn sessions(&self) -> u64 {
+        self.0["sessions"].as_u64().unwrap_or_default()
+    }
+
     /// TCP connections.
     pub fn connections(&self) -> u64 {
         self.0["connections"].as_u64().unwrap_or_default()
