@@ -10,21 +10,26 @@ use std::time::{Duration, Instant};
 /// With a shorter round trip no line is as slow as that.
 const LONG: Duration = Duration::from_millis(60);
 
-/// What a line that may be slow begins with, about two seconds of a modem's. With less, what comes and what goes hold each
-/// other up; with more, more is sent again when the line breaks (`scripts/bench line`).
+/// What is sent in one packet over such a line: a fourth of what may be under way, so that another can go as soon as one has
+/// been acknowledged.
+pub(crate) const PACKET: usize = 900;
+
+/// What a line that may be slow begins with, about a second of a modem's. With less, what comes and what goes hold each
+/// other up; with more, more is sent again when the line breaks; and the way on which more is under way takes the
+/// other's share (`scripts/bench line`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum First {
     /// Over connections for a file each, where the system's own buffers bound what is under way.
     ByBuffers,
-    /// Where each piece is answered.
+    /// Where each piece is answered, of which there are three under way.
     ByAnswers,
 }
 
 impl First {
-    fn size(self) -> usize {
+    pub(crate) fn size(self) -> usize {
         match self {
-            Self::ByBuffers => 8 * 1024,
-            Self::ByAnswers => 6 * 1024,
+            Self::ByBuffers => 4_000,
+            Self::ByAnswers => 3 * 1_340,
         }
     }
 }
@@ -50,9 +55,11 @@ impl Window {
         Self { round_trip: Duration::ZERO, size: first.size(), moved: 0, watched: None }
     }
 
-    /// Takes in how long a connection took to be made.
-    pub(crate) fn meet(&mut self, round_trip: Duration) {
-        self.round_trip = round_trip;
+    /// Takes in how long a connection took to be made. What is not answered the system asks again after whole seconds: they are
+    /// none of the round trip, by which the line would seem to carry far more than fits its window.
+    pub(crate) fn meet(&mut self, took: Duration) {
+        let waited = took.as_secs() > 0;
+        self.round_trip = if waited { Duration::from_nanos(took.subsec_nanos().into()).max(LONG) } else { took };
     }
 
     /// How much may be under way; None if there need be no limit.
@@ -63,6 +70,11 @@ impl Window {
     /// The same, where some limit there must be.
     pub(crate) fn within(&self) -> usize {
         self.size().unwrap_or(PLENTY)
+    }
+
+    /// How long the first bytes over a connection need at most to be answered, also behind what comes at the same time.
+    pub(crate) fn first_answer(&self) -> Duration {
+        self.round_trip * 3
     }
 
     /// Something begins to move.
@@ -97,7 +109,7 @@ impl Window {
 mod tests {
     use super::*;
 
-    const FIRST: usize = 8 * 1024;
+    const FIRST: usize = 4_000;
 
     /// A line that carries so many bytes in a second and has this round trip, after so many seconds.
     fn after(seconds: u32, rate: usize, round_trip: Duration) -> Option<usize> {
@@ -110,6 +122,15 @@ mod tests {
             window.note(moved as usize, began + Duration::from_millis(10) * hundredth);
         }
         window.size()
+    }
+
+    #[test]
+    fn a_connection_that_was_asked_for_twice_does_not_make_a_slow_line_fast() {
+        for seconds in [0, 1, 3, 7] {
+            let round_trip = Duration::from_secs(seconds) + Duration::from_millis(340);
+            assert_eq!(after(60, 4_200, round_trip), Some(FIRST), "{round_trip:?}");
+        }
+        assert_eq!(after(1, 1_200, Duration::from_millis(1_001)), Some(FIRST));
     }
 
     #[test]

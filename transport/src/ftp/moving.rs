@@ -38,6 +38,9 @@ impl Way {
 
 impl Moving {
     pub(super) fn new(wire: Wire, line: &Line, way: Way) -> Self {
+        if way != Way::Out {
+            line.begin_fetching();
+        }
         Self { wire: Some(wire), line: line.clone(), waiting: Some(line.wait()), way, fitted: line.window() }
     }
 

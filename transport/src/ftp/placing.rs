@@ -6,9 +6,15 @@ use super::session::Session;
 use crate::carrier::Source;
 use crate::error::TransportError;
 use crate::placing::{Renamed, Server};
+use crate::window::PACKET;
 
 /// How much is written between two looks at the time and at how fast the line is: a second of a slow one.
-const PIECE: usize = 4 * 1024;
+const PIECE: usize = 4 * PACKET;
+
+/// Of so much a little goes ahead, and the rest when it has been answered. The first answer comes late, behind what the server
+/// sends at the same time; and the system, which does not know that yet, sends what waits for it again.
+const MUCH: u64 = 64 * 1024;
+const AHEAD: usize = 100;
 
 impl Server for Session {
     fn relay(&self) -> &str {
@@ -42,12 +48,17 @@ impl Session {
         let mut piece = vec![0; PIECE];
         let mut at = from;
         loop {
-            let count = source.read_at(at, &mut piece)?;
+            let is_ahead = at == from && source.size().saturating_sub(from) > MUCH;
+            let room = piece.get_mut(..if is_ahead { AHEAD } else { PIECE }).unwrap_or_default();
+            let count = source.read_at(at, room)?;
             let Some(bytes) = piece.get(..count).filter(|bytes| !bytes.is_empty()) else { break };
             if let Err(error) = data.write_all(bytes) {
                 return Err(self.broken("put", file, error));
             }
             at += count as u64;
+            if is_ahead {
+                self.line.await_first_answer();
+            }
             data.fit();
         }
         self.end(data, "put", file)

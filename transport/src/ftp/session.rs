@@ -50,7 +50,7 @@ pub(super) struct Session {
     greeting: String,
     control: Control,
     seal: Option<Seal>,
-    line: Line,
+    pub(super) line: Line,
     /// The relay's folder, absolute.
     root: String,
     /// The mailbox that the session stands in.

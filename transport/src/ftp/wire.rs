@@ -6,16 +6,23 @@
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use socket2::SockRef;
 
-/// As much as fits one packet of nearly every line.
-const PACKET: usize = 1_400;
+use crate::window::PACKET;
 
 /// The system's word for bytes that no others are to be joined to (Linux's `MSG_EOR`).
 const APART: i32 = 0x80;
+
+/// Its word for not waiting (`MSG_DONTWAIT`).
+const AT_ONCE: i32 = 0x40;
+
+/// How often it is looked whether something more may be under way.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// How a session's connections are secured: all of them by one store of TLS sessions, as servers demand.
 #[derive(Clone, Debug)]
@@ -42,9 +49,15 @@ impl Write for Plug {
             return self.socket.write(bytes);
         }
         // The system joins what is written to what it holds, up to tens of kilobytes, before it asks how much its buffer may
-        // hold; but not to what is to stand apart.
+        // hold; but not to what is to stand apart. Whom it lets wait it wakes when a third of the buffer is free, for
+        // several packets in a row, behind which all that goes that way waits; but it refuses nothing that has room.
         let packet = bytes.get(..PACKET).unwrap_or(bytes);
-        SockRef::from(&self.socket).send_with_flags(packet, APART)
+        loop {
+            match SockRef::from(&self.socket).send_with_flags(packet, APART | AT_ONCE) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::sleep(LOOK_EVERY),
+                sent => return sent,
+            }
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -125,5 +138,31 @@ impl Write for Wire {
             Self::Clear(plug) => plug.flush(),
             Self::Sealed(stream) => stream.flush(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    #[test]
+    fn what_waits_for_room_ends_with_its_socket() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (_never_reads, _) = listener.accept().unwrap();
+        let guarded = socket.try_clone().unwrap();
+        let mut wire = Wire::new(socket, true, None).unwrap();
+        let writer = thread::spawn(move || {
+            loop {
+                if let Err(error) = wire.write_all(&[0; PACKET]) {
+                    return error;
+                }
+            }
+        });
+        thread::sleep(10 * LOOK_EVERY);
+        assert!(!writer.is_finished());
+        guarded.shutdown(Shutdown::Both).unwrap();
+        assert_eq!(writer.join().unwrap().kind(), io::ErrorKind::BrokenPipe);
     }
 }

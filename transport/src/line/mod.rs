@@ -5,6 +5,7 @@
 //! the run is to end or when nothing has moved for longer than the line can need. Invariant: nothing on a line waits
 //! for longer than [`SILENCE`] and what the bytes under way take at the speed that was measured.
 
+mod buffers;
 mod parting;
 
 use std::io;
@@ -84,6 +85,8 @@ struct State {
     moved: u64,
     under_way: u64,
     window: Window,
+    /// What moves comes: the server learns by itself, of what it sends, that nobody is there any more.
+    is_fetching: bool,
     cut: Option<Cut>,
     failed: bool,
     closed: bool,
@@ -100,10 +103,28 @@ impl State {
         SILENCE + Duration::from_secs(self.under_way / speed)
     }
 
+    fn note(&mut self, bytes: usize) {
+        self.hear();
+        self.began.get_or_insert_with(Instant::now);
+        self.moved += bytes as u64;
+        self.window.note(bytes, Instant::now());
+    }
+
+    fn hear(&mut self) {
+        self.since = Instant::now();
+    }
+
+    fn is_silent(&self) -> bool {
+        self.waits > 0 && self.since.elapsed() > self.patience()
+    }
+
     fn shut(&mut self, cut: Cut) {
         self.cut.get_or_insert(cut);
         for socket in &self.sockets {
-            forget_unsent(socket);
+            buffers::forget_unsent(socket);
+            if self.is_fetching && cut == Cut::Silent {
+                buffers::give_up(socket);
+            }
             // It may be shut already.
             let _ = socket.shutdown(Shutdown::Both);
         }
@@ -132,6 +153,7 @@ impl Line {
             moved: 0,
             under_way: 0,
             window: Window::new(first),
+            is_fetching: false,
             cut: None,
             failed: false,
             closed: false,
@@ -204,10 +226,9 @@ impl Line {
         }
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         if let Some(window) = window {
-            // The other side is told of it as the connection is made, and never again.
-            socket.set_recv_buffer_size(window)?;
+            buffers::bound_incoming(&socket, window)?;
         }
-        socket.set_send_buffer_size(window.map_or(UNSENT, buffer_for))?;
+        socket.set_send_buffer_size(window.map_or(UNSENT, buffers::outgoing))?;
         let connect = move || socket.connect_timeout(&address.into(), patience).map(|()| socket);
         let socket = self.0.ending.wait_for(patience, connect)?;
         let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(10)).with_interval(Duration::from_secs(5));
@@ -221,7 +242,15 @@ impl Line {
 
     /// A file or a listing begins to move.
     pub(crate) fn begin(&self) {
-        self.state().window.begin();
+        let mut state = self.state();
+        state.window.begin();
+        state.is_fetching = false;
+    }
+
+    /// The same, and it comes.
+    pub(crate) fn begin_fetching(&self) {
+        self.begin();
+        self.state().is_fetching = true;
     }
 
     /// How much may be under way at once.
@@ -234,12 +263,20 @@ impl Line {
         self.state().window.size().is_some()
     }
 
+    /// Waits, where care is to be taken, until what was sent first has been answered, or the line is cut.
+    pub(crate) fn await_first_answer(&self) {
+        let (began, long) = (Instant::now(), self.state().window.first_answer());
+        while self.is_narrow() && self.cut().is_none() && began.elapsed() < long {
+            thread::sleep(LOOK_EVERY);
+        }
+    }
+
     /// Lets as much be under way on a socket that is written to. (How much its other end may send was settled for good as
     /// it was connected.)
     pub(crate) fn fit(&self, socket: &TcpStream, fitted: &mut usize) {
         let window = self.window();
         // If it cannot be had, it goes on as it was.
-        if window > *fitted && SockRef::from(socket).set_send_buffer_size(buffer_for(window)).is_ok() {
+        if window > *fitted && SockRef::from(socket).set_send_buffer_size(buffers::outgoing(window)).is_ok() {
             *fitted = window;
         }
     }
@@ -299,7 +336,7 @@ impl Line {
     pub(crate) fn fail(&self) {
         self.end(|state| {
             state.failed = true;
-            state.sockets.iter().for_each(forget_unsent);
+            state.sockets.iter().for_each(buffers::forget_unsent);
         });
     }
 
@@ -331,36 +368,6 @@ impl Line {
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-impl State {
-    fn note(&mut self, bytes: usize) {
-        self.hear();
-        self.began.get_or_insert_with(Instant::now);
-        self.moved += bytes as u64;
-        self.window.note(bytes, Instant::now());
-    }
-
-    fn hear(&mut self) {
-        self.since = Instant::now();
-    }
-
-    fn is_silent(&self) -> bool {
-        self.waits > 0 && self.since.elapsed() > self.patience()
-    }
-}
-
-/// The buffer in which the system holds so much, unacknowledged: it doubles what it is asked for, and counts each packet
-/// with what it needs beside.
-fn buffer_for(window: usize) -> usize {
-    window / 4 * 3
-}
-
-/// What is unsent on a line that broke off is sent again over another, from where the other side says; the system would
-/// send it all the same, as soon as it can.
-fn forget_unsent(socket: &TcpStream) {
-    // If it cannot be, it is sent twice.
-    let _ = SockRef::from(socket).set_linger(Some(Duration::ZERO));
 }
 
 /// A wait that is under way.

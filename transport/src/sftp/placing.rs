@@ -13,12 +13,16 @@ use crate::carrier::{Get, Source};
 use crate::error::TransportError;
 use crate::placing::{Renamed, Server};
 
-/// The least and the most that is moved by one request.
-const PIECE: usize = 2 * 1024;
+/// The least and the most that is moved by one request. The least fits one packet with what SSH puts around it: of a piece in
+/// several packets nothing is worth anything if one is lost.
+const PIECE: usize = 1_340;
 const PIECE_MAX: usize = 32 * 1024;
 
 /// Requests are so many that one is always being answered while others are under way; each has some hundred bytes beside.
 const PIECES: usize = 3;
+
+/// The first pieces are so many times smaller, and so many are.
+const SMALL: usize = 3;
 
 impl Server for SftpCarrier {
     fn relay(&self) -> &str {
@@ -65,30 +69,30 @@ impl Server for SftpCarrier {
 impl SftpCarrier {
     fn send(&mut self, handle: &[u8], from: u64, source: &mut dyn Source, shown: &str) -> Result<(), TransportError> {
         self.line.begin();
-        let mut under_way: VecDeque<(u32, usize)> = VecDeque::new();
-        let (mut at, mut unanswered) = (from, 0);
+        let (mut pieces, mut at) = (Pieces::default(), from);
         loop {
-            let window = self.line.window();
-            let mut piece = vec![0; piece_of(window)];
+            let room = self.await_room(&mut pieces).map_err(|error| self.failed("put", shown, error))?;
+            let mut piece = vec![0; room];
             let count = source.read_at(at, &mut piece)?;
             let Some(bytes) = piece.get(..count).filter(|bytes| !bytes.is_empty()) else { break };
-            while unanswered > 0 && unanswered + count > window {
-                unanswered -= self.await_written(&mut under_way).map_err(|error| self.failed("put", shown, error))?;
-            }
             let sent = self.wire.send(Request::Write(handle, at, bytes));
-            under_way.push_back((sent.map_err(|error| self.failed("put", shown, error))?, count));
+            pieces.add(sent.map_err(|error| self.failed("put", shown, error))?, count);
             at += count as u64;
-            unanswered += count;
         }
-        self.written = under_way.into_iter().map(|(number, _)| number).collect();
+        self.written = pieces.forget().collect();
         Ok(())
     }
 
-    /// Waits for the answer to the first write, and says how much it was.
-    fn await_written(&mut self, under_way: &mut VecDeque<(u32, usize)>) -> Result<usize, Trouble> {
-        let Some((number, count)) = under_way.pop_front() else { return Ok(0) };
-        self.wire.answer(number)?.done()?;
-        Ok(count)
+    /// Waits for answers to the first writes until another may be sent, and says how much it may be.
+    fn await_room(&mut self, pieces: &mut Pieces) -> Result<usize, Trouble> {
+        loop {
+            if let Some(room) = pieces.room(self.line.window()) {
+                return Ok(room);
+            }
+            if let Some((number, _)) = pieces.take_first() {
+                self.wire.answer(number)?.done()?;
+            }
+        }
     }
 
     /// Sees the last writes through, syncs and closes the file, all in one go, and says how large it is now.
@@ -153,8 +157,8 @@ impl SftpCarrier {
         let _waiting = self.line.wait();
         let opened = self.wire.ask(Request::Open(path, Opening::Read)).and_then(|said| absent_is_none(said.handle()));
         let Some(handle) = opened.map_err(|error| self.failed("get", what, error))? else { return Ok(Get::Absent) };
-        self.line.begin();
-        let mut reading = Reading { handle, at: from, asked: from, under_way: VecDeque::new(), had_less: false };
+        self.line.begin_fetching();
+        let mut reading = Reading { handle, at: from, asked: from, pieces: Pieces::default(), had_less: false };
         loop {
             let bytes = reading.next(self).map_err(|error| self.failed("get", what, error))?;
             if bytes.is_empty() || !take(&bytes)? {
@@ -172,7 +176,7 @@ struct Reading {
     /// Where the next byte comes from, and where the next request begins.
     at: u64,
     asked: u64,
-    under_way: VecDeque<(u32, usize)>,
+    pieces: Pieces,
     /// Less came than was asked for: the end is near, nearly always.
     had_less: bool,
 }
@@ -180,15 +184,17 @@ struct Reading {
 impl Reading {
     /// The next bytes; none at the end.
     fn next(&mut self, carrier: &mut SftpCarrier) -> Result<Vec<u8>, Trouble> {
-        let window = carrier.line.window();
-        let piece = piece_of(window);
-        while self.under_way.is_empty() || (!self.had_less && self.asked - self.at + piece as u64 <= window as u64) {
-            self.asked = if self.under_way.is_empty() { self.at } else { self.asked };
+        while let Some(piece) = self.pieces.room(carrier.line.window()) {
+            match self.pieces.is_empty() {
+                true => self.asked = self.at,
+                false if self.had_less => break,
+                false => {}
+            }
             let number = carrier.wire.send(Request::Read(&self.handle, self.asked, piece as u32))?;
-            self.under_way.push_back((number, piece));
+            self.pieces.add(number, piece);
             self.asked += piece as u64;
         }
-        let Some((number, expected)) = self.under_way.pop_front() else { return Ok(Vec::new()) };
+        let Some((number, expected)) = self.pieces.take_first() else { return Ok(Vec::new()) };
         let bytes = carrier.wire.answer(number)?.data()?;
         if bytes.len() > expected {
             return Err(Trouble::Broken(std::io::ErrorKind::InvalidData.into()));
@@ -205,9 +211,7 @@ impl Reading {
     }
 
     fn forget(&mut self, carrier: &mut SftpCarrier) -> Result<(), Trouble> {
-        for (number, _) in self.under_way.drain(..) {
-            carrier.wire.ignore(number);
-        }
+        self.pieces.forget().for_each(|number| carrier.wire.ignore(number));
         self.asked = self.at;
         Ok(())
     }
@@ -218,7 +222,78 @@ impl Reading {
     }
 }
 
-/// How much of what may be under way is moved by one request.
-fn piece_of(window: usize) -> usize {
-    (window / PIECES).clamp(PIECE, PIECE_MAX)
+/// The pieces of a file that are under way, each by its request's number, in the order in which they are answered.
+#[derive(Debug, Default)]
+struct Pieces {
+    under_way: VecDeque<(u32, usize)>,
+    bytes: usize,
+    answered: usize,
+}
+
+impl Pieces {
+    /// How large another piece is to be, if one may go on its way before the next answer: one always may where there is none.
+    fn room(&self, window: usize) -> Option<usize> {
+        let whole = (window / PIECES).clamp(PIECE, PIECE_MAX);
+        // Behind pieces an answer takes far longer than any before. The system, which learns that only by and by, would take
+        // what waits for it to be lost, and send it again: so the first pieces are small, and what is under way grows slowly.
+        let step = whole / SMALL;
+        let piece = if self.answered < SMALL { step } else { whole };
+        let most = window.min(step * (self.answered + 2));
+        (self.is_empty() || self.bytes + piece <= most).then_some(piece)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.under_way.is_empty()
+    }
+
+    fn add(&mut self, number: u32, bytes: usize) {
+        self.under_way.push_back((number, bytes));
+        self.bytes += bytes;
+    }
+
+    /// The piece that is answered next.
+    fn take_first(&mut self) -> Option<(u32, usize)> {
+        let (number, bytes) = self.under_way.pop_front()?;
+        self.bytes -= bytes;
+        self.answered += 1;
+        Some((number, bytes))
+    }
+
+    /// Leaves all that is under way to whoever takes these numbers.
+    fn forget(&mut self) -> impl Iterator<Item = u32> + '_ {
+        self.bytes = 0;
+        self.under_way.drain(..).map(|(number, _)| number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::window::First;
+
+    /// What is under way as soon as no more may be, after each answer.
+    fn under_way(window: usize, answers: usize) -> Vec<usize> {
+        let mut pieces = Pieces::default();
+        let fill = |pieces: &mut Pieces| {
+            while let Some(bytes) = pieces.room(window) {
+                pieces.add(0, bytes);
+            }
+            pieces.bytes
+        };
+        let mut filled = vec![fill(&mut pieces)];
+        for _ in 0..answers {
+            pieces.take_first().expect("a piece");
+            filled.push(fill(&mut pieces));
+        }
+        filled
+    }
+
+    #[test]
+    fn what_is_under_way_grows_by_and_by_to_what_a_slow_line_holds() {
+        let slow = First::ByAnswers.size();
+        let little = under_way(slow, 12);
+        assert!(little[0] < 1_000 && little[3] < 2_000, "{little:?}");
+        assert_eq!((little.iter().max(), little.last()), (Some(&slow), Some(&slow)));
+        assert_eq!(under_way(256 * 1024, 40).last(), Some(&(256 * 1024)));
+    }
 }
