@@ -94,7 +94,9 @@ impl<'a> Selector<'a> {
         let owed = |column: &ColumnShape| marks.get(column.id).is_some_and(|mark| self.owed.includes(mark));
         let mut chosen: Vec<usize> = self.columns().filter(|(_, column)| owed(column)).map(|(at, _)| at).collect();
         let confirms = self.confirmation(marks);
-        if chosen.is_empty() && confirms.is_none() {
+        // What changed of it may be what is not shared: it lies before no cut for that, where the others are gone through.
+        let is_asked = self.owed.extent == Extent::Everything;
+        if chosen.is_empty() && confirms.is_none() && !is_asked {
             return Ok(None);
         }
         if self.owed.extent != Extent::Changes {
