@@ -106,7 +106,7 @@ pub fn select(snapshot: &dyn Snapshot, tables: &[SharedTable], owed: Owed, porti
     let upto = snapshot.boundary(owed.link, tables, owed.since, portion.records.min(RECORDS_AT_ONCE))?;
     let mut selectors = Vec::new();
     for table in tables {
-        let mut selector = Selector::new(snapshot, table, owed);
+        let mut selector = Selector::new(snapshot, table, owed)?;
         snapshot.changed_between(owed.link, table, owed.since, upto, &mut |record| selector.consider(record))?;
         selectors.push(selector);
     }
@@ -130,7 +130,8 @@ pub fn sweep(
     from: &Sweep,
     portion: Portion,
 ) -> Result<(Selection, Sweep)> {
-    let mut selectors: Vec<_> = tables.iter().map(|table| Selector::new(snapshot, table, owed)).collect();
+    let selectors: Result<Vec<_>> = tables.iter().map(|table| Selector::new(snapshot, table, owed)).collect();
+    let mut selectors = selectors?;
     let (mut records, mut bytes) = (0, 0);
     let reached = snapshot.sweep(tables, from, &mut |at, record| {
         let Some(selector) = selectors.get_mut(at) else { return Ok(ControlFlow::Continue(())) };

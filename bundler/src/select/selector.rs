@@ -1,10 +1,10 @@
 //! What is said of each record of one table: its changes, that it comes in whole, or that it is withdrawn.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use packhorse_shared::change::{EXISTENCE, FieldChange, Passage, RecordChange, TableChanges};
 use packhorse_shared::clock::{Reading, Stamp};
-use packhorse_shared::id::{ColumnId, Cut};
+use packhorse_shared::id::{ColumnId, Cut, TableId};
 use packhorse_shared::link::{Extent, Role};
 use packhorse_shared::marks::Marks;
 use packhorse_shared::replica::{
@@ -25,6 +25,9 @@ pub(super) struct Selector<'a> {
     pub(super) owed: Owed,
     /// What a field without a mark counts as stamped with.
     unmarked: Stamp,
+    /// The columns that came into what our hub shares, and of which it has not told everything: what has no mark there may be the
+    /// default, and is nobody's word.
+    untold: BTreeSet<(TableId, ColumnId)>,
     /// The last cut at which any of the chosen came in.
     latest_entered: Cut,
     pub(super) chosen: Vec<Chosen>,
@@ -39,8 +42,10 @@ pub(super) struct Chosen {
 }
 
 impl<'a> Selector<'a> {
-    pub fn new(snapshot: &'a dyn Snapshot, table: &'a SharedTable, owed: Owed) -> Self {
-        Self { snapshot, table, owed, unmarked: snapshot.horizon().stamp(), latest_entered: Cut(0), chosen: Vec::new() }
+    pub fn new(snapshot: &'a dyn Snapshot, table: &'a SharedTable, owed: Owed) -> Result<Self> {
+        let unmarked = snapshot.horizon().stamp();
+        let untold = if owed.peer == Role::Hub { snapshot.untold()? } else { BTreeSet::new() };
+        Ok(Self { snapshot, table, owed, unmarked, untold, latest_entered: Cut(0), chosen: Vec::new() })
     }
 
     pub fn consider(&mut self, record: &dyn ChangedRecord) -> Result<()> {
@@ -187,9 +192,12 @@ impl<'a> Selector<'a> {
 
     fn field(&self, record: &dyn ChangedRecord, marks: &Marks, at: usize) -> Result<FieldChange> {
         let value = record.value(at)?;
-        let mark = self.table.shape.columns.get(at).and_then(|column| marks.get(column.id));
+        let column = self.table.shape.columns.get(at);
+        let mark = column.and_then(|column| marks.get(column.id));
+        let is_untold = column.is_some_and(|column| self.untold.contains(&(self.table.shape.id, column.id)));
+        let unmarked = if is_untold { Stamp::ZERO } else { self.unmarked };
         let refers_to = self.referred_birth(at, &value, None, &|named| record.value(named).map(Some))?;
-        Ok(FieldChange { column: at, value, stamp: mark.map_or(self.unmarked, |mark| mark.stamp), refers_to })
+        Ok(FieldChange { column: at, value, stamp: mark.map_or(unmarked, |mark| mark.stamp), refers_to })
     }
 
     /// Edits travel even if the record has since been deleted: elsewhere a later edit may bring it back. They say that

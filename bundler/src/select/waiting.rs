@@ -78,7 +78,7 @@ fn pending_of_group(snapshot: &dyn Snapshot, group: &[Member<'_>]) -> Result<Vec
     for (at, table) in first.iter().enumerate() {
         let rows = |tables: &[SharedTable]| tables[at].rows;
         let audience = Audience::of(group.iter().map(|(_, (tables, owed))| (owed.link, rows(tables))));
-        let mut count = Count::new(snapshot, table, *owed, &audience);
+        let mut count = Count::new(snapshot, table, *owed, &audience)?;
         let mut show = |record: &dyn ChangedRecord, standings: &Standings| count.record(record, standings);
         snapshot.changed_for(&audience, &table.shape, owed.since, snapshot.cut(), &mut show)?;
         if count.says_twice {
@@ -198,10 +198,10 @@ impl Way {
 }
 
 impl<'a> Count<'a> {
-    fn new(snapshot: &'a dyn Snapshot, table: &'a SharedTable, owed: Owed, audience: &'a Audience) -> Self {
-        let selector = Selector::new(snapshot, table, owed);
+    fn new(snapshot: &'a dyn Snapshot, table: &'a SharedTable, owed: Owed, audience: &'a Audience) -> Result<Self> {
+        let selector = Selector::new(snapshot, table, owed)?;
         let (shared, apart, said) = Default::default();
-        Self { audience, selector, shared, apart, said, says_twice: false }
+        Ok(Self { audience, selector, shared, apart, said, says_twice: false })
     }
 
     fn record(&mut self, record: &dyn ChangedRecord, standings: &Standings) -> Result<()> {

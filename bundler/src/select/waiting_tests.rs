@@ -1,6 +1,7 @@
 //! How often is looked for many links: as often as they differ in what they share and what their peers have.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 
 use packhorse_shared::clock::{Reading, Stamp, WallTime};
 use packhorse_shared::horizon::Horizon;
@@ -114,6 +115,9 @@ impl Snapshot for View {
     }
     fn terms_owed(&self, _link: LinkId, _since: Option<Cut>) -> Result<Option<(Vec<u8>, Cut)>> {
         Ok(None)
+    }
+    fn untold(&self) -> Result<BTreeSet<(TableId, ColumnId)>> {
+        Ok(BTreeSet::new())
     }
     fn united(&self, _table: &TableShape, key: &Key) -> Result<Vec<(Residence, Residence)>> {
         let united = self.united.iter().filter(|(_, to)| to.key == *key);

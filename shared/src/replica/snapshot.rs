@@ -1,12 +1,13 @@
 //! One consistent view of a database: what changed of what a link shares, and what there is of each record.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use super::audience::{Audience, Seen, Standings};
 use super::{Belonging, Buried, Remains, Residence, Result, SharedTable, TableShape};
 use crate::clock::{Reading, Stamp};
 use crate::horizon::Horizon;
-use crate::id::{Cut, LinkId};
+use crate::id::{ColumnId, Cut, LinkId, TableId};
 use crate::link::Sweep;
 use crate::marks::Marks;
 use crate::value::{Key, Value};
@@ -88,6 +89,10 @@ pub trait Snapshot {
     /// What a link's peer is to be told of what is shared, as [`super::Terms`] in bytes, if that changed after a cut, or whenever
     /// it did if none is given; and the cut at which it did.
     fn terms_owed(&self, link: LinkId, since: Option<Cut>) -> Result<Option<(Vec<u8>, Cut)>>;
+
+    /// The columns of which this node's hub may not have told everything since it shares them: what has no mark there may be
+    /// the default.
+    fn untold(&self) -> Result<BTreeSet<(TableId, ColumnId)>>;
 
     /// The records that are one with the one under a key, each with what that one is known by.
     fn united(&self, table: &TableShape, key: &Key) -> Result<Vec<(Residence, Residence)>>;

@@ -103,6 +103,10 @@ pub trait MergeTransaction {
     /// The columns that have come into what a link shares since its peer has seen our changes last.
     fn gained(&mut self, of: (LinkId, Cut)) -> Result<BTreeSet<(TableId, ColumnId)>>;
 
+    /// The columns of which this node's hub may not have told everything since it shares them: what has no mark there may be
+    /// the default.
+    fn untold(&mut self) -> Result<BTreeSet<(TableId, ColumnId)>>;
+
     /// How the record under a key stands to what a link shares; None if it never was shared and its peer has never spoken of
     /// it.
     fn belonging(&mut self, link: LinkId, table: &SharedTable, key: &Key) -> Result<Option<Belonging>>;

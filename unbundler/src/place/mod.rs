@@ -140,6 +140,8 @@ pub struct Placer<'a> {
     sharing: BTreeMap<LinkId, Rc<[SharedTable]>>,
     /// The columns that its sender had dropped with what it says in them, as they were out of what it shares in between.
     regained: BTreeSet<(TableId, ColumnId)>,
+    /// The columns of which our hub may not have told everything since it shares them: what has no mark there may be the default.
+    untold: BTreeSet<(TableId, ColumnId)>,
     /// Why a change was held last.
     refusal: Option<String>,
     /// Whom what is left of a record was found to refer to last, and who has lost his number.
@@ -219,6 +221,7 @@ impl<'a> Placer<'a> {
             Authority::Sender => BTreeSet::new(),
             Authority::Here | Authority::HereForNow => transaction.gained((arrival.link, arrival.seen))?,
         };
+        let untold = transaction.untold()?;
         let (confirms, adopted, coming) = (Confirms::new(), Adopted::new(), Births::new());
         Ok(Self {
             transaction,
@@ -240,6 +243,7 @@ impl<'a> Placer<'a> {
             of_links: BTreeMap::new(),
             sharing: BTreeMap::new(),
             regained,
+            untold,
             refusal: None,
             displaced: None,
             spoken: Vec::new(),

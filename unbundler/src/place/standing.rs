@@ -12,7 +12,7 @@ use super::conflicts::Disputed;
 use super::mistaken::is_reference;
 use super::references::{Before, Undo};
 use super::{Item, Placer, Step};
-use crate::merge::{self, Arrival, Authority, Fate};
+use crate::merge::{self, Arrival, Authority, Fate, Past};
 
 impl Placer<'_> {
     pub(super) fn standing<'t>(
@@ -86,6 +86,19 @@ impl Placer<'_> {
         table.column_ids().into_iter().all(unseen)
     }
 
+    /// Whether what stands without a mark may say nothing against what our hub says: it may be the default of a column that is
+    /// shared only now, or have been changed at the hub while the record was not in our set. What a hub from before our package
+    /// lets in it has been told of since, and forgotten.
+    fn may_be_default(&self, table: &TableShape, of: &TableChanges, column: Column) -> bool {
+        let is_by_hub = self.arrival.authority() == Authority::Sender;
+        let comes_in = matches!(of.passage, Passage::Entered { .. });
+        match column {
+            Column::Field(_, id) if is_by_hub && self.untold.contains(&(table.id, id)) => true,
+            Column::Field(..) if self.arrival.past == Past::LostThere => false,
+            _ => comes_in,
+        }
+    }
+
     /// Whether our hub lets a record come in with an earlier value than we had told it: it refused ours, as the record was
     /// outside our set then, and is told again.
     fn was_refused(&self, of: &TableChanges, ours: Mark, theirs: Stamp) -> bool {
@@ -134,8 +147,7 @@ impl Placer<'_> {
             }
             let ours = present.marks.get(column.id());
             let verdict = match (of.passage, ours) {
-                // Without a mark it may be the default of a column that is shared only now.
-                (Passage::Entered { .. }, None) => merge::Field::Theirs,
+                (_, None) if self.may_be_default(table, of, column) => merge::Field::Theirs,
                 // Nobody has ever changed it there, and who made ours had not seen it all the same.
                 (_, Some(_)) if is_beside_ours && field.stamp == Stamp::ZERO => merge::Field::OursOverBlind,
                 _ => merge::field(ours, field.stamp, sight),

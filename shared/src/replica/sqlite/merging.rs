@@ -240,6 +240,10 @@ impl MergeTransaction for SqliteMerge<'_> {
         self.said(membership::gained::since(self.writer, link, seen))
     }
 
+    fn untold(&mut self) -> Result<BTreeSet<(TableId, ColumnId)>> {
+        self.said(membership::gained::untold(self.writer))
+    }
+
     fn belonging(&mut self, link: LinkId, table: &SharedTable, key: &Key) -> Result<Option<Belonging>> {
         self.said(self.try_belonging(link, table, key))
     }

@@ -12,6 +12,7 @@ use super::catalogue::{Catalogue, Entry};
 use super::fault::{Fault, Outcome};
 use super::holding;
 use super::identities::{self, Identities};
+use super::membership::gained;
 use super::names::{marks_table, quoted, remains_table};
 use super::prepare::add_table;
 use super::references::{self, Origin};
@@ -155,7 +156,9 @@ pub(super) fn take_over(
     }
     let lacking = add_tables(connection, catalogue, terms)?;
     let (found, _) = candidates(connection)?;
-    keep(connection, &Catalogue::load(connection, &found)?, terms)?;
+    let here = Catalogue::load(connection, &found)?;
+    gained::note_by_hub(connection, (catalogue, &before), (&here, terms))?;
+    keep(connection, &here, terms)?;
     Ok(lacking)
 }
 

@@ -4,7 +4,7 @@
 
 mod shared;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -23,7 +23,7 @@ use super::terms;
 use super::values::owned;
 use crate::clock::{Reading, Stamp};
 use crate::horizon::Horizon;
-use crate::id::{Cut, LinkId};
+use crate::id::{ColumnId, Cut, LinkId, TableId};
 use crate::link::Sweep;
 use crate::marks::{Marks, Roster};
 use crate::replica::{
@@ -263,6 +263,10 @@ impl Snapshot for SqliteSnapshot<'_> {
 
     fn terms_owed(&self, link: LinkId, since: Option<Cut>) -> Result<Option<(Vec<u8>, Cut)>> {
         terms::owed(self.reader, link, since).map_err(|fault| fault.at(&self.path, "be read"))
+    }
+
+    fn untold(&self) -> Result<BTreeSet<(TableId, ColumnId)>> {
+        membership::gained::untold(self.reader).map_err(|fault| fault.at(&self.path, "be read"))
     }
 
     fn united(&self, table: &TableShape, key: &Key) -> Result<Vec<(Residence, Residence)>> {
