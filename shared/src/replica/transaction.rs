@@ -1,6 +1,6 @@
 //! The write transaction of a merge: what stands, what is left, and every write that placing a change takes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Belonging, Conflict, Held, Missing, Moves, Remains, Residence, Result, SharedTable, Spoken, StoredLink, TableShape,
@@ -89,6 +89,9 @@ pub trait MergeTransaction {
 
     /// Whether this node has only some of the rows that its hub has of a table.
     fn has_part(&mut self, table: &TableShape) -> Result<bool>;
+
+    /// Up to where the peer of each link has applied our changes, and all that it said before that has come.
+    fn heard(&mut self) -> Result<BTreeMap<LinkId, Cut>>;
 
     /// The links of this node's remotes, if it is a hub.
     fn remotes(&mut self) -> Result<Vec<LinkId>>;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use packhorse_shared::change::{RecordChange, TableChanges};
 use packhorse_shared::clock::Reading;
 use packhorse_shared::horizon::Horizon;
-use packhorse_shared::id::{Cut, LinkId};
+use packhorse_shared::id::LinkId;
 use packhorse_shared::replica::{Held, KeyKind, Refusal, Result, TableShape};
 use packhorse_shared::seam::{Saboteur, is_at_work};
 use packhorse_shared::value::{Key, Value};
@@ -92,7 +92,10 @@ impl Placer<'_> {
         let of_link = self.of_links.get(&held.link).copied().unwrap_or(self.arrival);
         // Whatever its sender has seen since, it had not when it said this; what another has seen says nothing of it. What is
         // held keeps the horizon below its stamps, and had not come before.
-        let heard = if held.link == of_link.link { of_link.heard } else { Cut(0) };
+        let heard = match held.link == of_link.link {
+            true => of_link.heard,
+            false => self.heard.get(&held.link).copied().unwrap_or_default(),
+        };
         let seen = held.seen;
         let (link, via, had) = (held.link, LinkId::LOCAL, Reading(0));
         // Nor can its birth have been dropped here; but what it refers to may have come without one since.

@@ -52,7 +52,7 @@ use std::rc::Rc;
 use packhorse_shared::change::{EXISTENCE, Passage, RecordChange, TableChanges};
 use packhorse_shared::clock::{Stamp, WallTime};
 use packhorse_shared::config::Span;
-use packhorse_shared::id::{ColumnId, LinkId, TableId};
+use packhorse_shared::id::{ColumnId, Cut, LinkId, TableId};
 use packhorse_shared::replica::{Held, MergeTransaction, Moves, Result, SharedTable, TableShape};
 use packhorse_shared::value::Key;
 
@@ -136,6 +136,8 @@ pub struct Placer<'a> {
     named: Named,
     /// How changes that are held stand against what is here, by the link that brought them, where that is known.
     of_links: BTreeMap<LinkId, Arrival>,
+    /// Up to where each link's peer has heard our changes by now.
+    heard: BTreeMap<LinkId, Cut>,
     /// What each link shares, of those looked at.
     sharing: BTreeMap<LinkId, Rc<[SharedTable]>>,
     /// The columns that its sender had dropped with what it says in them, as they were out of what it shares in between.
@@ -221,7 +223,7 @@ impl<'a> Placer<'a> {
             Authority::Sender => BTreeSet::new(),
             Authority::Here | Authority::HereForNow => transaction.gained((arrival.link, arrival.seen))?,
         };
-        let untold = transaction.untold()?;
+        let (untold, heard) = (transaction.untold()?, transaction.heard()?);
         let (confirms, adopted, coming) = (Confirms::new(), Adopted::new(), Births::new());
         Ok(Self {
             transaction,
@@ -241,6 +243,7 @@ impl<'a> Placer<'a> {
             unknown: Births::new(),
             named: Named::default(),
             of_links: BTreeMap::new(),
+            heard,
             sharing: BTreeMap::new(),
             regained,
             untold,

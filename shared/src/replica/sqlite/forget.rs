@@ -2,10 +2,10 @@
 //!
 //! Goes through the metadata in the order of cuts, in short transactions. Invariants: the horizon is raised before the
 //! first mark below it is dropped; it stays below the births of those who have a number by which something is held that means
-//! another (`namesakes`); a mark stays while remains lie under its key, which it tells apart, and while something is held of its
-//! record, which meets what its sender had not seen; what came of a record only in part is never dropped, nor the birth of one
-//! whose number the hub will change, or was another's
-//! before. A run that was cut short is simply run again. Leaves what may be forgotten to [`crate::link::Forgettable`].
+//! another, and below the deaths of those for whom something waits (`namesakes`); a mark stays while remains lie under its key,
+//! which it tells apart, and while something is held of its record, which meets what its sender had not seen; what came of a
+//! record only in part is never dropped, nor the birth of one whose number the hub will change, or was another's before. A run
+//! that was cut short is simply run again. Leaves what may be forgotten to [`crate::link::Forgettable`].
 
 use std::collections::BTreeSet;
 

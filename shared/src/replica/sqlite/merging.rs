@@ -224,6 +224,10 @@ impl MergeTransaction for SqliteMerge<'_> {
         self.said(self.try_has_part(table))
     }
 
+    fn heard(&mut self) -> Result<BTreeMap<LinkId, Cut>> {
+        self.said(self.try_heard())
+    }
+
     fn remotes(&mut self) -> Result<Vec<LinkId>> {
         self.said(self.try_remotes().map(|remotes| remotes.iter().map(|link| link.id).collect()))
     }

@@ -1,8 +1,9 @@
-//! Those who have the number by which a held change means somebody else.
+//! Those who have the number by which a held change means somebody else, and those who have died and are referred to by one.
 //!
 //! What is held without a birth means whoever had the number before the births that are known under it: if those were dropped
-//! while it waits, it would be taken for theirs. Owns how far the horizon may rise for that. Leaves to `unbundler` to hold what
-//! means one of them by that birth.
+//! while it waits, it would be taken for theirs. And what waits for one who has died here may have to bring that one back, with
+//! whom that refers to in its turn and who has died no earlier. Owns how far the horizon may rise for that. Leaves to `unbundler`
+//! to hold what means one of them by that birth.
 
 use rusqlite::Connection;
 
@@ -10,14 +11,14 @@ use super::catalogue::{Catalogue, Entry};
 use super::fault::Outcome;
 use super::holding;
 use crate::change::{FieldChange, RecordChange, TableChanges};
-use crate::clock::Reading;
+use crate::clock::{Reading, Stamp};
 use crate::horizon::Horizon;
 use crate::id::NodeId;
 use crate::marks::Roster;
 use crate::replica::KeyKind;
 use crate::value::{Key, Value};
 
-/// The earliest of their births that has not been dropped.
+/// The earliest of those births, and of those deaths, that has not been dropped.
 pub(super) fn earliest(
     connection: &Connection,
     catalogue: &Catalogue,
@@ -33,23 +34,40 @@ pub(super) fn earliest(
             let births = left.chain([standing]).filter_map(|birth| horizon.birth(birth));
             earliest = births.map(|birth| birth.reading).chain(earliest).min();
         }
+        for (entry, key, birth) in references(catalogue, &held.change) {
+            let number = birth.map(|birth| entry.metadata.number_of(connection, birth, roster)).transpose()?.flatten();
+            let key = number.map_or(key, |number| Key(vec![Value::Integer(number)]));
+            let left = entry.metadata.all_remains(connection, &key, roster)?.into_iter();
+            let deaths = left.filter_map(|left| left.remains.dead).filter(|dead| !horizon.covers(dead.stamp));
+            earliest = deaths.map(|dead| dead.stamp.reading).chain(earliest).min();
+        }
     }
     Ok(earliest)
 }
 
+fn of<'c>(catalogue: &'c Catalogue, change: &TableChanges) -> Option<&'c Entry> {
+    catalogue.entries().iter().find(|entry| entry.shape.name.eq_ignore_ascii_case(&change.table))
+}
+
+/// Whom a change refers to: by which number, and of which birth if it says one.
+fn references<'c>(catalogue: &'c Catalogue, change: &TableChanges) -> Vec<(&'c Entry, Key, Option<Stamp>)> {
+    let Some(table) = of(catalogue, change) else { return Vec::new() };
+    let fields = change.records.iter().flat_map(|record| record.fields.iter().map(move |field| (record, field)));
+    let referred = fields.filter_map(|(record, field)| {
+        let (entry, key) = referred(catalogue, table, (change, record), field)?;
+        Some((entry, key, field.refers_to))
+    });
+    referred.collect()
+}
+
 /// The numbers that a change speaks of without a birth.
 fn unnamed<'c>(catalogue: &'c Catalogue, change: &TableChanges) -> Vec<(&'c Entry, Key)> {
-    let Some(table) = catalogue.entries().iter().find(|entry| entry.shape.name.eq_ignore_ascii_case(&change.table))
-    else {
-        return Vec::new();
-    };
+    let Some(table) = of(catalogue, change) else { return Vec::new() };
     let is_own = |record: &&RecordChange| record.birth.is_none() && table.shape.key_kind == KeyKind::Assigned;
     let mut numbers: Vec<(&Entry, Key)> =
         change.records.iter().filter(is_own).map(|record| (table, record.key.clone())).collect();
-    for record in &change.records {
-        let references = record.fields.iter().filter(|field| field.refers_to.is_none());
-        numbers.extend(references.filter_map(|field| referred(catalogue, table, (change, record), field)));
-    }
+    let unnamed = references(catalogue, change).into_iter().filter(|(_, _, birth)| birth.is_none());
+    numbers.extend(unnamed.map(|(entry, key, _)| (entry, key)));
     numbers
 }
 

@@ -1,5 +1,7 @@
 //! What a link shares, within a merge: records that are withdrawn here, and those that a peer speaks of.
 
+use std::collections::BTreeMap;
+
 use super::SqliteMerge;
 use crate::clock::Stamp;
 use crate::id::{Cut, LinkId};
@@ -43,6 +45,11 @@ impl SqliteMerge<'_> {
     /// The links of this node's remotes.
     pub(super) fn try_remotes(&self) -> Outcome<Vec<StoredLink>> {
         Ok(state::links(self.writer)?.into_iter().filter(|link| link.state.role() == Role::Remote).collect())
+    }
+
+    pub(super) fn try_heard(&self) -> Outcome<BTreeMap<LinkId, Cut>> {
+        let links = state::links(self.writer)?;
+        Ok(links.iter().map(|link| (link.id, link.state.answered())).collect())
     }
 
     pub(super) fn try_forget_withdrawn(&self) -> Outcome<()> {
