@@ -194,9 +194,11 @@ impl Placer<'_> {
         let Some(reference) = reference else { return Ok(Will::Nobodys) };
         // What its sender has seen by now says nothing of the time when it made what was held.
         let own = reference.node == self.arrival.sender && self.arrival.via == self.arrival.link;
+        // And who has the record deleted brings back nobody for it.
+        let stands = own && !undo.had_died;
         let told = self.told_of(missing)?;
         Ok(match missing.remains.dead {
-            Some(dead) if dead.cut <= told && reference > dead.stamp && own => Will::Knowing,
+            Some(dead) if dead.cut <= told && reference > dead.stamp && stands => Will::Knowing,
             // Who passed it on has decided already, but may not have had the values to bring anything back; and whoever was told
             // that it does not share it any more, and not that it is dead, never will.
             Some(dead) if dead.cut <= self.arrival.heard => Will::Nobodys,
