@@ -203,7 +203,8 @@ struct Incoming {
     /// What was taken off by the peer's word is kept until the peer is known to have heard of that, which it is to tell.
     #[serde(default, skip_serializing_if = "is_false")]
     took_off: bool,
-    /// The cut of ours up to which the peer had seen our changes when it sealed the latest bundle that was accepted.
+    /// The cut of ours up to which the peer had seen our changes when it sealed the latest bundle that was accepted, and is no
+    /// part of all that it has.
     #[serde(default)]
     seen: Cut,
     /// Everything made up to here on the peer's side has come.

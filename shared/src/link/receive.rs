@@ -2,7 +2,7 @@
 
 use super::{APPLIED_MAX, Ack, Base, Header, Link, PATIENCE_RUNS, Role};
 use crate::bundle::BundleName;
-use crate::clock::WallTime;
+use crate::clock::{Reading, WallTime};
 use crate::id::{Cut, Epoch, Sequence};
 use crate::seam::{Saboteur, is_at_work};
 
@@ -71,7 +71,10 @@ impl Link {
         let known = (self.outgoing.epoch, self.outgoing.acked);
         self.acknowledged(header, now);
         self.learn_complete(header);
-        self.incoming.seen = self.seen_by(header);
+        // A part of all that the peer has tells of no time that is complete: what it kept of before it heard of ours may follow.
+        if header.complete_to > Reading(0) {
+            self.incoming.seen = self.seen_by(header);
+        }
         self.drop_history(header);
         self.reopen(now);
         self.heard((self.outgoing.epoch, self.outgoing.acked) != known);
@@ -205,6 +208,21 @@ mod tests {
         let next = put_back.content();
         assert_eq!(remote.link.seen_by(&next), start);
         assert_eq!(remote.receive(&next, true), Verdict::Apply);
+    }
+
+    /// Asked for everything it tells what it kept of what was taken off there, and says with the first part that it has heard.
+    #[test]
+    fn what_a_part_of_everything_acknowledges_is_answered_with_the_last() {
+        let (mut hub, mut remote) = End::pair();
+        hub.link.exchange_everything(hub.now);
+        let start = hub.link.answered();
+        let told = hub.content();
+        remote.receive(&told, true);
+        let (part, rest) = (remote.part(), remote.content());
+        assert_eq!(hub.receive(&part, true), Verdict::Apply);
+        assert_eq!((hub.link.acked(), hub.link.answered()), (hub.cut, start));
+        assert_eq!(hub.receive(&rest, true), Verdict::Apply);
+        assert!(hub.link.answered() > start);
     }
 
     /// Nor has who acknowledges what we said under the same number in a life that is lost seen what we say in this one.
