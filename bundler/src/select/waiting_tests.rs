@@ -26,6 +26,9 @@ pub(super) struct View {
     looks: Cell<usize>,
     /// What the record that lies before every cut is one with.
     pub united: Vec<(Residence, Residence)>,
+    pub horizon: Horizon,
+    /// The columns of which its hub has not told everything.
+    pub untold: BTreeSet<(TableId, ColumnId)>,
 }
 
 struct Changed {
@@ -85,7 +88,7 @@ impl Snapshot for View {
         Ok(self.cut())
     }
     fn horizon(&self) -> Horizon {
-        Horizon::NONE
+        self.horizon
     }
     fn births(&self) -> Horizon {
         Horizon::NONE
@@ -117,7 +120,7 @@ impl Snapshot for View {
         Ok(None)
     }
     fn untold(&self) -> Result<BTreeSet<(TableId, ColumnId)>> {
-        Ok(BTreeSet::new())
+        Ok(self.untold.clone())
     }
     fn united(&self, _table: &TableShape, key: &Key) -> Result<Vec<(Residence, Residence)>> {
         let united = self.united.iter().filter(|(_, to)| to.key == *key);
