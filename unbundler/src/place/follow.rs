@@ -14,12 +14,18 @@ use super::identity::{is_dead, numbered};
 
 impl Placer<'_> {
     /// The hub's number stands: our record of that birth takes it.
-    pub(super) fn follow(&mut self, table: &TableShape, record: &RecordChange, is_confirmation: bool) -> Result<()> {
+    pub(super) fn follow(
+        &mut self,
+        table: &TableShape,
+        record: &RecordChange,
+        (is_confirmation, tells_number): (bool, bool),
+    ) -> Result<()> {
         // One that is dead has no number there any more, which may be another's.
         let Some((theirs, birth)) = numbered(record).filter(|_| !is_dead(record)) else { return Ok(()) };
         self.overtake(table, theirs, birth)?;
         let ours = self.transaction.number_of(table, birth)?;
-        if ours == Some(theirs) && is_confirmation {
+        // It may come with all of the record.
+        if ours == Some(theirs) && tells_number {
             return self.pass_number_on(table, theirs, birth);
         }
         if ours.is_none() && is_confirmation || ours == Some(theirs) {

@@ -59,7 +59,7 @@ impl Placer<'_> {
             self.vacated = self.vacated_by(&tables, bundle)?;
             self.vacated.extend(left_by_unions(&tables, bundle));
             self.each_born(&tables, bundle, &mut |placer, table, record, _| {
-                placer.follow(table, record, is_confirmation(table, bundle, record))
+                placer.follow(table, record, word_on_number(table, bundle, record))
             })?;
             self.hear_unions(&tables, bundle)?;
         } else {
@@ -367,9 +367,13 @@ pub(super) fn says_only_number(table: &TableShape, of: &TableChanges, record: &R
         && record.fields.iter().all(|field| is_existence(field.column))
 }
 
-fn is_confirmation(table: &TableShape, bundle: &[TableChanges], record: &RecordChange) -> bool {
-    let of = bundle.iter().find(|changes| table.name.eq_ignore_ascii_case(&changes.table));
-    of.is_some_and(|of| says_only_number(table, of, record))
+/// Whether a change says nothing but that the number of its record stands; and whether it says that at all.
+fn word_on_number(table: &TableShape, bundle: &[TableChanges], record: &RecordChange) -> (bool, bool) {
+    let is_its = |changes: &&TableChanges| changes.records.iter().any(|other| std::ptr::eq(other, record));
+    let Some(of) = bundle.iter().find(is_its) else { return (false, false) };
+    let is_existence = |field: &FieldChange| of.columns.get(field.column).is_some_and(|name| name == EXISTENCE);
+    let tells = !table.columns.is_empty() && record.dead.is_none() && record.fields.iter().any(is_existence);
+    (says_only_number(table, of, record), tells)
 }
 
 /// Whether a change says that its record was deleted, and nothing later.
