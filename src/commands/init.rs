@@ -74,7 +74,7 @@ impl Init {
         let home = self.home(world, &folder, &written)?;
         match self.start(context.machine, &home, &relays) {
             Ok(prepared) => {
-                give_first_orders(context.machine, &folder, "init")?;
+                give_first_orders(context.machine, &folder, "init");
                 tell(&prepared, &home);
             }
             // A database that may have been prepared all the same must keep its home.

@@ -72,7 +72,7 @@ impl Restore {
             Package::File(path) => place.restore_or_ask(&path, &path.display().to_string())??,
             Package::OnServer(at, name) => place.restore_from(&at, &name)?,
         };
-        give_first_orders(context.machine, &folder, "restore")?;
+        give_first_orders(context.machine, &folder, "restore");
         note(&format!(
             "{}: restored {} from {}",
             restored.name,
@@ -85,9 +85,11 @@ impl Restore {
     }
 }
 
-/// Whoever makes calls without the database finds in the home what to know of it.
-pub(super) fn give_first_orders(machine: Machine, home: &Path, command: &str) -> Result<(), Failure> {
-    Node::lock(Context { home: Some(home), machine }, command).map(drop)
+/// Whoever makes calls without the database finds in the home what to know of it. All else is done by now: where this fails, the
+/// next command that opens the database does it.
+pub(super) fn give_first_orders(machine: Machine, home: &Path, command: &str) {
+    let given = Node::lock(Context { home: Some(home), machine }, command).map(drop);
+    given.unwrap_or_else(|failure| note(&format!("calls have no orders yet: {}", failure.message())));
 }
 
 /// Where a package is.

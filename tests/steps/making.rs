@@ -119,8 +119,8 @@ fn what_a_package_that_was_cut_short_has_left_goes_with_the_next_run() {
     let mut command = scene.command();
     command.env("PACKHORSE_FAULT", "package-database-made=kill").arg("--home").arg(scene.home(node)).args(words);
     scene.run(&mut command);
-    let drafts = || files(&scene.home(node).join("tmp"));
-    assert!(drafts().iter().any(|path| path.to_string_lossy().contains("package-")), "{:?}", drafts());
+    let drafts = || files(&scene.home(node).join("packing"));
+    assert_eq!(drafts().len(), 1, "{:?}", drafts());
     scene.packhorse(node, &["bundle", "--now"]).expect(0);
     assert_eq!(drafts(), Vec::<PathBuf>::new());
 }

@@ -21,6 +21,7 @@ fn set_up(scene: &Scene, node: &str) {
     let commands = commands
         .replace("packhorse:packhorse-courier", &format!("{DESK}:{COURIER}"))
         .replace("packhorse:packhorse ", &format!("{DESK}:{DESK} "))
+        .replace("chown packhorse ", &format!("chown {DESK} "))
         .replace("-R packhorse-courier ", &format!("-R {COURIER} "));
     assert!(!commands.contains(" packhorse"), "{commands}");
     let folder = scene.path(node);
@@ -87,7 +88,9 @@ fn a_courier_of_its_own_account_moves_bundles_and_reads_neither_keys_nor_databas
     let relay = format!("chown -R {COURIER} {}", text(&scene.path("relay")));
     assert!(Command::new("sh").arg("-c").arg(relay).status().expect("a shell runs").success());
     let home = scene.path("hq/home");
-    for kept in [home.join("keys"), home.join("ledger"), database(&scene, "hq")] {
+    for kept in
+        ["keys", "ledger", "packing", "lock"].map(|name| home.join(name)).into_iter().chain([database(&scene, "hq")])
+    {
         assert!(!reads(COURIER, &kept), "{kept:?}");
     }
     let desk = |words: &[&str]| as_account(&scene, DESK, "hq", words);
@@ -106,9 +109,16 @@ fn a_courier_of_its_own_account_moves_bundles_and_reads_neither_keys_nor_databas
     // A remote that is new has an outbox that is new, its folder on the relay is the courier's to make, and the configuration
     // has been written anew.
     desk(&["remote", "add", "bob"]).expect(0).says("made by the first call");
-    let package = home.join("tmp/bob.rdb");
+    let package = scene.path("hq/bob.rdb");
     desk(&["remote", "pack", "bob", "-o", text(&package), "--no-passphrase"]).expect(0);
     let restored = scene.database("bob");
+    // A package that is being made holds what nobody else may see.
+    let mut killed = account(DESK);
+    killed.env("PACKHORSE_FAULT", "package-database-made=kill").arg(scene.path("packhorse")).arg("--home").arg(&home);
+    killed.args(["remote", "pack", "alice", "-o", text(&scene.path("hq/again.rdb")), "--no-passphrase"]);
+    assert!(!killed.output().expect("it runs").status.success());
+    let drafts = crate::support::files(&home.join("packing"));
+    assert!(drafts.len() == 1 && !reads(COURIER, &drafts[0]), "{drafts:?}");
     scene.packhorse("bob", &["restore", text(&package), "--database", text(&restored)]).expect(0);
     edit(&scene, "hq", "UPDATE t SET v = 'fourth' WHERE id = 1");
     desk(&["bundle", "--now"]).expect(0);

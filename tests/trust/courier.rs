@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::{down, scene, sync, value, write};
 use crate::support::service::{Service, until};
-use crate::support::{Run, Scene, files};
+use crate::support::{Run, Scene, files, text};
 
 /// What a courier has no use for, put out of its reach.
 struct Away(Vec<(PathBuf, PathBuf)>);
@@ -111,8 +111,81 @@ fn a_transfer_without_orders_says_who_gives_them() {
     fs::write(scene.home("hq").join("calls/orders"), "[[link]]\npeer = 5").expect("written");
     scene.packhorse("hq", &["transfer"]).refused(1, &["calls/orders", "damaged"]);
     fs::write(scene.home("hq").join("calls/looks"), "nonsense").expect("written");
-    scene.packhorse("hq", &["bundle"]).expect(0).says("calls/looks is damaged");
+    scene.packhorse("hq", &["bundle"]).expect(0).says("calls/looks.taken is damaged");
     scene.packhorse("hq", &["transfer"]).expect(0);
+}
+
+/// Restores alice's package once more, as a copy of her.
+fn twin(scene: &Scene) {
+    let (package, database) = (scene.path("alice.rdb"), scene.database("twin"));
+    scene.packhorse("twin", &["restore", text(&package), "--database", text(&database)]).expect(0);
+}
+
+/// One round of who has only a courier: what comes, what is said of it, and what is sealed.
+fn round(scene: &Scene, node: &str) {
+    transfer(scene, node).calm();
+    scene.packhorse(node, &["apply"]).calm();
+    scene.packhorse(node, &["bundle", "--now"]).expect(0);
+}
+
+/// It cannot tell for whom a bundle is; whoever has the keys tells it.
+#[test]
+fn a_copy_whose_calls_a_courier_makes_stops_taking_what_is_for_the_other() {
+    let scene = Scene::hub("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES (1, 'first')");
+    scene.remote("alice");
+    twin(&scene);
+    write(&scene, "alice", "alice was here");
+    sync(&scene, &["alice", "hq", "alice", "hq"]);
+    write(&scene, "hq", "taken");
+    sync(&scene, &["hq"]);
+    round(&scene, "twin");
+    let told = scene.packhorse("twin", &["status", "--json"]).expect(0).json();
+    assert!(told["links"][0]["advice"].as_str().is_some_and(|why| why.contains("refuses this installation")), "{told}");
+    for word in ["second", "third"] {
+        write(&scene, "hq", word);
+        sync(&scene, &["hq"]);
+        round(&scene, "twin");
+    }
+    let mut rounds = 0;
+    while value(&scene, "alice") != "third" {
+        sync(&scene, &["alice", "hq"]);
+        rounds += 1;
+        assert!(rounds < 12, "what was taken is not sent again");
+    }
+}
+
+/// What is sealed to other keys it cannot tell from damage, and leaves the rest where it is.
+#[test]
+fn who_was_given_other_keys_takes_no_more_than_one_call_brings() {
+    let scene = scene();
+    let again = scene.path("again.rdb");
+    scene.packhorse("hq", &["remote", "rekey", "alice", "-o", text(&again), "--no-passphrase"]).expect(0);
+    for word in ["second", "third", "fourth"] {
+        write(&scene, "hq", word);
+        sync(&scene, &["hq"]);
+        round(&scene, "alice");
+    }
+    assert!(!down(&scene).is_empty(), "what is not its own lies there");
+    let database = scene.database("new");
+    scene.packhorse("new", &["restore", text(&again), "--database", text(&database)]).expect(0);
+    let mut rounds = 0;
+    while value(&scene, "new") != "fourth" {
+        ["new", "hq"].iter().for_each(|node| drop(scene.packhorse(node, &["sync"])));
+        rounds += 1;
+        assert!(rounds < 12, "what was taken is not sent again");
+    }
+}
+
+/// Nobody waits for the clock.
+#[test]
+fn what_is_sealed_goes_at_once_also_the_first_time() {
+    let scene = Scene::hub("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES (1, 'first')");
+    scene.remote("alice");
+    let courier = Service::start(&scene, "alice", &["--courier", "--every", "10min"]);
+    write(&scene, "alice", "second");
+    scene.packhorse("alice", &["bundle", "--now"]).expect(0);
+    until("it lies on the relay", || !files(&scene.path("relay/alice/up")).is_empty());
+    assert_eq!(courier.stop(), 0);
 }
 
 const QUICK: [&str; 2] = ["--every", "1s"];

@@ -139,7 +139,7 @@ fn nobody_else_can_read_what_is_being_packed() {
     assert_ne!(scene.run(&mut command).code, 0);
     command.env("PACKHORSE_FAULT", "package-database-made=kill");
     assert_ne!(scene.run(&mut command).code, 0);
-    let drafts = [crate::support::files(&scene.home("hq").join("tmp")), vec![scene.path("alice.rdb.new")]].concat();
+    let drafts = [crate::support::files(&scene.home("hq").join("packing")), vec![scene.path("alice.rdb.new")]].concat();
     assert_eq!(drafts.len(), 2, "a database and a package: {drafts:?}");
     for draft in drafts {
         let mode = fs::metadata(&draft).expect("a draft").permissions().mode() & 0o777;

@@ -9,6 +9,8 @@ mod disk;
 #[cfg(test)]
 pub(crate) mod faults;
 mod os;
+#[cfg(test)]
+mod os_tests;
 mod saboteur;
 mod step;
 mod stop;

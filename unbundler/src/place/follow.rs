@@ -3,7 +3,7 @@
 //! Owns what that asks for here: whoever stands under the number moves away to one of this node's own, all that refers to
 //! the record follows, and a record that came under the number meanwhile without its birth becomes one with it.
 
-use packhorse_shared::change::RecordChange;
+use packhorse_shared::change::{EXISTENCE, FieldChange, RecordChange, TableChanges};
 use packhorse_shared::clock::Stamp;
 use packhorse_shared::id::ColumnId;
 use packhorse_shared::replica::{Placement, Present, Result, TableShape};
@@ -12,23 +12,29 @@ use packhorse_shared::value::{Key, Value};
 use super::Placer;
 use super::identity::{is_dead, numbered};
 
+/// What a change says of the number of its record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum WordOnNumber {
+    /// Nothing.
+    None,
+    /// That it stands, beside other things.
+    Beside,
+    /// That, and nothing else.
+    Alone,
+}
+
 impl Placer<'_> {
     /// The hub's number stands: our record of that birth takes it.
-    pub(super) fn follow(
-        &mut self,
-        table: &TableShape,
-        record: &RecordChange,
-        (is_confirmation, tells_number): (bool, bool),
-    ) -> Result<()> {
+    pub(super) fn follow(&mut self, table: &TableShape, record: &RecordChange, word: WordOnNumber) -> Result<()> {
         // One that is dead has no number there any more, which may be another's.
         let Some((theirs, birth)) = numbered(record).filter(|_| !is_dead(record)) else { return Ok(()) };
         self.overtake(table, theirs, birth)?;
         let ours = self.transaction.number_of(table, birth)?;
         // It may come with all of the record.
-        if ours == Some(theirs) && tells_number {
+        if ours == Some(theirs) && word != WordOnNumber::None {
             return self.pass_number_on(table, theirs, birth);
         }
-        if ours.is_none() && is_confirmation || ours == Some(theirs) {
+        if ours.is_none() && word == WordOnNumber::Alone || ours == Some(theirs) {
             return Ok(());
         }
         // Who dies by this very bundle, or goes into another record, need not move away first.
@@ -136,4 +142,28 @@ impl Placer<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether a record's change says nothing but which number it has.
+pub(super) fn says_only_number(table: &TableShape, of: &TableChanges, record: &RecordChange) -> bool {
+    says_number(table, of, record) && record.fields.iter().all(|field| is_existence(of, field))
+}
+
+/// What a change of a bundle says of the number of its record.
+pub(super) fn word_on_number(table: &TableShape, bundle: &[TableChanges], record: &RecordChange) -> WordOnNumber {
+    let is_its = |changes: &&TableChanges| changes.records.iter().any(|other| std::ptr::eq(other, record));
+    match bundle.iter().find(is_its) {
+        Some(of) if says_only_number(table, of, record) => WordOnNumber::Alone,
+        Some(of) if says_number(table, of, record) => WordOnNumber::Beside,
+        _ => WordOnNumber::None,
+    }
+}
+
+fn says_number(table: &TableShape, of: &TableChanges, record: &RecordChange) -> bool {
+    let says = record.fields.iter().any(|field| is_existence(of, field));
+    !table.columns.is_empty() && record.dead.is_none() && says
+}
+
+fn is_existence(of: &TableChanges, field: &FieldChange) -> bool {
+    of.columns.get(field.column).is_some_and(|name| name == EXISTENCE)
 }

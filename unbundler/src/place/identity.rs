@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use packhorse_shared::change::{EXISTENCE, FieldChange, RecordChange, TableChanges};
+use packhorse_shared::change::{FieldChange, RecordChange, TableChanges};
 use packhorse_shared::clock::Stamp;
 use packhorse_shared::id::{ColumnId, TableId};
 use packhorse_shared::replica::{KeyKind, Residence, Result, TableShape};
@@ -15,6 +15,7 @@ use packhorse_shared::value::{Key, Value};
 
 use super::Placer;
 use super::column::{Column, column_of};
+use super::follow::word_on_number;
 use super::named::{Named, Numbers};
 use super::parent::{number_said, value_said};
 use super::united::{left_by_unions, union_told};
@@ -356,24 +357,6 @@ impl Placer<'_> {
         }
         self.transaction.given_number(table, theirs, birth)
     }
-}
-
-/// Whether a record's change says nothing but which number it has.
-pub(super) fn says_only_number(table: &TableShape, of: &TableChanges, record: &RecordChange) -> bool {
-    let is_existence = |column: usize| of.columns.get(column).is_some_and(|name| name == EXISTENCE);
-    !table.columns.is_empty()
-        && record.dead.is_none()
-        && !record.fields.is_empty()
-        && record.fields.iter().all(|field| is_existence(field.column))
-}
-
-/// Whether a change says nothing but that the number of its record stands; and whether it says that at all.
-fn word_on_number(table: &TableShape, bundle: &[TableChanges], record: &RecordChange) -> (bool, bool) {
-    let is_its = |changes: &&TableChanges| changes.records.iter().any(|other| std::ptr::eq(other, record));
-    let Some(of) = bundle.iter().find(is_its) else { return (false, false) };
-    let is_existence = |field: &FieldChange| of.columns.get(field.column).is_some_and(|name| name == EXISTENCE);
-    let tells = !table.columns.is_empty() && record.dead.is_none() && record.fields.iter().any(is_existence);
-    (says_only_number(table, of, record), tells)
 }
 
 /// Whether a change says that its record was deleted, and nothing later.

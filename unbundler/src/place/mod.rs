@@ -58,8 +58,9 @@ use packhorse_shared::value::Key;
 
 use crate::merge::{Arrival, Authority};
 use displaced::Displaced;
+use follow::says_only_number;
 use hold::Waits;
-use identity::{Adopted, Births, Confirms, says_only_number};
+use identity::{Adopted, Births, Confirms};
 use named::Named;
 use quiet::Waiting;
 use references::Undo;

@@ -17,7 +17,8 @@ use packhorse_shared::replica::{Held, KeyKind, Result, TableShape};
 use packhorse_shared::value::{Key, Value};
 
 use super::Placer;
-use super::identity::{number_of, numbered, says_only_number};
+use super::follow::says_only_number;
+use super::identity::{number_of, numbered};
 use super::named::Named;
 use super::parent::number_said;
 use super::united::union_told;

@@ -14,7 +14,8 @@ use packhorse_shared::value::{Key, Value};
 
 use super::Placer;
 use super::column::column_of;
-use super::identity::{Part, number_of, says_only_number};
+use super::follow::says_only_number;
+use super::identity::{Part, number_of};
 use crate::merge::Authority;
 
 /// Done, or refused in these words.
