@@ -147,7 +147,7 @@ impl Node {
     pub fn give_orders(&mut self) -> Result<(), Failure> {
         let orders = self.orders()?;
         let given = self.home.calls().give(self.world.disk, &orders);
-        given.unwrap_or_else(|error| note(&format!("{}", Failure::from(error).message())));
+        given.unwrap_or_else(|error| note(Failure::from(error).message()));
         Ok(())
     }
 

@@ -75,8 +75,6 @@ pub enum Sealed {
 /// What the name of a bundle begins with before it has its own.
 const DRAFT: &str = "sealing-";
 
-/// Whatever else is made in `tmp` while the home is held, and so by nobody who still runs.
-
 /// Makes bundles for one node.
 pub struct Sealer<'a> {
     /// Clock, randomness, durable files.

@@ -1,6 +1,7 @@
 //! `packhorse transfer`: move bundles between the spool and the relays. It needs no key and no database.
 
 use clap::Args;
+use packhorse_shared::calls::Orders;
 use packhorse_shared::config::Span;
 use packhorse_shared::home::Claim;
 
@@ -38,8 +39,8 @@ impl Transfer {
         let courier = Courier::open(context)?;
         let _lock = locks::take(&courier.home, Claim::Transfer, "transfer")?;
         require_relay(&courier)?;
-        let orders = courier.home.calls().orders()?;
-        let call = Call::by_orders(courier.clone(), orders.clone(), insight(context))?;
+        let (orders, insight) = known(context, &courier)?;
+        let call = Call::by_orders(courier.clone(), orders.clone(), insight)?;
         let report = relay::make(call, self.budget.map(|span| span.as_duration()), Made::leave_word)?;
         let exit = told::tell(&report).worse(told::tell_refused(courier.name(), &orders));
         let exit = exit.worse(Unlinked::of(&courier, &orders)?.tell());
@@ -48,10 +49,15 @@ impl Transfer {
     }
 }
 
-/// What somebody who can open keys and database knows besides: then a bundle for another installation under this node's name stays
-/// on the relay. Whatever stands in the way of that is told by the commands that need them.
-fn insight(context: Context<'_>) -> Option<Insight> {
-    Node::open(context).and_then(|mut node| node.insight()).ok()
+/// What the call has to know. Somebody who can open keys and database knows it from there, and more: then a bundle for another
+/// installation under this node's name stays on the relay. Whatever stands in the way of that is told by the commands that need
+/// them.
+fn known(context: Context<'_>, courier: &Courier) -> Result<(Orders, Option<Insight>), Failure> {
+    let looked = Node::open(context).and_then(|mut node| Ok((node.orders()?, Some(node.insight()?))));
+    match looked {
+        Ok(known) => Ok(known),
+        Err(_) => Ok((courier.home.calls().orders()?, None)),
+    }
 }
 
 /// Says what to do where the time was not enough.

@@ -105,11 +105,12 @@ fn a_lost_last_bundle_is_missed_by_what_couriers_see() {
 fn a_transfer_without_orders_says_who_gives_them() {
     let scene = scene();
     fs::remove_file(scene.home("hq").join("calls/orders")).expect("removed");
-    scene.packhorse("hq", &["transfer"]).refused(1, &["calls/orders", "packhorse bundle"]);
-    scene.packhorse("hq", &["bundle"]).expect(0);
+    transfer(&scene, "hq").refused(1, &["calls/orders", "packhorse bundle"]);
     scene.packhorse("hq", &["transfer"]).expect(0);
+    scene.packhorse("hq", &["bundle"]).expect(0);
+    transfer(&scene, "hq").expect(0);
     fs::write(scene.home("hq").join("calls/orders"), "[[link]]\npeer = 5").expect("written");
-    scene.packhorse("hq", &["transfer"]).refused(1, &["calls/orders", "damaged"]);
+    transfer(&scene, "hq").refused(1, &["calls/orders", "damaged"]);
     fs::write(scene.home("hq").join("calls/looks"), "nonsense").expect("written");
     scene.packhorse("hq", &["bundle"]).expect(0).says("calls/looks.taken is damaged");
     scene.packhorse("hq", &["transfer"]).expect(0);

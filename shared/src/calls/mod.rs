@@ -135,7 +135,11 @@ impl Calls {
     pub fn saw(&self, disk: &dyn Disk, looks: Vec<Look>) -> Result<(), CallsError> {
         // What is damaged is told by whoever takes it in, and cannot be kept.
         let mut all = self.looks_in(LOOKS).unwrap_or_default();
-        if looks.into_iter().fold(false, |news, look| all.add(look) || news) {
+        let mut has_news = false;
+        for look in looks {
+            has_news |= all.add(look);
+        }
+        if has_news {
             let path = self.folder.join(LOOKS);
             let content = all.content(CONTENT_MAX).map_err(unwritten(&path))?;
             self.write(disk, &path, &content, "put down what a call saw")?;

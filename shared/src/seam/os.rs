@@ -120,7 +120,13 @@ fn open_plain(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::custom_flags(options, libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY);
     let file = options.open(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(not_plain()) }
+    let found = file.metadata()?;
+    match found.is_file() {
+        true => Ok(file),
+        #[cfg(unix)]
+        false if found.is_dir() => Err(io::Error::from_raw_os_error(libc::EISDIR)),
+        false => Err(not_plain()),
+    }
 }
 
 fn not_plain() -> io::Error {

@@ -64,7 +64,7 @@ fn files_and_folders(book: &mut Catalogue) {
     for (name, words) in [
         ("outbox", &["bundle", "--now"][..]),
         ("inbox", &["apply"]),
-        ("tmp", &["remote", "pack", "alice", "-o", "again.rdb", "--no-passphrase"]),
+        ("packing", &["remote", "pack", "alice", "-o", "again.rdb", "--no-passphrase"]),
     ] {
         replaced(name);
         book.at(&scene, "hq").typed(&format!("a file for the home's {name}"), words);
