@@ -11,22 +11,29 @@ fn unit(name: &str) -> String {
     fs::read_to_string(path).expect("a unit")
 }
 
-#[test]
-fn systemd_takes_the_units() {
-    if Command::new("systemd-analyze").arg("--version").output().is_err() {
-        return eprintln!("SKIPPED: there is no systemd-analyze, so the units are not verified");
-    }
+/// What systemd says against our units, once each was altered; None where there is no systemd to ask.
+fn said_against(alter: impl Fn(String) -> String) -> Option<Vec<String>> {
     let folder = tempfile::tempdir().expect("a folder");
     let paths = UNITS.map(|name| {
         let path = folder.path().join(name);
         // It looks whether the program is there.
-        fs::write(&path, unit(name).replace("/usr/bin/packhorse", env!("CARGO_BIN_EXE_packhorse"))).expect("written");
+        let unit = unit(name).replace("/usr/bin/packhorse", env!("CARGO_BIN_EXE_packhorse"));
+        fs::write(&path, alter(unit)).expect("written");
         path
     });
-    let verified = Command::new("systemd-analyze").arg("verify").args(&paths).output().expect("it runs");
+    let verified = Command::new("systemd-analyze").arg("verify").args(&paths).output().ok()?;
     let told = String::from_utf8_lossy(&verified.stderr).into_owned();
-    let of_ours = told.lines().filter(|line| line.contains("packhorse")).collect::<Vec<_>>();
-    assert!(verified.status.success() && of_ours.is_empty(), "{told}");
+    Some(told.lines().filter(|line| line.contains("packhorse")).map(str::to_owned).collect())
+}
+
+#[test]
+fn systemd_takes_the_units() {
+    // A container may have the program and nothing for it to ask.
+    let broken = said_against(|unit| unit.replace("[Service]", "[Service]\nNoSuchKey=yes"));
+    if broken.is_none_or(|said| said.is_empty()) {
+        return eprintln!("SKIPPED: there is no systemd to ask, so the units are not verified");
+    }
+    assert_eq!(said_against(|unit| unit), Some(Vec::new()));
 }
 
 #[test]
