@@ -68,7 +68,7 @@ impl Node {
 
 /// What calls saw that is not in the books yet. If it cannot be read, whoever takes it in tells so.
 pub fn not_taken_in(books: &mut Books, calls: &Calls) {
-    calls.looks().unwrap_or_default().all().iter().for_each(|look| transferred(books, look));
+    calls.looks().unwrap_or_default().all().for_each(|look| transferred(books, look));
 }
 
 /// What a call saw of each bundle.

@@ -282,7 +282,7 @@ fn exit_of_config(error: &ConfigError) -> Exit {
 }
 
 fn exit_of_home(error: &HomeError) -> Exit {
-    if matches!(error, HomeError::Failed { .. } | HomeError::Lock(_)) { Exit::Failed } else { Exit::Usage }
+    if matches!(error, HomeError::Failed(_) | HomeError::Lock(_)) { Exit::Failed } else { Exit::Usage }
 }
 
 fn exit_of_replica(error: &ReplicaError) -> Exit {

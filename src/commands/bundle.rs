@@ -79,10 +79,12 @@ pub fn seal(node: &mut Node, urgency: Urgency, peers: &[NodeName], done: &mut Do
             Err(error) => failed = failed.and(Err(Failure::from(error).about(share.link.peer.as_str()))),
         }
     }
+    // Whoever makes the calls hears of what was sealed for the others.
+    node.give_orders()?;
     // What failed stays to be told alone; the next run finds what was sealed.
     failed?;
     node.keep_books(None, |_, _| {});
-    node.give_orders()
+    Ok(())
 }
 
 fn harvest(node: &mut Node) -> Result<(), Failure> {

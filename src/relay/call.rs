@@ -15,7 +15,6 @@ use packhorse_shared::clock::WallTime;
 use packhorse_shared::id::NodeName;
 use packhorse_shared::ledger::Stock;
 use packhorse_shared::seam::Stop;
-use packhorse_shared::spool::SpoolFile;
 use packhorse_transport::{KnownRelays, Likeness, Link, Report, Run};
 
 use super::files::{BundleFiles, Elsewhere, Insight, NodeSpool};
@@ -56,16 +55,12 @@ impl Call {
     /// Of somebody who has keys and database: what is fetched is looked into, as far as that tells for whom it is.
     pub fn prepare(node: &mut Node) -> Result<Self, Failure> {
         let (orders, insight, before) = (node.orders()?, node.insight()?, node.stock()?);
-        Ok(Self { before, ..Self::of(node.courier(), orders, Some(insight))? })
+        Ok(Self { before, ..Self::by_orders(node.courier(), orders, Some(insight))? })
     }
 
     /// Of somebody who needs neither: the digest in a bundle's name is all that is checked, and by somebody who can open them
     /// all the same for which installation it is.
     pub fn by_orders(courier: Courier, orders: Orders, insight: Option<Insight>) -> Result<Self, Failure> {
-        Self::of(courier, orders, insight)
-    }
-
-    fn of(courier: Courier, orders: Orders, insight: Option<Insight>) -> Result<Self, Failure> {
         let calls = courier.home.calls();
         let known = calls.known_relays().into_iter().map(|(relay, likeness)| (relay, Likeness(likeness))).collect();
         let mut empty = calls.empty();
@@ -106,7 +101,7 @@ impl Made {
     /// Puts down what the call shows of the links, and in the books what became of each bundle.
     pub fn conclude(&self, node: &mut Node) -> Result<(), Failure> {
         self.remember()?;
-        node.take_in(&self.looks(), &self.elsewhere, &self.before)?;
+        node.take_in(&self.looks().into_iter().collect(), &self.elsewhere, &self.before)?;
         node.give_orders()
     }
 
@@ -117,8 +112,9 @@ impl Made {
     }
 
     fn looks(&self) -> Vec<Look> {
+        let partly = come_in_part(&self.courier);
         let looks = self.report.links.iter().map(|told| Look {
-            in_part: has_part(&self.courier, &told.peer),
+            in_part: partly.contains(&told.peer),
             ..look(told, self.at, self.accepting.contains(&told.peer))
         });
         looks.collect()
@@ -149,20 +145,18 @@ impl Made {
     }
 }
 
-/// Whether something of a peer's bundles has come only in part.
-fn has_part(courier: &Courier, peer: &NodeName) -> bool {
-    let is_part = |file: &SpoolFile| {
-        let name = file.name.parse::<BundleName>();
-        file.size > 0 && name.is_ok_and(|name| name.from == *peer && name.to == *courier.name())
-    };
+/// The nodes of whose bundles something has come only in part.
+fn come_in_part(courier: &Courier) -> BTreeSet<NodeName> {
     // A folder that cannot be listed now is listed by the next call.
-    courier.spool().leftovers().is_ok_and(|files| files.iter().any(is_part))
+    let begun = courier.spool().leftovers().unwrap_or_default().into_iter().filter(|file| file.size > 0);
+    let names = begun.filter_map(|file| file.name.parse::<BundleName>().ok());
+    names.filter(|name| name.to == *courier.name()).map(|name| name.from).collect()
 }
 
 /// A mailbox into which something is to be put does not count as empty any more, whatever becomes of the call.
 fn expect_puts(courier: &Courier, orders: &Orders, empty: &mut Empty) -> Result<(), Failure> {
     let before = empty.clone();
-    for link in &orders.links {
+    for link in orders.links.iter().filter(|link| before.knows(&link.peer)) {
         // One that cannot be looked into is told of by the transfer, and is in no other's way.
         if !courier.spool().outbox(&link.peer).is_ok_and(|files| files.is_empty()) {
             empty.forget(&link.peer);

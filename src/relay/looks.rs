@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use packhorse_shared::bundle::BundleName;
-use packhorse_shared::calls::Look;
+use packhorse_shared::calls::{Look, Looks};
 use packhorse_shared::clock::WallTime;
 use packhorse_shared::id::NodeName;
 use packhorse_shared::ledger::Stock;
@@ -50,8 +50,8 @@ impl Node {
     pub fn take_in_looks(&mut self) -> Result<(), Failure> {
         let calls = self.home.calls();
         match calls.take(self.world.disk) {
-            Ok(looks) if looks.all().is_empty() => {}
-            Ok(looks) => self.take_in(looks.all(), &BTreeMap::new(), &Stock::default())?,
+            Ok(looks) if looks == Looks::default() => {}
+            Ok(looks) => self.take_in(&looks, &BTreeMap::new(), &Stock::default())?,
             // The next call looks again. What cannot even be removed is in nobody's way but its own.
             Err(error) => {
                 note(&format!("{error}; what the last calls saw is not known"));
@@ -66,14 +66,15 @@ impl Node {
     /// queues then, as far as it was looked at.
     pub(super) fn take_in(
         &mut self,
-        looks: &[Look],
+        looks: &Looks,
         elsewhere: &BTreeMap<NodeName, Elsewhere>,
         before: &Stock,
     ) -> Result<(), Failure> {
         for mut link in self.replica.links()? {
             let state = link.state.clone();
             let elsewhere = elsewhere.get(&link.peer).copied();
-            take_account(self.name(), &mut link, looks, elsewhere);
+            let of_link = looks.of(&link.peer);
+            take_account(self.name(), &mut link, of_link, elsewhere);
             if link.state != state {
                 self.replica.save_link(&link)?;
                 reached(self.world, Step::TransferConcluded, self.replica.path())?;
@@ -81,17 +82,16 @@ impl Node {
         }
         self.keep_books(None, |books, _| {
             books.meet(before);
-            looks.iter().for_each(|look| bookkeeping::transferred(books, look));
+            looks.all().for_each(|look| bookkeeping::transferred(books, look));
         });
         Ok(())
     }
 }
 
-/// Tells a link's state what calls saw of the bundles on their way, in both directions.
+/// Tells a link's state what calls saw of its bundles on their way, in both directions.
 fn take_account(node: &NodeName, link: &mut StoredLink, looks: &[Look], elsewhere: Option<Elsewhere>) {
-    let of_link: Vec<&Look> = looks.iter().filter(|look| look.peer == link.peer).collect();
-    let Some(last) = of_link.last() else { return };
-    for look in &of_link {
+    let Some(last) = looks.last() else { return };
+    for look in looks {
         if let Some(lying) = &look.lying {
             let ours = |name: &str| bundle(name, node, &link.peer);
             let lying: BTreeSet<BundleName> = lying.iter().filter_map(|name| ours(name)).collect();

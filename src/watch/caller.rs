@@ -13,8 +13,8 @@ use packhorse_shared::config::Part;
 use packhorse_shared::home::{Claim, Home, HomeLock, LockError, SERVICE};
 use packhorse_shared::seam::Stop;
 
-use super::Wake;
 use super::schedule::{Cause, Outcome};
+use super::{Wake, ready};
 use crate::context::Station;
 use crate::failure::{Exit, Failure};
 use crate::hooks::Hook;
@@ -111,9 +111,7 @@ impl Line {
         });
         let Some((call, unlinked)) = prepared? else { return Ok(Outcome::Busy) };
         let made = call.make(None, &self.stop);
-        let has_failed = matches!(told::tell(&made.report), Exit::Failed | Exit::Usage | Exit::Unreachable);
-        // One link that fails must not keep what is sealed for the others waiting.
-        let outcome = if has_failed && !made.report.has_got_through() { Outcome::Failed } else { Outcome::Done };
+        let outcome = ready::outcome(told::tell(&made.report), &made.report);
         unlinked.tell();
         self.conclude(&home, &made)?;
         Ok(outcome)

@@ -4,33 +4,30 @@
 //! one at a home, beside a service that applies and seals; what a call saw is left for that one to take in. Hooks are that
 //! one's too, but for `before_sync`, which needs both: a courier runs nothing of anybody's.
 
-use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use packhorse_shared::calls::{LinkOrders, Orders};
+use packhorse_shared::calls::Orders;
 use packhorse_shared::config::Part;
 use packhorse_shared::home::{Claim, LockError, SERVICE};
+use packhorse_shared::link::Role;
 use packhorse_shared::seam::Stop;
-use packhorse_transport::Mailbox;
 use packhorse_unbundler::watch::{Arrival, Arrivals};
 
-use super::desk::MAILBOXES_MAX;
 use super::outages::Outages;
 use super::place::Place;
 use super::redialing::Redialing;
 use super::schedule::{Job, Lot, Outcome, Schedule};
 use super::sight::Sight;
 use super::slept::Slept;
-use super::{Options, TICK, log, rhythm_of, warden};
+use super::{Options, TICK, log, ready, rhythm_of, warden};
 use crate::commands::transfer;
 use crate::context::Context;
 use crate::courier::Courier;
 use crate::failure::{Exit, Failure};
 use crate::journal::Event;
-use crate::relay::call::{Call, Made};
-use crate::relay::{relays, role, told};
+use crate::relay::call::Call;
+use crate::relay::told;
 use crate::unlinked::Unlinked;
 use crate::wording::span;
 
@@ -134,19 +131,14 @@ impl Rounds {
         let orders = home.calls().orders()?;
         let rhythm = rhythm_of(&self.courier.config, is_remote(&orders), self.options);
         self.schedule.keep_to(rhythm, self.began.elapsed());
-        watch(&mut self.arrivals, &folders(&self.courier, &orders)?);
+        ready::watch(&mut self.arrivals, &ready::mailboxes(&self.courier, &orders)?);
         let made = Call::by_orders(self.courier.clone(), orders.clone(), None)?.make(None, &self.stop);
-        let outcome = self.tell(&made, &orders)?;
-        made.leave_word()?;
+        let left = made.leave_word();
+        let outcome = ready::outcome(told::tell(&made.report), &made.report);
+        told::tell_refused(self.courier.name(), &orders);
+        left?;
+        Unlinked::of(&self.courier, &orders)?.tell();
         Ok(outcome)
-    }
-
-    fn tell(&self, made: &Made, orders: &Orders) -> Result<Outcome, Failure> {
-        let has_failed = matches!(told::tell(&made.report), Exit::Failed | Exit::Usage | Exit::Unreachable);
-        told::tell_refused(self.courier.name(), orders);
-        Unlinked::of(&self.courier, orders)?.tell();
-        // One link that fails must not keep what is sealed for the others waiting.
-        Ok(if has_failed && !made.report.has_got_through() { Outcome::Failed } else { Outcome::Done })
     }
 
     fn called(&mut self, outcome: Outcome) {
@@ -180,22 +172,5 @@ impl Rounds {
 }
 
 fn is_remote(orders: &Orders) -> bool {
-    orders.links.iter().any(|link| role(link.role) == packhorse_transport::Role::Hub)
-}
-
-/// The incoming mailboxes on relays that are folders.
-fn folders(courier: &Courier, orders: &Orders) -> Result<BTreeSet<PathBuf>, Failure> {
-    let served: Vec<&LinkOrders> = orders.links.iter().filter(|link| link.standing.is_served()).collect();
-    if served.len() > MAILBOXES_MAX || !courier.config.node.accept {
-        return Ok(BTreeSet::new());
-    }
-    let relays = relays(&courier.config.node.relay)?;
-    let in_one = |relay| served.iter().map(move |link| Mailbox::incoming(&link.peer, role(link.role)).under(relay));
-    Ok(relays.iter().filter_map(|relay| relay.folder()).flat_map(in_one).collect())
-}
-
-/// Watches for arrivals anew: a folder may have been removed and made again.
-fn watch(arrivals: &mut Option<Arrivals>, folders: &BTreeSet<PathBuf>) {
-    let failed = arrivals.iter_mut().flat_map(|arrivals| arrivals.watch(folders));
-    failed.for_each(|failed| Event::new(Part::Watch, failed.to_string()).warning().tell_standing());
+    orders.links.iter().any(|link| link.role == Role::Hub)
 }

@@ -11,22 +11,16 @@ use std::time::{Duration, Instant};
 use packhorse_bundler::seal::Urgency;
 use packhorse_shared::config::{Config, Part, Span};
 use packhorse_shared::home::{Claim, Home, LockError, SERVICE};
-use packhorse_shared::replica::Replica;
 use packhorse_shared::seam::Stop;
-use packhorse_transport::Mailbox;
 use packhorse_unbundler::receive::Patience;
 
 use super::schedule::{Outcome, Rhythm};
-use super::{Options, rhythm_of};
+use super::{Options, ready, rhythm_of};
 use crate::commands::{apply, bundle};
 use crate::context::Station;
 use crate::failure::Failure;
 use crate::hooks::Hook;
 use crate::node::Node;
-use crate::relay::{relays, role};
-
-/// Beyond so many mailboxes those on the relay are not watched: each takes a watch of the system's.
-pub(super) const MAILBOXES_MAX: usize = 256;
 
 /// The place where turns are made.
 pub struct Desk {
@@ -234,13 +228,7 @@ fn told(outcome: Result<(), Failure>, part: Part) -> Outcome {
 }
 
 fn seen(node: &mut Node) -> Result<Seen, Failure> {
-    let links = node.replica.links()?;
-    let folders = relays(&node.config.node.relay)?;
-    let folders: Vec<_> = folders.iter().filter_map(|relay| relay.folder()).collect();
-    let incoming = links.iter().map(|link| Mailbox::incoming(&link.peer, role(link.state.role())));
-    let is_watched = node.config.node.accept && links.len() <= MAILBOXES_MAX;
-    let incoming: Vec<Mailbox> = if is_watched { incoming.collect() } else { Vec::new() };
-    let mailboxes = folders.iter().flat_map(|folder| incoming.iter().map(|mailbox| mailbox.under(folder))).collect();
+    let mailboxes = ready::mailboxes(&node.courier(), &node.orders()?)?;
     Ok(Seen {
         database: node.replica.path().to_owned(),
         folders: Folders { inbox: Some(node.home.inbox()), mailboxes },

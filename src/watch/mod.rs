@@ -7,7 +7,7 @@
 //!
 //! * [`place`]: one service at a home; [`schedule`]: when what is due (pure);
 //! * [`desk`] applies and seals; [`caller`] makes the calls, on a thread of its own; [`courier`] does nothing else;
-//! * [`sight`]: whether the database was written to; [`slept`]: whether the machine slept; [`outage`]: since when something
+//! * [`ready`]: where something may lie ready; [`sight`]: whether the database was written to; [`slept`]: whether the machine slept; [`outage`]: since when something
 //!   fails; [`redialing`]: when it is called next; [`log`]: where it is told; [`warden`]: an end within seconds, whatever is
 //!   under way.
 
@@ -18,6 +18,7 @@ mod log;
 mod outage;
 mod outages;
 mod place;
+mod ready;
 mod redialing;
 mod schedule;
 mod sight;
@@ -335,12 +336,8 @@ impl Service {
         }
     }
 
-    /// Watches for arrivals anew: a folder may have been removed and made again.
     fn watch(&mut self) {
-        let Some(arrivals) = &mut self.arrivals else { return };
-        for failed in arrivals.watch(&self.folders.all()) {
-            Event::new(Part::Watch, failed.to_string()).warning().tell_standing();
-        }
+        ready::watch(&mut self.arrivals, &self.folders.all());
     }
 
     /// Lets what is under way come to its end, for a while.

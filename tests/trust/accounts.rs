@@ -64,6 +64,52 @@ fn as_account(scene: &Scene, number: u32, node: &str, words: &[&str]) -> Run {
     scene.run(&mut command)
 }
 
+/// A remote's account reaches its own mailbox and no other's, the hub's reaches all: by the folders that RELAYS.md has made.
+#[test]
+fn a_remotes_account_reaches_its_own_mailbox_alone() {
+    const HQ: u32 = 61_003;
+    const REMOTES: [(&str, u32); 2] = [("alice", 61_004), ("bob", 61_005)];
+    let scene = Scene::new();
+    if fs::metadata(scene.path("")).expect("a folder").uid() != 0 {
+        return eprintln!("SKIPPED: only root can run programs under other accounts");
+    }
+    fs::set_permissions(scene.path(""), fs::Permissions::from_mode(0o755)).expect("permissions");
+    let document = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("RELAYS.md")).expect("a document");
+    let commands: Vec<&str> = document.lines().filter(|line| line.starts_with("install -d")).collect();
+    assert_eq!(commands.len(), 3);
+    let place = scene.path("srv");
+    for (name, number) in REMOTES {
+        let commands = commands.join("\n").replace("/srv/packhorse", text(&place));
+        let commands = commands.replace("-o hq", &format!("-o {HQ}")).replace("-g hq", &format!("-g {HQ}"));
+        let commands =
+            commands.replace("-g alice", &format!("-g {number}")).replace("relay/alice", &format!("relay/{name}"));
+        assert!(Command::new("sh").arg("-ec").arg(commands).status().expect("a shell runs").success());
+    }
+    let [(_, alice), (_, bob)] = REMOTES;
+    let does = |number: u32, command: &str| {
+        let groups = if number == HQ { format!("{HQ},{alice},{bob}") } else { number.to_string() };
+        let mut shell = Command::new("setpriv");
+        shell.args(["--reuid", &number.to_string(), "--regid", &number.to_string(), "--groups", &groups]);
+        // As the servers are told to in that document.
+        shell.args(["sh", "-ec", &format!("umask 007; {command}")]).current_dir(place.join("relay"));
+        shell.output().expect("it runs").status.success()
+    };
+    for (number, command) in [
+        (alice, "echo word > alice/up/a.part && mv alice/up/a.part alice/up/a && ls alice/up"),
+        (HQ, "ls . alice/up && cat alice/up/a && rm alice/up/a && echo word > alice/down/b && echo word > bob/down/c"),
+        (alice, "ls alice/down && cat alice/down/b"),
+        (bob, "cat bob/down/c && rm bob/down/c"),
+    ] {
+        assert!(does(number, command), "{number}: {command}");
+    }
+    for command in
+        ["ls .", "ls alice", "ls alice/down", "cat alice/down/b", "rm alice/down/b", "echo x > alice/up/x", "mkdir x"]
+    {
+        assert!(!does(bob, command), "{command}");
+    }
+    assert!(does(alice, "rm alice/down/b"));
+}
+
 fn database(scene: &Scene, node: &str) -> PathBuf {
     scene.path(node).join(format!("{node}.db"))
 }

@@ -189,6 +189,20 @@ fn what_is_sealed_goes_at_once_also_the_first_time() {
     assert_eq!(courier.stop(), 0);
 }
 
+#[test]
+fn a_courier_hears_of_what_is_sealed_for_one_although_another_cannot_be_sealed_for() {
+    let scene = scene();
+    scene.remote("bob");
+    let courier = Service::start(&scene, "hq", &["--courier", "--every", "10min"]);
+    let outbox = scene.home("hq").join("outbox/alice");
+    let _ = fs::remove_dir_all(&outbox);
+    fs::write(&outbox, "a file").expect("written");
+    write(&scene, "hq", "for bob");
+    scene.packhorse("hq", &["bundle", "--now"]).expect(1).says("alice");
+    until("it lies on the relay", || !files(&scene.path("relay/bob/down")).is_empty());
+    assert_eq!(courier.stop(), 0);
+}
+
 const QUICK: [&str; 2] = ["--every", "1s"];
 
 /// A courier and a desk at each end.

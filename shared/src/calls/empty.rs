@@ -10,7 +10,7 @@ use std::path::Path;
 
 use crate::clock::WallTime;
 use crate::id::NodeName;
-use crate::seam::{Disk, write_durably};
+use crate::seam::{Disk, write_for_all};
 
 const EMPTY: &str = "empty";
 
@@ -34,6 +34,11 @@ impl Empty {
         }
     }
 
+    /// Whether anything is remembered of a peer's mailboxes.
+    pub fn knows(&self, peer: &NodeName) -> bool {
+        self.0.keys().any(|(known, _)| known == peer)
+    }
+
     /// Something lies in a mailbox of a peer's, or is about to.
     pub fn forget(&mut self, peer: &NodeName) {
         self.0.retain(|(known, _), _| known != peer);
@@ -53,7 +58,7 @@ impl Empty {
     pub(super) fn write(&self, disk: &dyn Disk, folder: &Path) -> io::Result<()> {
         let fit = self.0.iter().filter(|((_, relay), _)| !relay.contains(['\n', '\r']));
         let lines: String = fit.map(|((peer, relay), at)| format!("{} {peer} {relay}\n", at.0)).collect();
-        write_durably(disk, &folder.join(EMPTY), lines.as_bytes())
+        write_for_all(disk, &folder.join(EMPTY), lines.as_bytes())
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-use crate::seam::{Disk, write_durably};
+use crate::seam::{Disk, write_for_all};
 
 const KNOWN: &str = "relays";
 
@@ -22,7 +22,7 @@ pub(super) fn write(disk: &dyn Disk, folder: &Path, known: &BTreeMap<String, Str
     let fits = |text: &str| !text.contains(['\t', '\n', '\r']);
     let known = known.iter().filter(|(relay, likeness)| fits(relay) && fits(likeness));
     let lines: String = known.map(|(relay, likeness)| format!("{likeness}\t{relay}\n")).collect();
-    write_durably(disk, &folder.join(KNOWN), lines.as_bytes())
+    write_for_all(disk, &folder.join(KNOWN), lines.as_bytes())
 }
 
 #[cfg(test)]

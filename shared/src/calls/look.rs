@@ -13,8 +13,6 @@ use crate::id::NodeName;
 
 /// So many looks at each link are kept while nobody takes them in.
 const LOOKS_MAX: usize = 32;
-/// So many in all are taken from a file.
-const TAKEN_MAX: usize = 100_000;
 
 /// What a call saw of one link.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,13 +51,10 @@ pub struct Look {
     pub failed: BTreeMap<String, String>,
 }
 
-/// What calls saw, in their order.
+/// What calls saw of each link, in their order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Looks {
-    #[serde(default, rename = "look")]
-    looks: Vec<Look>,
-}
+#[serde(transparent)]
+pub struct Looks(BTreeMap<NodeName, Vec<Look>>);
 
 fn is_false(said: &bool) -> bool {
     !said
@@ -84,71 +79,62 @@ impl Look {
     }
 
     /// Whether it tells anything.
-    fn is_blank(&self) -> bool {
+    pub(super) fn is_blank(&self) -> bool {
         *self == Self { relay: self.relay.clone(), ..Self::new(self.peer.clone(), self.at) }
     }
 }
 
 impl Looks {
     /// Every look.
-    pub fn all(&self) -> &[Look] {
-        &self.looks
+    pub fn all(&self) -> impl Iterator<Item = &Look> {
+        self.0.values().flatten()
     }
 
-    /// Adds a look, and tells whether there is anything new to be kept.
-    pub fn add(&mut self, look: Look) -> bool {
-        if look.is_blank() {
-            return false;
-        }
-        match self.looks.iter_mut().rev().find(|known| known.peer == look.peer) {
+    /// Those at a link.
+    pub fn of(&self, peer: &NodeName) -> &[Look] {
+        self.0.get(peer).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Adds one.
+    pub fn add(&mut self, look: Look) {
+        let of_peer = self.0.entry(look.peer.clone()).or_default();
+        match of_peer.last_mut() {
             // A file that was put twice, in two calls that are otherwise alike, was put twice.
             Some(last) if look.sent.is_empty() && *last == (Look { at: last.at, ..look.clone() }) => last.at = look.at,
-            _ => self.push(look),
+            _ => of_peer.push(look),
         }
-        true
-    }
-
-    fn push(&mut self, look: Look) {
-        let of_peer = |known: &&Look| known.peer == look.peer;
-        if self.looks.iter().filter(of_peer).count() >= LOOKS_MAX {
-            self.let_go_of_oldest(&look.peer);
-        }
-        self.looks.push(look);
-    }
-
-    fn let_go_of_oldest(&mut self, peer: &NodeName) {
-        let Some(at) = self.looks.iter().position(|look| look.peer == *peer) else { return };
-        let oldest = self.looks.remove(at);
-        if let Some(next) = self.looks.iter_mut().find(|next| next.peer == *peer) {
-            next.damaged |= oldest.damaged;
-        }
-    }
-
-    /// Of each link the last look alone.
-    fn shorten(&mut self) {
-        let mut peers: Vec<NodeName> = self.looks.iter().map(|look| look.peer.clone()).collect();
-        peers.sort();
-        peers.dedup();
-        for peer in peers {
-            while self.looks.iter().filter(|look| look.peer == peer).count() > 1 {
-                self.let_go_of_oldest(&peer);
-            }
-        }
+        keep_last(of_peer, LOOKS_MAX);
     }
 
     pub(super) fn parse(content: &[u8]) -> Result<Self, String> {
-        let read: Self = rmp_serde::from_slice(content).map_err(|error| error.to_string())?;
-        if read.looks.len() > TAKEN_MAX { Err("it holds too much".to_owned()) } else { Ok(read) }
+        rmp_serde::from_slice(content).map_err(|error| error.to_string())
     }
 
-    /// In so many bytes at most, as far as the last looks go in.
+    /// In so many bytes at most, as far as the last look at each link goes in.
     pub(super) fn content(&mut self, most: u64) -> Result<Vec<u8>, rmp_serde::encode::Error> {
         let whole = rmp_serde::to_vec_named(self)?;
         if whole.len() as u64 <= most {
             return Ok(whole);
         }
-        self.shorten();
+        self.0.values_mut().for_each(|of_peer| keep_last(of_peer, 1));
         rmp_serde::to_vec_named(self)
+    }
+}
+
+impl FromIterator<Look> for Looks {
+    fn from_iter<I: IntoIterator<Item = Look>>(looks: I) -> Self {
+        let mut all = Self::default();
+        looks.into_iter().for_each(|look| all.add(look));
+        all
+    }
+}
+
+/// Lets go of the oldest looks at a link, but for what asks for an answer.
+fn keep_last(looks: &mut Vec<Look>, most: usize) {
+    let old = looks.drain(..looks.len().saturating_sub(most));
+    let is_damaged = old.fold(false, |damaged, look| damaged | look.damaged);
+    if let Some(first) = looks.first_mut() {
+        first.damaged |= is_damaged;
     }
 }
 
@@ -174,7 +160,7 @@ mod tests {
             failed: BTreeMap::from([("d.bundle".to_owned(), "it\nbroke".to_owned())]),
             ..look(7)
         };
-        let looks = Looks { looks: vec![whole, look(8)] };
+        let looks = Looks::from_iter([whole, look(8)]);
         assert_eq!(Looks::parse(&looks.clone().content(1 << 20).unwrap()), Ok(looks));
         for damaged in [&b""[..], b"\xc1", b"nonsense"] {
             assert!(Looks::parse(damaged).is_err(), "{damaged:?}");
@@ -183,16 +169,12 @@ mod tests {
 
     #[test]
     fn the_same_seen_again_is_kept_once_with_its_last_time() {
-        let mut looks = Looks::default();
-        assert!(!looks.add(look(1)), "nothing was seen");
+        assert!(look(1).is_blank(), "nothing was seen");
         let quiet = |at| Look { quiet: true, ..look(at) };
-        assert!(looks.add(quiet(2)));
-        assert!(looks.add(quiet(3)), "its time is news");
-        assert_eq!(looks.all(), [quiet(3)]);
         let sent = |at| Look { sent: vec!["a.bundle".to_owned()], ..look(at) };
-        looks.add(sent(4));
-        looks.add(sent(5));
-        assert_eq!(looks.all(), [quiet(3), sent(4), sent(5)]);
+        let looks = Looks::from_iter([quiet(2), quiet(3), sent(4), sent(5)]);
+        assert_eq!(looks.of(&look(0).peer), [quiet(3), sent(4), sent(5)]);
+        assert!(!quiet(3).is_blank() && looks.of(&"bob".parse().unwrap()).is_empty());
     }
 
     #[test]
@@ -203,16 +185,12 @@ mod tests {
         for at in 1..=LOOKS_MAX as u64 + 5 {
             looks.add(Look { sent: vec![format!("{at}")], ..look(at) });
         }
-        let of = |looks: &Looks, peer: &str| -> Vec<Look> {
-            looks.all().iter().filter(|look| look.peer.as_str() == peer).cloned().collect()
-        };
-        let alice = of(&looks, "alice");
+        let alice = looks.of(&look(0).peer);
         assert_eq!((alice.len(), alice[0].at, alice[0].damaged), (LOOKS_MAX, WallTime(6), true));
         assert!(!alice[1].damaged);
-        assert_eq!(of(&looks, "bob").len(), 1, "what was seen of one puts out nothing of another's");
+        assert_eq!(looks.of(&"bob".parse().unwrap()).len(), 1, "what was seen of one puts out nothing of another's");
         let short = looks.content(100).unwrap();
         let short = Looks::parse(&short).unwrap();
-        assert_eq!(short.all().len(), 2);
-        assert!(short.all().iter().all(|look| look.damaged));
+        assert_eq!(short.all().map(|look| look.damaged).collect::<Vec<_>>(), [true, true]);
     }
 }

@@ -21,7 +21,7 @@ pub use look::{Look, Looks};
 pub use orders::{LinkOrders, Orders};
 pub use redial::Redial;
 
-use crate::seam::{Disk, open_to_read, write_for_all};
+use crate::seam::{Disk, FileRefused, open_to_read, write_for_all};
 
 /// The folder's name in a home.
 pub(crate) const FOLDER: &str = "calls";
@@ -30,8 +30,10 @@ const SHARED_LIKE: &str = "inbox";
 /// What a call or a courier holds while it is at work, in the folder.
 pub(crate) const LOCKS: [&str; 2] = ["calls/lock", "calls/watch.lock"];
 
-/// No file here is larger, in bytes.
-const CONTENT_MAX: u64 = 8 << 20;
+/// What calls saw takes no more bytes: whoever makes them may have put anything there, which is read into memory.
+const LOOKS_MAX: u64 = 4 << 20;
+/// The same of everything else: orders for thousands of remotes.
+const TEXT_MAX: u64 = 16 << 20;
 
 const ORDERS: &str = "orders";
 const LOOKS: &str = "looks";
@@ -59,15 +61,8 @@ pub enum CallsError {
         why: String,
     },
     /// The file system refused something.
-    #[error("cannot {action} ({}): {source}", path.display())]
-    Failed {
-        /// What was tried, in words.
-        action: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Failed(#[from] FileRefused),
 }
 
 impl Calls {
@@ -83,7 +78,7 @@ impl Calls {
     /// What a call has to know.
     pub fn orders(&self) -> Result<Orders, CallsError> {
         let path = self.folder.join(ORDERS);
-        let Some(content) = read(&path)? else { return Err(CallsError::NoOrders(path)) };
+        let Some(content) = read(&path, TEXT_MAX)? else { return Err(CallsError::NoOrders(path)) };
         Orders::parse(&content).map_err(|why| CallsError::Damaged { path, why })
     }
 
@@ -97,7 +92,7 @@ impl Calls {
         let path = self.folder.join(ORDERS);
         let text = orders.text().map_err(unwritten(&path))?;
         // What cannot be read is written anew.
-        if read(&path).is_ok_and(|found| found.as_deref() == Some(text.as_bytes())) {
+        if read(&path, TEXT_MAX).is_ok_and(|found| found.as_deref() == Some(text.as_bytes())) {
             return Ok(());
         }
         self.write(disk, &path, text.as_bytes(), "give calls their orders")
@@ -105,10 +100,8 @@ impl Calls {
 
     /// What calls saw that has not been taken in.
     pub fn looks(&self) -> Result<Looks, CallsError> {
-        let mut looks = self.looks_in(TAKEN)?;
-        for look in self.looks_in(LOOKS)?.all() {
-            looks.add(look.clone());
-        }
+        let (mut looks, later) = (self.looks_in(TAKEN)?, self.looks_in(LOOKS)?);
+        later.all().for_each(|look| looks.add(look.clone()));
         Ok(looks)
     }
 
@@ -135,21 +128,19 @@ impl Calls {
     pub fn saw(&self, disk: &dyn Disk, looks: Vec<Look>) -> Result<(), CallsError> {
         // What is damaged is told by whoever takes it in, and cannot be kept.
         let mut all = self.looks_in(LOOKS).unwrap_or_default();
-        let mut has_news = false;
-        for look in looks {
-            has_news |= all.add(look);
+        let news: Vec<Look> = looks.into_iter().filter(|look| !look.is_blank()).collect();
+        if news.is_empty() {
+            return Ok(());
         }
-        if has_news {
-            let path = self.folder.join(LOOKS);
-            let content = all.content(CONTENT_MAX).map_err(unwritten(&path))?;
-            self.write(disk, &path, &content, "put down what a call saw")?;
-        }
-        Ok(())
+        news.into_iter().for_each(|look| all.add(look));
+        let path = self.folder.join(LOOKS);
+        let content = all.content(LOOKS_MAX).map_err(unwritten(&path))?;
+        self.write(disk, &path, &content, "put down what a call saw")
     }
 
     fn looks_in(&self, name: &str) -> Result<Looks, CallsError> {
         let path = self.folder.join(name);
-        let Some(content) = read(&path)? else { return Ok(Looks::default()) };
+        let Some(content) = read(&path, LOOKS_MAX)? else { return Ok(Looks::default()) };
         Looks::parse(&content).map_err(|why| CallsError::Damaged { path, why })
     }
 
@@ -215,16 +206,15 @@ impl Calls {
 }
 
 fn failed<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> CallsError + 'a {
-    move |source| CallsError::Failed { action, path: path.to_owned(), source }
+    FileRefused::at(action, path)
 }
 
-fn unwritten<E: std::error::Error + Send + Sync + 'static>(path: &Path) -> impl FnOnce(E) -> CallsError {
-    let path = path.to_owned();
-    move |why| CallsError::Failed { action: "put into words", path, source: io::Error::other(why) }
+fn unwritten<E: std::error::Error + Send + Sync + 'static>(path: &Path) -> impl FnOnce(E) -> CallsError + '_ {
+    move |why| failed("put into words", path)(io::Error::other(why))
 }
 
-/// What a file holds, if there is one. Whoever makes calls may have put anything there.
-fn read(path: &Path) -> Result<Option<Vec<u8>>, CallsError> {
+/// What a file holds, if there is one, and it is no larger.
+fn read(path: &Path, most: u64) -> Result<Option<Vec<u8>>, CallsError> {
     let damaged = |why: &str| CallsError::Damaged { path: path.to_owned(), why: why.to_owned() };
     let file = match open_to_read(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -232,13 +222,13 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>, CallsError> {
         opened => opened.map_err(failed("read", path))?,
     };
     let mut content = Vec::new();
-    file.take(CONTENT_MAX + 1).read_to_end(&mut content).map_err(failed("read", path))?;
-    if content.len() as u64 > CONTENT_MAX { Err(damaged("it is too large")) } else { Ok(Some(content)) }
+    file.take(most + 1).read_to_end(&mut content).map_err(failed("read", path))?;
+    if content.len() as u64 > most { Err(damaged("it is too large")) } else { Ok(Some(content)) }
 }
 
 /// The same of a text on which nothing depends: what cannot be used is as good as nothing.
 fn read_if_sound(path: &Path) -> String {
-    read(path).ok().flatten().and_then(|content| String::from_utf8(content).ok()).unwrap_or_default()
+    read(path, TEXT_MAX).ok().flatten().and_then(|content| String::from_utf8(content).ok()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -251,17 +241,21 @@ mod tests {
         Look { lying: Some(vec![format!("bundle-{at}")]), ..Look::new("alice".parse().unwrap(), WallTime(at)) }
     }
 
+    fn times(looks: &Looks) -> Vec<u64> {
+        looks.all().map(|look| look.at.0).collect()
+    }
+
     #[test]
     fn what_a_call_puts_down_while_others_is_taken_in_is_for_the_next_time() {
         let home = tempfile::tempdir().unwrap();
         let calls = Calls::of(home.path());
         calls.saw(&OsDisk, vec![look(1)]).unwrap();
-        assert_eq!(calls.take(&OsDisk).unwrap().all(), [look(1)]);
+        assert_eq!(times(&calls.take(&OsDisk).unwrap()), [1]);
         calls.saw(&OsDisk, vec![look(2)]).unwrap();
-        assert_eq!(calls.looks().unwrap().all(), [look(1), look(2)]);
-        assert_eq!(calls.take(&OsDisk).unwrap().all(), [look(1)], "as it was not taken in");
+        assert_eq!(times(&calls.looks().unwrap()), [1, 2]);
+        assert_eq!(times(&calls.take(&OsDisk).unwrap()), [1], "as it was not taken in");
         calls.taken_in(&OsDisk).unwrap();
-        assert_eq!(calls.take(&OsDisk).unwrap().all(), [look(2)]);
+        assert_eq!(times(&calls.take(&OsDisk).unwrap()), [2]);
         calls.taken_in(&OsDisk).unwrap();
         assert_eq!(calls.take(&OsDisk).unwrap(), Looks::default());
     }
@@ -276,7 +270,7 @@ mod tests {
             calls.saw(&OsDisk, vec![look(at)]).unwrap();
         }
         let looks = calls.looks().unwrap();
-        assert_eq!(looks.all().iter().map(|look| look.at.0).collect::<Vec<_>>(), [1, 2, 3]);
+        assert_eq!(times(&looks), [1, 2, 3]);
         assert_eq!(calls.take(&OsDisk).unwrap(), looks);
         calls.taken_in(&OsDisk).unwrap();
         assert_eq!(calls.looks().unwrap(), Looks::default());
@@ -293,7 +287,7 @@ mod tests {
         calls.give(&OsDisk, &Orders::default()).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().modified().unwrap(), written);
         assert_eq!(calls.orders().unwrap(), Orders::default());
-        let too_large = vec![b'#'; CONTENT_MAX as usize + 1];
+        let too_large = vec![b'#'; TEXT_MAX as usize + 1];
         for damaged in [&b"\xff"[..], b"[", b"nonsense = 1", &too_large] {
             fs::write(&path, damaged).unwrap();
             assert!(matches!(calls.orders(), Err(CallsError::Damaged { .. })), "{damaged:?}");
@@ -310,7 +304,7 @@ mod tests {
         fs::write(calls.folder().join(LOOKS), "nonsense").unwrap();
         assert!(matches!(calls.looks(), Err(CallsError::Damaged { .. })));
         calls.saw(&OsDisk, vec![look(2)]).unwrap();
-        assert_eq!(calls.looks().unwrap().all(), [look(2)]);
+        assert_eq!(times(&calls.looks().unwrap()), [2]);
     }
 
     #[test]
@@ -337,7 +331,7 @@ mod tests {
     fn nothing_is_written_in_the_place_of_a_home_that_is_away() {
         let folder = tempfile::tempdir().unwrap();
         let calls = Calls::of(&folder.path().join("gone"));
-        assert!(matches!(calls.give(&OsDisk, &Orders::default()), Err(CallsError::Failed { .. })));
+        assert!(matches!(calls.give(&OsDisk, &Orders::default()), Err(CallsError::Failed(_))));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

@@ -8,7 +8,7 @@ use std::io;
 use std::path::Path;
 
 use crate::clock::WallTime;
-use crate::seam::{Disk, write_durably};
+use crate::seam::{Disk, write_for_all};
 
 const REDIAL: &str = "redial";
 
@@ -29,7 +29,7 @@ impl Redial {
     }
 
     pub(super) fn write(self, disk: &dyn Disk, folder: &Path) -> io::Result<()> {
-        write_durably(disk, &folder.join(REDIAL), format!("{} {}\n", self.failures, self.next.0).as_bytes())
+        write_for_all(disk, &folder.join(REDIAL), format!("{} {}\n", self.failures, self.next.0).as_bytes())
     }
 
     pub(super) fn clear(disk: &dyn Disk, folder: &Path) -> io::Result<()> {

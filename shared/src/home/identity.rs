@@ -14,6 +14,7 @@ use serde::{Deserialize, Deserializer, de::Error};
 use super::HomeError;
 use crate::config::{line_of, one_line};
 use crate::id::{NetworkId, NodeId, NodeName};
+use crate::seam::FileRefused;
 
 /// A node's identity. The database holds the same ids, so that a home cannot speak for another database; the
 /// configuration holds the same name, which its peers know the node by.
@@ -52,7 +53,7 @@ impl Identity {
         let damaged = |line, why| HomeError::IdentityDamaged { path: path.to_owned(), line, why };
         let bytes = fs::read(path).map_err(|source| match source.kind() {
             io::ErrorKind::NotFound => HomeError::IdentityMissing(path.to_owned()),
-            _ => HomeError::Failed { action: "read the identity", path: path.to_owned(), source },
+            _ => FileRefused::at("read the identity", path)(source),
         })?;
         let text = str::from_utf8(&bytes).map_err(|error| {
             damaged(line_of(&bytes, error.valid_up_to()), "it holds bytes that are not UTF-8 text".to_owned())

@@ -26,7 +26,7 @@ use crate::config::{Config, ConfigError, brought};
 use crate::id::NodeName;
 use crate::keys::NodeKeys;
 use crate::ledger;
-use crate::seam::{Disk, write_durably};
+use crate::seam::{Disk, FileRefused, write_durably};
 
 const CONFIG: &str = "packhorse.toml";
 const IDENTITY: &str = "identity";
@@ -103,19 +103,12 @@ pub enum HomeError {
         why: String,
     },
     /// The file system refused something.
-    #[error("cannot {action} ({}): {source}", path.display())]
-    Failed {
-        /// What was tried, in words.
-        action: &'static str,
-        /// Where.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Failed(#[from] FileRefused),
 }
 
 fn failed<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> HomeError + 'a {
-    move |source| HomeError::Failed { action, path: path.to_owned(), source }
+    FileRefused::at(action, path)
 }
 
 impl Home {

@@ -10,6 +10,25 @@ use std::path::{Path, PathBuf};
 
 use super::saboteur::{Saboteur, is_at_work};
 
+/// Something that the file system refused.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action} ({}): {source}", path.display())]
+pub struct FileRefused {
+    /// What was tried, in words.
+    pub action: &'static str,
+    /// Where.
+    pub path: PathBuf,
+    /// Why.
+    pub source: io::Error,
+}
+
+impl FileRefused {
+    /// What makes one of the system's own words.
+    pub(crate) fn at<'a, E: From<Self>>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> E + 'a {
+        move |source| Self { action, path: path.to_owned(), source }.into()
+    }
+}
+
 /// A file being written whose content can be forced to the disk.
 pub trait DurableFile: Write {
     /// Returns when everything written is on the disk.

@@ -15,7 +15,7 @@ mod saboteur;
 mod step;
 mod stop;
 
-pub use disk::{Disk, DurableFile, ReadableFile, publish, rewrite_durably, write_durably, write_for_all};
+pub use disk::{Disk, DurableFile, FileRefused, ReadableFile, publish, rewrite_durably, write_durably, write_for_all};
 pub use os::{OsDisk, is_private};
 pub(crate) use os::{open_lock, open_to_read};
 #[cfg(debug_assertions)]

@@ -151,7 +151,9 @@ pub(super) fn says_only_number(table: &TableShape, of: &TableChanges, record: &R
 
 /// What a change of a bundle says of the number of its record.
 pub(super) fn word_on_number(table: &TableShape, bundle: &[TableChanges], record: &RecordChange) -> WordOnNumber {
-    let is_its = |changes: &&TableChanges| changes.records.iter().any(|other| std::ptr::eq(other, record));
+    // A bundle has a table in several parts, and the record is in one of them.
+    let place: *const RecordChange = record;
+    let is_its = |changes: &&TableChanges| changes.records.as_ptr_range().contains(&place);
     match bundle.iter().find(is_its) {
         Some(of) if says_only_number(table, of, record) => WordOnNumber::Alone,
         Some(of) if says_number(table, of, record) => WordOnNumber::Beside,
