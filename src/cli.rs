@@ -58,6 +58,10 @@ pub enum Command {
     Status(commands::status::Status),
     Queue(commands::queue::Queue),
     Held(commands::held::Held),
+    Conflicts(commands::conflicts::Conflicts),
+    Trace(commands::trace::Trace),
+    Approve(commands::approve::Approve),
+    Merge(commands::merge::Merge),
     Notices(commands::notices::Notices),
     Inspect(commands::inspect::Inspect),
 }

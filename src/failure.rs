@@ -297,7 +297,9 @@ fn exit_of_replica(error: &ReplicaError) -> Exit {
         | ReplicaError::NotADatabase { .. }
         | ReplicaError::AlreadyPrepared { .. }
         | ReplicaError::NotPrepared { .. }
-        | ReplicaError::Identity { .. } => Exit::Usage,
+        | ReplicaError::Identity { .. }
+        | ReplicaError::Policy { .. }
+        | ReplicaError::Rights { .. } => Exit::Usage,
         _ => Exit::Failed,
     }
 }

@@ -24,6 +24,7 @@ mod machine;
 mod names;
 mod node;
 mod passphrase;
+mod people;
 mod progress;
 mod relay;
 mod report;

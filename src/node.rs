@@ -1,6 +1,6 @@
 //! A node, opened: its home, configuration and database, and what each of its links shares.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
 use packhorse_bundler::seal::Share;
@@ -11,7 +11,7 @@ use packhorse_shared::home::{Claim, Home, HomeLock};
 use packhorse_shared::id::NodeName;
 use packhorse_shared::link::Role;
 use packhorse_shared::replica::sqlite::SqliteReplica;
-use packhorse_shared::replica::{Replica, StoredLink};
+use packhorse_shared::replica::{Policy, Replica, StoredLink};
 use packhorse_shared::seam::{Step, World};
 use packhorse_shared::spool::Spool;
 use packhorse_shared::trust::Trust;
@@ -99,17 +99,30 @@ impl Node {
         let identities = self.config.tables.iter().filter(|(_, policy)| !policy.identity.is_empty());
         let identities: BTreeMap<String, Vec<String>> =
             identities.map(|(table, policy)| (table.clone(), policy.identity.clone())).collect();
+        let policies = self.policies();
         if self.replica.links()?.iter().all(|link| link.state.role() == Role::Remote) {
-            return Ok(self.replica.set_identities(&identities)?);
+            self.replica.set_identities(&identities)?;
+            return Ok(self.replica.set_policies(&policies)?);
         }
         let config = self.home.config_path();
-        for table in identities.keys() {
+        let tables: BTreeSet<&String> = identities.keys().chain(policies.keys()).collect();
+        for table in tables {
             let config = config.display();
             note(&format!(
-                "{config}: identity in [table.{table}] is the hub's to say: it counts there, and is passed over here"
+                "{config}: how [table.{table}] is merged is the hub's to say: it counts there, and is passed over here"
             ));
         }
         Ok(())
+    }
+
+    /// How tables are merged by the configuration, where that is not by default.
+    fn policies(&self) -> BTreeMap<String, Policy> {
+        let of = |name: &str| self.config.policy(name).of_merging(&self.config.merge);
+        let named = self.config.tables.keys().cloned();
+        let all = self.replica.tables().iter().map(|table| table.name.clone());
+        let all = all.filter(|name| !self.config.tables.keys().any(|known| known.eq_ignore_ascii_case(name)));
+        let policies = named.chain(all).map(|name| (of(&name), name));
+        policies.filter(|(policy, _)| *policy != Policy::default()).map(|(policy, name)| (name, policy)).collect()
     }
 
     /// A home that was copied beside another database must not speak for it.

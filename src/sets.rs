@@ -1,10 +1,12 @@
 //! Sync sets between the configuration and the database: what each remote is to share.
 
+use std::collections::BTreeMap;
+
 use packhorse_shared::config::RemoteConfig;
 use packhorse_shared::id::NodeName;
 use packhorse_shared::link::Role;
 use packhorse_shared::replica::{Held, MembershipId, Replica};
-use packhorse_shared::set::{BoundSet, Scope};
+use packhorse_shared::set::{BoundSet, Param, Rights, Scalar, Scope, TableRights};
 use packhorse_unbundler::retry::retry;
 
 use crate::failure::{Exit, Failure};
@@ -12,6 +14,9 @@ use crate::lint::{failure, unbound};
 use crate::node::Node;
 use crate::report::note;
 use crate::wording::shown;
+
+/// The parameter that says who a remote's user is, where rights ask for that.
+pub const USER: &str = "user";
 
 impl Node {
     /// What a remote of the configuration is to share.
@@ -89,6 +94,18 @@ impl Node {
         Ok(self.replica.membership(&set)?)
     }
 
+    /// What a remote of the configuration may do to the records of tables where that is not everything.
+    fn rights_of_remote(&self, remote: &NodeName) -> BTreeMap<String, Rights> {
+        let Some(config) = self.config.remotes.get(remote) else { return BTreeMap::new() };
+        let user = match config.params.get(USER) {
+            Some(Param::One(user)) => vec![user.clone()],
+            Some(Param::Many(users)) => users.clone(),
+            None => vec![Scalar::Text(remote.to_string())],
+        };
+        let of = |table: TableRights| Rights { table, remote: remote.clone(), user: user.clone() };
+        self.config.rights(&config.set).into_iter().map(|(name, table)| (name, of(table))).collect()
+    }
+
     /// Lets every link share what the configuration says now. One whose set does not fit goes on with what it had, which is
     /// told: the others must not wait for it.
     pub(crate) fn take_over_sets(&mut self) -> Result<(), Failure> {
@@ -98,6 +115,8 @@ impl Node {
             }
             match self.membership_of_remote(&link.peer) {
                 Ok(membership) => {
+                    let rights = self.rights_of_remote(&link.peer);
+                    self.replica.set_rights(link.id, &rights)?;
                     self.replica.share(self.world.clock.now(), link.id, membership, Some(link.state.acked()))?;
                 }
                 Err(failure) if failure.exit() == Exit::Usage => {

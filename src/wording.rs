@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use packhorse_shared::clock::WallTime;
+use packhorse_shared::value::Value;
 
 /// "1 record", "2 records".
 pub fn count(number: u64, one: &str, many: &str) -> String {
@@ -50,6 +51,15 @@ pub fn shown(name: &str) -> String {
         if c.is_control() { shown.extend(c.escape_default()) } else { shown.push(c) }
     }
     shown
+}
+
+/// A value as SQL would write it; of one with more than so many characters the beginning.
+pub fn brief_value(value: &Value, most: usize) -> String {
+    let whole = value.to_string();
+    match whole.char_indices().nth(most) {
+        None => whole,
+        Some((end, _)) => format!("{}... ({} in all, which --json shows)", &whole[..end], bytes(value.size())),
+    }
 }
 
 /// The longest word of a message, in characters, and its longest line: what was typed, or met in a file, may be of any

@@ -13,6 +13,7 @@ mod copies;
 mod forget;
 mod identity;
 mod in_process;
+mod merging;
 mod mirror;
 mod numbers;
 mod numbers_ranges;

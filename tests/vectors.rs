@@ -45,7 +45,7 @@ enum Reading {
 }
 
 impl Reading {
-    const ALL: [(&str, Self); 9] = [
+    const ALL: [(&str, Self); 11] = [
         ("plain", Self::Plain),
         ("named", Self::Named),
         ("sealed", Self::Sealed),
@@ -55,6 +55,8 @@ impl Reading {
         ("entered", Self::Changes(Passage::Entered { since: packhorse_shared::clock::Reading(0) })),
         ("withdrawn", Self::Changes(Passage::Withdrawn)),
         ("limbo", Self::Changes(Passage::Limbo)),
+        ("overruled", Self::Changes(Passage::Overruled)),
+        ("refused", Self::Changes(Passage::Refused)),
     ];
 
     fn named(name: &str) -> Self {

@@ -56,6 +56,12 @@ pub enum Passage {
     Withdrawn,
     /// What a remote says of records that it does not have in its tables: it keeps this until its hub has it.
     Limbo,
+    /// What of them was overruled at the sender by values that its makers had not seen: nobody's word any more, but for people to
+    /// know of.
+    Overruled,
+    /// What their receiver did to them and the hub has refused and undone: the values that were to be; and as a death the stamp
+    /// of a making or deletion.
+    Refused,
 }
 
 /// The changes of one table, sorted by key.

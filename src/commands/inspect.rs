@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use packhorse_shared::bundle::{BundleError, BundleReader, Kind, Limits, Manifest, Opening, Provenance, Room, columns};
-use packhorse_shared::change::{EXISTENCE, FieldChange, RecordChange, TableChanges};
+use packhorse_shared::change::{EXISTENCE, FieldChange, Passage, RecordChange, TableChanges};
 use packhorse_shared::config::Config;
 use packhorse_shared::home::Home;
 use packhorse_shared::keys::envelope::EnvelopeError;
@@ -75,6 +75,9 @@ struct MemberTold {
 #[derive(Serialize)]
 struct TableTold {
     table: String,
+    /// How its records stand to what is shared: "within", "entered", "withdrawn", "limbo", or "overruled" and "refused" for
+    /// what is nobody's word any more.
+    passage: &'static str,
     records: Vec<RecordTold>,
 }
 
@@ -115,6 +118,7 @@ impl Inspect {
         };
         let table = |changes: &TableChanges| TableTold {
             table: changes.table.clone(),
+            passage: passage(changes.passage),
             records: changes.records.iter().map(|record| self.record(changes, record)).collect(),
         };
         Told {
@@ -250,8 +254,20 @@ fn tell(told: &Told, values: bool) {
     let (records, fields) = (count(told.records, "record", "records"), count(told.fields, "field", "fields"));
     result(&format!("  {records}, {fields}, {} deleted", told.deletes));
     for table in &told.tables {
-        result(&format!("  {}", table.table));
+        let passage = if table.passage == "within" { String::new() } else { format!(" ({})", table.passage) };
+        result(&format!("  {}{passage}", table.table));
         table.records.iter().for_each(|record| tell_record(record, values));
+    }
+}
+
+fn passage(of: Passage) -> &'static str {
+    match of {
+        Passage::Within => "within",
+        Passage::Entered { .. } => "entered",
+        Passage::Withdrawn => "withdrawn",
+        Passage::Limbo => "limbo",
+        Passage::Overruled => "overruled",
+        Passage::Refused => "refused",
     }
 }
 

@@ -2,10 +2,13 @@
 
 pub mod accept;
 pub mod apply;
+pub mod approve;
 pub mod bundle;
+pub mod conflicts;
 pub mod held;
 pub mod init;
 pub mod inspect;
+pub mod merge;
 pub mod notices;
 pub mod queue;
 pub mod relay;
@@ -14,6 +17,7 @@ pub mod restore;
 pub mod set;
 pub mod status;
 pub mod sync;
+pub mod trace;
 pub mod transfer;
 pub mod watch;
 
@@ -40,6 +44,10 @@ pub fn run(cli: Cli, machine: Machine) -> Result<Exit, Failure> {
         Command::Status(status) => status.run(context),
         Command::Queue(queue) => queue.run(context),
         Command::Held(held) => held.run(context),
+        Command::Conflicts(conflicts) => conflicts.run(context),
+        Command::Trace(trace) => trace.run(context),
+        Command::Approve(approve) => approve.run(context),
+        Command::Merge(merge) => merge.run(),
         Command::Notices(notices) => notices.run(context),
         Command::Inspect(inspect) => inspect.run(context),
     }

@@ -11,12 +11,13 @@ use packhorse_shared::bundle::BundleName;
 use packhorse_shared::home::Claim;
 use packhorse_shared::id::{LinkId, NodeName};
 use packhorse_shared::link::{Role, Standing};
-use packhorse_shared::replica::{Replica, StoredLink, Tally};
+use packhorse_shared::replica::{Approval, Replica, StoredLink, Tally};
 use packhorse_shared::spool::{Spool, SpoolFile};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
 use self::tables::Tables;
+use super::approve;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::node::Node;
@@ -95,6 +96,7 @@ struct Seen {
     held: u64,
     conflicts: u64,
     aside: Aside,
+    unapproved: Option<String>,
 }
 
 /// What lies in quarantine of one sender's.
@@ -126,6 +128,7 @@ fn look(node: &mut Node) -> Result<Told, Failure> {
     let shares = node.shares()?;
     let waiting = waiting(node, &shares)?;
     let (held, conflicts) = (node.replica.held()?, node.replica.conflicts()?);
+    let unapproved = approve::waiting(node)?;
     let mut links = Vec::new();
     for (Share { link, .. }, pending) in shares.iter().zip(waiting) {
         let count = |by_link: &BTreeMap<LinkId, u64>| by_link.get(&link.id).copied().unwrap_or(0);
@@ -136,6 +139,7 @@ fn look(node: &mut Node) -> Result<Told, Failure> {
             held: count(&held),
             conflicts: count(&conflicts),
             aside: aside.get(&link.peer).cloned().unwrap_or_default(),
+            unapproved: unapproved.iter().find(|waits| waits.link == link.id).map(|waits| told_unapproved(link, waits)),
         };
         links.push(tell_of_link(node, link, tally, seen));
     }
@@ -156,9 +160,9 @@ fn waiting(node: &mut Node, shares: &[Share]) -> Result<Vec<Pending>, Failure> {
 }
 
 fn tell_of_link(node: &Node, link: &StoredLink, tally: Tally, seen: Seen) -> LinkTold {
-    let Seen { pending, outbox, inbox, held, conflicts, aside } = seen;
+    let Seen { pending, outbox, inbox, held, conflicts, aside, unapproved } = seen;
     let oldest = [pending.oldest, tally.oldest_unharvested].into_iter().flatten().min();
-    let advice = standing_advice(node, link).or_else(|| advice(node, held, conflicts, &aside));
+    let advice = standing_advice(node, link).or(unapproved).or_else(|| advice(node, held, conflicts, &aside));
     LinkTold {
         node: link.peer.to_string(),
         role: link.state.role(),
@@ -196,6 +200,13 @@ fn standing_advice(node: &Node, link: &StoredLink) -> Option<String> {
     }
 }
 
+fn told_unapproved(link: &StoredLink, waits: &Approval) -> String {
+    let (bundle, why, peer) = (&waits.bundle, &waits.why, &link.peer);
+    format!(
+        "{bundle} waits for a person's word: {why}; `packhorse approve {peer}` applies it, with --refuse but for its deletions"
+    )
+}
+
 fn advice(node: &Node, held: u64, conflicts: u64, aside: &Aside) -> Option<String> {
     if aside.bundles > 0 {
         let files = count(aside.bundles, "bundle", "bundles");
@@ -213,7 +224,10 @@ fn advice(node: &Node, held: u64, conflicts: u64, aside: &Aside) -> Option<Strin
         ));
     }
     if conflicts > 0 {
-        return Some(format!("{} changed at both ends; the later value stands", count(conflicts, "field", "fields")));
+        return Some(format!(
+            "{} changed at both ends: `packhorse conflicts list` tells which value stands",
+            count(conflicts, "field", "fields")
+        ));
     }
     node.config.node.relay.is_empty().then(|| "name a relay in packhorse.toml: nothing can be moved without".to_owned())
 }

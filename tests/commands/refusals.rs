@@ -15,6 +15,7 @@ mod homes;
 mod init;
 mod inspect;
 mod masks;
+mod merging;
 mod packages;
 mod queue;
 mod relays;
@@ -32,7 +33,7 @@ use super::golden::helps;
 use crate::support::{Scene, files, golden};
 
 /// Every catalogue, by its file's name without the ending.
-const CATALOGUES: [&str; 15] = [
+const CATALOGUES: [&str; 16] = [
     "bundles",
     "checks",
     "configuration",
@@ -40,6 +41,7 @@ const CATALOGUES: [&str; 15] = [
     "homes",
     "init",
     "inspect",
+    "merging",
     "packages",
     "queue",
     "relays",

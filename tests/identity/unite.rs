@@ -152,5 +152,5 @@ fn an_identity_that_a_remote_names_is_passed_over_and_said_to_be() {
     let config = scene.home("alice").join("packhorse.toml");
     let text = std::fs::read_to_string(&config).unwrap();
     std::fs::write(&config, text + "\n[table.logins]\nidentity = [\"at\"]\n").unwrap();
-    scene.packhorse("alice", &["sync"]).expect(0).says("identity in [table.logins] is the hub's to say");
+    scene.packhorse("alice", &["sync"]).expect(0).says("how [table.logins] is merged is the hub's to say");
 }

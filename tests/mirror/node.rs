@@ -232,7 +232,8 @@ impl RealNode {
         let renumber_quiet = Span::default();
         let (patience, stop) = (Patience::Counts, &Stop::default());
         let (world, trust) = (seams.world(), &trust());
-        let receiver = Receiver { world, spool: &spool, node: &name, trust, renumber_quiet, patience, stop };
+        let brake = packhorse_unbundler::brake::Brake::On;
+        let receiver = Receiver { world, spool: &spool, node: &name, trust, renumber_quiet, brake, patience, stop };
         receiver.receive(replica, &mut received).expect("received");
         let refused = received.quarantined.iter().find(|(_, why)| !why.contains("the digest in its name"));
         assert_eq!(refused, None, "only what is damaged is refused");

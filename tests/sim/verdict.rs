@@ -266,7 +266,8 @@ fn is_nothing_echoed(world: &mut World) {
 fn fields_of_company(bundle: &serde_json::Value, key: &str) -> usize {
     let records = |table: &serde_json::Value| table["records"].as_array().cloned().unwrap_or_default();
     let tables = bundle["tables"].as_array().into_iter().flatten();
-    let companies = tables.filter(|table| table["table"] == "companies").flat_map(records);
+    let companies =
+        tables.filter(|table| table["table"] == "companies" && table["passage"] != "overruled").flat_map(records);
     let its = companies.filter(|record| record["key"][0].as_i64() == key.parse().ok());
     its.map(|record| record["fields"].as_object().map_or(0, serde_json::Map::len)).sum()
 }

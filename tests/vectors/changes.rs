@@ -321,6 +321,11 @@ fn of_the_folders() -> Vec<(&'static str, Passage, Vec<u8>)> {
         ("bad-withdrawn-with-other-fields", Passage::Withdrawn, Draft::of("t", 2).bytes()),
         ("bad-withdrawn-and-dead", Passage::Withdrawn, dead.clone()),
         ("bad-withdrawn-and-whole", Passage::Withdrawn, withdrawn().with(WHOLE, vec![TRUE])),
-        ("bad-limbo-and-dead", Passage::Limbo, dead),
+        ("bad-limbo-and-dead", Passage::Limbo, dead.clone()),
+        ("good-overruled", Passage::Overruled, Draft::of("t", 2).bytes()),
+        ("bad-overruled-and-dead", Passage::Overruled, dead),
+        ("good-refused", Passage::Refused, Draft::of("t", 2).with(DEATHS, list(&[bin(&[0]), stamps(1)]))),
+        ("bad-refused-and-whole", Passage::Refused, Draft::of("t", 2).with(WHOLE, vec![TRUE])),
+        ("bad-overruled-and-whole", Passage::Overruled, Draft::of("t", 2).with(WHOLE, vec![TRUE])),
     ]
 }

@@ -226,9 +226,9 @@ pub fn read(disk: &dyn Disk, path: &Path, link: &StoredLink, trust: &Trust) -> R
 /// Which end alone can say so of records, or, where it is said of none, tell the terms.
 fn speaker(passage: Option<Passage>) -> Option<Role> {
     match passage {
-        Some(Passage::Within) => None,
+        Some(Passage::Within | Passage::Overruled) => None,
         Some(Passage::Limbo) => Some(Role::Remote),
-        Some(Passage::Entered { .. } | Passage::Withdrawn) | None => Some(Role::Hub),
+        Some(Passage::Entered { .. } | Passage::Withdrawn | Passage::Refused) | None => Some(Role::Hub),
     }
 }
 
@@ -305,5 +305,6 @@ mod tests {
         }
         assert_eq!(speaker(Some(Passage::Limbo)), Some(Role::Remote));
         assert_eq!(speaker(Some(Passage::Within)), None);
+        assert_eq!(speaker(Some(Passage::Overruled)), None);
     }
 }

@@ -6,15 +6,19 @@
 //! then forgotten ([`forget`]). What could not be placed is tried again with every bundle, or when asked for ([`retry`]).
 //! That something has come can be noticed at once ([`watch`]).
 
+pub mod brake;
 mod error;
 pub mod forget;
 pub mod intake;
 pub mod merge;
 pub mod place;
 pub mod receive;
+mod received;
+pub mod resolve;
 pub mod restore;
 pub mod retry;
-pub mod told;
+mod stuck;
+mod told;
 pub mod watch;
 
 pub use error::UnbundlerError;

@@ -8,12 +8,16 @@ use packhorse_shared::change::{FieldChange, RecordChange};
 use packhorse_shared::clock::{BIRTHS_AHEAD, Reading, Stamp, WallTime};
 use packhorse_shared::horizon::Horizon;
 use packhorse_shared::id::{ColumnId, Cut, LinkId, NodeId};
-use packhorse_shared::link::Extent;
+use packhorse_shared::link::{Extent, Silence};
 use packhorse_shared::marks::{Mark, Marks};
 use packhorse_shared::replica::{Buried, Present, Remains, RemainsField, Whom};
 use packhorse_shared::seam::{Saboteur, is_at_work};
 
 use crate::told::Told;
+
+mod prefer;
+
+pub use prefer::{Decided, decide};
 
 /// Where an incoming bundle stands against what is here.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +57,19 @@ pub struct Arrival {
     pub past: Past,
     /// How much this node's own hub is to be sent: everything, if one of the two has lost something.
     pub owed: Extent,
+    /// What becomes of what it deletes.
+    pub deletions: Deletions,
+    /// The silence of its sender's that may count against what it says.
+    pub silence: Silence,
+}
+
+/// What becomes of the deletions of a bundle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deletions {
+    /// They count like every other change.
+    Count,
+    /// A person has refused them.
+    Refused,
 }
 
 /// Whether a node knows what it has told a peer.

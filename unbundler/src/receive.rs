@@ -8,50 +8,24 @@ use std::collections::BTreeSet;
 
 use packhorse_shared::bundle::BundleName;
 use packhorse_shared::change::{Passage, TableChanges};
+use packhorse_shared::clock::Reading;
 use packhorse_shared::config::Span;
 use packhorse_shared::id::{LinkId, NodeId, NodeName};
 use packhorse_shared::link::{Extent, Header, Role, Standing, Verdict};
-use packhorse_shared::replica::{Replica, ReplicaError, StoredLink};
+use packhorse_shared::replica::{Replica, StoredLink};
 use packhorse_shared::seam::{Saboteur, Step, Stop, World, is_at_work};
 use packhorse_shared::spool::Spool;
 use packhorse_shared::trust::Trust;
 
+use crate::brake::{Brake, Weighed};
 use crate::error::UnbundlerError;
 use crate::intake::{self, Arrived, Examined, Said, Unfit};
-use crate::merge::{Arrival, Past};
-use crate::place::{Placed, place};
-use crate::retry::{Occasion, retry_if_due};
+use crate::merge::{Arrival, Deletions, Past};
+use crate::place::place;
+pub use crate::received::{Received, Rested};
+use crate::retry::retry_if_due;
+use crate::stuck::Stuck;
 use crate::told::Told;
-
-/// What a run came to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Received {
-    /// The bundles that were applied, and what was placed.
-    pub applied: Vec<(String, Placed)>,
-    /// Those that had been applied before, or were overtaken.
-    pub old: Vec<String>,
-    /// Those that wait for one that has not come.
-    pub waiting: Vec<String>,
-    /// What went into quarantine, and why.
-    pub quarantined: Vec<(String, String)>,
-    /// What was left where it is, and why.
-    pub left_alone: Vec<(String, String)>,
-    /// Tables that a hub shares and this database does not have.
-    pub lacking: Vec<(NodeName, String)>,
-    /// What had been held, and was placed although nothing came.
-    pub rested: Rested,
-}
-
-/// What became of held changes although nothing came.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Rested {
-    /// Why they were tried.
-    pub occasion: Occasion,
-    /// How many were placed.
-    pub placed: u64,
-    /// Fields over which there is a conflict.
-    pub conflicts: u64,
-}
 
 /// Applies bundles at one node.
 pub struct Receiver<'a> {
@@ -66,6 +40,8 @@ pub struct Receiver<'a> {
     /// For how long the application must have written nothing before a record gets another number where that could mean
     /// another record to it.
     pub renumber_quiet: Span,
+    /// Whether a remote's bundle that deletes a great deal waits for a person's word.
+    pub brake: Brake,
     /// Whether this run counts for the patience with gaps.
     pub patience: Patience,
     /// Whether the run is to end after the bundle that it is at.
@@ -82,43 +58,26 @@ pub enum Patience {
     Spares,
 }
 
+/// What our next edits must be later than: all that came, and what we take for exchanged or forgotten by it; the sender's clock
+/// itself may be years ahead.
+fn observed(header: &Header, changes: &[TableChanges]) -> Reading {
+    let exchanged = header.complete_to.max(header.horizon.reading());
+    changes.iter().map(TableChanges::latest_reading).fold(exchanged, Ord::max)
+}
+
 /// One run through the inbox.
 struct Pass<'r> {
     received: &'r mut Received,
     /// The links of which something waits.
     kept_waiting: BTreeSet<LinkId>,
+    /// The links of which something waits for a person's word, and everything else behind it.
+    unapproved: BTreeSet<LinkId>,
     /// How far each peer was told that everything had been sent.
     told: Told,
     /// The link to this node's own hub.
     hub: Option<LinkId>,
     /// How much the hub is to be sent.
     owed: Extent,
-}
-
-/// The links of which a bundle could not be applied.
-#[derive(Default)]
-struct Stuck {
-    links: BTreeSet<LinkId>,
-    first: Option<UnbundlerError>,
-}
-
-impl Stuck {
-    /// What the database says to one bundle's changes (a trigger of the application's that fails, for instance) is told at
-    /// the end. Anything else, such as a full disk, would meet every other bundle too.
-    fn take_in(&mut self, link: LinkId, done: Result<(), UnbundlerError>) -> Result<(), UnbundlerError> {
-        match done {
-            Err(error @ UnbundlerError::Replica(ReplicaError::Sqlite { .. })) => {
-                self.links.insert(link);
-                self.first.get_or_insert(error);
-                Ok(())
-            }
-            done => done,
-        }
-    }
-
-    fn end(self) -> Result<(), UnbundlerError> {
-        self.first.map_or(Ok(()), Err)
-    }
 }
 
 impl Receiver<'_> {
@@ -128,7 +87,14 @@ impl Receiver<'_> {
         let told = Told::of(links.iter().map(|link| (link.id, link.state.told())));
         let hub = links.iter().find(|link| link.state.role() == Role::Hub);
         let owed = hub.map_or(Extent::Changes, |hub| hub.state.extent());
-        let mut pass = Pass { received, kept_waiting: BTreeSet::new(), told, hub: hub.map(|hub| hub.id), owed };
+        let mut pass = Pass {
+            received,
+            kept_waiting: BTreeSet::new(),
+            unapproved: BTreeSet::new(),
+            told,
+            hub: hub.map(|hub| hub.id),
+            owed,
+        };
         let (arrived, others) = intake::in_order(self.spool.inbox()?);
         let nameless = others.into_iter().map(|name| (name, "it does not bear a bundle's name".to_owned()));
         pass.received.left_alone.extend(nameless);
@@ -141,7 +107,7 @@ impl Receiver<'_> {
             }
             let link = links.iter_mut().find(|link| link.peer == bundle.name.from);
             match link.filter(|_| bundle.name.to == *self.node) {
-                Some(link) if stuck.links.contains(&link.id) => {}
+                Some(link) if stuck.links.contains(&link.id) || pass.unapproved.contains(&link.id) => {}
                 Some(link) => {
                     let done = self.one(replica, link, &bundle, &mut pass);
                     stuck.take_in(link.id, done)?;
@@ -250,17 +216,36 @@ impl Receiver<'_> {
             pass.received.lacking.extend(lacking.into_iter().map(|table| (link.peer.clone(), table)));
             self.reached(Step::TermsTakenOver, &bundle.file)?;
         }
+        match self.weigh_deletions(replica, link, bundle, &changes)? {
+            Weighed::Go(deletions) => {
+                let content = !changes.is_empty() || terms.is_some();
+                self.merge(replica, link, (bundle, header), (changes, content, deletions), pass)
+            }
+            Weighed::Wait(why) => {
+                pass.unapproved.insert(link.id);
+                pass.received.unapproved.push((bundle.file.clone(), why));
+                Ok(())
+            }
+        }
+    }
+
+    /// Merges the changes of a bundle, which counts as accepted then. `content`: whether it says anything.
+    fn merge(
+        &self,
+        replica: &mut dyn Replica,
+        link: &mut StoredLink,
+        (bundle, header): (&Arrived, &Header),
+        (changes, content, deletions): (Vec<TableChanges>, bool, Deletions),
+        pass: &mut Pass<'_>,
+    ) -> Result<(), UnbundlerError> {
         let (now, seen) = (self.world.clock.now(), link.state.seen_by(header));
         let mut accepted = link.clone();
-        accepted.state.accept(header, !changes.is_empty() || terms.is_some(), now);
+        accepted.state.accept(header, content, now);
         if is_at_work(Saboteur::AcknowledgeBeforeCommit) {
             replica.save_link(&accepted)?;
         }
-        // Our next edits must be later than all that came, and than what we take for exchanged or forgotten by it; the
-        // sender's clock itself may be years ahead.
-        let exchanged = header.complete_to.max(header.horizon.reading());
-        let observed = changes.iter().map(TableChanges::latest_reading).fold(exchanged, Ord::max);
-        let mut transaction = replica.begin_merge(now, observed)?;
+        let mut transaction = replica.begin_merge(now, observed(header, &changes))?;
+        accepted.state.break_silence(link.state.last_accepted(), (seen, transaction.cut()), now);
         let (horizon, births) = (transaction.horizon()?, transaction.births(header.horizon)?);
         let (cut, via, hub) = (transaction.cut(), link.id, pass.hub);
         let recovers = link.state.recovers() || accepted.state.recovers();
@@ -284,21 +269,23 @@ impl Receiver<'_> {
             returned: link.state.returned_to(),
             told: pass.told,
             owed,
+            silence: accepted.state.silence(),
+            deletions,
         };
-        let placed = place(&mut *transaction, &changes, arrival, now, self.renumber_quiet)?;
         let withdraws = changes.iter().any(|changes| changes.passage == Passage::Withdrawn);
+        let placed = place(&mut *transaction, changes, arrival, now, self.renumber_quiet)?;
         if hub == Some(via) && (withdraws || placed.withdrawn > 0) {
             accepted.state.took_off();
         }
         transaction.save_link(&accepted)?;
+        transaction.note_arrival(via, &bundle.file)?;
         hub.map_or(Ok(()), |_| transaction.forget_withdrawn())?;
         self.reached(Step::ApplyUncommitted, &bundle.file)?;
         transaction.commit()?;
         *link = accepted;
         pass.owed = owed;
         self.reached(Step::ApplyCommitted, &bundle.file)?;
-        self.spool.remove_from_inbox(&bundle.file)?;
-        self.reached(Step::InboxCleared, &bundle.file)?;
+        self.clear(&bundle.file)?;
         pass.received.applied.push((bundle.file.clone(), placed));
         Ok(())
     }
@@ -312,10 +299,14 @@ impl Receiver<'_> {
     ) -> Result<(), UnbundlerError> {
         replica.save_link(link)?;
         self.reached(Step::OldNoted, &bundle.file)?;
-        self.spool.remove_from_inbox(&bundle.file)?;
-        self.reached(Step::InboxCleared, &bundle.file)?;
+        self.clear(&bundle.file)?;
         received.old.push(bundle.file.clone());
         Ok(())
+    }
+
+    fn clear(&self, file: &str) -> Result<(), UnbundlerError> {
+        self.spool.remove_from_inbox(file)?;
+        self.reached(Step::InboxCleared, file)
     }
 
     fn reached(&self, step: Step, what: &str) -> Result<(), UnbundlerError> {

@@ -10,11 +10,11 @@ use packhorse_shared::clock::{Reading, WallTime};
 use packhorse_shared::config::Span;
 use packhorse_shared::horizon::Horizon;
 use packhorse_shared::id::{Cut, LinkId, NodeId, TableId};
-use packhorse_shared::link::{Extent, Role};
-use packhorse_shared::replica::{Held, Replica, TableShape};
+use packhorse_shared::link::{Extent, Role, Silence};
+use packhorse_shared::replica::{Held, Replica, StoredLink, TableShape};
 
 use crate::error::UnbundlerError;
-use crate::merge::{Arrival, Past};
+use crate::merge::{Arrival, Deletions, Past};
 use crate::place::{HeldPlacer, Placed, WAITS_FOR_QUIET};
 use crate::told::Told;
 
@@ -102,6 +102,12 @@ enum Patience {
     Until(Span),
 }
 
+/// How what a link brought stands against what is here.
+fn of_link(link: &StoredLink, nobodys: Arrival) -> Arrival {
+    let (heard, silence) = (link.state.acked(), link.state.silence());
+    Arrival { link: link.id, heard, sender: link.node.unwrap_or(nobodys.sender), silence, ..nobodys }
+}
+
 fn try_again(
     replica: &mut dyn Replica,
     is_meant: &dyn Fn(&Held) -> bool,
@@ -137,14 +143,10 @@ fn try_again(
         returned,
         told,
         owed,
+        silence: Silence::OVER,
+        deletions: Deletions::Count,
     };
-    let arrival = |link: &packhorse_shared::replica::StoredLink| Arrival {
-        link: link.id,
-        heard: link.state.acked(),
-        sender: link.node.unwrap_or(sender),
-        ..nobodys
-    };
-    let of_links: BTreeMap<LinkId, Arrival> = links.iter().map(|link| (link.id, arrival(link))).collect();
+    let of_links: BTreeMap<LinkId, Arrival> = links.iter().map(|link| (link.id, of_link(link, nobodys))).collect();
     let before = transaction.held()?;
     let others: BTreeSet<i64> = before.iter().filter(|held| !is_meant(held)).map(|held| held.id).collect();
     let quiet = match patience {

@@ -8,6 +8,7 @@
 //! with the part in which its latest change lies, with all its fields since the *floor*, where the first part began.
 
 mod births;
+mod overruled;
 mod selector;
 #[cfg(test)]
 mod sweep_tests;
@@ -111,13 +112,17 @@ pub fn select(snapshot: &dyn Snapshot, tables: &[SharedTable], owed: Owed, porti
         selectors.push(selector);
     }
     let upto = trim(&mut selectors, upto, portion.bytes);
+    let is_first = owed.since == owed.floor;
+    if is_first {
+        selectors.iter_mut().try_for_each(Selector::add_overruled)?;
+    }
     let stamps =
         selectors.iter().flat_map(|selector| &selector.chosen).filter_map(|chosen| oldest_stamp(&chosen.change));
     let oldest = stamps.min();
     let reach = if upto >= snapshot.cut() { Reach::Rest } else { Reach::Part };
     let tables = finished(selectors)?;
     // What comes in by new terms must find them there.
-    let terms = if owed.since == owed.floor { terms(snapshot, owed)? } else { None };
+    let terms = if is_first { terms(snapshot, owed)? } else { None };
     Ok(Selection { tables, terms, oldest, upto, reach })
 }
 

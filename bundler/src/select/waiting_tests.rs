@@ -9,8 +9,8 @@ use packhorse_shared::id::{ColumnId, Cut, LinkId, NodeId, TableId};
 use packhorse_shared::link::{Extent, Role, Sweep};
 use packhorse_shared::marks::{Mark, Marks};
 use packhorse_shared::replica::{
-    Audience, Belonging, Buried, ChangedRecord, ColumnShape, KeyKind, Life, MembershipId, Residence, Result,
-    SharedRows, SharedTable, ShowSwept, ShowToMany, Snapshot, Standings, TableShape,
+    Audience, Belonging, Buried, ChangedRecord, ColumnShape, KeyKind, Life, MembershipId, Overruled, Residence, Result,
+    Rules, SharedRows, SharedTable, ShowSwept, ShowToMany, Snapshot, Standings, TableShape,
 };
 use packhorse_shared::value::{Key, Value};
 
@@ -122,6 +122,10 @@ impl Snapshot for View {
     fn untold(&self) -> Result<BTreeSet<(TableId, ColumnId)>> {
         Ok(self.untold.clone())
     }
+    fn overruled(&self, _link: LinkId, _table: &SharedTable, _since: Cut) -> Result<Vec<Overruled>> {
+        Ok(Vec::new())
+    }
+
     fn united(&self, _table: &TableShape, key: &Key) -> Result<Vec<(Residence, Residence)>> {
         let united = self.united.iter().filter(|(_, to)| to.key == *key);
         Ok(united.cloned().collect())
@@ -139,6 +143,7 @@ pub(super) fn table(rows: SharedRows) -> SharedTable {
         columns: vec![ColumnShape { id: ColumnId(1), name: "a".to_owned(), refers_to: None, pair: None }],
         parents: Vec::new(),
         identity: Vec::new(),
+        rules: Rules::default(),
     };
     SharedTable { rows, ..SharedTable::all(shape) }
 }

@@ -256,7 +256,14 @@ pub fn link(bytes: &[u8]) {
 /// The bytes of a table's changes, in each of the places where they may stand.
 pub fn changes(bytes: &[u8]) {
     let since = Reading(0);
-    for passage in [Passage::Within, Passage::Entered { since }, Passage::Withdrawn, Passage::Limbo] {
+    for passage in [
+        Passage::Within,
+        Passage::Entered { since },
+        Passage::Withdrawn,
+        Passage::Limbo,
+        Passage::Overruled,
+        Passage::Refused,
+    ] {
         let read = match columns::decode(passage, bytes, SENDER, ROOM) {
             Ok(read) => read,
             Err(ColumnsError::Damaged { reason }) => {

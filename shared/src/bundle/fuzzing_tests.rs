@@ -11,7 +11,7 @@ use crate::change::{FieldChange, Passage, RecordChange, TableChanges};
 use crate::clock::{Reading, Stamp, WallTime};
 use crate::id::{Epoch, NodeId};
 use crate::keys::{KeyNumber, NodeKeys};
-use crate::replica::{Reference, Refers, SharedColumns, Terms};
+use crate::replica::{Granularity, Policy, Prefer, Reference, Refers, SharedColumns, Terms};
 use crate::value::{Key, Value};
 
 fn keys() -> NodeKeys {
@@ -94,10 +94,15 @@ fn terms() -> Terms {
     let by_type = Refers::ByType { column: "kind".to_owned(), tables: [("7".to_owned(), "t".to_owned())].into() };
     let reference = |to| Reference { table: "t".to_owned(), column: "c".to_owned(), to };
     let shared = |columns| SharedColumns { table: "t".to_owned(), columns, part: true };
+    let group = ["a", "b"].map(str::to_owned).to_vec();
+    let (prefer, granularity) = (Prefer::Hub, Granularity::Record);
+    let policy =
+        Policy { prefer, granularity, together: vec![group], title: Some("a || b".to_owned()), stale_after: Some(9) };
     Terms {
         tables: Some(vec![shared(None), shared(Some(vec!["c".to_owned()]))]),
         references: vec![reference(Refers::To("t".to_owned())), reference(by_type)],
         identities: [("t".to_owned(), vec!["c".to_owned()])].into(),
+        policies: [("t".to_owned(), policy)].into(),
     }
 }
 

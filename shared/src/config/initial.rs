@@ -137,9 +137,16 @@ database = ""
 # apply_pause = "100 ms"
 # renumber_quiet = "10 min"          # a remote's numbers that the hub's may meet change once nothing was written for so long
 
-# Policies, at the hub; they travel to the remotes. `prefer` is "latest", "hub" or "remote".
+# brake = true                       # a remote's bundle that deletes a great deal waits for `packhorse approve`
+# stale_after = "15 days"            # a remote silent for longer loses where the hub has changed a field too; off by default
+
+# Policies, at the hub; they travel to the remotes (`packhorse help merge`).
 # [table.contacts]
-# prefer = "latest"
+# prefer = "latest"                  # or "hub", "remote": whose value stands if neither end had seen the other's
+# granularity = "field"              # or "record": the later edit of any field brings the whole record
+# together = [["street", "postcode", "city"]]  # columns that change together: an address is never mixed from two
+# stale_after = "15 days"            # as in [merge], for this table
+# title = "first_name || ' ' || last_name"     # what people know a record by, in lists of conflicts and the like
 # identity = ["email"]               # records made apart with the same value are one (a unique key that is not the number)
 # keys = "ranged"                    # "as-is": new numbers at a remote do not start far above the hub's
 # references = { author_id = "people" }  # whose numbers a column holds that no foreign key declares

@@ -38,11 +38,11 @@ pub(crate) use error::{line_of, one_line};
 pub use initial::{InitialConfig, InitialConfigError};
 pub use limits::LimitsConfig;
 pub use quantity::{ByteCount, QuantityError, Span};
-pub use section::{BundleConfig, Keys, MergeConfig, NodeConfig, Prefer, RemoteConfig, TablePolicy};
+pub use section::{BundleConfig, Keys, MergeConfig, NodeConfig, RemoteConfig, TablePolicy};
 pub use unattended::{HookCommand, HooksConfig, Level, LogConfig, LogFormat, Part, Rotate, WatchConfig};
 
 use crate::id::NodeName;
-use crate::set::Scope;
+use crate::set::{Scope, TableRights};
 use section::SetSection;
 
 /// The name of the set that is there without being written.
@@ -102,6 +102,11 @@ impl Config {
             Some(section) => Some(section.scope()),
             None => (name == EVERYTHING).then_some(Scope::Everything),
         }
+    }
+
+    /// What a set lets its remotes do to the records of its tables, of those where that is not everything.
+    pub fn rights(&self, set: &str) -> BTreeMap<String, TableRights> {
+        self.sets.get(set).map(SetSection::rights).unwrap_or_default()
     }
 
     /// Whether the file defines a set of this name itself.

@@ -15,8 +15,8 @@ use super::access::AccessConfig;
 use super::quantity::{ByteCount, Span};
 use super::references::references;
 use crate::id::NodeName;
-use crate::replica::Refers;
-use crate::set::{Param, Rows, Scope, SetTable};
+use crate::replica::{Granularity, Policy, Prefer, Refers};
+use crate::set::{Param, Right, Rows, Scope, SetTable, TableRights};
 
 /// `[node]`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -85,11 +85,22 @@ pub struct MergeConfig {
     /// numbers do not start far above the hub's; zero is allowed.
     #[serde(deserialize_with = "quantity")]
     pub renumber_quiet: Span,
+    /// For how long a remote may have been silent for its changes to count against the hub's; none: for ever.
+    #[serde(deserialize_with = "some_not_zero")]
+    pub stale_after: Option<Span>,
+    /// Whether a remote's bundle that deletes a great deal waits for a person's word.
+    pub brake: bool,
 }
 
 impl Default for MergeConfig {
     fn default() -> Self {
-        Self { expire_after: Span::years(1), apply_pause: Span::from_millis(100), renumber_quiet: Span::minutes(10) }
+        Self {
+            expire_after: Span::years(1),
+            apply_pause: Span::from_millis(100),
+            renumber_quiet: Span::minutes(10),
+            stale_after: None,
+            brake: true,
+        }
     }
 }
 
@@ -97,8 +108,19 @@ impl Default for MergeConfig {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TablePolicy {
-    /// Whose change wins.
+    /// Whose value stands where two were made without seeing each other.
     pub prefer: Prefer,
+    /// What of a record is merged as one.
+    pub granularity: Granularity,
+    /// Groups of columns that change together.
+    #[serde(deserialize_with = "groups")]
+    pub together: Vec<Vec<String>>,
+    /// What people know a record by: an SQL expression over its row.
+    #[serde(deserialize_with = "some_filled_text")]
+    pub title: Option<String>,
+    /// For how long a remote may have been silent for its changes to count against the hub's; none: as in `[merge]`.
+    #[serde(deserialize_with = "some_not_zero")]
+    pub stale_after: Option<Span>,
     /// Which numbers new records get at remotes.
     pub keys: Keys,
     /// The columns of a unique key by which records made apart are one, whatever their numbers; none: what the schema says.
@@ -106,6 +128,20 @@ pub struct TablePolicy {
     /// By column, whose numbers it holds without a declared foreign key.
     #[serde(deserialize_with = "references")]
     pub references: BTreeMap<String, Refers>,
+}
+
+impl TablePolicy {
+    /// Of that, how changes are merged: what travels to the remotes. `merge`: what is said for all tables.
+    pub fn of_merging(&self, merge: &MergeConfig) -> Policy {
+        let stale_after = self.stale_after.or(merge.stale_after);
+        Policy {
+            stale_after: stale_after.map(Span::as_millis),
+            prefer: self.prefer,
+            granularity: self.granularity,
+            together: self.together.clone(),
+            title: self.title.clone(),
+        }
+    }
 }
 
 /// Which numbers the new records of a table with assigned keys get at a remote.
@@ -119,19 +155,6 @@ pub enum Keys {
     AsIs,
 }
 
-/// Which of two changes to one field wins.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Prefer {
-    /// The one with the later stamp.
-    #[default]
-    Latest,
-    /// The hub's.
-    Hub,
-    /// The remote's.
-    Remote,
-}
-
 /// `[set.NAME]`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -143,6 +166,12 @@ pub(super) struct SetSection {
 impl SetSection {
     pub(super) fn scope(&self) -> Scope {
         Scope::Tables(self.table.iter().map(TableSection::table).collect())
+    }
+
+    /// What remotes may do to the records of a table, where that is not everything.
+    pub(super) fn rights(&self) -> BTreeMap<String, TableRights> {
+        let all = self.table.iter().map(|table| (table.name.clone(), table.rights()));
+        all.filter(|(_, rights)| !rights.is_open()).collect()
     }
 }
 
@@ -158,9 +187,26 @@ struct TableSection {
     filter: Option<String>,
     #[serde(default, deserialize_with = "one_or_many")]
     follow: Vec<String>,
+    #[serde(default)]
+    deletes: Right,
+    #[serde(default)]
+    writes: Right,
+    #[serde(default, deserialize_with = "some_filled_text")]
+    owner_column: Option<String>,
+    #[serde(default, deserialize_with = "one_or_many")]
+    read_only: Vec<String>,
 }
 
 impl TableSection {
+    fn rights(&self) -> TableRights {
+        TableRights {
+            deletes: self.deletes,
+            writes: self.writes,
+            owner_column: self.owner_column.clone(),
+            read_only: self.read_only.clone(),
+        }
+    }
+
     fn table(&self) -> SetTable {
         let rows = match &self.filter {
             Some(filter) => Rows::Where(filter.clone()),
@@ -245,6 +291,22 @@ fn some_filled_text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>
 fn some_filled_texts<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<String>>, D::Error> {
     let texts: Vec<String> = Vec::<String>::deserialize(from)?.into_iter().map(filled).collect::<Result<_, _>>()?;
     if texts.is_empty() { Err(Error::custom("the list is empty; leave it out to mean all")) } else { Ok(Some(texts)) }
+}
+
+/// A group of one would say nothing, and a column in two groups would join them.
+fn groups<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Vec<String>>, D::Error> {
+    let groups = Vec::<Vec<String>>::deserialize(from)?;
+    let mut seen = BTreeSet::new();
+    for group in &groups {
+        if group.len() < 2 {
+            return Err(Error::custom("a group has two columns or more"));
+        }
+        // The database does not tell names apart by case either.
+        if let Some(twice) = group.iter().find(|column| !seen.insert(column.to_ascii_lowercase())) {
+            return Err(Error::custom(format!("the column \"{twice}\" is listed twice")));
+        }
+    }
+    Ok(groups)
 }
 
 /// A table twice would leave open which of its entries chooses the rows.

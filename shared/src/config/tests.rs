@@ -1,7 +1,7 @@
 //! Configurations good and bad, and edits that must leave a person's file alone.
 
 use super::*;
-use crate::replica::{Reference, Refers};
+use crate::replica::{Prefer, Reference, Refers};
 use crate::seam::OsDisk;
 use crate::set::{Param, Rows, Scalar};
 
@@ -245,7 +245,9 @@ fn the_initial_texts_comments_tell_the_truth() {
     let lines = initial.lines().map(|line| if is_setting(line) { line.trim_start_matches("# ") } else { line });
     let config = parse(&lines.collect::<Vec<_>>().join("\n")).unwrap();
     assert_eq!(config.bundle, BundleConfig::default());
-    assert_eq!(config.merge, MergeConfig::default());
+    // How long a remote may be silent for is an example too.
+    assert!(config.merge.stale_after.is_some());
+    assert_eq!(MergeConfig { stale_after: None, ..config.merge }, MergeConfig::default());
     assert_eq!(config.watch.transfer_every, Some(WatchConfig::default().transfer_every(true)));
     assert_eq!(config.watch.apply_every, WatchConfig::default().apply_every);
     assert!(config.node.accept);

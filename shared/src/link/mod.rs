@@ -20,6 +20,7 @@ mod patience_tests;
 mod receive;
 mod sealed;
 mod send;
+mod silence;
 mod supersede;
 #[cfg(test)]
 mod supersede_driver;
@@ -46,6 +47,7 @@ use lineage::Lives;
 pub use receive::Verdict;
 pub use sealed::Sealed;
 pub use send::{Contents, Due, Outlook};
+pub use silence::Silence;
 use supersede::Sight;
 pub use supersede::Unfetched;
 pub use sweep::{Holds, Sweep, SweepPlace};
@@ -230,6 +232,8 @@ struct Incoming {
     /// since.
     #[serde(default, skip_serializing_if = "is_false")]
     before_package: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    silence: Option<Silence>,
 }
 
 /// The state of a link stays small where this says nothing.

@@ -154,6 +154,22 @@ pub enum ReplicaError {
         /// What stands against it.
         why: String,
     },
+    /// What is to be said of how a table is merged does not fit the database.
+    #[error("[table.{table}]: {why}; `packhorse help merge` tells what can be said there")]
+    Policy {
+        /// The table.
+        table: String,
+        /// What stands against it.
+        why: String,
+    },
+    /// What a set lets its remotes do to a table's records does not fit the database.
+    #[error("rights to table \"{table}\": {why}; mend them in the set's section for the table")]
+    Rights {
+        /// The table.
+        table: String,
+        /// What stands against it.
+        why: String,
+    },
     /// A sync set does not fit the database.
     #[error("table \"{table}\" of the sync set: {why}; `packhorse set lint` tells more")]
     Set {

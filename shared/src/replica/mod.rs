@@ -6,6 +6,7 @@
 //! data that they speak of. Leaves to `bundler` what a link is owed, and to `unbundler` which of two values wins.
 
 mod about;
+mod approval;
 mod audience;
 mod conflict;
 mod error;
@@ -15,6 +16,7 @@ mod moved;
 mod notice;
 mod number;
 mod numbering;
+mod policy;
 mod reference;
 mod remains;
 mod shape;
@@ -22,6 +24,7 @@ mod sharing;
 mod snapshot;
 pub mod sqlite;
 mod terms;
+mod trace;
 mod transaction;
 
 use std::collections::BTreeMap;
@@ -36,20 +39,23 @@ use crate::link::{Forgettable, Link};
 use crate::set::BoundSet;
 
 pub use about::{About, Numbers, OwnNumbers, ReferenceAbout, RefersTo, SaidBy, TableAbout, TriggerAbout, TriggerRule};
+pub use approval::{Approval, Word};
 pub use audience::{Audience, Seen, Standings};
-pub use conflict::Conflict;
+pub use conflict::{Conflict, ConflictState, Found, Matter, Noted, Overruled, Side, Version};
 pub use error::ReplicaError;
 pub use held::{Held, Refusal};
 pub use missing::Missing;
 pub use moved::{Moves, Residence};
 pub use notice::Notice;
 pub use numbering::{NoRange, RemoteCopy, WhyNoRange};
+pub use policy::{Granularity, Policy, Prefer, Rules};
 pub use reference::{Pair, Reference, Refers};
 pub use remains::{Remains, RemainsField, Whom};
 pub use shape::{ColumnShape, KeyKind, LeftOut, Parent, TableShape, WhyLeftOut};
 pub use sharing::{Belonging, MembershipId, SharedRows, SharedTable, Spoken, Trial, Volume};
 pub use snapshot::{ChangedRecord, Life, Show, ShowSwept, ShowToMany, Snapshot};
 pub use terms::{DamagedTerms, SharedColumns, Terms};
+pub use trace::{Arrival, Trace, TracedFate, TracedField};
 pub use transaction::{Buried, MergeTransaction, Placement, Present};
 
 /// Shorthand for results of a replica.
@@ -184,8 +190,15 @@ pub trait Replica {
     /// What people ought to know of, the oldest first.
     fn notices(&mut self) -> Result<Vec<Notice>>;
 
-    /// How many conflicts with each link's peer nobody has looked at; links without any are not in it.
+    /// How many conflicts with each link's peer are open; links without any are not in it. The cost follows the number of those
+    /// that nobody has settled.
     fn conflicts(&mut self) -> Result<BTreeMap<LinkId, u64>>;
+
+    /// Lets a bundle wait for a person's word.
+    fn ask_approval(&mut self, asked: &Approval) -> Result<()>;
+
+    /// Every conflict, in the order in which they were found.
+    fn all_conflicts(&mut self) -> Result<Vec<Noted>>;
 
     /// Begins a consistent read in which nothing is unharvested, harvesting as often as that takes.
     fn snapshot(&mut self, now: WallTime) -> Result<Box<dyn Snapshot + '_>>;

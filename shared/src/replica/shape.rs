@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Pair;
+use super::{Pair, Rules};
 use crate::id::{ColumnId, TableId};
 use crate::value::{Key, Value};
 
@@ -39,6 +39,8 @@ pub struct TableShape {
     pub parents: Vec<Parent>,
     /// The columns of the unique key by which its records are one if made apart, whatever their numbers; none as a rule.
     pub identity: Vec<ColumnId>,
+    /// How changes of its records are merged.
+    pub rules: Rules,
 }
 
 /// A synced column that is not part of the key.

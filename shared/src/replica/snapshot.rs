@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use super::audience::{Audience, Seen, Standings};
-use super::{Belonging, Buried, Remains, Residence, Result, SharedTable, TableShape};
+use super::{Belonging, Buried, Overruled, Remains, Residence, Result, SharedTable, TableShape};
 use crate::clock::{Reading, Stamp};
 use crate::horizon::Horizon;
 use crate::id::{ColumnId, Cut, LinkId, TableId};
@@ -93,6 +93,10 @@ pub trait Snapshot {
     /// The columns of which this node's hub may not have told everything since it shares them: what has no mark there may be
     /// the default.
     fn untold(&self) -> Result<BTreeSet<(TableId, ColumnId)>>;
+
+    /// What was overruled here of a table that a link shares, since a cut, by what came over the link or of what came: of each
+    /// field the latest, by key.
+    fn overruled(&self, link: LinkId, table: &SharedTable, since: Cut) -> Result<Vec<Overruled>>;
 
     /// The records that are one with the one under a key, each with what that one is known by.
     fn united(&self, table: &TableShape, key: &Key) -> Result<Vec<(Residence, Residence)>>;

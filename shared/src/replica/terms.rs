@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Reference, TableShape};
+use super::{Policy, Reference, TableShape};
 use crate::bundle::map;
 
 /// What two nodes share, as the hub says it.
@@ -18,6 +18,9 @@ pub struct Terms {
     pub references: Vec<Reference>,
     /// By table, the columns by which its records are one if made apart.
     pub identities: BTreeMap<String, Vec<String>>,
+    /// By table, how changes of its records are merged, where that is not by default.
+    #[serde(default)]
+    pub policies: BTreeMap<String, Policy>,
 }
 
 /// A table that is shared.

@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Belonging, Conflict, Held, Missing, Moves, Remains, Residence, Result, SharedTable, Spoken, StoredLink, TableShape,
+    Approval, Belonging, Conflict, Held, Missing, Moves, Remains, Residence, Result, SharedTable, Spoken, StoredLink,
+    TableShape,
 };
 use crate::change::TableChanges;
 use crate::clock::{Stamp, WallTime};
 use crate::horizon::Horizon;
 use crate::id::{ColumnId, Cut, LinkId, TableId};
 use crate::marks::Marks;
+use crate::set::Rights;
 use crate::value::{Key, Value};
 
 /// A record that stands in its table, as a merge needs it.
@@ -102,6 +104,9 @@ pub trait MergeTransaction {
 
     /// What a link shares.
     fn sharing(&mut self, link: LinkId) -> Result<Vec<SharedTable>>;
+
+    /// What a link's remote may do to the records of tables where it may not do everything.
+    fn rights(&mut self, link: LinkId) -> Result<BTreeMap<TableId, Rights>>;
 
     /// The columns that have come into what a link shares since its peer has seen our changes last.
     fn gained(&mut self, of: (LinkId, Cut)) -> Result<BTreeSet<(TableId, ColumnId)>>;
@@ -210,6 +215,15 @@ pub trait MergeTransaction {
 
     /// Writes a notice for the people at this node.
     fn note(&mut self, text: &str, now: WallTime) -> Result<()>;
+
+    /// How many records a table has.
+    fn count(&mut self, table: &TableShape) -> Result<u64>;
+
+    /// What is known of a bundle that waited for a person's word, if it did.
+    fn approval(&mut self, bundle: &str) -> Result<Option<Approval>>;
+
+    /// Notes that what this transaction changes was brought by a bundle, which waits for nobody any more.
+    fn note_arrival(&mut self, link: LinkId, bundle: &str) -> Result<()>;
 
     /// Stores a link's state.
     fn save_link(&mut self, link: &StoredLink) -> Result<()>;

@@ -7,6 +7,7 @@
 pub mod expression;
 mod finding;
 mod param;
+mod rights;
 
 use std::collections::BTreeMap;
 
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 pub use expression::ExpressionError;
 pub use finding::{Finding, Place, Rule, Severity};
 pub use param::{Param, Scalar};
+pub use rights::{Claim, Right, Rights, TableRights};
 
 /// A set with its parameters' values: what one remote shares, or several that have the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

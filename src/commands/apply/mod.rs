@@ -4,6 +4,7 @@ mod told;
 
 use clap::Args;
 use packhorse_shared::seam::Stop;
+use packhorse_unbundler::brake::Brake;
 use packhorse_unbundler::forget::forget;
 use packhorse_unbundler::receive::{Patience, Received, Receiver};
 
@@ -60,7 +61,8 @@ pub fn receive(node: &mut Node, patience: Patience, stop: &Stop, applied: &mut A
     let mut received = Received::default();
     let renumber_quiet = node.config.merge.renumber_quiet;
     let (world, trust) = (node.world, &node.trust);
-    let receiver = Receiver { world, spool: &spool, node: &name, trust, renumber_quiet, patience, stop };
+    let brake = if node.config.merge.brake { Brake::On } else { Brake::Off };
+    let receiver = Receiver { world, spool: &spool, node: &name, trust, renumber_quiet, brake, patience, stop };
     let outcome = receiver.receive(&mut node.replica, &mut received);
     let exit = told::tell(&received);
     let placed = received.applied.iter().map(|(_, placed)| placed.records + placed.withdrawn).sum::<u64>();

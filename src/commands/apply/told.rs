@@ -22,6 +22,11 @@ pub fn tell(received: &Received) -> Exit {
     for (name, why) in &received.quarantined {
         event(format!("{name} went into quarantine: {why}")).warning().bundle(name).tell();
     }
+    for (name, why) in &received.unapproved {
+        let from = name.split('.').next().unwrap_or(name);
+        let way = format!("`packhorse approve {from}` applies it, with --refuse but for its deletions");
+        event(format!("{name} waits for a person's word: {why}; {way}")).warning().bundle(name).tell();
+    }
     for (name, why) in &received.left_alone {
         event(format!("{name} was left in the inbox: {why}")).warning().bundle(name).tell_standing();
     }
@@ -43,10 +48,11 @@ pub fn tell(received: &Received) -> Exit {
     }
     let needs_a_person = |placed: &Placed| {
         let by_themselves = placed.waiting + placed.leaving + placed.resting;
-        placed.held + placed.conflicts + placed.refused > by_themselves
+        placed.held + placed.conflicts + placed.refused + placed.undone > by_themselves
     };
     let attention = received.rested.conflicts > 0 || received.applied.iter().any(|(_, placed)| needs_a_person(placed));
-    let set_aside = !received.quarantined.is_empty() || !received.left_alone.is_empty();
+    let set_aside =
+        !received.quarantined.is_empty() || !received.left_alone.is_empty() || !received.unapproved.is_empty();
     let is_resting = received.applied.iter().any(|(_, placed)| placed.resting > 0);
     match (attention || set_aside, is_resting) {
         (true, _) => Exit::Attention,
@@ -94,7 +100,13 @@ fn tell_placed(name: &str, placed: &Placed) {
     });
     told.warn(placed.refused, || {
         let refused = count(placed.refused, "change was", "changes were");
-        format!("{refused} refused, because {from} does not share what they change (`packhorse notices list`)")
+        format!(
+            "{refused} refused, because {from} does not share what they change or may not (`packhorse notices list`)"
+        )
+    });
+    told.warn(placed.undone, || {
+        let undone = count(placed.undone, "change that was made here is", "changes that were made here are");
+        format!("{undone} undone, because {from} does not allow them (`packhorse notices list`)")
     });
     told.tell(placed.leaving, || {
         let leaving = count(placed.leaving, "record goes", "records go");
@@ -103,7 +115,10 @@ fn tell_placed(name: &str, placed: &Placed) {
     });
     tell_held(&told, placed);
     told.warn(placed.conflicts, || {
-        format!("{} changed at both ends; the later value stands", count(placed.conflicts, "field was", "fields were"))
+        format!(
+            "{} changed at both ends: `packhorse conflicts list` tells which value stands",
+            count(placed.conflicts, "field was", "fields were")
+        )
     });
     told.warn(placed.revived, || {
         let kept = count(placed.revived, "record was", "records were");

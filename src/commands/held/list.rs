@@ -4,12 +4,12 @@ use clap::Args;
 use packhorse_shared::clock::WallTime;
 use packhorse_shared::replica::{Held, Replica};
 
-use super::people::People;
 use super::told::{Told, name};
 use super::why;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::node::Node;
+use crate::people::People;
 use crate::report::{json, note, result};
 use crate::wording::span;
 

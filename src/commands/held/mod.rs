@@ -2,11 +2,10 @@
 
 mod choose;
 mod list;
-mod people;
 mod retry;
 mod show;
 mod told;
-mod why;
+pub(super) mod why;
 
 use clap::{Args, Subcommand};
 

@@ -8,11 +8,11 @@ use std::collections::BTreeSet;
 
 use super::choose::choose;
 use super::list;
-use super::people::People;
 use super::told::name;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::node::Node;
+use crate::people::People;
 use crate::report::{note, result};
 use crate::wording::count;
 
@@ -65,7 +65,7 @@ fn tell(retried: &Retried, people: &People, now: WallTime) {
     }
     if retried.came_to.conflicts > 0 {
         let fields = count(retried.came_to.conflicts, "field was", "fields were");
-        note(&format!("{fields} changed at both ends; the later value stands"));
+        note(&format!("{fields} changed at both ends: `packhorse conflicts list` tells which value stands"));
     }
     if !retried.still.is_empty() {
         note(&format!("{} still held:", count(retried.still.len() as u64, "change is", "changes are")));

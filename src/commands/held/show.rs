@@ -3,17 +3,16 @@
 use clap::Args;
 use packhorse_shared::clock::{Stamp, WallTime};
 use packhorse_shared::replica::{Held, Replica, TableShape};
-use packhorse_shared::value::Value;
 
 use super::choose::choose;
-use super::people::People;
 use super::told::{Shown, name, named_fields, record};
 use super::why;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::node::Node;
+use crate::people::People;
 use crate::report::{json, result};
-use crate::wording::{bytes, span, timestamp};
+use crate::wording::{brief_value, span, timestamp};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -68,7 +67,7 @@ fn tell(held: &Held, people: &People, now: WallTime, refers_to: impl Fn(&str) ->
     result(&format!("  since       {} ({ago} ago)", timestamp(held.since).unwrap_or_default()));
     if let Some(record) = record(held) {
         let keys = held.change.key_columns.iter().zip(&record.key.0);
-        keys.for_each(|(column, value)| result(&format!("  key         {column} = {}", brief(value))));
+        keys.for_each(|(column, value)| result(&format!("  key         {column} = {}", brief_value(value, SHOWN_MAX))));
         result(&format!(
             "  born        {}",
             record.birth.map_or_else(|| "not known".to_owned(), |at| made(people, at))
@@ -76,22 +75,14 @@ fn tell(held: &Held, people: &People, now: WallTime, refers_to: impl Fn(&str) ->
         record.dead.iter().for_each(|at| result(&format!("  deleted     {}", made(people, *at))));
     }
     for (column, field) in named_fields(held) {
-        let parent =
-            refers_to(column).map(|table| format!(", refers to {table} {}", brief(&field.value))).unwrap_or_default();
-        let (value, by) = (brief(&field.value), made(people, field.stamp));
+        let parent = refers_to(column)
+            .map(|table| format!(", refers to {table} {}", brief_value(&field.value, SHOWN_MAX)))
+            .unwrap_or_default();
+        let (value, by) = (brief_value(&field.value, SHOWN_MAX), made(people, field.stamp));
         result(&format!("  field       {column} = {value}{parent} ({by})"));
     }
     result(&format!("  reason      {}", why::reason(held)));
     result(&format!("  next step   {}", why::next_step(held)));
-}
-
-/// A value as SQL would write it; of a long one the beginning.
-fn brief(value: &Value) -> String {
-    let whole = value.to_string();
-    match whole.char_indices().nth(SHOWN_MAX) {
-        None => whole,
-        Some((end, _)) => format!("{}... ({} in all, which --json shows)", &whole[..end], bytes(value.size())),
-    }
 }
 
 /// When and by whom.

@@ -5,9 +5,9 @@ use packhorse_shared::replica::Held;
 use serde::Serialize;
 use serde_json::{Map, json};
 
-use super::people::People;
 use super::why;
 use crate::exact::{stamp, value};
+use crate::people::People;
 use crate::wording::timestamp;
 
 /// One held change; fields are only ever added.

@@ -18,6 +18,7 @@ use crate::names;
 use crate::node::{Node, reached};
 use crate::relay;
 use crate::report::note;
+use crate::sets::USER;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -132,8 +133,10 @@ fn whole(file: &Path) -> Result<PathBuf, Failure> {
 /// Every parameter of the set has a value, and every value a parameter.
 fn check_params(node: &Node, remote: &RemoteConfig) -> Result<(), Failure> {
     let known = parameters_of(&node.scope(&remote.set)?);
+    let asks_for_user = node.config.rights(&remote.set).values().any(|rights| rights.owner_column.is_some());
     let names = |all: Vec<&String>| all.into_iter().map(|name| format!(":{name}")).collect::<Vec<_>>().join(", ");
-    let unknown: Vec<&String> = remote.params.keys().filter(|name| !known.contains(*name)).collect();
+    let unknown: Vec<&String> =
+        remote.params.keys().filter(|name| !(known.contains(*name) || asks_for_user && *name == USER)).collect();
     if !unknown.is_empty() {
         let hint = match known.is_empty() {
             true => "it has none at all: leave out --param".to_owned(),

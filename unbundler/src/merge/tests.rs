@@ -22,6 +22,8 @@ const ARRIVAL: Arrival = Arrival {
     had: Reading(0),
     returned: Reading(0),
     told: Told::NOTHING,
+    silence: Silence::OVER,
+    deletions: Deletions::Count,
 };
 
 fn stamp(reading: u64, node: u64) -> Stamp {

@@ -60,6 +60,10 @@ impl Placer<'_> {
             self.transaction.bury(table, &record.key, birth, &remains)?;
             return Ok(Step::Done);
         }
+        if let Some(why) = self.may_not_make(table, (&record.key, birth), known.as_ref(), &remains)? {
+            self.refuse_making((table, of, record), birth, remains, &why)?;
+            return Ok(Step::Done);
+        }
         if occupied {
             return Ok(Step::NumberTaken);
         }

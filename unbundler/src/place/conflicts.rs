@@ -7,8 +7,8 @@ use packhorse_shared::change::{FieldChange, Passage, RecordChange, TableChanges}
 use packhorse_shared::clock::Stamp;
 use packhorse_shared::id::{ColumnId, Cut};
 use packhorse_shared::marks::{Mark, Marks};
-use packhorse_shared::replica::{Conflict, Remains, Result, TableShape};
-use packhorse_shared::value::Value;
+use packhorse_shared::replica::{Conflict, Found, Matter, Present, Remains, Result, Side, TableShape};
+use packhorse_shared::value::{Key, Value};
 
 use super::column::{Column, column_of};
 use super::{Item, Placer};
@@ -65,40 +65,48 @@ impl Placer<'_> {
             };
             let verdict = merge::field(Some(mark), field.stamp, &sight);
             if verdict.is_conflict() {
-                self.note_conflict(table, record, (field, at, verdict), (&kept.value, mark.stamp))?;
+                let stands_as = mark.stamp.max(field.stamp);
+                self.note_conflict(
+                    (table, &record.key, record.birth),
+                    (field, at, verdict),
+                    (&kept.value, mark.stamp),
+                    stands_as,
+                )?;
             }
         }
         Ok(())
     }
 
-    /// Writes down these. `before`, `old`: the marks and the values that were here.
+    /// Writes down these. `before`, `old`: the marks and the values that were here; `present`: what is there now.
     pub(super) fn note_conflicts(
         &mut self,
-        table: &TableShape,
-        record: &RecordChange,
-        before: &Marks,
+        (table, key): (&TableShape, &Key),
+        (before, present): (&Marks, &Present),
         conflicts: &[Disputed<'_>],
         old: &[Value],
     ) -> Result<()> {
         for disputed in conflicts {
             let (Some(column), Some(ours)) = (table.columns.get(disputed.1), old.get(disputed.1)) else { continue };
-            let stamp = before.get(column.id).map_or(self.arrival.horizon.stamp(), |mark| mark.stamp);
-            self.note_conflict(table, record, *disputed, (ours, stamp))?;
+            let stamp_in = |marks: &Marks| marks.get(column.id).map_or(self.arrival.horizon.stamp(), |mark| mark.stamp);
+            let (stamp, stands_as) = (stamp_in(before), stamp_in(&present.marks));
+            self.note_conflict((table, key, present.birth), *disputed, (ours, stamp), stands_as)?;
         }
         Ok(())
     }
 
     fn note_conflict(
         &mut self,
-        table: &TableShape,
-        record: &RecordChange,
+        (table, key, birth): (&TableShape, &Key, Option<Stamp>),
         (field, at, verdict): Disputed<'_>,
         ours: (&Value, Stamp),
+        stands_as: Stamp,
     ) -> Result<()> {
         let Some(column) = table.columns.get(at).filter(|_| *ours.0 != field.value) else { return Ok(()) };
         let theirs = (&field.value, field.stamp);
-        let (kept, lost) = if verdict.is_theirs() { (theirs, ours) } else { (ours, theirs) };
-        let conflict = Conflict { key: &record.key, column: &column.name, kept, lost };
+        let (kept, lost, stands) =
+            if verdict.is_theirs() { (theirs, ours, Side::Theirs) } else { (ours, theirs, Side::Ours) };
+        let (column, matter) = (&column.name, Matter::Conflict);
+        let conflict = Conflict { key, birth, column, kept, lost, stands_as, stands, found: Found::Here, matter };
         // A change that was held meets what it met before whenever it is tried again.
         let new = self.transaction.note_conflict(self.arrival.link, &table.name, &conflict, self.now)?;
         self.placed.conflicts += u64::from(new);

@@ -10,8 +10,8 @@
 //! back and one made since, `moved` and `returned` know who is known under another birth, `displaced` brings such a one
 //! back, `lost` whom the hub has lost, and `anew` on whom it decided again.
 //! What becomes of it: `standing` if it stands in its table, `absent` if it does not. What was made without seeing each
-//! other: `conflicts`. What it refers to: `references`, `mistaken` if that is another here, `parent`, `column`, `undone`
-//! if it has to wait for that after all, and `limbo` if that was withdrawn. What cannot be placed: `hold`,
+//! other: `conflicts`, and `overruled` if the other end found it. What it refers to: `references`, `mistaken` if that is another here, `parent`, `column`, `undone`
+//! if it has to wait for that after all, and `limbo` if that was withdrawn. What its sender may not do: `rights`. What cannot be placed: `hold`,
 //! and `retried`. What is placed only together: `swap`, `circle`, and `reborn` with `leaving` where numbers were given again;
 //! what is placed in part: `partly`.
 
@@ -21,6 +21,7 @@ mod circle;
 mod column;
 mod conflicts;
 mod displaced;
+mod fitting;
 mod follow;
 mod hold;
 mod identity;
@@ -30,6 +31,7 @@ mod lost;
 mod mistaken;
 mod moved;
 mod named;
+mod overruled;
 mod parent;
 mod partly;
 mod quiet;
@@ -38,6 +40,7 @@ mod references;
 mod rejoin;
 mod retried;
 mod returned;
+mod rights;
 mod standing;
 mod swap;
 mod undone;
@@ -49,11 +52,12 @@ mod within;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use packhorse_shared::change::{EXISTENCE, Passage, RecordChange, TableChanges};
+use packhorse_shared::change::{Passage, RecordChange, TableChanges};
 use packhorse_shared::clock::{Stamp, WallTime};
 use packhorse_shared::config::Span;
 use packhorse_shared::id::{ColumnId, Cut, LinkId, TableId};
 use packhorse_shared::replica::{Held, MergeTransaction, Moves, Result, SharedTable, TableShape};
+use packhorse_shared::set::Rights;
 use packhorse_shared::value::Key;
 
 use crate::merge::{Arrival, Authority};
@@ -64,6 +68,7 @@ use identity::{Adopted, Births, Confirms};
 use named::Named;
 use quiet::Waiting;
 use references::Undo;
+use standing::Outlives;
 use within::SpokenOf;
 
 pub use quiet::{REFERS_TO_WAITING, WAITS_FOR_QUIET};
@@ -89,8 +94,10 @@ pub struct Placed {
     pub kept: u64,
     /// Records that were taken off the tables, since they are shared no more.
     pub withdrawn: u64,
-    /// Changes that were refused, since they are of what their sender does not share.
+    /// Changes that were refused, since their sender does not share what they change, or may not change it.
     pub refused: u64,
+    /// Changes of this node's that its hub has refused.
+    pub undone: u64,
 }
 
 /// What became of one record's change.
@@ -104,6 +111,8 @@ enum Step {
     NumberTaken,
     /// A living child stands in the way of a deletion.
     HasChild(String),
+    /// Its sender may not delete it, for this reason.
+    MayNotDie(String),
 }
 
 type Item<'t> = (&'t TableShape, &'t TableChanges, &'t RecordChange);
@@ -128,8 +137,10 @@ pub struct Placer<'a> {
     redirected: BTreeSet<(TableId, Key, Option<Stamp>)>,
     /// Records that live on here although they were deleted at the other end.
     living_on: BTreeSet<(TableId, Key)>,
-    /// Deletions that a living child overrules, each with the child.
-    outlived: Vec<(TableChanges, String)>,
+    /// Deletions that are overruled.
+    outlived: Vec<(TableChanges, Outlives)>,
+    /// What each link's remote may do, of those looked at.
+    rights: BTreeMap<LinkId, Rc<BTreeMap<TableId, Rights>>>,
     /// The births of records that are about to be placed together, and of the sender's that are new here.
     coming: Births,
     unknown: Births,
@@ -158,14 +169,15 @@ pub struct Placer<'a> {
 /// have written nothing before a record gets another number where that could mean another record to it.
 pub fn place(
     transaction: &mut dyn MergeTransaction,
-    bundle: &[TableChanges],
+    bundle: Vec<TableChanges>,
     arrival: Arrival,
     now: WallTime,
     quiet: Span,
 ) -> Result<Placed> {
     let mut placer = Placer::new(transaction, arrival, now, quiet)?;
-    let within = placer.within(bundle)?;
-    let bundle = within.as_deref().unwrap_or(bundle);
+    let (overruled, bundle) = overruled::apart(bundle);
+    let within = placer.within(&bundle)?;
+    let bundle = within.as_deref().unwrap_or(&bundle);
     let named = placer.with_births(bundle)?;
     placer.keep_what_comes_in(bundle)?;
     placer.keep_out_who_died(bundle)?;
@@ -178,6 +190,7 @@ pub fn place(
     while !placed.is_empty() {
         placed = placer.retry_held(&|held| held.change.passage == Passage::Withdrawn)?;
     }
+    placer.hear_overruled(&overruled)?;
     if placer.placed.held > 0 {
         placer.count_waiting()?;
     }
@@ -240,6 +253,7 @@ impl<'a> Placer<'a> {
             redirected: BTreeSet::new(),
             living_on: BTreeSet::new(),
             outlived: Vec::new(),
+            rights: BTreeMap::new(),
             coming,
             unknown: Births::new(),
             named: Named::default(),
@@ -294,34 +308,13 @@ impl Placer<'_> {
         self.note_all_spoken_of()
     }
 
-    /// The table here that a table's changes are for. What this database lacks is held until it has it.
-    fn fitting<'t>(
-        &self,
-        tables: &'t [TableShape],
-        changes: &TableChanges,
-    ) -> std::result::Result<&'t TableShape, String> {
-        let table = TableShape::named(tables, &changes.table);
-        let table = table.ok_or_else(|| format!("table \"{}\" is not synced in this database", changes.table))?;
-        let same =
-            |a: &[String], b: &[String]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.eq_ignore_ascii_case(b));
-        if !same(&table.keys, &changes.key_columns) {
-            return Err(format!("table \"{}\" has another primary key in this database", changes.table));
-        }
-        let is_key = |name: &String| table.keys.iter().any(|key| key.eq_ignore_ascii_case(name));
-        let unknown = |name: &&String| name.as_str() != EXISTENCE && !is_key(name) && table.position(name).is_none();
-        match changes.columns.iter().find(unknown) {
-            Some(column) => Err(format!("table \"{}\" has no column \"{column}\" in this database", changes.table)),
-            None => Ok(table),
-        }
-    }
-
     fn pass<'t>(&mut self, work: Vec<Item<'t>>, undos: &mut Vec<Undo<'t>>) -> Result<Vec<Item<'t>>> {
         let mut refused = Vec::new();
         for item in work {
             match self.record(item, undos)? {
                 Step::Done => self.placed.records += 1,
                 Step::Nothing => {}
-                Step::Refused(_) | Step::NumberTaken | Step::HasChild(_) => refused.push(item),
+                Step::Refused(_) | Step::NumberTaken | Step::HasChild(_) | Step::MayNotDie(_) => refused.push(item),
             }
         }
         Ok(refused)
@@ -353,6 +346,10 @@ impl Placer<'_> {
         self.as_said(table, record, |placer| placer.end_with(step, (table, of, record)))
     }
 
+    fn outlive(&mut self, of: &TableChanges, record: &RecordChange, why: Outlives) {
+        self.outlived.push((TableShape::alone(of, record.clone()), why));
+    }
+
     fn end_with(&mut self, step: Step, (table, of, record): Item<'_>) -> Result<()> {
         match step {
             Step::Done => self.placed.records += 1,
@@ -366,7 +363,8 @@ impl Placer<'_> {
                 self.hold(of, record, &reason)?;
             }
             Step::NumberTaken => self.give_number(table, of, record)?,
-            Step::HasChild(child) => self.outlived.push((TableShape::alone(of, record.clone()), child)),
+            Step::HasChild(child) => self.outlive(of, record, Outlives::Child(child)),
+            Step::MayNotDie(why) => self.outlive(of, record, Outlives::Right(why)),
         }
         Ok(())
     }

@@ -98,6 +98,7 @@ mod tests {
             columns: Vec::new(),
             parents: Vec::new(),
             identity: Vec::new(),
+            rules: packhorse_shared::replica::Rules::default(),
         }
     }
 

@@ -184,7 +184,9 @@ impl Placer<'_> {
                 match self.attempt(&candidate, &mut tried.held_undos)? {
                     Step::Done => self.placed.records += 1,
                     Step::Nothing => {}
-                    Step::Refused(_) | Step::NumberTaken | Step::HasChild(_) => waiting.push(candidate),
+                    Step::Refused(_) | Step::NumberTaken | Step::HasChild(_) | Step::MayNotDie(_) => {
+                        waiting.push(candidate)
+                    }
                 }
             }
             tried.waiting = waiting;

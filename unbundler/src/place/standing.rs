@@ -11,8 +11,25 @@ use super::column::{Column, column_of};
 use super::conflicts::Disputed;
 use super::mistaken::is_reference;
 use super::references::{Before, Undo};
+use super::rights::{May, RefusedField};
 use super::{Item, Placer, Step};
-use crate::merge::{self, Arrival, Authority, Fate, Past};
+use crate::merge::{self, Arrival, Authority, Decided, Fate, Past};
+
+/// What a deletion is overruled by.
+pub(super) enum Outlives {
+    /// A living child, which is named.
+    Child(String),
+    /// The rights of its sender, as they are told.
+    Right(String),
+}
+
+/// What becomes of the fields of a change: those that stand here from now on, those in conflict whichever stands, and those that
+/// their sender may not write.
+struct Winners<'c> {
+    fields: Vec<(usize, Value)>,
+    conflicts: Vec<Disputed<'c>>,
+    refused: Vec<RefusedField>,
+}
 
 impl Placer<'_> {
     pub(super) fn standing<'t>(
@@ -28,11 +45,13 @@ impl Placer<'_> {
             return self.delete(table, of, record, present, dead);
         }
         let before = present.clone();
-        let here = self.told_at_horizon(table, record)?;
+        let may = self.may_write(table, &record.key, &present)?;
+        let here = self.values_to_compare(table, record, &may)?;
         let columns = record.fields.iter().filter_map(|field| Some(column_of(table, of, field)?.id()));
         let known = columns.map(|column| present.marks.get(column));
         let sight = self.in_sight((table, of, record), known, None)?;
-        let (fields, conflicts) = self.winners((table, of, record), &mut present, &here, &sight);
+        let Winners { fields, conflicts, refused } =
+            self.winners((table, of, record), &mut present, (&here, &may), &sight);
         if fate != Fate::Lives {
             merge::send_whole(&mut present.marks, &table.column_ids(), self.arrival.cut, self.arrival.horizon);
         }
@@ -53,12 +72,15 @@ impl Placer<'_> {
         if fate == Fate::OutlivesUnseen {
             self.note_kept(table, record)?;
         }
-        self.note_conflicts(table, record, &before.marks, &conflicts, &old)?;
+        self.note_conflicts((table, &record.key), (&before.marks, &present), &conflicts, &old)?;
         if present == before {
             return Ok(Step::Nothing);
         }
         present.marks.fold(&table.column_ids());
         self.transaction.mark(table, &record.key, &present)?;
+        if let (May::Not(_, why), false) = (&may, refused.is_empty()) {
+            self.refused_fields(table, (&record.key, &present), (&refused, &here), why)?;
+        }
         if refers {
             let replaced = fields.iter().filter_map(|field| Some((field.0, old.get(field.0)?.clone()))).collect();
             let (birth, had_died) = (present.birth, record.dead.is_some());
@@ -112,10 +134,11 @@ impl Placer<'_> {
         if self.regained.contains(&(table.id, column)) { LinkId::LOCAL } else { mark.via }
     }
 
-    /// The values here, if the change was told as of its sender's horizon: what says the same as here need not be noted.
-    fn told_at_horizon(&mut self, table: &TableShape, record: &RecordChange) -> Result<Vec<Value>> {
+    /// The values here, if the change was told as of its sender's horizon, or may be refused: what says the same as here need not
+    /// be noted.
+    fn values_to_compare(&mut self, table: &TableShape, record: &RecordChange, may: &May) -> Result<Vec<Value>> {
         let told = record.fields.iter().any(|field| field.stamp.is_of_horizon());
-        if told { self.transaction.values(table, &record.key) } else { Ok(Vec::new()) }
+        if told || *may != May::All { self.transaction.values(table, &record.key) } else { Ok(Vec::new()) }
     }
 
     /// The mark of a change that stands. One that is late is new to everybody, and stamped anew.
@@ -133,10 +156,10 @@ impl Placer<'_> {
         &mut self,
         (table, of, record): Item<'c>,
         present: &mut Present,
-        here: &[Value],
+        (here, may): (&[Value], &May),
         sight: &Arrival,
-    ) -> (Vec<(usize, Value)>, Vec<Disputed<'c>>) {
-        let (mut fields, mut conflicts) = (Vec::new(), Vec::new());
+    ) -> Winners<'c> {
+        let (mut fields, mut conflicts, mut refused, mut word) = (Vec::new(), Vec::new(), Vec::new(), None);
         let is_unseen = self.is_unseen_behind(table, &present.marks);
         let is_beside_ours = self.is_beside_ours(table, of, &present.marks);
         for field in &record.fields {
@@ -155,10 +178,27 @@ impl Placer<'_> {
             if let Some(ours) = ours.filter(|ours| self.was_refused(of, *ours, field.stamp)) {
                 present.marks.set(column.id(), Mark { cut: self.arrival.cut, via: LinkId::LOCAL, ..ours });
             }
+            let is_refused = |at: usize| verdict.is_theirs() && !says_the_same && !may.write(at);
+            if let Column::Field(at, _) = column
+                && is_refused(at)
+            {
+                let stamp = *word.get_or_insert_with(|| self.transaction.tick());
+                present.marks.set(column.id(), Mark { stamp, cut: self.arrival.cut, via: LinkId::LOCAL });
+                refused.push((at, field.value.clone(), field.stamp));
+                continue;
+            }
+            let decided = merge::decide(verdict, &table.rules, &self.arrival);
+            let (Decided::ByStamp(verdict) | Decided::ByHub(verdict)) = decided;
             if let (Column::Field(at, _), true) = (column, verdict.is_conflict()) {
                 conflicts.push((field, at, verdict));
             }
-            if verdict.is_theirs() {
+            if let Decided::ByHub(_) = decided {
+                let stamp = *word.get_or_insert_with(|| self.transaction.tick());
+                present.marks.set(column.id(), Mark { stamp, cut: self.arrival.cut, via: LinkId::LOCAL });
+                if let (Column::Field(at, _), true) = (column, verdict.is_theirs()) {
+                    fields.push((at, field.value.clone()));
+                }
+            } else if verdict.is_theirs() {
                 let mark = self.mark(field.stamp);
                 let via = if is_unseen { LinkId::LOCAL } else { self.via_of(table, column.id(), mark) };
                 present.marks.set(column.id(), Mark { via, ..mark });
@@ -167,7 +207,7 @@ impl Placer<'_> {
                 }
             }
         }
-        (fields, conflicts)
+        Winners { fields, conflicts, refused }
     }
 
     fn note_kept(&mut self, table: &TableShape, record: &RecordChange) -> Result<()> {
@@ -187,6 +227,9 @@ impl Placer<'_> {
         present: Present,
         dead: Stamp,
     ) -> Result<Step> {
+        if let Some(why) = self.may_not_delete(table, &record.key, &present)? {
+            return Ok(Step::MayNotDie(why));
+        }
         if let Some(child) = self.transaction.living_child(table, &record.key, &self.dying)? {
             return Ok(Step::HasChild(child));
         }
@@ -205,9 +248,12 @@ impl Placer<'_> {
 
     /// What living children keep, once it is decided what else dies with it.
     pub(super) fn revive_all(&mut self, tables: &[TableShape]) -> Result<()> {
-        for (of, child) in std::mem::take(&mut self.outlived) {
+        for (of, why) in std::mem::take(&mut self.outlived) {
             let (Ok(table), Some(record)) = (self.fitting(tables, &of), of.records.first()) else { continue };
-            self.revive(table, &of, record, &child)?;
+            match why {
+                Outlives::Child(child) => self.revive(table, &of, record, &child)?,
+                Outlives::Right(why) => self.refuse_death((table, &of, record), &why)?,
+            }
         }
         Ok(())
     }

@@ -103,7 +103,7 @@ impl Placer<'_> {
                 Step::Refused(words) if Refusal::of(&words).is_clash() => {
                     groups.entry(candidate.item.0.id).or_default().push(candidate);
                 }
-                Step::Refused(_) | Step::NumberTaken | Step::HasChild(_) => left.push(candidate),
+                Step::Refused(_) | Step::NumberTaken | Step::HasChild(_) | Step::MayNotDie(_) => left.push(candidate),
             }
         }
         for group in groups.into_values() {
@@ -157,7 +157,7 @@ impl Placer<'_> {
                 match self.attempt(candidate, undos)? {
                     Step::Done => self.placed.records += 1,
                     Step::Nothing => {}
-                    Step::Refused(_) | Step::NumberTaken | Step::HasChild(_) => {
+                    Step::Refused(_) | Step::NumberTaken | Step::HasChild(_) | Step::MayNotDie(_) => {
                         refused.insert(at);
                     }
                 }

@@ -163,7 +163,7 @@ impl Placer<'_> {
         Ok(at.map(|at| (sharing, at)))
     }
 
-    fn is_from_remote(&self) -> bool {
+    pub(super) fn is_from_remote(&self) -> bool {
         self.arrival.link != LinkId::LOCAL && self.arrival.authority() != Authority::Sender
     }
 
@@ -185,7 +185,7 @@ impl Placer<'_> {
 }
 
 /// The columns of changes, by their position there, that a remote does not share.
-fn beyond(shared: &SharedTable, changes: &TableChanges) -> Vec<usize> {
+pub(super) fn beyond(shared: &SharedTable, changes: &TableChanges) -> Vec<usize> {
     let is_beyond = |name: &String| shared.shape.position(name).is_some_and(|at| !shared.columns.contains(&at));
     changes.columns.iter().enumerate().filter(|(_, name)| is_beyond(name)).map(|(at, _)| at).collect()
 }

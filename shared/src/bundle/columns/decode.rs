@@ -53,6 +53,16 @@ fn told_as(passage: Passage, mut changes: TableChanges, sender: NodeId) -> Part<
                 return Err("a record that its sender has not is said to be dead");
             }
         }
+        Passage::Overruled => {
+            if changes.records.iter().any(|record| record.dead.is_some() || record.whole) {
+                return Err("a record of which something was overruled is said to be whole or dead");
+            }
+        }
+        Passage::Refused => {
+            if changes.records.iter().any(|record| record.whole) {
+                return Err("a record of which something was refused is said to be whole");
+            }
+        }
     }
     Ok(changes)
 }

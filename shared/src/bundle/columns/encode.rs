@@ -19,7 +19,7 @@ pub fn encode(changes: &TableChanges, sender: NodeId) -> Result<Vec<u8>, Columns
     let records = &changes.records;
     let entered = match changes.passage {
         Passage::Entered { since } => Some(Stamp { reading: since, node: sender }),
-        Passage::Within | Passage::Withdrawn | Passage::Limbo => None,
+        Passage::Within | Passage::Withdrawn | Passage::Limbo | Passage::Overruled | Passage::Refused => None,
     };
     let mut stamps =
         StampWriter::new(sender, records.iter().flat_map(|record| stamps_of(record, entered.or(record.dead))));

@@ -1,5 +1,5 @@
 //! The changes of one table as bytes, column by column: the members `changes/TABLE`, `entered/TABLE`, `withdrawn/TABLE`,
-//! `limbo/TABLE`.
+//! `limbo/TABLE`, `overruled/TABLE`, `refused/TABLE`.
 //!
 //! Owns the member's layout (`FORMAT.md`) and name. Invariants: what [`encode`] accepts, [`decode`] gives back exactly;
 //! what [`decode`] accepts is a [`TableChanges`] in order, with everything in range; memory follows the bytes that are
@@ -21,11 +21,13 @@ use crate::clock::{Reading, Stamp};
 use crate::id::Digest;
 
 /// Where the members stand, by how their records stand to what is shared.
-const FOLDERS: [(Passage, &str); 4] = [
+const FOLDERS: [(Passage, &str); 6] = [
     (Passage::Within, "changes/"),
     (Passage::Entered { since: Reading(0) }, "entered/"),
     (Passage::Withdrawn, "withdrawn/"),
     (Passage::Limbo, "limbo/"),
+    (Passage::Overruled, "overruled/"),
+    (Passage::Refused, "refused/"),
 ];
 
 /// A member name that would be longer is cut and told apart by a digest.

@@ -11,11 +11,13 @@ use super::identities;
 use super::membership::rows::{self, MemberRows};
 use super::metadata::Metadata;
 use super::names::{joined, marks_table, quoted, quoted_list, remains_table};
+use super::policies;
 use super::references;
 use super::referring::{Referring, renumbered};
 use super::schema::Candidate;
+use super::terms;
 use crate::id::{ColumnId, TableId};
-use crate::replica::{ColumnShape, Parent, TableShape};
+use crate::replica::{ColumnShape, Parent, Rules, TableShape};
 
 /// Statements on the application's table, as text that the connection's statement cache knows again.
 #[derive(Clone, Debug)]
@@ -75,6 +77,7 @@ impl Catalogue {
             statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
         let identities = identities::load(connection)?;
         let configured = references::all(connection)?;
+        let (policies, told) = (policies::load(connection)?, terms::told(connection)?);
         let mut entries = Vec::new();
         for (id, name) in &known {
             if let Some(candidate) = candidates.iter().find(|candidate| candidate.name.eq_ignore_ascii_case(name)) {
@@ -86,6 +89,7 @@ impl Catalogue {
                     Some(columns) => columns.clone(),
                     None => identities::of_join_table(connection, &shape)?,
                 };
+                shape.rules = policies::rules(&policies, &shape, &told);
                 let has_members = rows::are_there(connection, &shape.name)?;
                 let identical = identities::finding(connection, &shape)?;
                 entries.push(Entry { has_members, identical, ..Entry::new(shape, candidate, &keys_of) });
@@ -175,6 +179,7 @@ fn shape(connection: &Connection, id: TableId, table: &Candidate, referring: &Re
         columns,
         parents,
         identity: Vec::new(),
+        rules: Rules::default(),
     })
 }
 

@@ -11,7 +11,9 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, Row, TransactionBehavior, params};
 
+use super::arrivals;
 use super::catalogue::{Catalogue, Entry};
+use super::conflicts;
 use super::fault::Outcome;
 use super::holding;
 use super::membership::prune::prune;
@@ -58,6 +60,8 @@ pub(super) fn forget(
     if what.horizon <= horizon || what.cut == Cut(0) {
         return Ok(0);
     }
+    conflicts::settle(writer, catalogue)?;
+    arrivals::prune(writer)?;
     state::set_horizon(writer, what.horizon)?;
     steps.reached(Step::HorizonRaised)?;
     prune(writer, catalogue, what.cut)?;

@@ -16,24 +16,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 
 use super::SqliteReplica;
 use super::catalogue::{Catalogue, Entry};
 use super::fault::{Fault, Outcome};
 use super::silence::Loud;
 use super::state::{self, Progress};
-use super::{holding, membership, missing, moves, numbers, quiet, search};
+use super::{approvals, arrivals, holding, membership, missing, moves, numbers, quiet, rights, search};
 use crate::change::TableChanges;
 use crate::clock::{Clock, Reading, Stamp, WallTime};
 use crate::horizon::Horizon;
 use crate::id::{ColumnId, Cut, LinkId, NodeId, TableId};
 use crate::marks::Roster;
 use crate::replica::{
-    Belonging, Buried, Conflict, Held, MergeTransaction, Missing, Moves, Placement, Present, Remains, Residence,
-    Result, SharedTable, Spoken, StoredLink, TableShape,
+    Approval, Belonging, Buried, Conflict, Held, MergeTransaction, Missing, Moves, Placement, Present, Remains,
+    Residence, Result, SharedTable, Spoken, StoredLink, TableShape,
 };
 use crate::seam::{Saboteur, is_at_work};
+use crate::set::Rights;
 use crate::value::{Key, Value};
 use parking::Part;
 
@@ -171,25 +172,16 @@ impl MergeTransaction for SqliteMerge<'_> {
     }
 
     fn insert(&mut self, table: &TableShape, key: &Key, fields: &[(usize, Value)]) -> Result<Placement> {
-        let entry = self.said(self.entry(table))?;
-        let set = (table.id, fields.iter().map(|field| field.0).collect());
-        let names = |set: &(TableId, Vec<usize>)| entry.sql.insert(&column_names(&entry.shape, &set.1));
-        let sql = self.inserts.entry(set).or_insert_with_key(names).clone();
-        self.said(self.place(table, || self.put(&sql, fields, Some(key), None)))
+        let inserted = self.try_insert(table, key, fields);
+        self.said(inserted)
     }
 
     fn update(&mut self, table: &TableShape, key: &Key, fields: &[(usize, Value)]) -> Result<Placement> {
         if self.part.parked(table.id, key).is_some() {
             return self.put_back(table, key, fields);
         }
-        if fields.is_empty() {
-            return Ok(Placement::Placed);
-        }
-        let entry = self.said(self.entry(table))?;
-        let set = (table.id, fields.iter().map(|field| field.0).collect());
-        let names = |set: &(TableId, Vec<usize>)| entry.sql.update(&column_names(&entry.shape, &set.1));
-        let sql = self.updates.entry(set).or_insert_with_key(names).clone();
-        self.said(self.place(table, || self.put(&sql, fields, None, Some(key))))
+        let updated = self.try_update(table, key, fields);
+        self.said(updated)
     }
 
     fn delete(&mut self, table: &TableShape, key: &Key) -> Result<Placement> {
@@ -238,6 +230,10 @@ impl MergeTransaction for SqliteMerge<'_> {
 
     fn sharing(&mut self, link: LinkId) -> Result<Vec<SharedTable>> {
         self.said(self.try_sharing(link))
+    }
+
+    fn rights(&mut self, link: LinkId) -> Result<BTreeMap<TableId, Rights>> {
+        self.said(rights::of_link(self.writer, self.catalogue.shapes(), link))
     }
 
     fn gained(&mut self, (link, seen): (LinkId, Cut)) -> Result<BTreeSet<(TableId, ColumnId)>> {
@@ -356,8 +352,7 @@ impl MergeTransaction for SqliteMerge<'_> {
     }
 
     fn begin_part(&mut self) -> Result<()> {
-        let begun = self.try_begin_part();
-        self.said(begun)
+        self.try_begin_part()
     }
 
     fn park(&mut self, table: &TableShape, key: &Key) -> Result<Placement> {
@@ -370,19 +365,28 @@ impl MergeTransaction for SqliteMerge<'_> {
     }
 
     fn take_back_part(&mut self) -> Result<()> {
-        let taken_back = self.try_take_back_part();
-        self.said(taken_back)
+        self.try_take_back_part()
     }
 
     fn note_conflict(&mut self, link: LinkId, table: &str, conflict: &Conflict<'_>, now: WallTime) -> Result<bool> {
-        let noted = self.try_conflict(link, table, conflict, now);
-        self.said(noted)
+        self.put_conflict(link, table, conflict, now)
     }
 
     fn note(&mut self, text: &str, now: WallTime) -> Result<()> {
-        let sql = "INSERT INTO _packhorse_notices (at, text) VALUES (?1, ?2)";
-        let put = || Ok(self.writer.prepare_cached(sql)?.execute(params![now.0 as i64, text])?);
-        self.said(put().map(|_| ()))
+        self.said(state::note(self.writer, text, now))
+    }
+
+    fn count(&mut self, table: &TableShape) -> Result<u64> {
+        self.said(self.try_count(table))
+    }
+
+    fn approval(&mut self, bundle: &str) -> Result<Option<Approval>> {
+        self.said(approvals::of_bundle(self.writer, bundle))
+    }
+
+    fn note_arrival(&mut self, link: LinkId, bundle: &str) -> Result<()> {
+        self.said(approvals::forget(self.writer, bundle))?;
+        self.said(arrivals::note(self.writer, self.cut(), (link, bundle), self.now))
     }
 
     fn save_link(&mut self, link: &StoredLink) -> Result<()> {
@@ -393,8 +397,4 @@ impl MergeTransaction for SqliteMerge<'_> {
         let done = self.try_commit();
         self.said(done)
     }
-}
-
-fn column_names<'a>(shape: &'a TableShape, set: &[usize]) -> Vec<&'a str> {
-    set.iter().filter_map(|&at| shape.columns.get(at)).map(|column| column.name.as_str()).collect()
 }

@@ -3,9 +3,13 @@
 //! The application's database is opened twice: one connection writes, another reads consistent views beside it. Our
 //! tables lie in the application's own file, so that they live and die in its transactions and its backups.
 
+mod approvals;
+mod arrivals;
 mod bearing;
+mod begin;
 mod capture;
 mod catalogue;
+mod conflicts;
 mod discreet;
 mod fault;
 mod forget;
@@ -22,6 +26,7 @@ mod namesakes;
 mod numbers;
 mod open;
 mod packing;
+mod policies;
 mod prepare;
 mod quiet;
 mod ranges;
@@ -30,6 +35,7 @@ mod referring;
 mod regain;
 mod remake;
 mod repair;
+mod rights;
 mod schema;
 mod search;
 mod sharing;
@@ -39,6 +45,7 @@ mod state;
 mod sweeping;
 mod telling;
 mod terms;
+mod tracing;
 mod values;
 
 use std::collections::BTreeMap;
@@ -61,22 +68,16 @@ use crate::id::{Cut, Epoch, LinkId, NodeName, TableId};
 use crate::keys::{KeyNumber, PublicKeys};
 use crate::link::{Forgettable, Link};
 use crate::replica::{
-    Copied, Harvested, Held, Identity, MembershipId, MergeTransaction, Notice, Reference, RemoteCopy, Replica,
-    ReplicaError, Result, SharedTable, Snapshot, StoredLink, TableShape, Tally, Terms,
+    Approval, Copied, Harvested, Held, Identity, MembershipId, MergeTransaction, Noted, Notice, Reference, RemoteCopy,
+    Replica, ReplicaError, Result, SharedTable, Snapshot, StoredLink, TableShape, Tally, Terms,
 };
-use crate::seam::{Disk, Saboteur, Steps, Uninterrupted, is_at_work};
+use crate::seam::{Disk, Steps, Uninterrupted};
 use crate::set::BoundSet;
 
 pub use discreet::without_values;
 pub use open::Journal;
 pub use packing::{Adoption, adopt, use_wal};
 pub use prepare::{Choice, JournalWish, Prepared, SyncedTable, examine, prepare};
-
-/// How often a moment without unharvested changes is tried for.
-const QUIET_TRIES: usize = 50;
-
-/// How long the write-ahead log may become before we shorten it ourselves.
-const LOG_MAX: u64 = 64 << 20;
 
 /// A database that has been prepared, opened.
 pub struct SqliteReplica {
@@ -185,63 +186,8 @@ impl SqliteReplica {
         move |fault| fault.at(&self.path, doing)
     }
 
-    /// Moves what is in a long write-ahead log into the database, as far as no reader needs it. The application's own
-    /// checkpoints keep the log short as a rule; where nobody but us writes there are none. Holding the write lock keeps
-    /// an application's older SQLite from beginning the log anew meanwhile (see [`open::writer`]).
-    fn shorten_log(&self) -> Outcome<()> {
-        let is_short = || std::fs::metadata(self.log_path()).map_or(0, |about| about.len()) < LOG_MAX;
-        if self.journal == Journal::Rollback || is_short() {
-            return Ok(());
-        }
-        self.writer.execute_batch("BEGIN IMMEDIATE")?;
-        let moved = self.reader.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
-        self.writer.execute_batch("ROLLBACK")?;
-        Ok(moved?)
-    }
-
-    fn try_harvest(&mut self, now: WallTime) -> Outcome<Harvested> {
-        harvest::harvest(&mut self.writer, &self.reader, self.journal, &self.catalogue, now, self.steps)
-    }
-
-    /// Takes the write lock at a moment in which nothing is unharvested.
-    fn lock_quiet(&mut self, now: WallTime) -> Outcome<()> {
-        self.shorten_log()?;
-        if is_at_work(Saboteur::SkipHarvest) {
-            return Ok(self.writer.execute_batch("BEGIN IMMEDIATE")?);
-        }
-        for _ in 0..QUIET_TRIES {
-            self.try_harvest(now)?;
-            self.writer.execute_batch("BEGIN IMMEDIATE")?;
-            let progress = Progress::load(&self.writer)?;
-            if harvest::last_row(&self.writer, progress.harvested_to)?.is_none() {
-                return Ok(());
-            }
-            self.writer.execute_batch("ROLLBACK")?;
-        }
-        Err(ReplicaError::Busy { path: self.path.clone() }.into())
-    }
-
-    fn begin_quiet_read(&mut self, now: WallTime) -> Outcome<()> {
-        self.lock_judged(now)?;
-        let begun = self.begin_read();
-        self.writer.execute_batch("ROLLBACK")?;
-        begun
-    }
-
-    /// A read transaction begins with its first read, not with BEGIN.
-    fn begin_read(&self) -> Outcome<()> {
-        self.reader.execute_batch("BEGIN")?;
-        let read = self.reader.query_row("SELECT count(*) FROM _packhorse_state", [], |_| Ok(()));
-        if read.is_err() {
-            self.reader.execute_batch("ROLLBACK")?;
-        }
-        Ok(read?)
-    }
-
-    /// How many rows of a table there are of each link.
-    fn count_by_link(&self, table: &str) -> Outcome<BTreeMap<LinkId, u64>> {
-        let sql = format!("SELECT link, count(*) FROM {table} GROUP BY link");
-        let mut statement = self.reader.prepare_cached(&sql)?;
+    fn count_held(&self) -> Outcome<BTreeMap<LinkId, u64>> {
+        let mut statement = self.reader.prepare_cached("SELECT link, count(*) FROM _packhorse_held GROUP BY link")?;
         let counts = statement.query_map([], |row| Ok((LinkId(row.get(0)?), row.get::<_, i64>(1)?)))?;
         let counts = counts.map(|count| count.map(|(link, count)| (link, u64::try_from(count).unwrap_or(0))));
         Ok(counts.collect::<rusqlite::Result<_>>()?)
@@ -346,7 +292,7 @@ impl Replica for SqliteReplica {
     }
 
     fn held(&mut self) -> Result<BTreeMap<LinkId, u64>> {
-        self.count_by_link("_packhorse_held").map_err(self.fault("be counted"))
+        self.count_held().map_err(self.fault("be counted"))
     }
 
     fn all_held(&mut self) -> Result<Vec<Held>> {
@@ -362,7 +308,15 @@ impl Replica for SqliteReplica {
     }
 
     fn conflicts(&mut self) -> Result<BTreeMap<LinkId, u64>> {
-        self.count_by_link("_packhorse_conflicts").map_err(self.fault("be counted"))
+        conflicts::open_by_link(&self.reader, &self.catalogue).map_err(self.fault("be counted"))
+    }
+
+    fn ask_approval(&mut self, asked: &Approval) -> Result<()> {
+        approvals::ask(&self.writer, asked).map_err(self.fault("be written"))
+    }
+
+    fn all_conflicts(&mut self) -> Result<Vec<Noted>> {
+        conflicts::all(&self.reader, &self.catalogue).map_err(self.fault("be read"))
     }
 
     fn snapshot(&mut self, now: WallTime) -> Result<Box<dyn Snapshot + '_>> {

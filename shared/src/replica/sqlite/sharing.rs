@@ -2,10 +2,11 @@
 //!
 //! Leaves the memberships themselves to `membership`, and what a hub tells to `terms`.
 
+use super::begin::QUIET_TRIES;
 use super::catalogue::Catalogue;
 use super::fault::Outcome;
 use super::state::Progress;
-use super::{QUIET_TRIES, SqliteReplica, membership, repair, schema, silence, terms};
+use super::{SqliteReplica, membership, repair, schema, silence, terms};
 use crate::clock::WallTime;
 use crate::id::{Cut, LinkId};
 use crate::replica::{MembershipId, ReplicaError, Result, Terms, Trial};

@@ -1,13 +1,13 @@
 //! The node's own state in the database: who it is, how far it has come, whom it knows.
 //!
 //! Owns the tables `_packhorse_state`, `_packhorse_nodes`, `_packhorse_links`, `_packhorse_tables`,
-//! `_packhorse_columns`, `_packhorse_captures`, `_packhorse_held`, `_packhorse_conflicts` and `_packhorse_notices`.
+//! `_packhorse_columns`, `_packhorse_captures`, `_packhorse_held` and `_packhorse_notices`.
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::catalogue::Catalogue;
 use super::fault::{Fault, Outcome};
-use super::membership;
+use super::{approvals, arrivals, conflicts, membership, rights};
 use crate::clock::{Clock, Reading, WallTime};
 use crate::horizon::Horizon;
 use crate::id::{Cut, Epoch, LinkId, NetworkId, NodeId, NodeName};
@@ -30,16 +30,15 @@ CREATE TABLE _packhorse_columns (tbl INTEGER NOT NULL, id INTEGER NOT NULL, name
 CREATE TABLE _packhorse_captures (id INTEGER PRIMARY KEY AUTOINCREMENT, tbl INTEGER NOT NULL, columns TEXT NOT NULL);
 CREATE TABLE _packhorse_held (id INTEGER PRIMARY KEY, link INTEGER NOT NULL, passage INTEGER NOT NULL,
     change BLOB NOT NULL, reason TEXT NOT NULL, since INTEGER NOT NULL, seen INTEGER NOT NULL);
-CREATE TABLE _packhorse_conflicts (id INTEGER PRIMARY KEY, link INTEGER NOT NULL, tbl TEXT NOT NULL, record TEXT NOT NULL,
-    col TEXT NOT NULL, kept, kept_at INTEGER NOT NULL, kept_by INTEGER NOT NULL,
-    lost, lost_at INTEGER NOT NULL, lost_by INTEGER NOT NULL, noted INTEGER NOT NULL,
-    UNIQUE (tbl, record, col, kept_at, kept_by, lost_at, lost_by, link));
 CREATE TABLE _packhorse_notices (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, text TEXT NOT NULL);
 ";
 
 /// Makes the tables for a node that starts at `clock`.
 pub(super) fn create(connection: &Connection, identity: Identity, clock: Reading) -> Outcome<()> {
     connection.execute_batch(TABLES)?;
+    connection.execute_batch(conflicts::TABLE)?;
+    connection.execute_batch(arrivals::TABLE)?;
+    connection.execute_batch(approvals::TABLE)?;
     connection.execute_batch(membership::TABLES)?;
     connection.execute_batch(membership::gained::TABLE)?;
     set(connection, "format", FORMAT)?;
@@ -246,6 +245,13 @@ pub(super) fn links(connection: &Connection) -> Outcome<Vec<StoredLink>> {
     Ok(links)
 }
 
+/// Writes a notice.
+pub(super) fn note(connection: &Connection, text: &str, now: WallTime) -> Outcome<()> {
+    let sql = "INSERT INTO _packhorse_notices (at, text) VALUES (?1, ?2)";
+    connection.prepare_cached(sql)?.execute(params![now.0 as i64, text])?;
+    Ok(())
+}
+
 /// What people ought to know of, the oldest first.
 pub(super) fn notices(connection: &Connection) -> Outcome<Vec<Notice>> {
     let mut statement = connection.prepare_cached("SELECT id, at, text FROM _packhorse_notices ORDER BY id")?;
@@ -287,9 +293,10 @@ pub(super) fn remove_link(connection: &mut Connection, catalogue: &Catalogue, li
     set(&transaction, "last_removed_key", key.0 as i64)?;
     let epoch = removed.map_or(Epoch(0), |removed| removed.state.epoch()).max(last_removed_epoch(&transaction)?);
     set(&transaction, "last_removed_epoch", epoch.0 as i64)?;
-    for table in ["links WHERE id", "held WHERE link", "conflicts WHERE link"] {
+    for table in ["links WHERE id", "held WHERE link", "conflicts WHERE link", "approvals WHERE link"] {
         transaction.execute(&format!("DELETE FROM _packhorse_{table} = ?1"), [link.0])?;
     }
+    rights::forget(&transaction, link)?;
     membership::unshare(&transaction, catalogue, link)?;
     Ok(transaction.commit()?)
 }

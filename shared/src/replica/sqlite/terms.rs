@@ -14,6 +14,7 @@ use super::holding;
 use super::identities::{self, Identities};
 use super::membership::gained;
 use super::names::{marks_table, quoted, remains_table};
+use super::policies;
 use super::prepare::add_table;
 use super::references::{self, Origin};
 use super::schema::candidates;
@@ -57,6 +58,7 @@ pub(super) fn of_set(connection: &Connection, catalogue: &Catalogue, set: &Bound
         shared(&shape.name).then(|| (shape.name.clone(), names))
     });
     let identities = identities.collect();
+    terms.policies = policies::load(connection)?.into_iter().filter(|(table, _)| shared(table)).collect();
     terms.references = references;
     terms.identities = identities;
     Ok(terms)
@@ -107,6 +109,9 @@ pub(super) fn keep(connection: &Connection, catalogue: &Catalogue, terms: &Terms
     let identities = identities_here(catalogue, &terms.identities);
     if identities != identities::load(connection)? {
         identities::store(connection, &identities)?;
+    }
+    if terms.policies != policies::load(connection)? {
+        policies::store(connection, &terms.policies)?;
     }
     Ok(())
 }

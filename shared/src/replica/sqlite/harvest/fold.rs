@@ -3,12 +3,12 @@
 //! Invariant: run again after a kill, the same edits give the same marks, because what an unfinished run left bears a cut that
 //! is not published. Leaves the stamps to `stamper`.
 
-use super::coalesce::{Death, Edits};
+use super::coalesce::{Death, Edits, Taken};
 use super::stamper::Stamper;
-use crate::clock::Stamp;
+use crate::clock::{Stamp, WallTime};
 use crate::id::ColumnId;
 use crate::marks::Marks;
-use crate::replica::{KeyKind, Present, Remains, RemainsField, TableShape};
+use crate::replica::{KeyKind, Present, Remains, RemainsField, Rules, TableShape};
 use crate::value::Value;
 
 /// What becomes of the marks of the record that stands under the key.
@@ -77,7 +77,7 @@ pub(in super::super) fn fold(
     let is_news = |death: &Death| !is_buried || (!assigned && death.taken.all.is_some());
     let is_gone = assigned || births.are_of_two() || !edits.stands;
     let bury = died.filter(|death| is_gone && is_news(death) && !made_by_this_harvest);
-    let bury = bury.map(|death| (birth.or(births.before), remains_of(&death, known.as_ref(), last, stamper)));
+    let bury = bury.map(|death| (birth.or(births.before), remains_of(table, &death, known.as_ref(), last, stamper)));
     if !edits.stands {
         return Folded { bury, marks: MarksChange::Drop, unbury: false };
     }
@@ -87,11 +87,17 @@ pub(in super::super) fn fold(
 
 /// What is left of a record that was deleted here: its last values, with the marks that they had or that the edits before
 /// the deletion give them. Edits travel even if the record has since been deleted.
-fn remains_of(death: &Death, known: Option<&Present>, last: Vec<(ColumnId, Value)>, stamper: &mut Stamper) -> Remains {
+fn remains_of(
+    table: &TableShape,
+    death: &Death,
+    known: Option<&Present>,
+    last: Vec<(ColumnId, Value)>,
+    stamper: &mut Stamper,
+) -> Remains {
     // The clock may have been set back between an edit and the deletion, which is the later of the two.
     let mut remains = Remains::tombstone(stamper.mark(death.taken.latest().map_or(death.at, |at| at.max(death.at))));
     for (column, value) in last {
-        let mark = match death.taken.when(column) {
+        let mark = match taken_at(&table.rules, &death.taken, column) {
             Some(at) => Some(stamper.mark(at)),
             None => known.and_then(|known| known.marks.get(column)),
         };
@@ -119,16 +125,26 @@ fn marks_of_standing(
     if let Some(at) = edits.taken.all {
         present.marks = Marks::of_all(stamper.mark(at));
     }
-    for (&column, &at) in &edits.taken.fields {
-        present.marks.set(column, stamper.mark(at));
+    for &column in edits.taken.fields.keys() {
+        for &column in [column].iter().chain(table.rules.together_with(column)) {
+            if let Some(at) = taken_at(&table.rules, &edits.taken, column) {
+                present.marks.set(column, stamper.mark(at));
+            }
+        }
     }
     present.marks.fold(&table.column_ids());
     MarksChange::Put(present)
 }
 
+/// When a column was edited last, alone or with what changes together with it: that has one stamp.
+fn taken_at(rules: &Rules, taken: &Taken, column: ColumnId) -> Option<WallTime> {
+    let together = rules.together_with(column).iter().filter_map(|other| taken.when(*other));
+    together.chain(taken.when(column)).max()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::coalesce::{Born, Taken};
+    use super::super::coalesce::Born;
     use super::*;
     use crate::clock::{Reading, WallTime};
     use crate::id::{Cut, LinkId, NodeId, TableId};
@@ -147,6 +163,7 @@ mod tests {
             columns: vec![column(1), column(2)],
             parents: Vec::new(),
             identity: Vec::new(),
+            rules: Rules::default(),
         }
     }
 

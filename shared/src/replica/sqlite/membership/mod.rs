@@ -15,7 +15,7 @@ mod evaluate;
 mod first;
 pub(super) mod fit;
 pub(super) mod gained;
-mod lint;
+pub(super) mod lint;
 mod plan;
 pub(super) mod prune;
 pub(super) mod rows;

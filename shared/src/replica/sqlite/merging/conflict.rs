@@ -5,33 +5,49 @@ use rusqlite::params;
 use super::SqliteMerge;
 use crate::clock::{Stamp, WallTime};
 use crate::id::LinkId;
-use crate::replica::Conflict;
+use crate::replica::sqlite::conflicts::packed;
 use crate::replica::sqlite::fault::Outcome;
+use crate::replica::sqlite::metadata::pack_birth;
+use crate::replica::{Conflict, Found, Matter, Result, Side};
 
 impl SqliteMerge<'_> {
-    pub(super) fn try_conflict(
+    pub(super) fn put_conflict(
         &mut self,
         link: LinkId,
         table: &str,
         conflict: &Conflict<'_>,
         now: WallTime,
-    ) -> Outcome<bool> {
-        self.enlist([conflict.kept.1.node, conflict.lost.1.node])?;
-        let sql = "INSERT OR IGNORE INTO _packhorse_conflicts (link, tbl, record, col, kept, kept_at, kept_by, lost, lost_at, \
-                   lost_by, noted) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+    ) -> Result<bool> {
+        let put = self.try_conflict(link, table, conflict, now);
+        self.said(put)
+    }
+
+    fn try_conflict(&mut self, link: LinkId, table: &str, conflict: &Conflict<'_>, now: WallTime) -> Outcome<bool> {
+        let Conflict { kept, lost, stands_as, .. } = conflict;
+        self.enlist([kept.1.node, lost.1.node, stands_as.node])?;
+        self.enlist(conflict.birth.map(|birth| birth.node))?;
+        let sql = "INSERT OR IGNORE INTO _packhorse_conflicts (link, tbl, record, birth, col, kept, kept_at, kept_by, lost, \
+                   lost_at, lost_by, stands_at, stands_by, theirs, noted, cut, refusal) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
         let number = |stamp: Stamp| self.roster.number(stamp.node).map(|number| number as i64);
         let added = self.writer.prepare_cached(sql)?.execute(params![
             link.0,
             table,
-            conflict.key.to_string(),
+            packed(conflict.key),
+            pack_birth(conflict.birth, &self.roster)?,
             conflict.column,
-            conflict.kept.0,
-            conflict.kept.1.reading.0 as i64,
-            number(conflict.kept.1),
-            conflict.lost.0,
-            conflict.lost.1.reading.0 as i64,
-            number(conflict.lost.1),
+            kept.0,
+            kept.1.reading.0 as i64,
+            number(kept.1),
+            lost.0,
+            lost.1.reading.0 as i64,
+            number(lost.1),
+            stands_as.reading.0 as i64,
+            number(*stands_as),
+            conflict.stands == Side::Theirs,
             now.0 as i64,
+            (conflict.found == Found::Here).then_some(self.progress.cut.next().0 as i64),
+            conflict.matter == Matter::Refusal,
         ])?;
         Ok(added > 0)
     }

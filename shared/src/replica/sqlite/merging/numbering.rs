@@ -5,6 +5,7 @@ use rusqlite::params;
 use super::SqliteMerge;
 use crate::replica::Placement;
 use crate::replica::sqlite::catalogue::Entry;
+use crate::replica::sqlite::conflicts;
 use crate::replica::sqlite::fault::Outcome;
 use crate::replica::sqlite::membership::belonging;
 use crate::replica::sqlite::metadata::pack_birth;
@@ -28,6 +29,7 @@ impl SqliteMerge<'_> {
                 entry.members.drop_member(self.writer, *of, &new)?;
                 entry.members.put(self.writer, *of, &old, *state, *cut)?;
             }
+            conflicts::move_number(self.writer, &entry.shape.name, from, to)?;
             Ok(done)
         })
     }
@@ -42,6 +44,7 @@ impl SqliteMerge<'_> {
             }
             let key = Key(vec![Value::Integer(from)]);
             entry.metadata.drop_marks(self.writer, &key)?;
+            conflicts::move_number(self.writer, &entry.shape.name, from, into)?;
             let delete = || Ok(self.writer.prepare_cached(&entry.sql.delete)?.execute([from])?);
             Ok(self.attempt(&entry.shape, delete)?.map(|_| ()))
         })

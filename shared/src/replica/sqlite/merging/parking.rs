@@ -31,14 +31,14 @@ impl Part {
 }
 
 impl SqliteMerge<'_> {
-    pub(super) fn try_begin_part(&mut self) -> Outcome<()> {
-        self.writer.execute_batch("SAVEPOINT part")?;
+    pub(super) fn try_begin_part(&mut self) -> Result<()> {
+        self.said(self.writer.execute_batch("SAVEPOINT part").map_err(Into::into))?;
         self.part = Part { parked: BTreeMap::new(), roster: self.roster.clone() };
         Ok(())
     }
 
-    pub(super) fn try_take_back_part(&mut self) -> Outcome<()> {
-        self.writer.execute_batch("ROLLBACK TO part; RELEASE part")?;
+    pub(super) fn try_take_back_part(&mut self) -> Result<()> {
+        self.said(self.writer.execute_batch("ROLLBACK TO part; RELEASE part").map_err(Into::into))?;
         self.roster = std::mem::take(&mut self.part).roster;
         Ok(())
     }

@@ -3,13 +3,50 @@
 
 use super::SqliteMerge;
 use super::refusal::{is_refusal, words};
+use crate::id::TableId;
 use crate::replica::sqlite::fault::{Fault, Outcome};
+use crate::replica::sqlite::names::quoted;
 use crate::replica::sqlite::silence::without_triggers;
 use crate::replica::sqlite::values::bind_from;
 use crate::replica::{Placement, TableShape};
 use crate::value::{Key, Value};
 
 impl SqliteMerge<'_> {
+    pub(super) fn try_count(&self, table: &TableShape) -> Outcome<u64> {
+        let sql = format!("SELECT count(*) FROM main.{}", quoted(&table.name));
+        let count: i64 = self.writer.prepare_cached(&sql)?.query_row([], |row| row.get(0))?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    pub(super) fn try_insert(
+        &mut self,
+        table: &TableShape,
+        key: &Key,
+        fields: &[(usize, Value)],
+    ) -> Outcome<Placement> {
+        let entry = self.entry(table)?;
+        let set = (table.id, fields.iter().map(|field| field.0).collect());
+        let names = |set: &(TableId, Vec<usize>)| entry.sql.insert(&column_names(&entry.shape, &set.1));
+        let sql = self.inserts.entry(set).or_insert_with_key(names).clone();
+        self.place(table, || self.put(&sql, fields, Some(key), None))
+    }
+
+    pub(super) fn try_update(
+        &mut self,
+        table: &TableShape,
+        key: &Key,
+        fields: &[(usize, Value)],
+    ) -> Outcome<Placement> {
+        if fields.is_empty() {
+            return Ok(Placement::Placed);
+        }
+        let entry = self.entry(table)?;
+        let set = (table.id, fields.iter().map(|field| field.0).collect());
+        let names = |set: &(TableId, Vec<usize>)| entry.sql.update(&column_names(&entry.shape, &set.1));
+        let sql = self.updates.entry(set).or_insert_with_key(names).clone();
+        self.place(table, || self.put(&sql, fields, None, Some(key)))
+    }
+
     /// Runs one write; what a constraint or a trigger refuses is an answer, not an error.
     pub(super) fn place(&self, table: &TableShape, write: impl FnOnce() -> Outcome<usize>) -> Outcome<Placement> {
         match self.attempt(table, write)? {
@@ -56,4 +93,8 @@ impl SqliteMerge<'_> {
         bind_from(&mut statement, at, key_last.into_iter().flat_map(|key| &key.0))?;
         Ok(statement.raw_execute()?)
     }
+}
+
+fn column_names<'a>(shape: &'a TableShape, set: &[usize]) -> Vec<&'a str> {
+    set.iter().filter_map(|&at| shape.columns.get(at)).map(|column| column.name.as_str()).collect()
 }

@@ -12,6 +12,7 @@ use rusqlite::{Connection, Row, params_from_iter};
 
 use super::bearing;
 use super::catalogue::{Catalogue, Entry};
+use super::conflicts;
 use super::fault::{Fault, Outcome};
 use super::membership;
 use super::membership::belonging::{belonging, member, standing};
@@ -27,8 +28,8 @@ use crate::id::{ColumnId, Cut, LinkId, TableId};
 use crate::link::Sweep;
 use crate::marks::{Marks, Roster};
 use crate::replica::{
-    Audience, Belonging, Buried, ChangedRecord, KeyKind, Life, Remains, Residence, Result, SharedRows, SharedTable,
-    ShowSwept, ShowToMany, Snapshot, TableShape,
+    Audience, Belonging, Buried, ChangedRecord, KeyKind, Life, Overruled, Remains, Residence, Result, SharedRows,
+    SharedTable, ShowSwept, ShowToMany, Snapshot, TableShape,
 };
 use crate::value::{Key, Value};
 use shared::Look;
@@ -267,6 +268,10 @@ impl Snapshot for SqliteSnapshot<'_> {
 
     fn untold(&self) -> Result<BTreeSet<(TableId, ColumnId)>> {
         membership::gained::untold(self.reader).map_err(|fault| fault.at(&self.path, "be read"))
+    }
+
+    fn overruled(&self, link: LinkId, table: &SharedTable, since: Cut) -> Result<Vec<Overruled>> {
+        conflicts::overruled(self.reader, link, table, since, &self.roster).map_err(|it| it.at(&self.path, "be read"))
     }
 
     fn united(&self, table: &TableShape, key: &Key) -> Result<Vec<(Residence, Residence)>> {

@@ -23,6 +23,7 @@ use crate::replica::sqlite::fault::Outcome;
 use crate::replica::sqlite::schema::why_unknown;
 use crate::replica::sqlite::telling::left_out;
 use crate::replica::{Result, TableShape};
+use crate::set::expression::parameters;
 use crate::set::{Finding, Rows, Rule, Scope, SetTable};
 
 impl SqliteReplica {
@@ -30,6 +31,22 @@ impl SqliteReplica {
     pub fn lint(&self, scope: &Scope) -> Result<Vec<Finding>> {
         lint(&self.reader, &self.catalogue, scope).map_err(self.fault("be read"))
     }
+}
+
+/// What is wrong with an expression that says what people know a record by; None if nothing is.
+pub(in crate::replica::sqlite) fn title_fault(
+    connection: &Connection,
+    entry: &Entry,
+    text: &str,
+) -> Outcome<Option<String>> {
+    let table = SetTable { name: entry.shape.name.clone(), columns: None, rows: Rows::All };
+    let looked = Looked { table: &table, entry, facts: Facts::of(connection, &entry.shape.name)? };
+    if parameters(text).is_ok_and(|parameters| !parameters.is_empty()) {
+        return Ok(Some("it has a parameter, and there is nobody to give that a value".to_owned()));
+    }
+    let mut findings = Vec::new();
+    condition::check(connection, &looked, text, &mut findings)?;
+    Ok(findings.first().map(|finding| format!("{}; {}", finding.wrong, finding.mend)))
 }
 
 /// A table of the set with what the database says of it.

@@ -1,0 +1,90 @@
+//! The brake: a remote's bundle that deletes a great deal waits at the hub for a person's word (DESIGN section 6, deletes).
+//!
+//! Owns how much that is. Deletions of what does not stand here do not count, since nothing is lost by them. Invariant: nothing
+//! of a bundle that waits is in the database; what its sender says later waits behind it.
+
+use packhorse_shared::change::TableChanges;
+use packhorse_shared::clock::Reading;
+use packhorse_shared::link::Role;
+use packhorse_shared::replica::{Approval, MergeTransaction, Replica, ReplicaError, StoredLink, TableShape, Word};
+
+use crate::error::UnbundlerError;
+use crate::intake::Arrived;
+use crate::merge::Deletions;
+use crate::receive::Receiver;
+
+/// So many deletions in one table are too many.
+const DELETIONS_MAX: u64 = 50;
+
+/// Or more than one in so many of its records, if these are more than a few: who has ten customers may lose three.
+const ONE_IN: u64 = 20;
+const A_FEW: u64 = 10;
+
+/// Whether mass deletions wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Brake {
+    /// They do.
+    On,
+    /// They do not.
+    Off,
+}
+
+/// What is done with a bundle by what it deletes.
+pub(crate) enum Weighed {
+    /// It is applied.
+    Go(Deletions),
+    /// It waits for a person's word, for this reason.
+    Wait(String),
+}
+
+impl Receiver<'_> {
+    /// Whether a remote's bundle may be applied, and what becomes of what it deletes.
+    pub(crate) fn weigh_deletions(
+        &self,
+        replica: &mut dyn Replica,
+        link: &StoredLink,
+        bundle: &Arrived,
+        changes: &[TableChanges],
+    ) -> Result<Weighed, UnbundlerError> {
+        let deletes = changes.iter().any(|changes| changes.deleted_count() > 0);
+        if link.state.role() == Role::Hub || !deletes {
+            return Ok(Weighed::Go(Deletions::Count));
+        }
+        let now = self.world.clock.now();
+        let mut transaction = replica.begin_merge(now, Reading(0))?;
+        let word = transaction.approval(&bundle.file)?.and_then(|approval| approval.word);
+        let too_much = match (word, self.brake) {
+            (None, Brake::On) => too_much(&mut *transaction, changes)?,
+            _ => None,
+        };
+        drop(transaction);
+        match (word, too_much) {
+            (Some(Word::Refused), _) => Ok(Weighed::Go(Deletions::Refused)),
+            (Some(Word::Approved), _) | (None, None) => Ok(Weighed::Go(Deletions::Count)),
+            (None, Some(why)) => {
+                let (bundle, link) = (bundle.file.clone(), link.id);
+                replica.ask_approval(&Approval { bundle, link, why: why.clone(), since: now, word: None })?;
+                Ok(Weighed::Wait(why))
+            }
+        }
+    }
+}
+
+/// Why a bundle has to wait; None if it deletes no more than it may.
+fn too_much(transaction: &mut dyn MergeTransaction, changes: &[TableChanges]) -> Result<Option<String>, ReplicaError> {
+    let tables = transaction.tables();
+    for of in changes {
+        let Some(table) = TableShape::named(&tables, &of.table).filter(|_| of.deleted_count() > A_FEW) else {
+            continue;
+        };
+        let mut deaths = 0;
+        for record in of.records.iter().filter(|record| record.dead.is_some()) {
+            deaths += u64::from(transaction.find(table, &record.key)?.is_some());
+        }
+        let records = transaction.count(table)?;
+        if deaths > DELETIONS_MAX || deaths > A_FEW && deaths.saturating_mul(ONE_IN) > records {
+            return Ok(Some(format!("it deletes {deaths} of the {records} records of {}", table.name)));
+        }
+    }
+    Ok(None)
+}

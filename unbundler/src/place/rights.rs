@@ -1,0 +1,222 @@
+//! What a remote may do to the records that it shares: the hub enforces it on whatever arrives.
+//!
+//! Invariant: what is refused is undone by an edit of the hub's own, which is later: there is no second mechanism (DESIGN section
+//! 6, authority). It is told to the people here, and to those at the remote. What is held is judged when it is placed.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use packhorse_shared::change::RecordChange;
+use packhorse_shared::clock::Stamp;
+use packhorse_shared::id::{ColumnId, LinkId, TableId};
+use packhorse_shared::marks::Mark;
+use packhorse_shared::replica::{Conflict, Found, Matter, Present, Remains, Result, Side, TableShape};
+use packhorse_shared::set::{Claim, Right, Rights};
+use packhorse_shared::value::{Key, Value};
+
+use super::{Item, Placer};
+use crate::merge::{self, Deletions};
+
+/// What of a record's fields its sender may write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum May {
+    /// All.
+    All,
+    /// None, or all but these columns, by position; with the reason.
+    Not(Option<Vec<usize>>, String),
+}
+
+impl May {
+    /// Whether it may write a column.
+    pub fn write(&self, at: usize) -> bool {
+        match self {
+            Self::All => true,
+            Self::Not(None, _) => false,
+            Self::Not(Some(columns), _) => !columns.contains(&at),
+        }
+    }
+}
+
+/// A field that was refused: its position, and what it was to be.
+pub(super) type RefusedField = (usize, Value, Stamp);
+
+impl Placer<'_> {
+    /// What the sender may do to a table's records; None if everything that it shares.
+    fn rights(&mut self, table: &TableShape) -> Result<Option<Rights>> {
+        if !self.is_from_remote() {
+            return Ok(None);
+        }
+        let link = self.arrival.link;
+        let known = match self.rights.get(&link) {
+            Some(known) => Rc::clone(known),
+            None => {
+                let all: Rc<BTreeMap<TableId, Rights>> = self.transaction.rights(link)?.into();
+                self.rights.insert(link, Rc::clone(&all));
+                all
+            }
+        };
+        Ok(known.get(&table.id).cloned())
+    }
+
+    /// What the sender may write of a record that stands here.
+    pub(super) fn may_write(&mut self, table: &TableShape, key: &Key, present: &Present) -> Result<May> {
+        let Some(rights) = self.rights(table)? else { return Ok(May::All) };
+        if !self.extends(&rights, rights.table.writes, table, (key, present))? {
+            return Ok(May::Not(None, format!("{} may not change it", rights.remote)));
+        }
+        let columns = table.columns.iter().enumerate().filter(|(_, column)| rights.is_read_only(&column.name));
+        let columns: Vec<usize> = columns.map(|(at, _)| at).collect();
+        let why = format!("{} may read that and not change it", rights.remote);
+        Ok(if columns.is_empty() { May::All } else { May::Not(Some(columns), why) })
+    }
+
+    /// Why the sender may not delete a record that stands here; None if it may.
+    pub(super) fn may_not_delete(
+        &mut self,
+        table: &TableShape,
+        key: &Key,
+        present: &Present,
+    ) -> Result<Option<String>> {
+        if self.arrival.deletions == Deletions::Refused {
+            return Ok(Some("`packhorse approve --refuse` said so of its bundle".to_owned()));
+        }
+        let Some(rights) = self.rights(table)? else { return Ok(None) };
+        let may = self.extends(&rights, rights.table.deletes, table, (key, present))?;
+        Ok((!may).then(|| format!("{} may not delete it", rights.remote)))
+    }
+
+    /// Why the sender may not make a record, or bring it back to life; None if it may.
+    pub(super) fn may_not_make(
+        &mut self,
+        table: &TableShape,
+        (key, birth): (&Key, Option<Stamp>),
+        known: Option<&Remains>,
+        remains: &Remains,
+    ) -> Result<Option<String>> {
+        let Some(rights) = self.rights(table)? else { return Ok(None) };
+        // Who brings back a record writes it, and whose it was it is.
+        let is_new = birth.map_or(known.is_none(), |birth| birth.node == self.arrival.sender);
+        let named = rights.table.owner_column.as_deref();
+        let value = named.and_then(|name| owner_in(table, key, name, |id| Some(&remains.get(id)?.value)));
+        let may = rights.allow(rights.table.writes, Claim { made_there: is_new, owner: value });
+        Ok((!may).then(|| format!("{} may not make it", rights.remote)))
+    }
+
+    fn extends(
+        &mut self,
+        rights: &Rights,
+        right: Right,
+        table: &TableShape,
+        (key, present): (&Key, &Present),
+    ) -> Result<bool> {
+        let made_there = present.birth.is_some_and(|birth| birth.node == self.arrival.sender);
+        let named = rights.table.owner_column.as_deref().filter(|_| matches!(right, Right::Own | Right::Assigned));
+        let values = match named {
+            Some(_) => self.transaction.values(table, key)?,
+            None => Vec::new(),
+        };
+        let place = |id: ColumnId| table.columns.iter().position(|column| column.id == id);
+        let owner = named.and_then(|name| owner_in(table, key, name, |id| values.get(place(id)?)));
+        Ok(rights.allow(right, Claim { made_there, owner }))
+    }
+
+    /// Tells that fields of a record were refused, here and at the remote.
+    pub(super) fn refused_fields(
+        &mut self,
+        table: &TableShape,
+        (key, present): (&Key, &Present),
+        (fields, values): (&[RefusedField], &[Value]),
+        why: &str,
+    ) -> Result<()> {
+        let mut names = Vec::new();
+        for (at, lost, stamp) in fields {
+            let (Some(column), Some(kept)) = (table.columns.get(*at), values.get(*at)) else { continue };
+            let stands_as = present.marks.get(column.id).map_or(self.arrival.horizon.stamp(), |mark| mark.stamp);
+            let refusal = refusal((key, present.birth), &column.name, (kept, stands_as), (lost, *stamp));
+            self.transaction.note_conflict(self.arrival.link, &table.name, &refusal, self.now)?;
+            names.push(format!("{} = {lost}", column.name));
+        }
+        self.refused(&format!(
+            "a change of {} {key} was refused, and is undone ({}): {why}",
+            table.name,
+            names.join(", ")
+        ))
+    }
+
+    /// Keeps a record that its sender may not delete: it goes back whole.
+    pub(super) fn refuse_death(&mut self, (table, of, record): Item<'_>, why: &str) -> Result<()> {
+        let Some(dead) = record.dead else { return Ok(()) };
+        if !record.fields.is_empty() {
+            let (alive, mut undos) = (RecordChange { dead: None, ..record.clone() }, Vec::new());
+            self.give_up(table, of, &alive, &mut undos)?;
+            self.mend_references(undos)?;
+        }
+        let Some(mut present) = self.transaction.find(table, &record.key)? else { return Ok(()) };
+        let mark = self.decided();
+        merge::live_on(&mut present.marks, &table.column_ids(), &table.identity, mark, self.arrival.horizon);
+        self.transaction.mark(table, &record.key, &present)?;
+        self.living_on.insert((table.id, record.key.clone()));
+        self.note_refused_whole(table, (&record.key, present.birth), dead, mark.stamp)?;
+        self.refused(&format!("the deletion of {} {} was refused, and is undone: {why}", table.name, record.key))
+    }
+
+    /// Lets a record that its sender may not make be deleted there.
+    pub(super) fn refuse_making(
+        &mut self,
+        (table, _, record): Item<'_>,
+        birth: Option<Stamp>,
+        mut remains: Remains,
+        why: &str,
+    ) -> Result<()> {
+        let made = remains.latest_field().unwrap_or(Stamp::ZERO);
+        let mark = self.decided();
+        remains.dead = Some(mark);
+        self.name_said(table, &mut remains)?;
+        self.transaction.bury(table, &record.key, birth, &remains)?;
+        self.note_refused_whole(table, (&record.key, birth), made, mark.stamp)?;
+        self.refused(&format!("the making of {} {} was refused, and is undone: {why}", table.name, record.key))
+    }
+
+    fn decided(&mut self) -> Mark {
+        Mark { stamp: self.transaction.tick(), cut: self.arrival.cut, via: LinkId::LOCAL }
+    }
+
+    fn note_refused_whole(
+        &mut self,
+        table: &TableShape,
+        of: (&Key, Option<Stamp>),
+        refused: Stamp,
+        decided: Stamp,
+    ) -> Result<()> {
+        let refusal = refusal(of, "", (&Value::Null, decided), (&Value::Null, refused));
+        self.transaction.note_conflict(self.arrival.link, &table.name, &refusal, self.now).map(|_| ())
+    }
+
+    fn refused(&mut self, text: &str) -> Result<()> {
+        self.placed.refused += 1;
+        self.transaction.note(text, self.now)
+    }
+}
+
+/// What a record's owner column holds, be it part of the key or not.
+fn owner_in<'v>(
+    table: &TableShape,
+    key: &'v Key,
+    name: &str,
+    field: impl FnOnce(ColumnId) -> Option<&'v Value>,
+) -> Option<&'v Value> {
+    match table.keys.iter().position(|column| column.eq_ignore_ascii_case(name)) {
+        Some(at) => key.0.get(at),
+        None => field(table.columns.get(table.position(name)?)?.id),
+    }
+}
+
+fn refusal<'v>(
+    (key, birth): (&'v Key, Option<Stamp>),
+    column: &'v str,
+    kept: (&'v Value, Stamp),
+    lost: (&'v Value, Stamp),
+) -> Conflict<'v> {
+    let (matter, stands, found) = (Matter::Refusal, Side::Ours, Found::Here);
+    Conflict { key, birth, column, kept, lost, stands_as: kept.1, stands, found, matter }
+}
