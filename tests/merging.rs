@@ -5,6 +5,7 @@ mod conflicts;
 mod page;
 mod policies;
 mod rights;
+mod schemas;
 mod stale;
 mod trace;
 

@@ -1,7 +1,12 @@
-//! Whether a table's changes fit this database.
+//! Whether a table's changes fit this database, whose schema need not be that of their sender.
+//!
+//! Invariant: what fits is placed, and the rest is kept until it does: a table, or the fields of a column, that this database does
+//! not have (yet) holds up nothing else of its record.
 
-use packhorse_shared::change::{EXISTENCE, TableChanges};
-use packhorse_shared::replica::TableShape;
+use std::borrow::Cow;
+
+use packhorse_shared::change::{EXISTENCE, RecordChange, TableChanges};
+use packhorse_shared::replica::{Result, TableShape};
 
 use super::Placer;
 
@@ -14,16 +19,85 @@ impl Placer<'_> {
     ) -> std::result::Result<&'t TableShape, String> {
         let table = TableShape::named(tables, &changes.table);
         let table = table.ok_or_else(|| format!("table \"{}\" is not synced in this database", changes.table))?;
-        let same =
-            |a: &[String], b: &[String]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.eq_ignore_ascii_case(b));
-        if !same(&table.keys, &changes.key_columns) {
+        if !has_same_key(table, changes) {
             return Err(format!("table \"{}\" has another primary key in this database", changes.table));
         }
-        let is_key = |name: &String| table.keys.iter().any(|key| key.eq_ignore_ascii_case(name));
-        let unknown = |name: &&String| name.as_str() != EXISTENCE && !is_key(name) && table.position(name).is_none();
-        match changes.columns.iter().find(unknown) {
-            Some(column) => Err(format!("table \"{}\" has no column \"{column}\" in this database", changes.table)),
+        let unknown = unknown_columns(table, changes);
+        match unknown.first().and_then(|at| changes.columns.get(*at)) {
+            Some(column) => Err(no_column(table, column)),
             None => Ok(table),
         }
     }
+
+    /// A bundle without the fields of columns that this database does not have: these are held.
+    pub(super) fn hold_unknown_columns<'b>(
+        &mut self,
+        tables: &[TableShape],
+        bundle: &'b [TableChanges],
+    ) -> Result<Cow<'b, [TableChanges]>> {
+        let unknown = |changes: &TableChanges| {
+            let table = TableShape::named(tables, &changes.table).filter(|table| has_same_key(table, changes))?;
+            Some((table, unknown_columns(table, changes))).filter(|(_, unknown)| !unknown.is_empty())
+        };
+        if bundle.iter().all(|changes| unknown(changes).is_none()) {
+            return Ok(Cow::Borrowed(bundle));
+        }
+        let mut known = Vec::with_capacity(bundle.len());
+        for changes in bundle {
+            let Some((table, unknown)) = unknown(changes) else {
+                known.push(changes.clone());
+                continue;
+            };
+            let (fits, rest) = apart(changes, &unknown);
+            let names = unknown.iter().filter_map(|at| changes.columns.get(*at));
+            let reason = names.map(|column| no_column(table, column)).next().unwrap_or_default();
+            self.hold_all(&rest, &reason)?;
+            known.push(fits);
+        }
+        Ok(Cow::Owned(known))
+    }
+}
+
+fn has_same_key(table: &TableShape, changes: &TableChanges) -> bool {
+    let (here, there) = (&table.keys, &changes.key_columns);
+    here.len() == there.len() && here.iter().zip(there).all(|(here, there)| here.eq_ignore_ascii_case(there))
+}
+
+/// The columns of changes that a table does not have, by their positions in these.
+fn unknown_columns(table: &TableShape, changes: &TableChanges) -> Vec<usize> {
+    let is_key = |name: &str| table.keys.iter().any(|key| key.eq_ignore_ascii_case(name));
+    let is_known = |name: &str| name == EXISTENCE || is_key(name) || table.position(name).is_some();
+    (0..changes.columns.len()).filter(|at| !is_known(&changes.columns[*at])).collect()
+}
+
+fn no_column(table: &TableShape, column: &str) -> String {
+    format!("table \"{}\" has no column \"{column}\" in this database", table.name)
+}
+
+/// Changes without the fields of some columns, and these fields by themselves. Of a record of which nothing else is said only
+/// these are left.
+fn apart(changes: &TableChanges, columns: &[usize]) -> (TableChanges, TableChanges) {
+    let empty = TableChanges { records: Vec::new(), ..changes.clone() };
+    let (mut fits, mut rest) = (empty.clone(), empty);
+    let position = |at: usize| columns.iter().position(|column| *column == at);
+    rest.columns = columns.iter().map(|at| changes.columns[*at].clone()).collect();
+    fits.columns = changes
+        .columns
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| position(*at).is_none())
+        .map(|(_, name)| name.clone())
+        .collect();
+    let before = |at: usize| columns.iter().filter(|column| **column < at).count();
+    for record in &changes.records {
+        let (mut known, mut unknown) = (record.clone(), RecordChange { dead: None, whole: false, ..record.clone() });
+        known.fields.retain(|field| position(field.column).is_none());
+        known.fields.iter_mut().for_each(|field| field.column -= before(field.column));
+        unknown.fields.retain(|field| position(field.column).is_some());
+        unknown.fields.iter_mut().for_each(|field| field.column = position(field.column).unwrap_or_default());
+        let says_more = !known.fields.is_empty() || known.whole || known.dead.is_some();
+        rest.records.extend((!unknown.fields.is_empty()).then_some(unknown));
+        fits.records.extend(says_more.then_some(known));
+    }
+    (fits, rest)
 }

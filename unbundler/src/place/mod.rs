@@ -285,7 +285,8 @@ impl Placer<'_> {
     fn round(&mut self, bundle: &[TableChanges]) -> Result<()> {
         let tables = self.transaction.tables();
         let mut work: Vec<(&TableShape, &TableChanges, &RecordChange)> = Vec::new();
-        for changes in bundle {
+        let bundle = self.hold_unknown_columns(&tables, bundle)?;
+        for changes in &*bundle {
             match self.fitting(&tables, changes) {
                 Ok(table) => work.extend(changes.records.iter().map(|record| (table, changes, record))),
                 Err(reason) => self.hold_all(changes, &reason)?,

@@ -1,0 +1,37 @@
+//! Schemas that differ on the way: what fits is applied, the rest is kept for when it does.
+
+use super::{come_to_rest, scene, sync};
+
+#[test]
+fn the_fields_of_a_column_that_is_missing_here_wait_for_it_and_nothing_else_does() {
+    let scene = scene("", &["alice"]);
+    scene.sql("hq", "ALTER TABLE people ADD COLUMN fax TEXT");
+    scene.sql("hq", "UPDATE people SET fax = '91', phone = '11' WHERE id = 1; INSERT INTO people (id, name, fax) VALUES (3, 'Cy', '93')");
+    sync(&scene, &["hq"]);
+    let run = scene.packhorse("alice", &["sync"]).expect(3);
+    assert!(run.err.contains("held"), "{run:#?}");
+    assert_eq!(scene.sql("alice", "SELECT id, phone FROM people ORDER BY id"), "1|11\n2|020\n3|");
+    let held = scene.packhorse("alice", &["held", "list"]).expect(0).out;
+    assert_eq!(held.matches("table \"people\" has no column \"fax\" in this database").count(), 2, "{held}");
+    // What is edited meanwhile travels both ways.
+    scene.sql("alice", "UPDATE people SET city = 'Leeds' WHERE id = 3");
+    scene.sql("hq", "UPDATE people SET fax = '92' WHERE id = 2; UPDATE people SET name = 'Bo' WHERE id = 2");
+    sync(&scene, &["alice", "hq", "alice"]);
+    assert_eq!(scene.sql("alice", "SELECT name FROM people WHERE id = 2"), "Bo");
+    assert_eq!(scene.sql("hq", "SELECT city FROM people WHERE id = 3"), "Leeds");
+    let status = scene.packhorse("alice", &["status", "--json"]).expect(0).json();
+    assert_eq!(status["links"][0]["held"], 3, "{status:#}");
+    scene.sql("alice", "ALTER TABLE people ADD COLUMN fax TEXT");
+    come_to_rest(&scene, &["alice", "hq"]);
+    assert_eq!(scene.sql("alice", "SELECT fax FROM people ORDER BY id"), "91\n92\n93");
+    scene.same("people", "hq", "alice");
+    assert!(scene.packhorse("alice", &["held", "list"]).expect(0).out.is_empty());
+}
+
+#[test]
+fn a_deletion_needs_no_column() {
+    let scene = scene("", &["alice"]);
+    scene.sql("hq", "ALTER TABLE people ADD COLUMN fax TEXT; UPDATE people SET fax = '92' WHERE id = 2; DELETE FROM people WHERE id = 2");
+    sync(&scene, &["hq", "alice"]);
+    assert_eq!(scene.sql("alice", "SELECT count(*) FROM people"), "1");
+}
