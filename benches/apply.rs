@@ -150,6 +150,7 @@ fn apply(replica: &mut SqliteReplica, edits: &TableChanges) -> u64 {
         cut,
         seen,
         heard: seen,
+        awaits_answer: false,
         knew_genesis: true,
         sender,
         hub: Some(link),

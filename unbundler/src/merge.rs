@@ -32,6 +32,8 @@ pub struct Arrival {
     pub seen: Cut,
     /// And up to which it has by now: what is held was said before.
     pub heard: Cut,
+    /// Whether its sender is to tell everything that it has, and has not told all of it yet.
+    pub awaits_answer: bool,
     /// Whether it may have seen what bears no mark here. Who made a record under the same key without having been told of ours
     /// has not.
     pub knew_genesis: bool,

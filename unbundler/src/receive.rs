@@ -257,6 +257,7 @@ impl Receiver<'_> {
             cut,
             seen,
             heard: seen,
+            awaits_answer: accepted.state.awaits_answer(),
             knew_genesis: true,
             sender: link.node.unwrap_or(NodeId(0)),
             hub,

@@ -104,8 +104,8 @@ enum Patience {
 
 /// How what a link brought stands against what is here.
 fn of_link(link: &StoredLink, nobodys: Arrival) -> Arrival {
-    let (heard, silence) = (link.state.acked(), link.state.silence());
-    Arrival { link: link.id, heard, sender: link.node.unwrap_or(nobodys.sender), silence, ..nobodys }
+    let (heard, silence, awaits_answer) = (link.state.acked(), link.state.silence(), link.state.awaits_answer());
+    Arrival { link: link.id, heard, awaits_answer, sender: link.node.unwrap_or(nobodys.sender), silence, ..nobodys }
 }
 
 fn try_again(
@@ -131,6 +131,7 @@ fn try_again(
         cut,
         seen,
         heard,
+        awaits_answer: false,
         knew_genesis,
         sender,
         hub,

@@ -31,6 +31,7 @@ impl Link {
             self.answered = header.ask;
             // Whoever is asked for everything asks back: it may have been restored too.
             self.ask = self.ask.max(header.ask);
+            self.incoming.answer_to_come = true;
         }
         match word {
             Word::AheadOfUs if is_at_work(Saboteur::IgnoreOwnFuture) => {}
@@ -69,6 +70,7 @@ impl Link {
         self.outgoing.lives.start_over();
         self.ask = self.ask.max(self.answered).max(now.0) + 1;
         self.incoming.recovers_by = self.ask;
+        self.incoming.answer_to_come = true;
         if asked {
             self.outgoing_everything(now);
         } else {
@@ -83,6 +85,7 @@ impl Link {
         self.ask = self.ask.max(self.answered).max(now.0) + 1;
         // Whoever is asked asks back, which is being answered already.
         self.answered = self.ask;
+        self.incoming.answer_to_come = true;
         self.outgoing_everything(now);
     }
 
@@ -108,4 +111,46 @@ impl Link {
 /// Whether an acknowledgement speaks of something that this epoch never sent.
 fn contradicts(ack: &Ack, next: Sequence, history: &BTreeMap<Sequence, Sealed>) -> bool {
     ack.sequence >= next || history.get(&ack.sequence).is_some_and(|sealed| sealed.id != ack.id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::End;
+
+    /// What it says before it has heard that it is asked back is no answer, nor is a part of that.
+    #[test]
+    fn everything_has_come_of_who_was_put_back_with_the_end_of_its_answer() {
+        let (mut hub, mut remote) = End::pair();
+        let mut put_back = hub.copied(5);
+        let lost = hub.content();
+        remote.receive(&lost, true);
+        put_back.receive(&remote.content(), true);
+        assert!(put_back.link.awaits_answer() && !remote.link.awaits_answer());
+        let (request, next) = (put_back.content(), put_back.content());
+        let waits = |remote: &mut End, said| {
+            remote.receive(said, true);
+            remote.link.awaits_answer()
+        };
+        assert!(waits(&mut remote, &request) && waits(&mut remote, &next));
+        let everything = remote.content();
+        put_back.receive(&everything, true);
+        let (part, end) = (put_back.part(), put_back.content());
+        assert!(waits(&mut remote, &part));
+        assert!(!waits(&mut remote, &end));
+        put_back.receive(&remote.content(), true);
+        assert!(!put_back.link.awaits_answer());
+    }
+
+    /// Who tells everything of its own accord has no answer to give; what is said to its own is heard with its next word.
+    #[test]
+    fn everything_has_come_of_who_tells_it_of_its_own_accord_once_it_has_heard_the_same() {
+        let (mut hub, mut remote) = End::pair();
+        hub.link.exchange_everything(hub.now);
+        remote.receive(&hub.content(), true);
+        assert!(remote.link.awaits_answer());
+        hub.receive(&remote.content(), true);
+        assert!(!hub.link.awaits_answer());
+        remote.receive(&hub.content(), true);
+        assert!(!remote.link.awaits_answer());
+    }
 }

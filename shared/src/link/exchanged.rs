@@ -142,6 +142,19 @@ impl Link {
         self.incoming.recovers_by > 0
     }
 
+    /// Whether the peer is to tell everything that it has, and has not told all of it yet: what it speaks of may still come.
+    pub fn awaits_answer(&self) -> bool {
+        self.incoming.answer_to_come
+    }
+
+    /// Takes account of the end of everything that the peer was asked for. A part of it says of no time that all has come, and
+    /// what the peer said before it was asked acknowledges nothing of what asked it.
+    pub(super) fn learn_answer(&mut self, header: &Header) {
+        let has_heard = header.ack.is_some_and(|ack| ack.epoch == self.outgoing.epoch);
+        let is_end = has_heard && header.complete_to > Reading(0) && self.outgoing.has_exchanged_everything();
+        self.incoming.answer_to_come &= !is_end;
+    }
+
     /// What the peer made has come up to there. Not if we come from a backup, before the answer of a peer that we asked for
     /// everything: what we made ourselves and lost is still to come from it. Nor before it has applied all that we have:
     /// of what was deleted and forgotten there, it tells only then.

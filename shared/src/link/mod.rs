@@ -228,6 +228,9 @@ struct Incoming {
     /// The request whose answer brings back what we lost with a return to a backup; 0 if we never made one.
     #[serde(default)]
     recovers_by: u64,
+    /// The peer is to tell everything that it has, and has not told all of it yet.
+    #[serde(default, skip_serializing_if = "is_false")]
+    answer_to_come: bool,
     /// The hub, be it the peer or we, comes from a backup of before the remote's package was made, and has not heard everything
     /// since.
     #[serde(default, skip_serializing_if = "is_false")]

@@ -71,6 +71,7 @@ impl Link {
         let known = (self.outgoing.epoch, self.outgoing.acked);
         self.acknowledged(header, now);
         self.learn_complete(header);
+        self.learn_answer(header);
         // A part of all that the peer has tells of no time that is complete: what it kept of before it heard of ours may follow.
         if header.complete_to > Reading(0) {
             self.incoming.seen = self.seen_by(header);

@@ -56,7 +56,7 @@ pub use sharing::{Belonging, MembershipId, SharedRows, SharedTable, Spoken, Tria
 pub use snapshot::{ChangedRecord, Life, Show, ShowSwept, ShowToMany, Snapshot};
 pub use terms::{DamagedTerms, SharedColumns, Terms};
 pub use trace::{Arrival, Trace, TracedFate, TracedField};
-pub use transaction::{Buried, MergeTransaction, Placement, Present};
+pub use transaction::{Buried, Heard, MergeTransaction, Placement, Present};
 
 /// Shorthand for results of a replica.
 pub type Result<T> = std::result::Result<T, ReplicaError>;

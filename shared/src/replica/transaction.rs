@@ -32,6 +32,15 @@ pub struct Buried {
     pub remains: Remains,
 }
 
+/// How far the two ends of a link have heard each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Heard {
+    /// Up to where the peer has applied our changes, and all that it said before that has come.
+    pub cut: Cut,
+    /// Whether the peer is to tell everything that it has, and has not told all of it yet.
+    pub awaits_answer: bool,
+}
+
 /// What became of a write that a constraint could refuse.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Placement {
@@ -92,8 +101,8 @@ pub trait MergeTransaction {
     /// Whether this node has only some of the rows that its hub has of a table.
     fn has_part(&mut self, table: &TableShape) -> Result<bool>;
 
-    /// Up to where the peer of each link has applied our changes, and all that it said before that has come.
-    fn heard(&mut self) -> Result<BTreeMap<LinkId, Cut>>;
+    /// What the peer of each link has heard, and we of it.
+    fn heard(&mut self) -> Result<BTreeMap<LinkId, Heard>>;
 
     /// The links of this node's remotes, if it is a hub.
     fn remotes(&mut self) -> Result<Vec<LinkId>>;

@@ -10,6 +10,7 @@ const ARRIVAL: Arrival = Arrival {
     cut: Cut(50),
     seen: Cut(10),
     heard: Cut(10),
+    awaits_answer: false,
     knew_genesis: true,
     sender: NodeId(2),
     hub: None,

@@ -10,7 +10,7 @@ use packhorse_shared::change::{RecordChange, TableChanges};
 use packhorse_shared::clock::Reading;
 use packhorse_shared::horizon::Horizon;
 use packhorse_shared::id::LinkId;
-use packhorse_shared::replica::{Held, KeyKind, Refusal, Result, TableShape};
+use packhorse_shared::replica::{Heard, Held, KeyKind, Refusal, Result, TableShape};
 use packhorse_shared::seam::{Saboteur, is_at_work};
 use packhorse_shared::value::{Key, Value};
 
@@ -92,8 +92,8 @@ impl Placer<'_> {
         let of_link = self.of_links.get(&held.link).copied().unwrap_or(self.arrival);
         // Whatever its sender has seen since, it had not when it said this; what another has seen says nothing of it. What is
         // held keeps the horizon below its stamps, and had not come before.
-        let heard = match held.link == of_link.link {
-            true => of_link.heard,
+        let Heard { cut: heard, awaits_answer } = match held.link == of_link.link {
+            true => Heard { cut: of_link.heard, awaits_answer: of_link.awaits_answer },
             false => self.heard.get(&held.link).copied().unwrap_or_default(),
         };
         let seen = held.seen;
@@ -102,7 +102,8 @@ impl Placer<'_> {
         let left_out = self.arrival.horizon;
         // It may have waited through a return to a backup, and its sender have changed its mind: it is told.
         let dropped = Horizon::NONE;
-        Arrival { link, via, had, seen, heard, births: self.arrival.births, left_out, dropped, ..of_link }
+        let births = self.arrival.births;
+        Arrival { link, via, had, seen, heard, awaits_answer, births, left_out, dropped, ..of_link }
     }
 
     /// Counts what was held just now and needs nobody here.

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use packhorse_shared::change::{RecordChange, TableChanges};
+use packhorse_shared::change::{FieldChange, RecordChange, TableChanges};
 use packhorse_shared::id::{ColumnId, TableId};
 use packhorse_shared::replica::{Buried, Missing, Placement, Remains, RemainsField, Result, TableShape, Whom};
 use packhorse_shared::value::{Key, Value};
@@ -20,13 +20,15 @@ use crate::merge::{self, Authority};
 
 impl Placer<'_> {
     /// Whether what a change refers to was withdrawn here, and the change is one of our own remotes' that our hub can judge; or
-    /// whether it leads out of what our hub shares, by a word on a record that had died there and lives on by an edit or a child
-    /// of ours.
+    /// whether it leads out of what our hub shares: by a word on a record that had died there and lives on by an edit or a child
+    /// of ours; or by the hub's own word, as that was put back to before it withdrew what is meant, and is to tell everything yet.
     pub(super) fn is_for_hub(&mut self, missing: &Missing, undo: &Undo<'_>) -> Result<bool> {
         match self.arrival.authority() {
             Authority::HereForNow if missing.remains.withdrawn => Ok(missing.remains.dead.is_none()),
             Authority::HereForNow => self.is_forgotten(missing),
-            Authority::Sender if undo.had_died => self.is_forgotten(missing),
+            Authority::Sender if undo.had_died || self.arrival.awaits_answer && says(undo, missing) => {
+                self.is_forgotten(missing)
+            }
             Authority::Sender | Authority::Here => Ok(false),
         }
     }
@@ -195,4 +197,13 @@ fn name_withdrawn(kept: &mut Remains, withdrawn: &Missing) {
     let meant = Whom::known(withdrawn.birth);
     let fields = kept.fields.iter_mut().filter(|field| withdrawn.by.contains(&field.column));
     fields.filter(|field| field.meant == Whom::Unknown).for_each(|field| field.meant = meant);
+}
+
+/// Whether a change is what refers to it.
+fn says(undo: &Undo<'_>, missing: &Missing) -> bool {
+    let is_by = |field: &FieldChange| {
+        let column = column_of(undo.table, undo.of, field);
+        column.is_some_and(|column| missing.by.contains(&column.id()))
+    };
+    matches!(undo.before, Before::Absent(_)) || undo.change.fields.iter().any(is_by)
 }

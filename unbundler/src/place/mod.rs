@@ -55,8 +55,8 @@ use std::rc::Rc;
 use packhorse_shared::change::{Passage, RecordChange, TableChanges};
 use packhorse_shared::clock::{Stamp, WallTime};
 use packhorse_shared::config::Span;
-use packhorse_shared::id::{ColumnId, Cut, LinkId, TableId};
-use packhorse_shared::replica::{Held, MergeTransaction, Moves, Result, SharedTable, TableShape};
+use packhorse_shared::id::{ColumnId, LinkId, TableId};
+use packhorse_shared::replica::{Heard, Held, MergeTransaction, Moves, Result, SharedTable, TableShape};
 use packhorse_shared::set::Rights;
 use packhorse_shared::value::Key;
 
@@ -148,8 +148,8 @@ pub struct Placer<'a> {
     named: Named,
     /// How changes that are held stand against what is here, by the link that brought them, where that is known.
     of_links: BTreeMap<LinkId, Arrival>,
-    /// Up to where each link's peer has heard our changes by now.
-    heard: BTreeMap<LinkId, Cut>,
+    /// How far each link's ends have heard each other by now.
+    heard: BTreeMap<LinkId, Heard>,
     /// What each link shares, of those looked at.
     sharing: BTreeMap<LinkId, Rc<[SharedTable]>>,
     /// The columns that its sender had dropped with what it says in them, as they were out of what it shares in between.

@@ -30,7 +30,7 @@ use crate::horizon::Horizon;
 use crate::id::{ColumnId, Cut, LinkId, NodeId, TableId};
 use crate::marks::Roster;
 use crate::replica::{
-    Approval, Belonging, Buried, Conflict, Held, MergeTransaction, Missing, Moves, Placement, Present, Remains,
+    Approval, Belonging, Buried, Conflict, Heard, Held, MergeTransaction, Missing, Moves, Placement, Present, Remains,
     Residence, Result, SharedTable, Spoken, StoredLink, TableShape,
 };
 use crate::seam::{Saboteur, is_at_work};
@@ -216,7 +216,7 @@ impl MergeTransaction for SqliteMerge<'_> {
         self.said(self.try_has_part(table))
     }
 
-    fn heard(&mut self) -> Result<BTreeMap<LinkId, Cut>> {
+    fn heard(&mut self) -> Result<BTreeMap<LinkId, Heard>> {
         self.said(self.try_heard())
     }
 

@@ -11,7 +11,9 @@ use crate::replica::sqlite::holding;
 use crate::replica::sqlite::membership::rows::State;
 use crate::replica::sqlite::membership::{self, belonging};
 use crate::replica::sqlite::{state, terms};
-use crate::replica::{Belonging, Placement, Remains, SharedRows, SharedTable, Spoken, StoredLink, TableShape, Terms};
+use crate::replica::{
+    Belonging, Heard, Placement, Remains, SharedRows, SharedTable, Spoken, StoredLink, TableShape, Terms,
+};
 use crate::value::Key;
 
 impl SqliteMerge<'_> {
@@ -47,9 +49,9 @@ impl SqliteMerge<'_> {
         Ok(state::links(self.writer)?.into_iter().filter(|link| link.state.role() == Role::Remote).collect())
     }
 
-    pub(super) fn try_heard(&self) -> Outcome<BTreeMap<LinkId, Cut>> {
-        let links = state::links(self.writer)?;
-        Ok(links.iter().map(|link| (link.id, link.state.answered())).collect())
+    pub(super) fn try_heard(&self) -> Outcome<BTreeMap<LinkId, Heard>> {
+        let heard = |link: &Link| Heard { cut: link.answered(), awaits_answer: link.awaits_answer() };
+        Ok(state::links(self.writer)?.iter().map(|link| (link.id, heard(&link.state))).collect())
     }
 
     pub(super) fn try_forget_withdrawn(&self) -> Outcome<()> {
