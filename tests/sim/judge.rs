@@ -13,7 +13,7 @@ use crate::oracle::SINGULAR;
 use crate::secret::{self, Looked, unpacked, words_in};
 use crate::shares::LEFT_OUT;
 use crate::twice::{self, Merged};
-use crate::verdict::hear_of_refusals;
+use crate::verdict::{conflicts, hear_of_refusals};
 use crate::world::{Members, World};
 
 /// Which invariant is broken, and how.
@@ -42,6 +42,8 @@ pub struct Judge {
     pub bare: Bare,
     /// Something was held, or in conflict.
     was_disturbed: bool,
+    /// Who is at work twice, as its disk was copied.
+    pub copied: Option<At>,
     /// Epochs with their sender and receiver that a node may be in a second time, as it was put back.
     repeated: BTreeSet<String>,
 }
@@ -162,7 +164,8 @@ fn has_time_passed(world: &mut World, at: At, picture: &Picture) -> Result<(), C
             else {
                 continue;
             };
-            if world.oracle.is_older(&field, now, &before) && !is_refused(world, uid) {
+            let is_older = world.oracle.is_older(&field, now, &before);
+            if is_older && !is_refused(world, uid) && !is_lost_beside_copy(world, at, &before) {
                 return Err(("time", format!("{name}: the {field} went back from {before:?} to {now:?}")));
             }
         }
@@ -177,6 +180,13 @@ fn has_time_passed(world: &mut World, at: At, picture: &Picture) -> Result<(), C
         world.judge.clocks[at.0] = clock;
     }
     Ok(())
+}
+
+/// Whether a node that is at work twice is told that it has lost this to a value that was written without knowing of it. By what
+/// the other has told, the hub may take an edit of its for late and stamp it anew, later than the next one there in view of it.
+fn is_lost_beside_copy(world: &World, at: At, value: &Option<String>) -> bool {
+    let is_told = |text: &String| conflicts(&world.nodes[at.0]).contains(text);
+    world.judge.copied == Some(at) && value.as_ref().is_some_and(is_told)
 }
 
 /// Whether a hub told that it refused a change of a record: what it gave its sender instead is the hub's.

@@ -45,8 +45,7 @@ pub fn copied_disk(world: &mut World, at: At, dice: &mut Dice) -> bool {
     world.judge.may_repeat(world.nodes[at.0].name);
     world.judge.put_back(at);
     let first = dice.pick(&[Who::Original, Who::Twin]).expect("two");
-    let refused = until_noticed(world, (hub, at), &mut twin, first);
-    is_told(world, (hub, at), &mut twin, refused);
+    let refused = both_speak(world, (hub, at), &mut twin, first);
     world.lose(&[at]);
     fs::remove_dir_all(&twin.folder).expect("the copy goes");
     if refused == Who::Original {
@@ -54,6 +53,15 @@ pub fn copied_disk(world: &mut World, at: At, dice: &mut Dice) -> bool {
     }
     tally::met(if refused == Who::Original { tally::ORIGINAL_REFUSED } else { tally::TWIN_REFUSED });
     true
+}
+
+/// Both go on until one of them is refused and told so.
+fn both_speak(world: &mut World, (hub, at): (At, At), twin: &mut Node, first: Who) -> Who {
+    world.judge.copied = Some(at);
+    let refused = until_noticed(world, (hub, at), twin, first);
+    is_told(world, (hub, at), twin, refused);
+    world.judge.copied = None;
+    refused
 }
 
 /// Both edit and speak in turn, and so does the hub: whom it refuses in the end.
@@ -141,4 +149,42 @@ fn is_told(world: &mut World, (hub, at): (At, At), twin: &mut Node, refused: Who
         hub_notices(world, (hub, at));
     }
     world.fail("copied disk", "the refused one is not told")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Climate;
+    use crate::happen::run;
+    use crate::world::Setting;
+
+    fn sync(world: &mut World, at: At) {
+        run(world, at, &["sync"], &[0, 3]);
+    }
+
+    /// The clock of the copy was put right by the hub's word, and what it told by that is later than what the original has
+    /// written by its own.
+    #[test]
+    fn what_is_written_in_view_of_an_edit_that_is_stamped_anew_is_lost_and_told() {
+        let (hub, alice, carol) = (At(0), At(1), At(2));
+        let setting = Setting { cast: 1, small_bundles: false, keeps_journal: false };
+        let mut world = World::with(0, setting, Climate { backups: true, ..Climate::CALM });
+        world.nodes[hub.0].rate = 3_500;
+        world.nodes[carol.0].rate = -3_500;
+        world.write(alice, "INSERT INTO companies (uid, manager, name) VALUES ('u00001;', 'bob', 'v00002;')");
+        world.write(carol, "DELETE FROM notes WHERE id = 300");
+        world.serial = 4;
+        [carol, alice].iter().for_each(|at| sync(&mut world, *at));
+        world.pass(12 * 3_600_000);
+        world.write(carol, "UPDATE contacts SET name = 'v00003;' WHERE id = 40");
+        world.write(hub, "UPDATE companies SET name = 'v00004;' WHERE id = 4");
+        sync(&mut world, hub);
+        sync(&mut world, hub);
+        world.judge.put_back(carol);
+        let folder = world.root().join("twin");
+        copy_folder(&world.nodes[carol.0].folder, &folder);
+        let mut twin = Node { folder, ..world.nodes[carol.0].clone() };
+        world.judge.may_repeat("carol");
+        both_speak(&mut world, (hub, carol), &mut twin, Who::Twin);
+    }
 }

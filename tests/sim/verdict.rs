@@ -205,7 +205,8 @@ fn are_losers_kept(world: &World, hub: &Picture) {
     }
 }
 
-fn conflicts(node: &Node) -> Vec<String> {
+/// The texts that a node is told to have lost to others.
+pub fn conflicts(node: &Node) -> Vec<String> {
     let connection = node.open();
     let sql = "SELECT lost FROM _packhorse_conflicts WHERE typeof(lost) = 'text'";
     let mut statement = connection.prepare(sql).expect("the conflicts");
