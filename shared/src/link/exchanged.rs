@@ -177,12 +177,13 @@ impl Link {
     }
 
     /// What we told with the bundle that the sender had applied last: a hub of our side, a remote of our hub's. And of a hub,
-    /// in view of how much of its side that was said; of a remote, of our side.
+    /// in view of how much of its side that was said, but for what it holds of that; of a remote, of our side.
     fn applied_by(&self, header: &Header) -> (Reading, Reading) {
         let ack = header.ack.filter(|ack| ack.epoch == self.outgoing.epoch);
         let sealed = ack.and_then(|ack| self.outgoing.history.get(&ack.sequence));
         sealed.map_or((Reading(0), Reading(0)), |sealed| match self.role {
-            Role::Hub => (sealed.complete_to, sealed.hub_to),
+            // It has not everything of the time of what it holds, and gives no number to who was made here before it is placed.
+            Role::Hub => (sealed.complete_to, sealed.hub_to.min(header.complete_to)),
             Role::Remote => (sealed.hub_to, sealed.come_to.max(sealed.complete_to)),
         })
     }
@@ -248,5 +249,28 @@ impl Outgoing {
     fn has_exchanged_everything(&self) -> bool {
         let acked = self.history.get(&self.acked);
         acked.is_some_and(|acked| acked.extent == Extent::Changes && acked.sweep == Sweep::Done)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::End;
+    use super::*;
+
+    #[test]
+    fn of_the_time_of_what_its_hub_holds_a_remote_forgets_nothing() {
+        let (mut hub, mut remote) = End::pair();
+        let told = hub.content();
+        remote.receive(&told, true);
+        hub.receive(&remote.content(), true);
+        let holds = Header { complete_to: Reading::at(WallTime(500_000)), ..hub.content() };
+        remote.receive(&holds, true);
+        let horizon = |remote: &End| Forgettable::of([&remote.link], None).horizon;
+        assert_eq!(
+            (remote.link.complete_to(), horizon(&remote)),
+            (told.complete_to, Horizon::before(holds.complete_to))
+        );
+        remote.receive(&hub.content(), true);
+        assert_eq!(horizon(&remote), Horizon::before(told.complete_to));
     }
 }
