@@ -273,7 +273,7 @@ impl Receiver<'_> {
             silence: accepted.state.silence(),
             deletions,
         };
-        let withdraws = changes.iter().any(|changes| changes.passage == Passage::Withdrawn);
+        let withdraws = withdraws(&changes);
         let placed = place(&mut *transaction, changes, arrival, now, self.renumber_quiet)?;
         if hub == Some(via) && (withdraws || placed.withdrawn > 0) {
             accepted.state.took_off();
@@ -368,6 +368,10 @@ fn stranger(bundle: &Arrived, node: &NodeName) -> String {
     } else {
         format!("it is for \"{}\", and this node is \"{node}\"", bundle.name.to)
     }
+}
+
+fn withdraws(changes: &[TableChanges]) -> bool {
+    changes.iter().any(|changes| changes.passage == Passage::Withdrawn)
 }
 
 /// What the ends know of what was before.

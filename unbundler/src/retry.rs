@@ -119,11 +119,9 @@ fn try_again(
     let mut transaction = replica.begin_merge(now, Reading(0))?;
     let (horizon, births) = (transaction.horizon()?, transaction.births(Horizon::NONE)?);
     let (cut, link, via) = (transaction.cut(), LinkId::LOCAL, LinkId::LOCAL);
-    let (seen, heard, sender) = (Cut(0), Cut(0), NodeId(0));
-    let (had, returned) = (Reading(0), Reading(0));
+    let (seen, heard, sender, had, returned) = (Cut(0), Cut(0), NodeId(0), Reading(0), Reading(0));
     let hub = links.iter().find(|link| link.state.role() == Role::Hub);
     let owed = hub.map_or(Extent::Changes, |hub| hub.state.extent());
-    let hub = hub.map(|hub| hub.id);
     let (left_out, dropped, past, knew_genesis) = (horizon, Horizon::NONE, Past::Known, true);
     let nobodys = Arrival {
         link,
@@ -134,7 +132,7 @@ fn try_again(
         awaits_answer: false,
         knew_genesis,
         sender,
-        hub,
+        hub: hub.map(|hub| hub.id),
         past,
         horizon,
         births,
