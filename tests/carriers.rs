@@ -1,5 +1,6 @@
 //! Relays on real servers: the contract of carriers, and whole syncs.
 
+mod both_ways;
 mod breaking;
 mod brought;
 mod checking;

@@ -147,7 +147,8 @@ pub struct Likeness(pub String);
 /// * **One call, few round trips.** Callers count calls. An implementation pipelines within a call and is free to
 ///   prepare for the next.
 ///
-/// One carrier is used by one thread. A carrier of a line that can move both ways at once is to be dialled twice.
+/// One carrier is used by one thread. To move both ways at once over a line that can, another is needed: had from the first
+/// where one connection does for both ([`Carrier::beside`]), else dialled.
 pub trait Carrier {
     /// The relay as it is shown in messages; without any password.
     fn relay(&self) -> &str;
@@ -155,6 +156,17 @@ pub trait Carrier {
     /// What the server says of itself and can do, for a person who looks into why it does not work.
     fn about(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    /// Whether one connection does for two carriers at the same time.
+    fn is_two_way(&self) -> bool {
+        false
+    }
+
+    /// A carrier over the same connection, for whoever moves files the other way at the same time; it has seen what this one
+    /// has. What breaks one breaks both. None where a connection carries one thing at a time.
+    fn beside(&mut self) -> Option<Box<dyn Carrier + Send>> {
+        None
     }
 
     /// Lists a mailbox, with sizes. A missing folder is an empty listing that is not `present`.

@@ -34,6 +34,7 @@ pub fn check(connect: &Connect<'_>, abilities: Abilities) {
     a_marker_of_the_same_likeness_is_the_same(connect);
     the_root_takes_files_too(connect);
     only_an_empty_mailbox_is_removed(connect);
+    one_that_is_beside_another_moves_files_at_the_same_time(connect);
 }
 
 fn mailbox() -> Mailbox {
@@ -256,4 +257,31 @@ fn only_an_empty_mailbox_is_removed(connect: &Connect<'_>) {
         assert!(!connect().has_mailbox(mailbox).expect("asking is no error"));
         assert_eq!(connect().has_mailbox(&down).expect("asking is no error"), other);
     }
+}
+
+fn one_that_is_beside_another_moves_files_at_the_same_time(connect: &Connect<'_>) {
+    let mut carrier = connect();
+    let is_two_way = carrier.is_two_way();
+    let (kept, fetched) = (content(3, 200_000), content(5, 300_000));
+    put(connect, "fetched", &fetched).expect("a put");
+    carrier.list(&mailbox()).expect("a listing");
+    let beside = carrier.beside();
+    assert_eq!(beside.is_some(), is_two_way);
+    let Some(mut beside) = beside else { return };
+    let mut got = Vec::new();
+    std::thread::scope(|scope| {
+        let putting = scope.spawn(|| beside.put(&mailbox(), &name("kept"), &mut &kept[..]));
+        for file in ["fetched", "nothing", "fetched"] {
+            got.clear();
+            let found = carrier.get(&mailbox(), &name(file), 0, &mut got).expect("a get");
+            assert_eq!((found == Get::Ended, got == fetched), (file == "fetched", file == "fetched"));
+        }
+        let placed = putting.join().expect("it does not panic").expect("a put");
+        assert_eq!(placed, Put::Placed { moved: kept.len() as u64 });
+    });
+    drop(beside);
+    got.clear();
+    assert_eq!(carrier.get(&mailbox(), &name("kept"), 0, &mut got).expect("the first goes on"), Get::Ended);
+    assert!(got == kept, "what was put is what is got");
+    carrier.remove(&mailbox(), &["kept", "fetched"].map(name)).expect("a remove");
 }

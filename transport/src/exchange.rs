@@ -3,7 +3,8 @@
 //! Owns the order of it: both mailboxes are looked into once, then files move, small ones first, then what has been replaced
 //! is cleared away, after all that was to be put has been. Over a line that can carry both ways at once, and where there
 //! is enough for both, what is sent goes over a connection of its own at the same time; it is dialled before it is known
-//! whether anything comes, since logging in takes a slow line seconds and hardly any bytes. Survives a broken connection:
+//! whether anything comes, since logging in takes a slow line seconds and hardly any bytes. Where one connection does for
+//! both ways none is dialled. Survives a broken connection:
 //! what has been fetched is remembered until it is cleared from the relay. Leaves each way's files to [`crate::sending`]
 //! and [`crate::fetching`].
 
@@ -47,11 +48,13 @@ struct After {
     obsolete: Vec<FileName>,
 }
 
-/// What is sent over a connection of its own.
+/// What is sent while something comes.
 struct Task<'t, 'a> {
     sending: &'t mut Sending<'a>,
     files: Vec<Outgoing>,
     report: &'t mut LinkReport,
+    /// Over what, unless it goes over a connection of its own.
+    beside: Option<Box<dyn Carrier + Send>>,
 }
 
 enum Job {
@@ -74,6 +77,8 @@ pub(crate) struct Exchange<'a> {
     link: &'a Link,
     sending: Sending<'a>,
     fetching: Fetching<'a>,
+    /// What was found in the incoming mailbox before the line broke.
+    found: Option<Listing>,
 }
 
 impl<'a> Exchange<'a> {
@@ -81,7 +86,7 @@ impl<'a> Exchange<'a> {
         let (outgoing, incoming) = (Mailbox::outgoing(&link.peer, link.role), Mailbox::incoming(&link.peer, link.role));
         let (sending, fetching) =
             (Sending::new(run, link, outgoing, deadline), Fetching::new(run, link, incoming, deadline));
-        Self { run, link, sending, fetching }
+        Self { run, link, sending, fetching, found: None }
     }
 
     /// How far all files together have come, both ways: grows only if something comes further than ever before.
@@ -94,9 +99,21 @@ impl<'a> Exchange<'a> {
         self.sending.local_failure.or(self.fetching.local_failure)
     }
 
-    /// Lists both mailboxes once, as far as that can tell anything, and moves what there is; both ways at once if there is
+    /// Lists both mailboxes once, as far as that can tell anything new, and moves what there is; both ways at once if there is
     /// another connection to be had.
     pub(crate) fn run(
+        &mut self,
+        carrier: &mut dyn Carrier,
+        another: Option<&Another<'_>>,
+        report: &mut LinkReport,
+    ) -> Result<(), TransportError> {
+        let done = self.moved(carrier, another, report);
+        // After anything but a break of the line it is looked again: it may be by what was found that it failed.
+        self.found.take_if(|_| !matches!(done, Err(TransportError::Failed { .. })));
+        done
+    }
+
+    fn moved(
         &mut self,
         carrier: &mut dyn Carrier,
         another: Option<&Another<'_>>,
@@ -128,10 +145,12 @@ impl<'a> Exchange<'a> {
             true => Listing { present: true, ..Listing::default() },
             false => carrier.list(&self.sending.mailbox)?,
         };
-        let here = match self.link.accept {
-            true => carrier.list(&self.fetching.mailbox)?,
-            false => Listing { present: true, ..Listing::default() },
+        let here = match (self.link.accept, self.found.take()) {
+            (false, _) => Listing { present: true, ..Listing::default() },
+            (true, Some(found)) => found,
+            (true, None) => carrier.list(&self.fetching.mailbox)?,
         };
+        self.found = Some(here.clone());
         self.make_missing(carrier, there.present, here.present)?;
         let (stale, obsolete) = (self.sending.stale_partials(&there, &outbox), self.sending.obsolete(&there));
         let to_send = self.sending.prepare(outbox, there, report);
@@ -184,7 +203,7 @@ impl<'a> Exchange<'a> {
         Ok(())
     }
 
-    /// Each way its own connection if there is enough for both, small files first on both. What one fails at keeps the
+    /// Each way its own carrier if there is enough for both, small files first on both. What one fails at keeps the
     /// other from nothing.
     fn with_another(
         &mut self,
@@ -199,15 +218,17 @@ impl<'a> Exchange<'a> {
             let (give, given) = channel();
             let (tell, told) = channel::<()>();
             let mailbox = this.sending.mailbox.clone();
+            let dialled = (!carrier.is_two_way()).then_some(another);
             let sender =
-                thread::Builder::new().spawn_scoped(scope, move || send_what_is_given(another, mailbox, tell, &given));
+                thread::Builder::new().spawn_scoped(scope, move || send_what_is_given(dialled, mailbox, tell, &given));
             let Looked { to_send, wanted, after } = this.look(carrier, outbox, reported)?;
             let to_come: u64 = wanted.iter().map(|entry| entry.size).sum();
             if to_send.is_empty() || to_come < WORTH_ANOTHER {
                 drop(give);
                 return this.in_turn(carrier, to_send, wanted, reported).map(|()| (after, Vec::new()));
             }
-            let task = Task { sending: &mut this.sending, files: to_send, report: reported };
+            let beside = carrier.beside();
+            let task = Task { sending: &mut this.sending, files: to_send, report: reported, beside };
             // Where no thread could be started, nobody takes it.
             let untaken = give.send(task).map_or_else(|SendError(task)| task.files, |()| Vec::new());
             // Nothing is ever told but that there is nothing more to be told.
@@ -237,22 +258,24 @@ impl<'a> Exchange<'a> {
     }
 }
 
-/// Connects, and sends what is given if anything is. What is left could not be sent for want of a connection.
+/// Connects where that is needed, and sends what is given if anything is. What is left could not be sent for want of a
+/// connection.
 fn send_what_is_given(
-    another: &Another<'_>,
+    another: Option<&Another<'_>>,
     mailbox: Mailbox,
     tell: Sender<()>,
     given: &Receiver<Task<'_, '_>>,
 ) -> Result<Vec<Outgoing>, TransportError> {
     // What the connection has seen for itself it need not ask of each file.
-    let connected = another.dial().and_then(|mut other| other.list(&mailbox).map(|_| other));
+    let dialled = another.map(|another| another.dial().and_then(|mut other| other.list(&mailbox).map(|_| other)));
     drop(tell);
-    let Ok(Task { sending, files, report }) = given.recv() else { return Ok(Vec::new()) };
-    match connected {
-        Ok(mut other) => send_all(sending, &mut *other, files, report).map(|()| Vec::new()),
-        Err(error) if error.kind() == Kind::Stopped => Err(error),
+    let Ok(Task { sending, files, report, beside }) = given.recv() else { return Ok(Vec::new()) };
+    match (beside, dialled) {
+        (Some(mut other), _) => send_all(sending, &mut *other, files, report).map(|()| Vec::new()),
+        (None, Some(Ok(mut other))) => send_all(sending, &mut *other, files, report).map(|()| Vec::new()),
+        (None, Some(Err(error))) if error.kind() == Kind::Stopped => Err(error),
         // A server may let nobody in twice at a time.
-        Err(_) => Ok(files),
+        (None, _) => Ok(files),
     }
 }
 

@@ -1,5 +1,5 @@
-//! Both ways at once: over two connections where there is something for both, over one where no second is to be had; and what is
-//! not asked again.
+//! Both ways at once: over two connections where there is something for both, over one where that does for both or no second is
+//! to be had; and what is not asked again.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -32,7 +32,10 @@ impl Dial for Lets {
             let (relay, user, said) = (location.to_string(), "alice".to_owned(), "too many connections".to_owned());
             return Err(TransportError::LoginRefused { relay, user, said });
         }
-        self.relay.dial(&Location::parse("/relays/0")?, approach)
+        match &self.relay.relays[..] {
+            [relay] if relay.held().two_way => Ok(Box::new(relay.connect()?)),
+            _ => self.relay.dial(&Location::parse("/relays/0")?, approach),
+        }
     }
 }
 
@@ -92,6 +95,19 @@ fn what_is_sent_and_what_is_fetched_have_a_connection_each() {
         assert_eq!((report.links[0].sent.files, report.links[0].received.files), (2, 2));
         assert_eq!((scene.on_relay("alice/down"), scene.local("inbox")), (out, incoming));
         assert!(scene.on_relay("alice/up").is_empty() && scene.local("outbox/alice").is_empty());
+    }
+}
+
+#[test]
+fn one_connection_does_for_both_ways_where_it_can() {
+    for (out, incoming, besides) in [(30_000, 40_000, 1), (30_000, 400, 0), (300, 40_000, 0)] {
+        let (out, incoming) = (bundles(1, &[10, out]), bundles(2, &[20, incoming]));
+        let scene = Scene::new(1).send(&out).receive(&incoming);
+        scene.relays[0].held().two_way = true;
+        let (report, met) = run(&scene, 2);
+        assert_eq!((report.outcome(), met, scene.relays[0].held().besides), (Outcome::Done, 1, besides), "{report:?}");
+        assert_eq!((report.links[0].sent.files, report.links[0].received.files), (2, 2));
+        assert_eq!((scene.on_relay("alice/down"), scene.local("inbox")), (out, incoming));
     }
 }
 

@@ -23,6 +23,10 @@ type Files = BTreeMap<String, Vec<u8>>;
 pub struct Held {
     /// Whether anybody answers.
     pub silent: bool,
+    /// Whether one connection does for both ways at once, and how often one has been asked to.
+    pub two_way: bool,
+    /// See there.
+    pub besides: u32,
     /// The files in the root itself; None if it is not there.
     pub root: Option<Files>,
     /// Each mailbox's files by raw name, under the mailbox's shown path.
@@ -34,7 +38,8 @@ pub struct Held {
 /// Its root is there, and nothing in it.
 impl Default for Held {
     fn default() -> Self {
-        Self { silent: false, root: Some(Files::new()), mailboxes: BTreeMap::new(), markers: Files::new() }
+        let (root, mailboxes, markers) = (Some(Files::new()), BTreeMap::new(), Files::new());
+        Self { silent: false, two_way: false, besides: 0, root, mailboxes, markers }
     }
 }
 
@@ -107,6 +112,16 @@ fn key(remote: Option<&NodeName>) -> String {
 impl Carrier for MemoryCarrier {
     fn relay(&self) -> &str {
         "memory"
+    }
+
+    fn is_two_way(&self) -> bool {
+        self.0.held().two_way
+    }
+
+    fn beside(&mut self) -> Option<Box<dyn Carrier + Send>> {
+        let mut held = self.0.held();
+        held.besides += u32::from(held.two_way);
+        held.two_way.then(|| Box::new(self.clone()) as Box<dyn Carrier + Send>)
     }
 
     fn list(&mut self, mailbox: &Mailbox) -> Result<Listing, TransportError> {

@@ -36,6 +36,12 @@ pub(crate) trait Server {
     /// Gives a file a name that is free, durably where the server can.
     fn rename(&mut self, from: &str, to: &str, shown: &str) -> Result<Renamed, TransportError>;
 
+    /// Whether a listing tells as well how large a file is as a question about it, and nothing is made where a file is to be
+    /// gone on with that is gone.
+    fn lists_sizes(&self) -> bool {
+        false
+    }
+
     /// Takes a file away. Absent is no error.
     fn discard(&mut self, path: &str, shown: &str) -> Result<(), TransportError>;
 }
@@ -44,7 +50,7 @@ pub(crate) trait Server {
 const KEPT: usize = 2;
 
 /// Which names the mailboxes that were listed last have, and how large the server says that each file is.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Seen(Vec<(Mailbox, BTreeMap<String, u64>)>);
 
 impl Seen {
@@ -96,12 +102,18 @@ impl Placing<'_> {
     ) -> Result<Put, TransportError> {
         let (is_free, is_new) =
             (seen.has_none(self.mailbox, self.name.as_str()), seen.has_none(self.mailbox, &self.name.partial()));
+        let listed =
+            Some(seen.size(self.mailbox, &self.name.partial())).filter(|size| *size > 0 && server.lists_sizes());
         seen.note_put(self.mailbox, self.name);
         let shown = self.shown();
         if !is_free && let Some(found) = server.size(&self.target, &shown)? {
             return self.settle_taken(server, found, source);
         }
-        let begun = if is_new { None } else { server.size(&self.part, &shown)? };
+        let begun = match (is_new, listed) {
+            (true, _) => None,
+            (false, Some(size)) => Some(size),
+            (false, None) => server.size(&self.part, &shown)?,
+        };
         let from = match begun {
             Some(size) if size > 0 && size <= source.size() => size,
             Some(_) => server.discard(&self.part, &shown).map(|()| 0)?,
@@ -170,6 +182,7 @@ mod tests {
         /// As it says once something was written.
         written: u64,
         renamed: Renamed,
+        lists_sizes: bool,
         done: Vec<String>,
     }
 
@@ -188,6 +201,9 @@ mod tests {
             self.done.push(format!("rename {from} to {to}"));
             Ok(self.renamed)
         }
+        fn lists_sizes(&self) -> bool {
+            self.lists_sizes
+        }
         fn discard(&mut self, path: &str, _shown: &str) -> Result<(), TransportError> {
             self.done.push(format!("discard {path}"));
             Ok(())
@@ -196,10 +212,14 @@ mod tests {
 
     /// What becomes of a put of ten bytes, and what the server is asked to do.
     fn put(sizes: [Option<u64>; 2], written: u64, renamed: Renamed) -> (Result<Put, TransportError>, Vec<String>) {
-        let mut server = Told { sizes, written, renamed, done: Vec::new() };
+        let server = Told { sizes, written, renamed, lists_sizes: false, done: Vec::new() };
+        put_to(server, &mut Seen::default())
+    }
+
+    fn put_to(mut server: Told, seen: &mut Seen) -> (Result<Put, TransportError>, Vec<String>) {
         let (mailbox, name) = (Mailbox::at_remote(Way::Up), "f".parse().unwrap());
         let placing = Placing { mailbox: &mailbox, name: &name, target: "f".to_owned(), part: "f.part".to_owned() };
-        let placed = placing.run(&mut server, &mut Seen::default(), &mut &b"0123456789"[..]);
+        let placed = placing.run(&mut server, seen, &mut &b"0123456789"[..]);
         (placed, server.done)
     }
 
@@ -223,6 +243,18 @@ mod tests {
         for longer in [11, u64::MAX] {
             let (_, done) = put([None, Some(longer)], 10, Renamed::Done);
             assert_eq!(done, ["discard f.part", "write f.part from 0", "rename f.part to f"]);
+        }
+    }
+
+    #[test]
+    fn what_a_listing_has_told_is_not_asked_again_where_it_tells_as_well() {
+        for (lists_sizes, from) in [(true, 6), (false, 4)] {
+            let mut seen = Seen::default();
+            seen.remember(&Mailbox::at_remote(Way::Up), [("f.part".to_owned(), 6)].into_iter());
+            let told =
+                || Told { sizes: [None, Some(4)], written: 10, renamed: Renamed::Done, lists_sizes, done: Vec::new() };
+            assert_eq!(put_to(told(), &mut seen).1[0], format!("write f.part from {from}"));
+            assert_eq!(put_to(told(), &mut seen).1[0], "write f.part from 4", "what was put since is another");
         }
     }
 

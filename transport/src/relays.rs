@@ -160,24 +160,32 @@ impl<'a> Another<'a> {
 }
 
 /// Counts the calls of a carrier.
-struct Counted<'a> {
-    inner: Box<dyn Carrier + 'a>,
+struct Counted<C: ?Sized> {
+    inner: Box<C>,
     calls: Arc<AtomicU64>,
 }
 
-impl<'a> Counted<'a> {
-    fn count(&mut self) -> &mut (dyn Carrier + 'a) {
+impl<C: Carrier + ?Sized> Counted<C> {
+    fn count(&mut self) -> &mut C {
         self.calls.fetch_add(1, Ordering::Relaxed);
-        &mut *self.inner
+        &mut self.inner
     }
 }
 
-impl Carrier for Counted<'_> {
+impl<C: Carrier + ?Sized> Carrier for Counted<C> {
     fn relay(&self) -> &str {
         self.inner.relay()
     }
     fn about(&self) -> Vec<String> {
         self.inner.about()
+    }
+    fn is_two_way(&self) -> bool {
+        self.inner.is_two_way()
+    }
+    fn beside(&mut self) -> Option<Box<dyn Carrier + Send>> {
+        // It is no call: nothing is said.
+        let inner = self.inner.beside()?;
+        Some(Box::new(Counted { inner, calls: self.calls.clone() }))
     }
     fn list(&mut self, mailbox: &Mailbox) -> Result<Listing, TransportError> {
         self.count().list(mailbox)

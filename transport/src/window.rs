@@ -14,14 +14,15 @@ const LONG: Duration = Duration::from_millis(60);
 /// been acknowledged.
 pub(crate) const PACKET: usize = 900;
 
-/// What a line that may be slow begins with, about a second of a modem's. With less, what comes and what goes hold each
+/// What a line that may be slow begins with, most of a second of a modem's. With less, what comes and what goes hold each
 /// other up; with more, more is sent again when the line breaks; and the way on which more is under way takes the
 /// other's share (`scripts/bench line`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum First {
     /// Over connections for a file each, where the system's own buffers bound what is under way.
     ByBuffers,
-    /// Where each piece is answered, of which there are three under way.
+    /// Where each piece is answered, of which there are two under way, each way over one connection: one is being answered
+    /// while the other moves. (With three, both ways sent them in threes, and waited in turn for each other's.)
     ByAnswers,
 }
 
@@ -29,7 +30,7 @@ impl First {
     pub(crate) fn size(self) -> usize {
         match self {
             Self::ByBuffers => 4_000,
-            Self::ByAnswers => 3 * 1_340,
+            Self::ByAnswers => 2 * 1_340,
         }
     }
 }
@@ -37,8 +38,11 @@ impl First {
 /// What needs no such care any more.
 const PLENTY: usize = 256 * 1024;
 
-/// For so many round trips it is watched how fast something moves.
-const WATCHED: u32 = 4;
+/// For so many round trips it is watched how fast something moves: for fewer if it is clear, for more if single pieces count.
+const WATCHED: [u32; 2] = [4, 12];
+
+/// From such a part on of what the window lets move it seems to be what holds it up: then, and in the end.
+const HELD_UP: [f64; 2] = [0.8, 0.6];
 
 /// The judgement on one line.
 #[derive(Debug)]
@@ -48,11 +52,13 @@ pub(crate) struct Window {
     /// Bytes that have moved since what moves now began, or since it was watched.
     moved: usize,
     watched: Option<Instant>,
+    /// Both ways at once, each with a window of its own.
+    is_shared: bool,
 }
 
 impl Window {
     pub(crate) fn new(first: First) -> Self {
-        Self { round_trip: Duration::ZERO, size: first.size(), moved: 0, watched: None }
+        Self { round_trip: Duration::ZERO, size: first.size(), moved: 0, watched: None, is_shared: false }
     }
 
     /// Takes in how long a connection took to be made. What is not answered the system asks again after whole seconds: they are
@@ -60,6 +66,12 @@ impl Window {
     pub(crate) fn meet(&mut self, took: Duration) {
         let waited = took.as_secs() > 0;
         self.round_trip = if waited { Duration::from_nanos(took.subsec_nanos().into()).max(LONG) } else { took };
+    }
+
+    /// Takes in how long a question took to be answered. With nothing else on the line that is a round trip and hardly more;
+    /// a connection that had to be asked for again takes some more by chance.
+    pub(crate) fn meet_again(&mut self, took: Duration) {
+        self.round_trip = self.round_trip.min(took);
     }
 
     /// How much may be under way; None if there need be no limit.
@@ -75,6 +87,16 @@ impl Window {
     /// How long the first bytes over a connection need at most to be answered, also behind what comes at the same time.
     pub(crate) fn first_answer(&self) -> Duration {
         self.round_trip * 3
+    }
+
+    /// Whether something moves each way from now on, with a window of its own.
+    pub(crate) fn share(&mut self, is_shared: bool) {
+        self.is_shared = is_shared;
+        self.begin();
+    }
+
+    pub(crate) fn is_shared(&self) -> bool {
+        self.is_shared
     }
 
     /// Something begins to move.
@@ -93,13 +115,18 @@ impl Window {
             return;
         };
         let elapsed = now.duration_since(since);
-        if elapsed < self.round_trip * WATCHED {
+        let [soon, long] = WATCHED.map(|round_trips| elapsed >= self.round_trip * round_trips);
+        if !soon {
             return;
         }
         // What only the window holds up moves a window's content in each round trip; a slow line far less.
-        let by_window = self.size as f64 * elapsed.as_secs_f64() / self.round_trip.as_secs_f64().max(f64::EPSILON);
-        if self.moved as f64 > 0.6 * by_window {
+        let most = if self.is_shared { 2 * self.size } else { self.size };
+        let by_window = most as f64 * elapsed.as_secs_f64() / self.round_trip.as_secs_f64().max(f64::EPSILON);
+        let [clearly, likely] = HELD_UP.map(|part| self.moved as f64 > part * by_window);
+        if clearly || (long && likely) {
             self.size = (self.size * 2).min(PLENTY);
+        } else if !long {
+            return;
         }
         self.begin();
     }
@@ -107,21 +134,61 @@ impl Window {
 
 #[cfg(test)]
 mod tests {
+    use std::mem::take;
+
     use super::*;
 
     const FIRST: usize = 4_000;
 
     /// A line that carries so many bytes in a second and has this round trip, after so many seconds.
     fn after(seconds: u32, rate: usize, round_trip: Duration) -> Option<usize> {
-        let (mut window, began) = (Window::new(First::ByBuffers), Instant::now());
+        moved_over(Window::new(First::ByBuffers), 1, seconds, rate, round_trip)
+    }
+
+    /// The same of a window that is had each of so many ways; what moves is told of in lumps of a window each.
+    fn moved_over(mut window: Window, ways: usize, seconds: u32, rate: usize, round_trip: Duration) -> Option<usize> {
+        let began = Instant::now();
         window.meet(round_trip);
-        window.note(2 * FIRST, began);
+        window.note(2 * window.size, began);
+        let mut lump = 0;
         for hundredth in 0..100 * seconds {
             let by_window = window.within() as f64 / round_trip.as_secs_f64().max(0.001);
-            let moved = by_window.min(rate as f64) / 100.0;
-            window.note(moved as usize, began + Duration::from_millis(10) * hundredth);
+            lump += by_window.min(rate as f64) as usize / 100;
+            if lump >= window.within() {
+                window.note(ways * take(&mut lump), began + Duration::from_millis(10) * hundredth);
+            }
         }
         window.size()
+    }
+
+    #[test]
+    fn a_connection_that_took_long_by_chance_does_not_make_a_slow_line_fast() {
+        let mut window = Window::new(First::ByAnswers);
+        let (late, answered) = (Duration::from_millis(7_460), Duration::from_millis(340));
+        window.meet(late);
+        window.meet_again(answered);
+        window.meet_again(3 * answered);
+        assert_eq!(window.round_trip, answered);
+    }
+
+    #[test]
+    fn what_moves_both_ways_at_once_does_not_make_a_slow_line_fast() {
+        let first = First::ByAnswers.size();
+        let after = |ways, rate, round_trip| {
+            let round_trip = Duration::from_millis(round_trip);
+            let mut window = Window::new(First::ByAnswers);
+            window.share(ways == 2);
+            moved_over(window, ways, 60, rate, round_trip)
+        };
+        for ways in [1, 2] {
+            assert_eq!(after(ways, 4_200, 340), Some(first), "{ways}");
+            assert_eq!(after(ways, 1_200, 700), Some(first), "{ways}");
+            assert_eq!(after(ways, 10_000_000, 100), None, "{ways}");
+        }
+        let mut alone = Window::new(First::ByAnswers);
+        alone.share(true);
+        alone.share(false);
+        assert_eq!(moved_over(alone, 1, 60, 10_000_000, Duration::from_millis(100)), None);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 mod buffers;
 mod parting;
+mod state;
 
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
@@ -17,9 +18,11 @@ use std::time::{Duration, Instant};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
 pub(crate) use self::parting::Parting;
+pub(crate) use self::state::Cut;
+use self::state::State;
 use crate::ending::Ending;
 use crate::error::TransportError;
-use crate::window::{First, Window};
+use crate::window::First;
 
 /// After so long without a sign of life a line is dead.
 pub(crate) const SILENCE: Duration = Duration::from_secs(30);
@@ -34,12 +37,6 @@ pub(crate) const UNSENT: usize = 32 * 1024;
 /// A modem is busy with so much for minutes.
 const LARGE: u64 = 1024 * 1024;
 
-/// No line that is worth its call is slower, in bytes per second.
-const SLOWEST: u64 = 300;
-
-/// Nor is one with so short a round trip that little care is needed.
-const SLOWEST_SHORT: u64 = 8 * 1024;
-
 /// How long each of several addresses of a host has to answer, and a port for data: less than [`SILENCE`], so that it can be told
 /// which it was.
 const ADDRESS_PATIENCE: Duration = Duration::from_secs(10);
@@ -47,15 +44,6 @@ const DATA_PATIENCE: Duration = Duration::from_secs(20);
 
 /// How long something on this machine has that may have to ask a person: less than [`SILENCE`].
 const AGENT_PATIENCE: Duration = Duration::from_secs(25);
-
-/// Why a guard ended its line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Cut {
-    /// The run's time is up, or it was asked to stop.
-    Ended,
-    /// Nothing moved.
-    Silent,
-}
 
 /// What a connection for a file is to carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,63 +63,6 @@ impl Load {
 }
 
 #[derive(Debug)]
-struct State {
-    sockets: Vec<TcpStream>,
-    /// How many wait for a sign of life, and since when.
-    waits: usize,
-    since: Instant,
-    /// When bytes began to move, and how many have since.
-    began: Option<Instant>,
-    moved: u64,
-    under_way: u64,
-    window: Window,
-    /// What moves comes: the server learns by itself, of what it sends, that nobody is there any more.
-    is_fetching: bool,
-    cut: Option<Cut>,
-    failed: bool,
-    closed: bool,
-}
-
-impl State {
-    /// How long the line may be silent now.
-    fn patience(&self) -> Duration {
-        let seconds = self.began.map_or(0.0, |began| began.elapsed().as_secs_f64());
-        // Measured only after as much as the buffers take at once.
-        let measured = (self.moved > 2 * UNSENT as u64 && seconds > 1.0).then(|| (self.moved as f64 / seconds) as u64);
-        let slowest = if self.window.size().is_some() { SLOWEST } else { SLOWEST_SHORT };
-        let speed = measured.unwrap_or(slowest).max(SLOWEST);
-        SILENCE + Duration::from_secs(self.under_way / speed)
-    }
-
-    fn note(&mut self, bytes: usize) {
-        self.hear();
-        self.began.get_or_insert_with(Instant::now);
-        self.moved += bytes as u64;
-        self.window.note(bytes, Instant::now());
-    }
-
-    fn hear(&mut self) {
-        self.since = Instant::now();
-    }
-
-    fn is_silent(&self) -> bool {
-        self.waits > 0 && self.since.elapsed() > self.patience()
-    }
-
-    fn shut(&mut self, cut: Cut) {
-        self.cut.get_or_insert(cut);
-        for socket in &self.sockets {
-            buffers::forget_unsent(socket);
-            if self.is_fetching && cut == Cut::Silent {
-                buffers::give_up(socket);
-            }
-            // It may be shut already.
-            let _ = socket.shutdown(Shutdown::Both);
-        }
-    }
-}
-
-#[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
     closing: Condvar,
@@ -145,20 +76,7 @@ pub(crate) struct Line(Arc<Shared>);
 impl Line {
     /// A line for a run that ends so.
     pub(crate) fn open(ending: Ending, first: First) -> io::Result<Self> {
-        let state = State {
-            sockets: Vec::new(),
-            waits: 0,
-            since: Instant::now(),
-            began: None,
-            moved: 0,
-            under_way: 0,
-            window: Window::new(first),
-            is_fetching: false,
-            cut: None,
-            failed: false,
-            closed: false,
-        };
-        let shared = Arc::new(Shared { state: Mutex::new(state), closing: Condvar::new(), ending });
+        let shared = Arc::new(Shared { state: Mutex::new(State::new(first)), closing: Condvar::new(), ending });
         let guarded = shared.clone();
         thread::Builder::new().spawn(move || guard(&guarded))?;
         Ok(Self(shared))
@@ -244,13 +162,19 @@ impl Line {
     pub(crate) fn begin(&self) {
         let mut state = self.state();
         state.window.begin();
-        state.is_fetching = false;
+        // What comes at the same time still does.
+        state.is_fetching &= state.window.is_shared();
     }
 
     /// The same, and it comes.
     pub(crate) fn begin_fetching(&self) {
         self.begin();
         self.state().is_fetching = true;
+    }
+
+    /// A question was answered in so long.
+    pub(crate) fn answered_in(&self, took: Duration) {
+        self.state().window.meet_again(took);
     }
 
     /// How much may be under way at once.
@@ -285,6 +209,12 @@ impl Line {
     pub(crate) fn release(&self, socket: &TcpStream) {
         let Ok(address) = socket.local_addr() else { return };
         self.state().sockets.retain(|copy| copy.local_addr().is_ok_and(|other| other != address));
+    }
+
+    /// From now on, until it is dropped, files move both ways over the line, each way with a window of its own.
+    pub(crate) fn beside(&self) -> Beside {
+        self.state().window.share(true);
+        Beside { line: self.clone() }
     }
 
     /// From now on, until it is dropped, somebody waits for a sign of life.
@@ -380,6 +310,17 @@ impl Drop for Waiting {
         let mut state = self.line.state();
         state.waits -= 1;
         state.since = Instant::now();
+    }
+}
+
+/// The second use of a line.
+pub(crate) struct Beside {
+    line: Line,
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        self.line.state().window.share(false);
     }
 }
 

@@ -3,6 +3,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpListener;
 
+use super::state::{SLOWEST, SLOWEST_SHORT};
 use super::*;
 
 /// How much the system holds of what comes and of what goes, on a line with this round trip.

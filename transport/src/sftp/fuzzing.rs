@@ -3,7 +3,7 @@
 //! Owns one property, as a function of any bytes that fails an assertion where it does not hold: nothing panics, and no
 //! answer is larger than the packet that it came in.
 
-use super::wire::{Answer, answer_in};
+use super::answer::{Answer, answer_in};
 
 /// What a name takes at least in a packet: two lengths and the flags of its attributes.
 const NAME_MIN: usize = 12;
@@ -20,6 +20,6 @@ pub fn answer(bytes: &[u8]) {
             assert!(told <= 3 * bytes.len(), "{told}");
             assert!(!names.iter().any(|(_, found)| found.is_file() && found.is_folder()));
         }
-        Answer::Status(_) | Answer::Attributes(_) => {}
+        Answer::Greeting | Answer::Status(_) | Answer::Attributes(_) => {}
     }
 }

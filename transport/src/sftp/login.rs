@@ -4,12 +4,14 @@
 //! nothing secret is sent to a host that is not known.
 
 use std::io;
+use std::net::TcpStream;
 use std::path::Path;
 
 use ssh2::{HashType, HostKeyType, KeyboardInteractivePrompt, MethodType, Prompt, Session};
 
+use super::answer::Trouble;
 use super::hosts::{Host, KnownHosts};
-use super::wire::{Trouble, Wire};
+use super::wire::Wire;
 use crate::access::Access;
 use crate::address::{Secret, ServerAddress};
 use crate::error::TransportError;
@@ -27,10 +29,10 @@ pub(super) fn login(
 ) -> Result<(Session, Wire), TransportError> {
     let login = Login { shown, address, access, line };
     let _waiting = line.wait();
-    let session = login.connect()?;
+    let (session, socket) = login.connect()?;
     login.authenticate(&session)?;
     line.answered();
-    let wire = login.open(&session)?;
+    let wire = login.open(&session, socket)?;
     line.answered();
     Ok((session, wire))
 }
@@ -43,7 +45,7 @@ struct Login<'a> {
 }
 
 impl Login<'_> {
-    fn connect(&self) -> Result<Session, TransportError> {
+    fn connect(&self) -> Result<(Session, TcpStream), TransportError> {
         let ServerAddress { host, port, .. } = self.address;
         let known = KnownHosts::read(&self.access.known_hosts).map_err(|error| self.unreachable(error))?;
         let socket = self.line.connect(host, *port).map_err(|error| self.unreachable(error))?;
@@ -54,18 +56,18 @@ impl Login<'_> {
         if !kinds.is_empty() {
             session.method_pref(MethodType::HostKey, &kinds.join(",")).map_err(failed)?;
         }
-        session.set_tcp_stream(socket);
+        session.set_tcp_stream(socket.try_clone().map_err(|error| self.unreachable(error))?);
         session.handshake().map_err(failed)?;
         self.line.answered();
         self.check_host(&session, &known)?;
-        Ok(session)
+        Ok((session, socket))
     }
 
-    fn open(&self, session: &Session) -> Result<Wire, TransportError> {
+    fn open(&self, session: &Session, socket: TcpStream) -> Result<Wire, TransportError> {
         let failed = |error: ssh2::Error| self.unreachable(ssh(&error));
         let mut channel = session.channel_session().map_err(failed)?;
         channel.subsystem("sftp").map_err(failed)?;
-        Wire::begin(channel, self.line).map_err(|trouble| match trouble {
+        Wire::begin(session, socket, channel, self.line).map_err(|trouble| match trouble {
             Trouble::Broken(error) => self.unreachable(error),
             Trouble::Said(_) => self.unreachable(io::ErrorKind::InvalidData.into()),
         })

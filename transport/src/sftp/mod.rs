@@ -1,15 +1,18 @@
 //! Relays on SFTP servers.
 //!
 //! * [`login`] connects, checks the host's key and logs in, [`hosts`] reads the files of known hosts, [`wire`] is the
-//!   protocol, [`request`] what is asked in it, [`placing`] moves files' bytes.
+//!   protocol, [`request`] what is asked in it, [`answer`] what is said to that, [`placing`] moves files' bytes, in
+//!   [`pieces`].
 //!
 //! Version 3 of the protocol, which servers speak, has one word for most failures, and a rename that never overwrites; so
 //! what was meant is asked for after a failure. The library's own words for it wait for each answer before they go on.
 
+mod answer;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) mod fuzzing;
 mod hosts;
 mod login;
+mod pieces;
 mod placing;
 mod request;
 mod wire;
@@ -26,12 +29,13 @@ use crate::address::{Place, ServerAddress};
 use crate::carrier::{Carrier, Get, Likeness, Listing, MARKER, MARKER_MAX, Put, Sink, Source};
 use crate::ending::Ending;
 use crate::error::TransportError;
-use crate::line::{Cut, Line};
+use crate::line::{Beside, Cut, Line};
 use crate::mailbox::Mailbox;
 use crate::name::{FileName, shown};
 use crate::placing::{Placing, Seen, Server, place_marker};
+use crate::sftp::answer::{Attributes, Handle, Trouble, status};
 use crate::sftp::request::Request;
-use crate::sftp::wire::{Attributes, Handle, Trouble, Wire, status};
+use crate::sftp::wire::Wire;
 use crate::window::First;
 
 /// No folder of a relay holds more.
@@ -45,10 +49,9 @@ const UNSUPPORTED: u32 = 8;
 
 pub use hosts::known_lines;
 
-/// One connection to a relay on an SFTP server.
+/// A connection to a relay on an SFTP server, or a second one's use of it.
 pub struct SftpCarrier {
     shown: String,
-    // In this order: the channel is closed before its session.
     wire: Wire,
     session: Session,
     line: Line,
@@ -59,6 +62,10 @@ pub struct SftpCarrier {
     asked_folder: Option<(String, u32)>,
     /// The last writes to a file, not answered yet.
     written: Vec<u32>,
+    /// How many pieces of files have been answered.
+    answered: usize,
+    /// That the line is used both ways, for as long as this is the second that uses it.
+    _beside: Option<Beside>,
 }
 
 impl SftpCarrier {
@@ -76,8 +83,19 @@ impl SftpCarrier {
             Place::OfAccount(path) if path.is_empty() => ".".to_owned(),
             Place::Absolute(path) | Place::OfAccount(path) => path.clone(),
         };
-        let (folder, asked_folder, written) = (None, None, Vec::new());
-        Ok(Self { shown, wire, session, line, root, seen: Seen::default(), folder, asked_folder, written })
+        Ok(Self {
+            shown,
+            wire,
+            session,
+            line,
+            root,
+            seen: Seen::default(),
+            folder: None,
+            asked_folder: None,
+            written: Vec::new(),
+            answered: 0,
+            _beside: None,
+        })
     }
 
     fn of_remote(&self, remote: Option<&NodeName>) -> String {
@@ -189,6 +207,26 @@ impl Carrier for SftpCarrier {
         banner.into_iter().chain(methods.map(|(what, method)| format!("{what} {}", shown(method)))).collect()
     }
 
+    fn is_two_way(&self) -> bool {
+        true
+    }
+
+    fn beside(&mut self) -> Option<Box<dyn Carrier + Send>> {
+        Some(Box::new(Self {
+            shown: self.shown.clone(),
+            wire: self.wire.beside(),
+            session: self.session.clone(),
+            line: self.line.clone(),
+            root: self.root.clone(),
+            seen: self.seen.clone(),
+            folder: None,
+            asked_folder: None,
+            written: Vec::new(),
+            answered: 0,
+            _beside: Some(self.line.beside()),
+        }))
+    }
+
     fn list(&mut self, mailbox: &Mailbox) -> Result<Listing, TransportError> {
         let folder = self.folder(mailbox);
         let names = self.names(&folder).map_err(|error| self.failed("list", &mailbox.to_string(), error))?;
@@ -291,19 +329,6 @@ impl Carrier for SftpCarrier {
 
     fn remove_marker(&mut self) -> Result<(), TransportError> {
         self.discard(&below(&self.root, MARKER), MARKER)
-    }
-}
-
-impl Drop for SftpCarrier {
-    fn drop(&mut self) {
-        // Over a connection that broke in the middle of a packet the library would try for ever to end that packet first, here
-        // and when the channel is freed.
-        self.session.set_blocking(false);
-        if self.line.cut().is_none() {
-            // The server frees the login also when it is not told.
-            let _ = self.session.disconnect(None, "done", None);
-        }
-        self.line.close();
     }
 }
 

@@ -1,28 +1,15 @@
 //! Moving the bytes of files on an SFTP server, either way.
 //!
-//! Owns how much is asked for or written before the first of it is answered: on a slow line little more than fills it, or
-//! what is said the other way has to wait behind it; on a fast one plenty. Invariant: nothing is written beyond what the
-//! server holds, which would leave a hole.
+//! Invariant: nothing is written beyond what the server holds, which would leave a hole. Leaves to [`super::pieces`] how much
+//! is asked for or written before the first of it is answered.
 
-use std::collections::VecDeque;
-
+use super::answer::{Handle, Trouble};
+use super::pieces::Pieces;
 use super::request::{Opening, Request};
-use super::wire::{Handle, Trouble};
 use super::{SftpCarrier, absent_is_none, holder};
 use crate::carrier::{Get, Source};
 use crate::error::TransportError;
 use crate::placing::{Renamed, Server};
-
-/// The least and the most that is moved by one request. The least fits one packet with what SSH puts around it: of a piece in
-/// several packets nothing is worth anything if one is lost.
-const PIECE: usize = 1_340;
-const PIECE_MAX: usize = 32 * 1024;
-
-/// Requests are so many that one is always being answered while others are under way; each has some hundred bytes beside.
-const PIECES: usize = 3;
-
-/// The first pieces are so many times smaller, and so many are.
-const SMALL: usize = 3;
 
 impl Server for SftpCarrier {
     fn relay(&self) -> &str {
@@ -60,6 +47,10 @@ impl Server for SftpCarrier {
         }
     }
 
+    fn lists_sizes(&self) -> bool {
+        true
+    }
+
     fn discard(&mut self, path: &str, shown: &str) -> Result<(), TransportError> {
         let removed = self.wire.ask(Request::Remove(path)).and_then(|said| absent_is_none(said.done()));
         removed.map(drop).map_err(|error| self.failed("remove", shown, error))
@@ -69,7 +60,7 @@ impl Server for SftpCarrier {
 impl SftpCarrier {
     fn send(&mut self, handle: &[u8], from: u64, source: &mut dyn Source, shown: &str) -> Result<(), TransportError> {
         self.line.begin();
-        let (mut pieces, mut at) = (Pieces::default(), from);
+        let (mut pieces, mut at) = (Pieces::after(self.answered), from);
         loop {
             let room = self.await_room(&mut pieces).map_err(|error| self.failed("put", shown, error))?;
             let mut piece = vec![0; room];
@@ -79,6 +70,7 @@ impl SftpCarrier {
             pieces.add(sent.map_err(|error| self.failed("put", shown, error))?, count);
             at += count as u64;
         }
+        self.answered = pieces.answered();
         self.written = pieces.forget().collect();
         Ok(())
     }
@@ -158,7 +150,8 @@ impl SftpCarrier {
         let opened = self.wire.ask(Request::Open(path, Opening::Read)).and_then(|said| absent_is_none(said.handle()));
         let Some(handle) = opened.map_err(|error| self.failed("get", what, error))? else { return Ok(Get::Absent) };
         self.line.begin_fetching();
-        let mut reading = Reading { handle, at: from, asked: from, pieces: Pieces::default(), had_less: false };
+        let pieces = Pieces::after(self.answered);
+        let mut reading = Reading { handle, at: from, asked: from, pieces, had_less: false };
         loop {
             let bytes = reading.next(self).map_err(|error| self.failed("get", what, error))?;
             if bytes.is_empty() || !take(&bytes)? {
@@ -217,83 +210,8 @@ impl Reading {
     }
 
     fn end(mut self, carrier: &mut SftpCarrier) -> Result<(), Trouble> {
+        carrier.answered = self.pieces.answered();
         self.forget(carrier)?;
         carrier.wire.send_only(Request::Close(&self.handle))
-    }
-}
-
-/// The pieces of a file that are under way, each by its request's number, in the order in which they are answered.
-#[derive(Debug, Default)]
-struct Pieces {
-    under_way: VecDeque<(u32, usize)>,
-    bytes: usize,
-    answered: usize,
-}
-
-impl Pieces {
-    /// How large another piece is to be, if one may go on its way before the next answer: one always may where there is none.
-    fn room(&self, window: usize) -> Option<usize> {
-        let whole = (window / PIECES).clamp(PIECE, PIECE_MAX);
-        // Behind pieces an answer takes far longer than any before. The system, which learns that only by and by, would take
-        // what waits for it to be lost, and send it again: so the first pieces are small, and what is under way grows slowly.
-        let step = whole / SMALL;
-        let piece = if self.answered < SMALL { step } else { whole };
-        let most = window.min(step * (self.answered + 2));
-        (self.is_empty() || self.bytes + piece <= most).then_some(piece)
-    }
-
-    fn is_empty(&self) -> bool {
-        self.under_way.is_empty()
-    }
-
-    fn add(&mut self, number: u32, bytes: usize) {
-        self.under_way.push_back((number, bytes));
-        self.bytes += bytes;
-    }
-
-    /// The piece that is answered next.
-    fn take_first(&mut self) -> Option<(u32, usize)> {
-        let (number, bytes) = self.under_way.pop_front()?;
-        self.bytes -= bytes;
-        self.answered += 1;
-        Some((number, bytes))
-    }
-
-    /// Leaves all that is under way to whoever takes these numbers.
-    fn forget(&mut self) -> impl Iterator<Item = u32> + '_ {
-        self.bytes = 0;
-        self.under_way.drain(..).map(|(number, _)| number)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::window::First;
-
-    /// What is under way as soon as no more may be, after each answer.
-    fn under_way(window: usize, answers: usize) -> Vec<usize> {
-        let mut pieces = Pieces::default();
-        let fill = |pieces: &mut Pieces| {
-            while let Some(bytes) = pieces.room(window) {
-                pieces.add(0, bytes);
-            }
-            pieces.bytes
-        };
-        let mut filled = vec![fill(&mut pieces)];
-        for _ in 0..answers {
-            pieces.take_first().expect("a piece");
-            filled.push(fill(&mut pieces));
-        }
-        filled
-    }
-
-    #[test]
-    fn what_is_under_way_grows_by_and_by_to_what_a_slow_line_holds() {
-        let slow = First::ByAnswers.size();
-        let little = under_way(slow, 12);
-        assert!(little[0] < 1_000 && little[3] < 2_000, "{little:?}");
-        assert_eq!((little.iter().max(), little.last()), (Some(&slow), Some(&slow)));
-        assert_eq!(under_way(256 * 1024, 40).last(), Some(&(256 * 1024)));
     }
 }
