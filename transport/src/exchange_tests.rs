@@ -86,6 +86,18 @@ fn what_is_known_is_not_asked_again() {
 }
 
 #[test]
+fn what_was_found_before_the_line_broke_is_not_looked_for_again() {
+    let mut scene = Scene::new(1).receive(&bundles(2, &[20]));
+    scene.known = scene.run(Fault::None, None).0.known;
+    scene.link.has_empty_mailbox = true;
+    let scene = scene.receive(&bundles(2, &[400]));
+    let (report, _) = scene.run(Fault::Cut(1, 100), None);
+    // Dial, one listing, what broke off; dial, the rest of it, one removal.
+    assert_eq!((report.outcome(), report.links[0].retries, report.calls), (Outcome::Done, 1, 6), "{report:?}");
+    assert_eq!(scene.local("inbox").len(), 2);
+}
+
+#[test]
 fn what_is_sent_and_what_is_fetched_have_a_connection_each() {
     for (times, dialled) in [(2, 2), (1, 2)] {
         let (out, incoming) = (bundles(1, &[10, 30_000]), bundles(2, &[20, 40_000]));

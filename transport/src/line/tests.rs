@@ -102,18 +102,26 @@ fn a_connection_that_broke_off_is_reset_once_there_is_another() {
 #[test]
 fn a_server_that_sends_over_a_line_that_went_silent_is_not_listened_to() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let patience_of = |fetches: bool| {
+    let patience_of = |begin: &dyn Fn(&Line)| {
         let line = Line::open(Ending::default(), First::ByBuffers).unwrap();
         let socket = line.connect("127.0.0.1", listener.local_addr().unwrap().port()).unwrap();
-        if fetches {
-            line.begin_fetching()
-        } else {
-            line.begin()
-        }
+        begin(&line);
         line.state().shut(Cut::Silent);
         line.close();
         SockRef::from(&socket).tcp_user_timeout().unwrap()
     };
-    assert_eq!(patience_of(true), Some(Duration::from_millis(1)));
-    assert_eq!(patience_of(false), None, "what is sent a server may keep locked until it is told");
+    let given_up = Some(Duration::from_millis(1));
+    assert_eq!(patience_of(&Line::begin_fetching), given_up);
+    assert_eq!(patience_of(&Line::begin), None, "what is sent a server may keep locked until it is told");
+    let both_ways = |line: &Line| {
+        let _beside = line.beside();
+        line.begin_fetching();
+        line.begin();
+    };
+    assert_eq!(patience_of(&both_ways), given_up, "what comes still does when something goes too");
+    let in_turn = |line: &Line| {
+        line.begin_fetching();
+        line.begin();
+    };
+    assert_eq!(patience_of(&in_turn), None);
 }
