@@ -162,6 +162,8 @@ fn apply(replica: &mut SqliteReplica, edits: &TableChanges) -> u64 {
         returned: had,
         told,
         owed: Extent::Changes,
+        silence: packhorse_shared::link::Silence::OVER,
+        deletions: packhorse_unbundler::merge::Deletions::Count,
     };
     let placed =
         place(&mut *transaction, std::slice::from_ref(edits), arrival, now, packhorse_shared::config::Span::default())

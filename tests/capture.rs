@@ -23,6 +23,7 @@ use crate::support::Scene;
 #[track_caller]
 fn pair(schema: &str) -> Scene {
     let scene = Scene::hub(schema);
+    scene.let_deletions_through();
     scene.remote("alice");
     scene
 }

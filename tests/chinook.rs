@@ -25,6 +25,7 @@ fn shop() -> Scene {
     let database = zstd::decode_all(Cursor::new(CHINOOK)).expect("the database unpacks");
     std::fs::write(scene.database("hq"), database).expect("the database is written");
     scene.init();
+    scene.let_deletions_through();
     scene.remote("alice");
     scene
 }

@@ -67,6 +67,7 @@ fn pair(age: Age, data: &str) -> Scene {
     };
     sqlite(&scene.database("hq"), &begun);
     scene.init();
+    scene.let_deletions_through();
     scene.remote("alice");
     if let Age::Born = age {
         scene.sql("hq", &all);

@@ -6,7 +6,9 @@ use super::{come_to_rest, edit_apart, scene, sync};
 use crate::support::Scene;
 
 fn trace(scene: &Scene, node: &str, key: &[&str]) -> Value {
-    scene.packhorse(node, &[&["trace", "--json"], key].concat()).expect(0).json()[0].clone()
+    let told = scene.packhorse(node, &[&["trace", "--json"], key].concat()).expect(0).json();
+    assert_eq!(told.as_array().unwrap().len(), 1, "one record is meant: {told:#}");
+    told[0].clone()
 }
 
 #[test]

@@ -227,12 +227,28 @@ fn is_decent(world: &mut World, (from, to): (At, At), file: &Path) -> Result<(),
     if world.nodes[to.0].hub == Some(from) {
         secret::is_own(world, to, &name, &content)?;
     }
-    let texts: BTreeSet<String> = words_in(b'v', &content).collect();
+    let texts: BTreeSet<String> = words_in(b'v', &but_overruled(&content)).collect();
     if let Some(text) = texts.iter().find(|text| is_echo(world, (from, to), text)) {
         return Err(("echo", format!("{name} holds {text}, which its receiver has sent to its sender")));
     }
     world.judge.sent.entry((from, to)).or_default().extend(texts);
     Ok(())
+}
+
+/// An archive without what it says was overruled or refused: whoever said that is to hear of it.
+fn but_overruled(archive: &[u8]) -> Vec<u8> {
+    let (mut rest, mut kept) = (archive, Vec::new());
+    while rest.len() >= 512 {
+        let name = &rest[..100];
+        let size = std::str::from_utf8(&rest[124..135]).ok().and_then(|size| usize::from_str_radix(size, 8).ok());
+        let length = (512 + size.unwrap_or(0).next_multiple_of(512)).min(rest.len());
+        let (member, others) = rest.split_at(length);
+        if !name.starts_with(b"overruled/") && !name.starts_with(b"refused/") {
+            kept.extend_from_slice(member);
+        }
+        rest = others;
+    }
+    kept
 }
 
 /// Whether a text goes back over the link that it came by. Where everything is asked for, where a record comes in whole, and

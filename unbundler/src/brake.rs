@@ -46,7 +46,7 @@ impl Receiver<'_> {
         bundle: &Arrived,
         changes: &[TableChanges],
     ) -> Result<Weighed, UnbundlerError> {
-        let deletes = changes.iter().any(|changes| changes.deleted_count() > 0);
+        let deletes = changes.iter().any(|changes| changes.deleted_count() > A_FEW);
         if link.state.role() == Role::Hub || !deletes {
             return Ok(Weighed::Go(Deletions::Count));
         }

@@ -18,7 +18,7 @@ pub mod resolve;
 pub mod restore;
 pub mod retry;
 mod stuck;
-mod told;
+pub mod told;
 pub mod watch;
 
 pub use error::UnbundlerError;

@@ -273,9 +273,8 @@ impl Receiver<'_> {
             silence: accepted.state.silence(),
             deletions,
         };
-        let withdraws = withdraws(&changes);
-        let placed = place(&mut *transaction, changes, arrival, now, self.renumber_quiet)?;
-        if hub == Some(via) && (withdraws || placed.withdrawn > 0) {
+        let placed = place(&mut *transaction, &changes, arrival, now, self.renumber_quiet)?;
+        if hub == Some(via) && (placed.withdrawn > 0 || withdraws(&changes)) {
             accepted.state.took_off();
         }
         transaction.save_link(&accepted)?;

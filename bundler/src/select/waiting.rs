@@ -9,6 +9,7 @@ use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{Hash, Hasher};
 
+use packhorse_shared::change::{Passage, TableChanges};
 use packhorse_shared::clock::WallTime;
 use packhorse_shared::id::{Cut, LinkId};
 use packhorse_shared::link::{Extent, Reach, Role};
@@ -17,7 +18,7 @@ use packhorse_shared::replica::{
 };
 
 use super::selector::{Chosen, Selector};
-use super::{Owed, Portion, RECORDS_AT_ONCE, oldest_stamp, select};
+use super::{Owed, Portion, RECORDS_AT_ONCE, Selection, oldest_stamp, select};
 
 /// What waits for a link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,13 +44,23 @@ pub fn pending(snapshot: &dyn Snapshot, tables: &[SharedTable], mut owed: Owed) 
     let mut pending = Pending::default();
     loop {
         let selection = select(snapshot, tables, owed, Portion { records: RECORDS_AT_ONCE, bytes: u64::MAX })?;
-        let (records, bytes, oldest) = (selection.records(), selection.size(), selection.oldest);
-        pending.add(Pending { records, bytes, oldest });
+        pending.add(waiting_in(&selection));
         if selection.reach == Reach::Rest {
             return Ok(pending);
         }
         owed.since = selection.upto;
     }
+}
+
+/// What was selected of changes. What the peer is to hear of what was overruled goes along with them, and is none.
+fn waiting_in(selection: &Selection) -> Pending {
+    let is_change = |table: &&TableChanges| !matches!(table.passage, Passage::Overruled | Passage::Refused);
+    let mut pending = Pending::default();
+    for table in selection.tables.iter().filter(is_change) {
+        let oldest = table.records.iter().filter_map(oldest_stamp).min();
+        pending.add(Pending { records: table.records.len() as u64, bytes: table.size(), oldest });
+    }
+    pending
 }
 
 /// Counts all that each of many links is owed. The cost follows what changed and how many sets that concerns, not the

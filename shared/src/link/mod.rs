@@ -280,10 +280,9 @@ pub struct Link {
     /// Our latest request for everything, and the latest of the peer's that we answered.
     ask: u64,
     answered: u64,
-    /// When this node last sealed a bundle for the peer, and last accepted one of its.
+    /// When this node last sealed a bundle for the peer and accepted one of its; the epoch that the remote's package opened.
     last_sealed: Option<WallTime>,
     last_accepted: Option<WallTime>,
-    /// The epoch of the hub's that the remote's package opened.
     #[serde(default)]
     package: Option<Epoch>,
     /// When the link began here, or was opened again after it had expired.
@@ -391,8 +390,7 @@ impl Outgoing {
         self.epoch = Epoch(latest.next().0.max(now.0 / 1000));
         self.next = Sequence(1);
         self.base = Base::default();
-        self.sent = cut;
-        self.floor = cut;
+        (self.sent, self.floor) = (cut, cut);
         self.acked = Sequence(0);
         self.history = BTreeMap::from([(Sequence(0), Sealed::start(cut, extent))]);
         self.extent = extent;

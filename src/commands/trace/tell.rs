@@ -14,7 +14,7 @@ use crate::wording::{brief_value, span, timestamp};
 const SHOWN_MAX: usize = 60;
 
 /// What nobody remembers: everybody has it.
-const FORGOTTEN: &str = "as it was before all that is remembered";
+const FORGOTTEN: &str = "before all that is remembered";
 
 /// Writes it.
 pub fn tell(table: &TableShape, gathered: &Gathered, people: &People, now: WallTime) {

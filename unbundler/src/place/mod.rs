@@ -169,7 +169,7 @@ pub struct Placer<'a> {
 /// have written nothing before a record gets another number where that could mean another record to it.
 pub fn place(
     transaction: &mut dyn MergeTransaction,
-    bundle: Vec<TableChanges>,
+    bundle: &[TableChanges],
     arrival: Arrival,
     now: WallTime,
     quiet: Span,

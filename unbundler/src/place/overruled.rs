@@ -4,9 +4,11 @@
 //! Owns how that is matched with what stands here. Nothing in the tables changes by it: a value that was overruled is nobody's
 //! word any more. Comes after the bundle's changes, among which is what overruled it.
 
+use std::borrow::Cow;
+
 use packhorse_shared::change::{FieldChange, Passage, TableChanges};
 use packhorse_shared::clock::Stamp;
-use packhorse_shared::replica::{Conflict, Found, Matter, Present, Result, Side, TableShape};
+use packhorse_shared::replica::{Conflict, Found, KeyKind, Matter, Present, Result, Side, TableShape};
 use packhorse_shared::value::{Key, Value};
 
 use super::column::{Column, column_of};
@@ -14,8 +16,13 @@ use super::within::beyond;
 use super::{Item, Placer};
 
 /// What a bundle says was overruled or refused, and everything else that it says.
-pub(super) fn apart(bundle: Vec<TableChanges>) -> (Vec<TableChanges>, Vec<TableChanges>) {
-    bundle.into_iter().partition(|changes| matches!(changes.passage, Passage::Overruled | Passage::Refused))
+pub(super) fn apart(bundle: &[TableChanges]) -> (Vec<TableChanges>, Cow<'_, [TableChanges]>) {
+    let is_word = |changes: &&TableChanges| matches!(changes.passage, Passage::Overruled | Passage::Refused);
+    if !bundle.iter().any(|changes| is_word(&changes)) {
+        return (Vec::new(), Cow::Borrowed(bundle));
+    }
+    let (words, changes): (Vec<_>, Vec<_>) = bundle.iter().partition(is_word);
+    (words.into_iter().cloned().collect(), changes.into_iter().cloned().collect())
 }
 
 impl Placer<'_> {
@@ -38,8 +45,8 @@ impl Placer<'_> {
 
     fn hear_of_record(&mut self, (table, of, record): Item<'_>) -> Result<()> {
         let number = match record.birth {
-            Some(birth) => self.transaction.number_of(table, birth)?,
-            None => None,
+            Some(birth) if table.key_kind == KeyKind::Assigned => self.transaction.number_of(table, birth)?,
+            _ => None,
         };
         let key = number.map_or_else(|| record.key.clone(), |number| Key(vec![Value::Integer(number)]));
         let present = self.transaction.find(table, &key)?;

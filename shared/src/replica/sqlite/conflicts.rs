@@ -17,7 +17,7 @@ use crate::bundle::values;
 use crate::clock::{Reading, Stamp, WallTime};
 use crate::id::{ColumnId, Cut, LinkId};
 use crate::marks::Roster;
-use crate::replica::{ConflictState, Matter, Noted, Overruled, SharedTable, Side, Version};
+use crate::replica::{ConflictState, KeyKind, Matter, Noted, Overruled, SharedTable, Side, Version};
 use crate::value::{Key, Value};
 
 pub(super) const TABLE: &str = "
@@ -127,8 +127,10 @@ fn judged(connection: &Connection, catalogue: &Catalogue, sql: &str) -> Outcome<
         };
         let birth = unpack_birth(row.get_ref(4)?.as_blob_or_null().map_err(rusqlite::Error::from)?, &roster)?;
         let number = match birth {
-            Some(birth) => entry.metadata.number_of(connection, birth, &roster)?,
-            None => None,
+            Some(birth) if entry.shape.key_kind == KeyKind::Assigned => {
+                entry.metadata.number_of(connection, birth, &roster)?
+            }
+            _ => None,
         };
         stored.noted.key = number.map_or(stored.noted.key, |number| Key(vec![Value::Integer(number)]));
         let column = stored.noted.column.to_ascii_lowercase();

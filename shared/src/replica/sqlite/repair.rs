@@ -14,8 +14,8 @@ use super::names::{joined, key_names, literal, marks_table, quoted, quoted_list}
 use super::prepare::number_columns;
 use super::quiet;
 use super::schema::{Candidate, candidates};
-use super::state::Progress;
-use crate::id::TableId;
+use super::state::{self, Progress};
+use crate::id::{Cut, TableId};
 use crate::replica::KeyKind;
 
 /// Loads the catalogue, renewing capture that does not fit first.
@@ -36,6 +36,8 @@ pub(super) fn renew_capture(writer: &mut Connection) -> Outcome<Catalogue> {
             log_everything(&transaction, misfit.table, columns.len())?;
         }
     }
+    // What is held may have waited for a column that is here now.
+    state::set_tried(&transaction, Cut(0))?;
     transaction.commit()?;
     Catalogue::load(writer, &found)
 }

@@ -58,10 +58,10 @@ fn keys_meant(connection: &Connection, entry: &Entry, typed: &[String]) -> Outco
     for candidate in [as_text, as_numbers] {
         let mut statement = connection.prepare_cached(&sql)?;
         let stands = statement.query_row(params_from_iter(&candidate.0), |row| key_at(row, 0, shape.keys.len()));
-        for key in stands.optional()?.into_iter().chain([candidate]) {
-            if !keys.contains(&key) {
-                keys.push(key);
-            }
+        // The table says how it holds what was typed; of what does not stand there anything may be meant.
+        let key = stands.optional()?.unwrap_or(candidate);
+        if !keys.contains(&key) {
+            keys.push(key);
         }
     }
     Ok(keys)
