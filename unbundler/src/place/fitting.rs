@@ -1,7 +1,7 @@
 //! Whether a table's changes fit this database, whose schema need not be that of their sender.
 //!
-//! Invariant: what fits is placed, and the rest is kept until it does: a table, or the fields of a column, that this database does
-//! not have (yet) holds up nothing else of its record.
+//! Invariant: what fits is placed, and the rest is kept until it does: of a record that is edited the fields of a column that this
+//! database does not have (yet) hold up no others. One that comes whole waits whole.
 
 use std::borrow::Cow;
 
@@ -48,9 +48,12 @@ impl Placer<'_> {
                 known.push(changes.clone());
                 continue;
             };
-            let (fits, rest) = apart(changes, &unknown);
             let names = unknown.iter().filter_map(|at| changes.columns.get(*at));
             let reason = names.map(|column| no_column(table, column)).next().unwrap_or_default();
+            // Placed without the column a record would count as having had it from its beginning.
+            let (whole, others): (Vec<_>, Vec<_>) = changes.records.iter().cloned().partition(|record| record.whole);
+            self.hold_all(&TableChanges { records: whole, ..changes.clone() }, &reason)?;
+            let (fits, rest) = apart(&TableChanges { records: others, ..changes.clone() }, &unknown);
             self.hold_all(&rest, &reason)?;
             known.push(fits);
         }
@@ -95,7 +98,7 @@ fn apart(changes: &TableChanges, columns: &[usize]) -> (TableChanges, TableChang
         known.fields.iter_mut().for_each(|field| field.column -= before(field.column));
         unknown.fields.retain(|field| position(field.column).is_some());
         unknown.fields.iter_mut().for_each(|field| field.column = position(field.column).unwrap_or_default());
-        let says_more = !known.fields.is_empty() || known.whole || known.dead.is_some();
+        let says_more = !known.fields.is_empty() || known.dead.is_some();
         rest.records.extend((!unknown.fields.is_empty()).then_some(unknown));
         fits.records.extend(says_more.then_some(known));
     }
