@@ -23,6 +23,7 @@ mod locks;
 mod machine;
 mod names;
 mod node;
+mod numbered;
 mod passphrase;
 mod people;
 mod progress;

@@ -6,6 +6,10 @@ use packhorse_shared::replica::{Replica, StoredLink};
 
 use crate::failure::Failure;
 use crate::node::Node;
+use crate::wording::timestamp;
+
+/// When something was that nobody remembers, as everybody has it.
+pub const FORGOTTEN: &str = "before all that is remembered";
 
 /// The nodes that this one knows.
 pub struct People {
@@ -23,6 +27,14 @@ impl People {
     /// The node at the other end of a link.
     pub fn brought(&self, link: LinkId) -> Option<String> {
         self.links.iter().find(|known| known.id == link).map(|link| link.peer.to_string())
+    }
+
+    /// When and by whom a change was made.
+    pub fn when_and_who(&self, stamp: Stamp) -> String {
+        match self.made(stamp) {
+            Some(node) => format!("{} by {node}", timestamp(stamp.reading.time()).unwrap_or_default()),
+            None => FORGOTTEN.to_owned(),
+        }
     }
 
     /// The node that made a change; None if the stamp stands for what was before all that is remembered.

@@ -1,7 +1,6 @@
 //! Pack: the selected changes as the members of a bundle, and the manifest that goes before them.
 
 use packhorse_shared::bundle::{Addressee, BundleWriter, CONFIG, Counts, FORMAT, Kind, Manifest, columns};
-use packhorse_shared::change::Passage;
 use packhorse_shared::id::{Digest, NetworkId, NodeId, NodeName};
 use packhorse_shared::link::Header;
 use packhorse_shared::replica::SharedTable;
@@ -34,7 +33,7 @@ pub fn members(selection: &Selection, sender: NodeId) -> Result<BundleWriter<'st
         let bytes = columns::encode(changes, sender)
             .map_err(|source| BundlerError::Columns { table: changes.table.clone(), source })?;
         writer.bytes(columns::member_name(changes.passage, &changes.table), bytes);
-        if matches!(changes.passage, Passage::Overruled | Passage::Refused) {
+        if changes.passage.is_for_people() {
             writer.optional();
         }
     }

@@ -64,6 +64,13 @@ pub enum Passage {
     Refused,
 }
 
+impl Passage {
+    /// Whether what is said so is for people to know of, and changes nothing.
+    pub fn is_for_people(self) -> bool {
+        matches!(self, Self::Overruled | Self::Refused)
+    }
+}
+
 /// The changes of one table, sorted by key.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TableChanges {

@@ -78,6 +78,9 @@ impl Approve {
             return Err(Failure::usage(format!("there is no link to \"{name}\""))
                 .hint("`packhorse approve` tells whose bundles wait"));
         };
+        // One that was superseded at its sender is not there any more.
+        let inbox = node.spool().inbox()?;
+        node.replica.drop_approvals(|approval| !inbox.iter().any(|file| file.name == approval.bundle))?;
         let meant: Vec<Approval> = waiting(&node)?.into_iter().filter(|approval| approval.link == link.id).collect();
         if meant.is_empty() {
             note(&format!("nothing of {name} waits for a word"));

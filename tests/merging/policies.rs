@@ -125,3 +125,42 @@ fn what_does_not_fit_the_database_is_refused_with_the_way_out() {
         scene.packhorse("hq", &["status"]).expect(2).says(words);
     }
 }
+
+/// Of a group that is torn apart by a set, a remote's change would be mixed with what it does not share.
+#[test]
+fn a_set_that_shares_a_part_of_a_group_is_pointed_out() {
+    let scene = scene("[table.people]\ntogether = [[\"street\", \"city\"]]", &[]);
+    for (columns, wrong) in
+        [("name --columns city", true), ("street --columns city", false), ("name --columns phone", false)]
+    {
+        let words = format!("set add reps --table people --columns {columns}");
+        scene.packhorse("hq", &["set", "remove", "reps"]);
+        scene.packhorse("hq", &words.split(' ').collect::<Vec<_>>()).expect(0);
+        let run = scene.packhorse("hq", &["set", "lint", "--json"]);
+        let told = run.json();
+        let rules: Vec<&str> = told.as_array().unwrap().iter().filter_map(|one| one["rule"].as_str()).collect();
+        assert_eq!(rules.contains(&"together"), wrong, "{columns}: {told:#}");
+    }
+}
+
+/// A hub that lies cannot have anything read beyond the row.
+#[test]
+fn a_title_that_a_hub_tells_is_looked_at_like_what_a_person_writes() {
+    let (honest, evil) = ("'title of ' || name || ' of the people'", "(SELECT max(sql) FROM sqlite_schema) ");
+    let scene = scene(&format!("[table.people]\ntitle = \"{honest}\""), &["alice"]);
+    edit_apart(
+        &scene,
+        ("hq", "UPDATE people SET phone = 'hq' WHERE id = 1"),
+        ("alice", "UPDATE people SET phone = 'alice' WHERE id = 1"),
+    );
+    come_to_rest(&scene, &["alice", "hq"]);
+    assert_eq!(listed(&scene, "alice", &[])[0]["title"], "title of Ada Bell of the people");
+    let evil = format!("{evil:<width$}", width = honest.len());
+    let (honest, evil) = (honest.replace('\'', "''"), evil.replace('\'', "''"));
+    let sql = format!(
+        "UPDATE _packhorse_policies SET policy = CAST(replace(CAST(policy AS TEXT), '{honest}', '{evil}') AS BLOB); \
+         SELECT instr(CAST(policy AS TEXT), 'sqlite_schema') > 0 FROM _packhorse_policies"
+    );
+    assert_eq!(scene.sql("alice", &sql), "1");
+    assert!(listed(&scene, "alice", &[])[0]["title"].is_null());
+}

@@ -208,3 +208,43 @@ fn rights_that_do_not_fit_are_refused() {
         run.expect(2).says(words);
     }
 }
+
+/// What may only be read cannot be written by making a record, or by bringing one back.
+#[test]
+fn a_column_that_may_only_be_read_cannot_be_written_by_a_detour() {
+    let scene = scene("read_only = [\"credit\"]", "");
+    scene.sql("alice", "INSERT INTO accounts (name, credit, phone) VALUES ('Dee', 999, '4')");
+    sync(&scene, &["alice", "hq", "alice"]);
+    are_equal(&scene);
+    assert_eq!(scene.sql("alice", "SELECT credit, phone FROM accounts WHERE name = 'Dee'"), "|4");
+    assert!(
+        notices(&scene, "hq").contains("(credit = 999): alice may read that and not change it"),
+        "{}",
+        notices(&scene, "hq")
+    );
+    assert!(notices(&scene, "alice").contains("and has undone it: credit = 999"), "{}", notices(&scene, "alice"));
+    // Deleted at the hub, and later edited by the remote: it comes back as it was, but for what may be changed.
+    scene.sql("alice", "UPDATE accounts SET credit = 998 WHERE id = 3");
+    std::thread::sleep(std::time::Duration::from_millis(5));
+    scene.sql("hq", "DELETE FROM accounts WHERE id = 3");
+    sync(&scene, &["alice", "hq"]);
+    std::thread::sleep(std::time::Duration::from_millis(5));
+    scene.sql("hq", "DELETE FROM accounts WHERE id = 1");
+    std::thread::sleep(std::time::Duration::from_millis(5));
+    scene.sql("alice", "UPDATE accounts SET credit = 997, phone = '11' WHERE id = 1");
+    sync(&scene, &["alice", "hq", "alice"]);
+    are_equal(&scene);
+    assert_eq!(scene.sql("hq", "SELECT credit, phone FROM accounts WHERE id = 1"), "100|11");
+}
+
+/// Whose a record was says who may bring it back, not what comes with that.
+#[test]
+fn a_record_cannot_be_made_ones_own_by_bringing_it_back() {
+    let scene = scene("writes = \"assigned\"\nowner_column = \"rep\"", "");
+    scene.sql("hq", "PRAGMA foreign_keys = ON; DELETE FROM accounts WHERE id = 2");
+    std::thread::sleep(std::time::Duration::from_millis(5));
+    scene.sql("alice", "UPDATE accounts SET rep = 'alice', phone = '22' WHERE id = 2");
+    sync(&scene, &["alice", "hq", "alice"]);
+    are_equal(&scene);
+    assert_eq!(scene.sql("alice", "SELECT name FROM accounts"), "Ada\nCy");
+}

@@ -300,7 +300,7 @@ mod tests {
     #[test]
     fn only_a_hub_tells_who_comes_and_goes_and_only_a_remote_what_it_does_not_have() {
         let since = packhorse_shared::clock::Reading(0);
-        for hubs in [Some(Passage::Entered { since }), Some(Passage::Withdrawn), None] {
+        for hubs in [Some(Passage::Entered { since }), Some(Passage::Withdrawn), Some(Passage::Refused), None] {
             assert_eq!(speaker(hubs), Some(Role::Hub), "{hubs:?}");
         }
         assert_eq!(speaker(Some(Passage::Limbo)), Some(Role::Remote));

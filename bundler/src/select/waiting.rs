@@ -9,7 +9,6 @@ use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{Hash, Hasher};
 
-use packhorse_shared::change::{Passage, TableChanges};
 use packhorse_shared::clock::WallTime;
 use packhorse_shared::id::{Cut, LinkId};
 use packhorse_shared::link::{Extent, Reach, Role};
@@ -54,9 +53,8 @@ pub fn pending(snapshot: &dyn Snapshot, tables: &[SharedTable], mut owed: Owed) 
 
 /// What was selected of changes. What the peer is to hear of what was overruled goes along with them, and is none.
 fn waiting_in(selection: &Selection) -> Pending {
-    let is_change = |table: &&TableChanges| !matches!(table.passage, Passage::Overruled | Passage::Refused);
     let mut pending = Pending::default();
-    for table in selection.tables.iter().filter(is_change) {
+    for table in selection.tables.iter().filter(|table| !table.passage.is_for_people()) {
         let oldest = table.records.iter().filter_map(oldest_stamp).min();
         pending.add(Pending { records: table.records.len() as u64, bytes: table.size(), oldest });
     }

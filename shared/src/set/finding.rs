@@ -58,6 +58,8 @@ pub enum Rule {
     Base,
     /// What refers to another record has that with it.
     Reference,
+    /// Columns that change together are shared together.
+    Together,
 }
 
 impl Rule {
@@ -72,6 +74,7 @@ impl Rule {
             Self::Follow => "follow",
             Self::Base => "base",
             Self::Reference => "reference",
+            Self::Together => "together",
         }
     }
 }

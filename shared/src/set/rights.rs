@@ -81,11 +81,6 @@ impl TableRights {
     pub fn is_open(&self) -> bool {
         (self.deletes, self.writes) == (Right::Any, Right::Any) && self.read_only.is_empty()
     }
-
-    /// The columns that it names.
-    pub fn columns(&self) -> impl Iterator<Item = &String> {
-        self.owner_column.iter().chain(&self.read_only)
-    }
 }
 
 fn is_same(user: &Scalar, owner: &Value) -> bool {

@@ -1,6 +1,5 @@
 //! `packhorse conflicts`: what two ends changed without having seen each other's change, and what a person can do about it.
 
-mod choose;
 mod list;
 mod resolve;
 mod show;
@@ -10,6 +9,7 @@ use clap::{Args, Subcommand};
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::numbered::Numbered;
 
 /// See what was changed at both ends at once, and put back what was overruled
 #[derive(Args)]
@@ -17,6 +17,10 @@ pub struct Conflicts {
     #[command(subcommand)]
     command: Command,
 }
+
+/// Each bears a number.
+const NUMBERED: Numbered =
+    Numbered { what: "conflict", hint: "`packhorse conflicts list --all` shows them, each with its number" };
 
 #[derive(Subcommand)]
 enum Command {

@@ -5,7 +5,7 @@ use packhorse_shared::replica::{Noted, Replica, Side};
 use packhorse_shared::value::Value;
 use packhorse_unbundler::resolve::{Resolved, decided_with, edit};
 
-use super::choose::choose;
+use super::NUMBERED;
 use super::told::{name, title};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
@@ -59,7 +59,7 @@ impl Resolve {
         let (mut node, _lock) = Node::lock(context, "conflicts resolve")?;
         node.replica.harvest(node.world.clock.now())?;
         let all = node.replica.all_conflicts()?;
-        let one = &all[choose(&all, &self.id)?];
+        let one = &all[NUMBERED.choose(&all, |noted| noted.id, &self.id)?];
         let decided = decided_with(node.replica.tables(), &all, one);
         let values: Vec<(&str, Value)> =
             decided.iter().filter_map(|noted| Some((noted.column.as_str(), self.value_for(noted, one)?))).collect();

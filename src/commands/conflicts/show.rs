@@ -1,9 +1,9 @@
 //! `packhorse conflicts show`.
 
 use clap::Args;
-use packhorse_shared::replica::{ConflictState, Noted, Replica, Side, Version};
+use packhorse_shared::replica::{ConflictState, Noted, Replica, Side};
 
-use super::choose::choose;
+use super::NUMBERED;
 use super::told::{Told, name, title};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
@@ -37,7 +37,7 @@ impl Show {
     pub fn run(self, context: Context<'_>) -> Result<Exit, Failure> {
         let mut node = Node::open(context)?;
         let mut all = node.replica.all_conflicts()?;
-        let at = choose(&all, &self.id)?;
+        let at = NUMBERED.choose(&all, |noted| noted.id, &self.id)?;
         let (noted, people) = (all.swap_remove(at), People::of(&mut node)?);
         let title = title(&node.replica, &noted)?;
         if self.json {
@@ -56,7 +56,7 @@ fn tell(noted: &Noted, title: Option<&str>, people: &People) {
         let version = noted.version(side);
         let stands = if side == noted.stands { ", stood" } else { ", was overruled" };
         let value = brief_value(&version.value, SHOWN_MAX);
-        result(&format!("  {whose:<10}  {value} ({}{stands})", made(people, version)));
+        result(&format!("  {whose:<10}  {value} ({}{stands})", people.when_and_who(version.stamp)));
     }
     result(&format!("  with        {with}"));
     result(&format!("  noted       {}", timestamp(noted.noted).unwrap_or_default()));
@@ -70,13 +70,5 @@ fn tell(noted: &Noted, title: Option<&str>, people: &People) {
                 "  next step   `packhorse conflicts resolve {id} --keep ours`, `--keep theirs` or `--value TEXT`"
             ));
         }
-    }
-}
-
-/// When and by whom.
-fn made(people: &People, version: &Version) -> String {
-    match people.made(version.stamp) {
-        Some(node) => format!("{} by {node}", timestamp(version.stamp.reading.time()).unwrap_or_default()),
-        None => "before all that is remembered".to_owned(),
     }
 }

@@ -1,6 +1,5 @@
 //! `packhorse held`: received changes that cannot be placed now, and what a person can do about them.
 
-mod choose;
 mod list;
 mod retry;
 mod show;
@@ -11,6 +10,7 @@ use clap::{Args, Subcommand};
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::numbered::Numbered;
 
 /// Look into the changes that could not be placed, and have them tried again
 #[derive(Args)]
@@ -18,6 +18,12 @@ pub struct Held {
     #[command(subcommand)]
     command: Command,
 }
+
+/// Each bears a number.
+const NUMBERED: Numbered = Numbered {
+    what: "held change",
+    hint: "`packhorse held list` shows what is held, each with its number; what was placed is held no more",
+};
 
 #[derive(Subcommand)]
 enum Command {

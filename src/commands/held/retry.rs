@@ -6,9 +6,8 @@ use packhorse_shared::replica::{Held, Replica};
 use packhorse_unbundler::retry::{Retried, retry};
 use std::collections::BTreeSet;
 
-use super::choose::choose;
-use super::list;
 use super::told::name;
+use super::{NUMBERED, list};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::node::Node;
@@ -54,7 +53,11 @@ impl Retry {
         if self.ids.is_empty() {
             return Ok(all.iter().map(|held| held.id).collect());
         }
-        let chosen = self.ids.iter().map(|id| choose(all, id)).collect::<Result<Vec<usize>, Failure>>()?;
+        let chosen = self
+            .ids
+            .iter()
+            .map(|id| NUMBERED.choose(all, |held| held.id, id))
+            .collect::<Result<Vec<usize>, Failure>>()?;
         Ok(chosen.into_iter().filter_map(|at| all.get(at)).map(|held| held.id).collect())
     }
 }

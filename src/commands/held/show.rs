@@ -1,10 +1,10 @@
 //! `packhorse held show`.
 
 use clap::Args;
-use packhorse_shared::clock::{Stamp, WallTime};
+use packhorse_shared::clock::WallTime;
 use packhorse_shared::replica::{Held, Replica, TableShape};
 
-use super::choose::choose;
+use super::NUMBERED;
 use super::told::{Shown, name, named_fields, record};
 use super::why;
 use crate::context::Context;
@@ -39,7 +39,7 @@ impl Show {
     pub fn run(self, context: Context<'_>) -> Result<Exit, Failure> {
         let mut node = Node::open(context)?;
         let mut all = node.replica.all_held()?;
-        let at = choose(&all, &self.id)?;
+        let at = NUMBERED.choose(&all, |held| held.id, &self.id)?;
         let (held, people) = (all.swap_remove(at), People::of(&mut node)?);
         let tables = node.replica.tables();
         let refers_to = |column: &str| refers_to(tables, &held.change.table, column);
@@ -70,25 +70,17 @@ fn tell(held: &Held, people: &People, now: WallTime, refers_to: impl Fn(&str) ->
         keys.for_each(|(column, value)| result(&format!("  key         {column} = {}", brief_value(value, SHOWN_MAX))));
         result(&format!(
             "  born        {}",
-            record.birth.map_or_else(|| "not known".to_owned(), |at| made(people, at))
+            record.birth.map_or_else(|| "not known".to_owned(), |at| people.when_and_who(at))
         ));
-        record.dead.iter().for_each(|at| result(&format!("  deleted     {}", made(people, *at))));
+        record.dead.iter().for_each(|at| result(&format!("  deleted     {}", people.when_and_who(*at))));
     }
     for (column, field) in named_fields(held) {
         let parent = refers_to(column)
             .map(|table| format!(", refers to {table} {}", brief_value(&field.value, SHOWN_MAX)))
             .unwrap_or_default();
-        let (value, by) = (brief_value(&field.value, SHOWN_MAX), made(people, field.stamp));
+        let (value, by) = (brief_value(&field.value, SHOWN_MAX), people.when_and_who(field.stamp));
         result(&format!("  field       {column} = {value}{parent} ({by})"));
     }
     result(&format!("  reason      {}", why::reason(held)));
     result(&format!("  next step   {}", why::next_step(held)));
-}
-
-/// When and by whom.
-fn made(people: &People, stamp: Stamp) -> String {
-    match people.made(stamp) {
-        Some(node) => format!("{} by {node}", timestamp(stamp.reading.time()).unwrap_or_default()),
-        None => "before all that is remembered".to_owned(),
-    }
 }

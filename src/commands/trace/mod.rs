@@ -43,7 +43,7 @@ pub struct Trace {
 impl Trace {
     /// Runs the command.
     pub fn run(self, context: Context<'_>) -> Result<Exit, Failure> {
-        let mut node = Node::open(context)?;
+        let (mut node, _lock) = Node::lock(context, "trace")?;
         node.replica.harvest(node.world.clock.now())?;
         let table = self.table(&node)?;
         let traces = gather::gather(&mut node, &table, &self.key)?;

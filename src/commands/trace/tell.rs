@@ -1,20 +1,17 @@
 //! A trace as people read it.
 
-use packhorse_shared::clock::{Stamp, WallTime};
+use packhorse_shared::clock::WallTime;
 use packhorse_shared::marks::Mark;
 use packhorse_shared::replica::{ConflictState, Noted, TableShape, TracedFate};
 
 use super::gather::{Gathered, Reach};
 use crate::commands::held::why;
-use crate::people::People;
+use crate::people::{FORGOTTEN, People};
 use crate::report::result;
 use crate::wording::{brief_value, span, timestamp};
 
 /// How many characters of a value are shown on a line.
 const SHOWN_MAX: usize = 60;
-
-/// What nobody remembers: everybody has it.
-const FORGOTTEN: &str = "before all that is remembered";
 
 /// Writes it.
 pub fn tell(table: &TableShape, gathered: &Gathered, people: &People, now: WallTime) {
@@ -30,7 +27,7 @@ pub fn tell(table: &TableShape, gathered: &Gathered, people: &People, now: WallT
         TracedFate::Incomplete => Some("has come only in part so far, and is placed when the rest comes".to_owned()),
     };
     fate.iter().for_each(|fate| result(&format!("  {fate}")));
-    let made = trace.birth.map_or_else(|| FORGOTTEN.to_owned(), |birth| by(people, birth));
+    let made = trace.birth.map_or_else(|| FORGOTTEN.to_owned(), |birth| people.when_and_who(birth));
     result(&format!("  made {made}"));
     let wide = trace.fields.iter().map(|field| field.column.chars().count()).max().unwrap_or(0);
     for field in &trace.fields {
@@ -57,21 +54,14 @@ fn how(mark: Mark, gathered: &Gathered, people: &People) -> String {
         let from = people.brought(arrival.link).map(|node| format!(" from {node}")).unwrap_or_default();
         format!(", came {}{from} in {}", timestamp(arrival.at).unwrap_or_default(), arrival.bundle)
     });
-    format!("{}{}", by(people, mark.stamp), came.unwrap_or_default())
-}
-
-fn by(people: &People, stamp: Stamp) -> String {
-    match people.made(stamp) {
-        Some(node) => format!("{} by {node}", timestamp(stamp.reading.time()).unwrap_or_default()),
-        None => FORGOTTEN.to_owned(),
-    }
+    format!("{}{}", people.when_and_who(mark.stamp), came.unwrap_or_default())
 }
 
 /// "overruled '555 hq' of 2026-11-27T20:04:18Z by hq, who had not seen it (conflict 3, open)".
 fn overruled(noted: &Noted, people: &People) -> String {
     let value = brief_value(&noted.lost.value, SHOWN_MAX);
     let state = if noted.state == ConflictState::Open { "open" } else { "settled" };
-    let (lost, kept) = (by(people, noted.lost.stamp), brief_value(&noted.kept.value, SHOWN_MAX));
+    let (lost, kept) = (people.when_and_who(noted.lost.stamp), brief_value(&noted.kept.value, SHOWN_MAX));
     format!("{value} of {lost} was overruled by {kept}, unseen (conflict {}, {state})", noted.id)
 }
 

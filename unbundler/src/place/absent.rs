@@ -9,6 +9,7 @@ use packhorse_shared::value::Value;
 
 use super::column::{Column, column_of};
 use super::references::{Before, Undo};
+use super::rights::keep_back;
 use super::{Placer, Step};
 use crate::merge::{self, Authority, Past};
 
@@ -41,9 +42,15 @@ impl Placer<'_> {
         if let Some(limbo) = known.as_ref().filter(|known| known.withdrawn && known.dead.is_none()) {
             self.note_conflicts_in_limbo(table, of, record, limbo)?;
         }
-        let has_all = table.columns.iter().all(|column| remains.get(column.id).is_some());
+        let read_only = self.read_only(table)?;
+        let kept_back = keep_back(table, known.as_ref(), &mut remains, &read_only);
+        let is_there = |at: usize, id| remains.get(id).is_some() || read_only.contains(&at);
+        let has_all = table.column_ids().into_iter().enumerate().all(|(at, id)| is_there(at, id));
         let is_whole = record.whole || has_all && !self.waits_whole(table, record)?;
         let may_stand = remains.living() && is_whole && !remains.withdrawn;
+        if let Some(why) = self.may_not_make(table, (&record.key, birth), known.as_ref(), &remains)? {
+            return self.refuse_making((table, of, record), birth, (remains, may_stand), &why);
+        }
         // What lay here until the hub had decided is said by it in the same words.
         let is_decided = may_stand && self.arrival.authority() == Authority::Sender;
         if known.as_ref() == Some(&remains) && !is_decided {
@@ -58,10 +65,6 @@ impl Placer<'_> {
         if !may_stand {
             self.name_said(table, &mut remains)?;
             self.transaction.bury(table, &record.key, birth, &remains)?;
-            return Ok(Step::Done);
-        }
-        if let Some(why) = self.may_not_make(table, (&record.key, birth), known.as_ref(), &remains)? {
-            self.refuse_making((table, of, record), birth, remains, &why)?;
             return Ok(Step::Done);
         }
         if occupied {
@@ -81,8 +84,10 @@ impl Placer<'_> {
         if let Some(birth) = self.confirms.remove(&(table.id, record.key.clone())) {
             present.marks.set(ColumnId::EXISTENCE, self.confirmation(birth));
         }
+        self.decide_kept_back(table, &mut present, &kept_back);
         self.transaction.unbury(table, &record.key, birth)?;
         self.transaction.mark(table, &record.key, &present)?;
+        self.tell_kept_back(table, (&record.key, &present), kept_back)?;
         let (had_died, before) = (record.dead.is_some(), Before::Absent(known));
         undos.push(Undo { table, change: record, of, birth, had_died, before });
         Ok(Step::Done)

@@ -10,8 +10,9 @@
 //! back and one made since, `moved` and `returned` know who is known under another birth, `displaced` brings such a one
 //! back, `lost` whom the hub has lost, and `anew` on whom it decided again.
 //! What becomes of it: `standing` if it stands in its table, `absent` if it does not. What was made without seeing each
-//! other: `conflicts`, and `overruled` if the other end found it. What it refers to: `references`, `mistaken` if that is another here, `parent`, `column`, `undone`
-//! if it has to wait for that after all, and `limbo` if that was withdrawn. What its sender may not do: `rights`. What cannot be placed: `hold`,
+//! other: `conflicts`, and `overruled` if the other end found it. What it refers to: `references`, `mistaken` if that is another
+//! here, `parent`, `column`, `undone` if it has to wait for that after all, and `limbo` if that was withdrawn. What its sender may
+//! not do: `rights`. What does not fit the schema: `fitting`. What cannot be placed: `hold`,
 //! and `retried`. What is placed only together: `swap`, `circle`, and `reborn` with `leaving` where numbers were given again;
 //! what is placed in part: `partly`.
 
@@ -60,7 +61,7 @@ use packhorse_shared::replica::{Heard, Held, MergeTransaction, Moves, Result, Sh
 use packhorse_shared::set::Rights;
 use packhorse_shared::value::Key;
 
-use crate::merge::{Arrival, Authority};
+use crate::merge::{Arrival, Authority, Deletions};
 use displaced::Displaced;
 use follow::says_only_number;
 use hold::Waits;
@@ -68,6 +69,7 @@ use identity::{Adopted, Births, Confirms};
 use named::Named;
 use quiet::Waiting;
 use references::Undo;
+use rights::REFUSED_BY_PERSON;
 use standing::Outlives;
 use within::SpokenOf;
 
@@ -347,14 +349,14 @@ impl Placer<'_> {
         self.as_said(table, record, |placer| placer.end_with(step, (table, of, record)))
     }
 
-    fn outlive(&mut self, of: &TableChanges, record: &RecordChange, why: Outlives) {
-        self.outlived.push((TableShape::alone(of, record.clone()), why));
-    }
-
     fn end_with(&mut self, step: Step, (table, of, record): Item<'_>) -> Result<()> {
         match step {
             Step::Done => self.placed.records += 1,
             Step::Nothing => {}
+            // What a person has refused does not wait to happen after all.
+            Step::Refused(_) if record.dead.is_some() && self.arrival.deletions == Deletions::Refused => {
+                self.outlive(of, record, Outlives::Right(REFUSED_BY_PERSON.to_owned()));
+            }
             Step::Refused(reason) => {
                 if self.place_partly(table, of, record, &reason)? {
                     return Ok(());

@@ -8,7 +8,9 @@ use std::borrow::Cow;
 
 use packhorse_shared::change::{FieldChange, Passage, TableChanges};
 use packhorse_shared::clock::Stamp;
-use packhorse_shared::replica::{Conflict, Found, KeyKind, Matter, Present, Result, Side, TableShape};
+use packhorse_shared::replica::{
+    Belonging, Conflict, Found, KeyKind, Matter, Present, Result, SharedTable, Side, TableShape,
+};
 use packhorse_shared::value::{Key, Value};
 
 use super::column::{Column, column_of};
@@ -17,12 +19,12 @@ use super::{Item, Placer};
 
 /// What a bundle says was overruled or refused, and everything else that it says.
 pub(super) fn apart(bundle: &[TableChanges]) -> (Vec<TableChanges>, Cow<'_, [TableChanges]>) {
-    let is_word = |changes: &&TableChanges| matches!(changes.passage, Passage::Overruled | Passage::Refused);
-    if !bundle.iter().any(|changes| is_word(&changes)) {
+    if !bundle.iter().any(|changes| changes.passage.is_for_people()) {
         return (Vec::new(), Cow::Borrowed(bundle));
     }
-    let (words, changes): (Vec<_>, Vec<_>) = bundle.iter().partition(is_word);
-    (words.into_iter().cloned().collect(), changes.into_iter().cloned().collect())
+    let (words, changes): (Vec<_>, Vec<_>) =
+        bundle.iter().cloned().partition(|changes| changes.passage.is_for_people());
+    (words, Cow::Owned(changes))
 }
 
 impl Placer<'_> {
@@ -33,22 +35,27 @@ impl Placer<'_> {
             // What this database lacks nobody here has lost.
             let Ok(table) = self.fitting(&tables, of) else { continue };
             let shared = self.shared(table)?.map(|(sharing, at)| sharing[at].clone());
-            if self.is_from_remote() && shared.is_none_or(|shared| !beyond(&shared, of).is_empty()) {
+            if self.is_from_remote() && shared.as_ref().is_none_or(|shared| !beyond(shared, of).is_empty()) {
                 continue;
             }
             for record in &of.records {
-                self.hear_of_record((table, of, record))?;
+                self.hear_of_record((table, of, record), shared.as_ref())?;
             }
         }
         Ok(())
     }
 
-    fn hear_of_record(&mut self, (table, of, record): Item<'_>) -> Result<()> {
+    /// `shared`: what the remote that says so shares of the table, if a remote does.
+    fn hear_of_record(&mut self, (table, of, record): Item<'_>, shared: Option<&SharedTable>) -> Result<()> {
         let number = match record.birth {
             Some(birth) if table.key_kind == KeyKind::Assigned => self.transaction.number_of(table, birth)?,
             _ => None,
         };
         let key = number.map_or_else(|| record.key.clone(), |number| Key(vec![Value::Integer(number)]));
+        let belonging = shared.map(|shared| self.transaction.belonging(self.arrival.link, shared, &key)).transpose()?;
+        if belonging.is_some_and(|belonging| !matches!(belonging, Some(Belonging::Since(_)))) {
+            return Ok(());
+        }
         let present = self.transaction.find(table, &key)?;
         if let (Passage::Refused, Some(refused)) = (of.passage, record.dead) {
             self.hear_refused_whole((table, of, record), &key, (refused, present.is_some()))?;

@@ -14,8 +14,11 @@ use packhorse_shared::replica::{Conflict, Found, Matter, Present, Remains, Resul
 use packhorse_shared::set::{Claim, Right, Rights};
 use packhorse_shared::value::{Key, Value};
 
-use super::{Item, Placer};
+use super::{Item, Placer, Step};
 use crate::merge::{self, Deletions};
+
+/// Why a deletion is refused that waited for a person's word.
+pub(super) const REFUSED_BY_PERSON: &str = "`packhorse approve --refuse` said so of its bundle";
 
 /// What of a record's fields its sender may write.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,9 +67,7 @@ impl Placer<'_> {
         if !self.extends(&rights, rights.table.writes, table, (key, present))? {
             return Ok(May::Not(None, format!("{} may not change it", rights.remote)));
         }
-        let columns = table.columns.iter().enumerate().filter(|(_, column)| rights.is_read_only(&column.name));
-        let columns: Vec<usize> = columns.map(|(at, _)| at).collect();
-        let why = format!("{} may read that and not change it", rights.remote);
+        let (columns, why) = (self.read_only(table)?, only_to_be_read(&rights));
         Ok(if columns.is_empty() { May::All } else { May::Not(Some(columns), why) })
     }
 
@@ -78,7 +79,7 @@ impl Placer<'_> {
         present: &Present,
     ) -> Result<Option<String>> {
         if self.arrival.deletions == Deletions::Refused {
-            return Ok(Some("`packhorse approve --refuse` said so of its bundle".to_owned()));
+            return Ok(Some(REFUSED_BY_PERSON.to_owned()));
         }
         let Some(rights) = self.rights(table)? else { return Ok(None) };
         let may = self.extends(&rights, rights.table.deletes, table, (key, present))?;
@@ -97,9 +98,45 @@ impl Placer<'_> {
         // Who brings back a record writes it, and whose it was it is.
         let is_new = birth.map_or(known.is_none(), |birth| birth.node == self.arrival.sender);
         let named = rights.table.owner_column.as_deref();
-        let value = named.and_then(|name| owner_in(table, key, name, |id| Some(&remains.get(id)?.value)));
+        let field = |id| known.and_then(|known| known.get(id)).or_else(|| remains.get(id));
+        let value = named.and_then(|name| owner_in(table, key, name, |id| Some(&field(id)?.value)));
         let may = rights.allow(rights.table.writes, Claim { made_there: is_new, owner: value });
         Ok((!may).then(|| format!("{} may not make it", rights.remote)))
+    }
+
+    /// The columns that the sender may only read, by position.
+    pub(super) fn read_only(&mut self, table: &TableShape) -> Result<Vec<usize>> {
+        let Some(rights) = self.rights(table)? else { return Ok(Vec::new()) };
+        let columns = table.columns.iter().enumerate().filter(|(_, column)| rights.is_read_only(&column.name));
+        Ok(columns.map(|(at, _)| at).collect())
+    }
+
+    /// Has what was kept back told to its sender as an edit of the hub's.
+    pub(super) fn decide_kept_back(&mut self, table: &TableShape, present: &mut Present, kept: &[RefusedField]) {
+        let columns = kept.iter().filter_map(|(at, ..)| table.columns.get(*at));
+        let decided = if kept.is_empty() { None } else { Some(self.decided()) };
+        columns.for_each(|column| decided.into_iter().for_each(|mark| present.marks.set(column.id, mark)));
+    }
+
+    /// Tells what was kept back of a record that stands now, but for what says the same.
+    pub(super) fn tell_kept_back(
+        &mut self,
+        table: &TableShape,
+        (key, present): (&Key, &Present),
+        mut kept: Vec<RefusedField>,
+    ) -> Result<()> {
+        if kept.is_empty() {
+            return Ok(());
+        }
+        let values = self.transaction.values(table, key)?;
+        kept.retain(|(at, lost, _)| values.get(*at) != Some(lost));
+        match (kept.is_empty(), self.rights(table)?) {
+            (false, Some(rights)) => {
+                let why = only_to_be_read(&rights);
+                self.refused_fields(table, (key, present), (&kept, &values), &why)
+            }
+            _ => Ok(()),
+        }
     }
 
     fn extends(
@@ -160,21 +197,25 @@ impl Placer<'_> {
         self.refused(&format!("the deletion of {} {} was refused, and is undone: {why}", table.name, record.key))
     }
 
-    /// Lets a record that its sender may not make be deleted there.
+    /// Lets a record that its sender may not make be deleted there; one that would not stand is as if nothing had been said.
     pub(super) fn refuse_making(
         &mut self,
         (table, _, record): Item<'_>,
         birth: Option<Stamp>,
-        mut remains: Remains,
+        (mut remains, may_stand): (Remains, bool),
         why: &str,
-    ) -> Result<()> {
+    ) -> Result<Step> {
+        if !may_stand {
+            return Ok(Step::Nothing);
+        }
         let made = remains.latest_field().unwrap_or(Stamp::ZERO);
         let mark = self.decided();
         remains.dead = Some(mark);
         self.name_said(table, &mut remains)?;
         self.transaction.bury(table, &record.key, birth, &remains)?;
         self.note_refused_whole(table, (&record.key, birth), made, mark.stamp)?;
-        self.refused(&format!("the making of {} {} was refused, and is undone: {why}", table.name, record.key))
+        self.refused(&format!("the making of {} {} was refused, and is undone: {why}", table.name, record.key))?;
+        Ok(Step::Done)
     }
 
     fn decided(&mut self) -> Mark {
@@ -196,6 +237,30 @@ impl Placer<'_> {
         self.placed.refused += 1;
         self.transaction.note(text, self.now)
     }
+}
+
+/// Takes from what is known of a record that does not stand what its sender may only read: what was known before stands, else
+/// the column's default. Tells what that was to be.
+pub(super) fn keep_back(
+    table: &TableShape,
+    known: Option<&Remains>,
+    remains: &mut Remains,
+    read_only: &[usize],
+) -> Vec<RefusedField> {
+    let mut refused = Vec::new();
+    for (at, column) in read_only.iter().filter_map(|at| Some((*at, table.columns.get(*at)?))) {
+        let before = known.and_then(|known| known.get(column.id));
+        let told = remains.get(column.id).filter(|told| before.is_none_or(|before| before.value != told.value));
+        let Some(told) = told.cloned() else { continue };
+        remains.fields.retain(|field| field.column != column.id);
+        before.into_iter().for_each(|before| remains.set(before.clone()));
+        refused.push((at, told.value, told.mark.map_or(Stamp::ZERO, |mark| mark.stamp)));
+    }
+    refused
+}
+
+fn only_to_be_read(rights: &Rights) -> String {
+    format!("{} may read that and not change it", rights.remote)
 }
 
 /// What a record's owner column holds, be it part of the key or not.

@@ -246,6 +246,11 @@ impl Placer<'_> {
         Ok(Step::Done)
     }
 
+    /// Has a deletion overruled once it is decided what else dies with it.
+    pub(super) fn outlive(&mut self, of: &TableChanges, record: &RecordChange, why: Outlives) {
+        self.outlived.push((TableShape::alone(of, record.clone()), why));
+    }
+
     /// What living children keep, once it is decided what else dies with it.
     pub(super) fn revive_all(&mut self, tables: &[TableShape]) -> Result<()> {
         for (of, why) in std::mem::take(&mut self.outlived) {

@@ -11,7 +11,8 @@ use crate::id::{Cut, LinkId};
 use crate::replica::Arrival;
 
 pub(super) const TABLE: &str = "
-CREATE TABLE _packhorse_arrivals (cut INTEGER PRIMARY KEY, link INTEGER NOT NULL, bundle TEXT NOT NULL, at INTEGER NOT NULL);
+CREATE TABLE _packhorse_arrivals (id INTEGER PRIMARY KEY, cut INTEGER NOT NULL UNIQUE, link INTEGER NOT NULL,
+    bundle TEXT NOT NULL, at INTEGER NOT NULL);
 ";
 
 /// How many are kept: years of an unattended service's, a few megabytes.
@@ -36,8 +37,7 @@ pub(super) fn at(connection: &Connection, cut: Cut) -> Outcome<Option<Arrival>> 
 
 /// Drops the oldest beyond those that are kept.
 pub(super) fn prune(connection: &Connection) -> Outcome<()> {
-    let sql = "DELETE FROM _packhorse_arrivals WHERE cut <= \
-               (SELECT cut FROM _packhorse_arrivals ORDER BY cut DESC LIMIT 1 OFFSET ?1)";
+    let sql = "DELETE FROM _packhorse_arrivals WHERE id <= (SELECT max(id) FROM _packhorse_arrivals) - ?1";
     connection.prepare_cached(sql)?.execute([KEPT])?;
     Ok(())
 }

@@ -8,6 +8,7 @@ use rusqlite::Connection;
 use super::capture::{LastValues, listed};
 use super::fault::Outcome;
 use super::identities;
+use super::membership::lint::title_fault;
 use super::membership::rows::{self, MemberRows};
 use super::metadata::Metadata;
 use super::names::{joined, marks_table, quoted, quoted_list, remains_table};
@@ -92,7 +93,14 @@ impl Catalogue {
                 shape.rules = policies::rules(&policies, &shape, &told);
                 let has_members = rows::are_there(connection, &shape.name)?;
                 let identical = identities::finding(connection, &shape)?;
-                entries.push(Entry { has_members, identical, ..Entry::new(shape, candidate, &keys_of) });
+                let mut entry = Entry { has_members, identical, ..Entry::new(shape, candidate, &keys_of) };
+                // What a hub says is looked at like what a person writes; and the table may have changed since.
+                if let Some(title) = &entry.shape.rules.title
+                    && title_fault(connection, &entry, title)?.is_some()
+                {
+                    entry.shape.rules.title = None;
+                }
+                entries.push(entry);
             }
         }
         let shapes = entries.iter().map(|entry| entry.shape.clone()).collect();

@@ -27,6 +27,7 @@ CREATE TABLE _packhorse_conflicts (id INTEGER PRIMARY KEY, link INTEGER NOT NULL
     stands_by INTEGER NOT NULL, theirs INTEGER NOT NULL, noted INTEGER NOT NULL, cut INTEGER,
     refusal INTEGER NOT NULL, settled INTEGER NOT NULL DEFAULT 0, UNIQUE (tbl, record, col, lost_at, lost_by));
 CREATE INDEX _packhorse_conflicts_by_cut ON _packhorse_conflicts (link, cut);
+CREATE INDEX _packhorse_conflicts_unsettled ON _packhorse_conflicts (id) WHERE NOT (refusal OR settled);
 ";
 
 const COLUMNS: &str = "id, link, tbl, record, birth, col, kept, kept_at, kept_by, lost, lost_at, lost_by, stands_at, \

@@ -2,6 +2,7 @@
 
 use super::facts::Content;
 use super::{Looked, listed};
+use crate::id::ColumnId;
 use crate::set::{Finding, Rule};
 
 /// Checks them.
@@ -17,6 +18,7 @@ pub(super) fn check(looked: &Looked<'_>, findings: &mut Vec<Finding>) {
         let mend = format!("name one more of {}, or leave out `columns` to share all of them", listed(&others));
         findings.push(Finding::error(Rule::Columns, table, "its `columns` leave nothing but the key", mend));
     }
+    findings.extend(torn_apart(looked, &is_named));
     let columns = shape.columns.iter().map(|column| column.name.as_str());
     for column in columns.filter(|column| !is_named(column)) {
         let why = match looked.facts.content(column) {
@@ -30,6 +32,27 @@ pub(super) fn check(looked: &Looked<'_>, findings: &mut Vec<Finding>) {
         let wrong = format!("its `columns` leave out \"{column}\", {why}");
         findings.push(Finding::error(Rule::Needed, table, wrong, format!("add {column} to the columns")));
     }
+}
+
+/// Columns that change together by the table's policy and of which only some are shared: what the remote changes of them would be
+/// mixed with what the others hold.
+fn torn_apart(looked: &Looked<'_>, is_named: &dyn Fn(&str) -> bool) -> Vec<Finding> {
+    let (table, shape) = (&looked.table.name, &looked.entry.shape);
+    let name = |id: &ColumnId| shape.columns.iter().find(|column| column.id == *id).map(|column| column.name.as_str());
+    let mut findings = Vec::new();
+    // Of a record that is merged as one the remote's is what it shares.
+    for group in shape.rules.together.iter().filter(|group| group.len() < shape.columns.len()) {
+        let names: Vec<&str> = group.iter().filter_map(name).collect();
+        let (shared, left_out): (Vec<&str>, Vec<&str>) = names.into_iter().partition(|name| is_named(name));
+        if !shared.is_empty() && !left_out.is_empty() {
+            let (left_out, shared) = (listed(&left_out), listed(&shared));
+            let wrong =
+                format!("its `columns` leave out {left_out}, which by its policy change together with {shared}");
+            let mend = format!("add {left_out} to the columns, or leave out {shared} too");
+            findings.push(Finding::error(Rule::Together, table, wrong, mend).warning());
+        }
+    }
+    findings
 }
 
 /// A UNIQUE key with this column in which none of those that are left out is empty at the remote: records that differ by them
