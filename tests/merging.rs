@@ -2,6 +2,7 @@
 
 mod brake;
 mod conflicts;
+mod held;
 mod page;
 mod policies;
 mod rights;
@@ -17,7 +18,12 @@ const SCHEMA: &str = "
 
 /// A hub with remotes that share everything; `policy` goes into the hub's configuration.
 fn scene(policy: &str, remotes: &[&str]) -> Scene {
-    let scene = Scene::hub(SCHEMA);
+    scene_of(SCHEMA, policy, remotes)
+}
+
+/// The same with other tables.
+fn scene_of(schema: &str, policy: &str, remotes: &[&str]) -> Scene {
+    let scene = Scene::hub(schema);
     configure(&scene, policy);
     remotes.iter().for_each(|remote| scene.remote(remote));
     scene

@@ -11,7 +11,7 @@ use packhorse_shared::config::Span;
 use packhorse_shared::horizon::Horizon;
 use packhorse_shared::id::{Cut, LinkId, NodeId, TableId};
 use packhorse_shared::link::{Extent, Role, Silence};
-use packhorse_shared::replica::{Held, Replica, StoredLink, TableShape};
+use packhorse_shared::replica::{Held, MergeTransaction, Replica, StoredLink, TableShape};
 
 use crate::error::UnbundlerError;
 use crate::merge::{Arrival, Deletions, Past};
@@ -108,15 +108,17 @@ fn of_link(link: &StoredLink, nobodys: Arrival) -> Arrival {
     Arrival { link: link.id, heard, awaits_answer, sender: link.node.unwrap_or(nobodys.sender), silence, ..nobodys }
 }
 
-fn try_again(
-    replica: &mut dyn Replica,
-    is_meant: &dyn Fn(&Held) -> bool,
-    now: WallTime,
-    patience: Patience,
-) -> Result<Retried, UnbundlerError> {
-    let links = replica.links()?;
+/// How what is held stands against what is here while nothing comes.
+pub(crate) struct AtRest {
+    /// What nobody has brought, or a link that is gone.
+    pub nobodys: Arrival,
+    /// What each link brought.
+    pub of_links: BTreeMap<LinkId, Arrival>,
+}
+
+/// The same, within a transaction. `links`: as they were when it began.
+pub(crate) fn at_rest(links: &[StoredLink], transaction: &mut dyn MergeTransaction) -> Result<AtRest, UnbundlerError> {
     let told = Told::of(links.iter().map(|link| (link.id, link.state.told())));
-    let mut transaction = replica.begin_merge(now, Reading(0))?;
     let (horizon, births) = (transaction.horizon()?, transaction.births(Horizon::NONE)?);
     let (cut, link, via) = (transaction.cut(), LinkId::LOCAL, LinkId::LOCAL);
     let (seen, heard, sender, had, returned) = (Cut(0), Cut(0), NodeId(0), Reading(0), Reading(0));
@@ -146,6 +148,18 @@ fn try_again(
         deletions: Deletions::Count,
     };
     let of_links: BTreeMap<LinkId, Arrival> = links.iter().map(|link| (link.id, of_link(link, nobodys))).collect();
+    Ok(AtRest { nobodys, of_links })
+}
+
+fn try_again(
+    replica: &mut dyn Replica,
+    is_meant: &dyn Fn(&Held) -> bool,
+    now: WallTime,
+    patience: Patience,
+) -> Result<Retried, UnbundlerError> {
+    let links = replica.links()?;
+    let mut transaction = replica.begin_merge(now, Reading(0))?;
+    let AtRest { nobodys, of_links } = at_rest(&links, &mut *transaction)?;
     let before = transaction.held()?;
     let others: BTreeSet<i64> = before.iter().filter(|held| !is_meant(held)).map(|held| held.id).collect();
     let quiet = match patience {

@@ -189,6 +189,16 @@ pub trait MergeTransaction {
     /// The record that stands with these values of its table's identity.
     fn identical(&mut self, table: &TableShape, values: &[Value]) -> Result<Option<Key>>;
 
+    /// The key of the record that has the unique values which these fields would give to the record under another key, as the
+    /// words of a refusal tell.
+    fn in_the_way(
+        &mut self,
+        table: &TableShape,
+        key: &Key,
+        fields: &[(usize, Value)],
+        words: &str,
+    ) -> Result<Option<Key>>;
+
     /// Keeps a change that cannot be placed now. `of`: the link that brought it, whose peer had seen our changes up to this cut
     /// when it said that.
     fn hold(&mut self, of: (LinkId, Cut), change: &TableChanges, reason: &str, now: WallTime) -> Result<()>;

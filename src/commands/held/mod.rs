@@ -1,6 +1,9 @@
 //! `packhorse held`: received changes that cannot be placed now, and what a person can do about them.
 
+mod choosing;
+mod discard;
 mod list;
+mod merge;
 mod retry;
 mod show;
 mod told;
@@ -12,7 +15,7 @@ use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::numbered::Numbered;
 
-/// Look into the changes that could not be placed, and have them tried again
+/// Look into the changes that could not be placed, and decide what becomes of them
 #[derive(Args)]
 pub struct Held {
     #[command(subcommand)]
@@ -30,6 +33,8 @@ enum Command {
     List(list::List),
     Show(show::Show),
     Retry(retry::Retry),
+    Discard(discard::Discard),
+    Merge(merge::Merge),
 }
 
 impl Held {
@@ -39,6 +44,8 @@ impl Held {
             Command::List(list) => list.run(context),
             Command::Show(show) => show.run(context),
             Command::Retry(retry) => retry.run(context),
+            Command::Discard(discard) => discard.run(context),
+            Command::Merge(merge) => merge.run(context),
         }
     }
 }

@@ -41,12 +41,17 @@ impl Show {
         let mut all = node.replica.all_held()?;
         let at = NUMBERED.choose(&all, |held| held.id, &self.id)?;
         let (held, people) = (all.swap_remove(at), People::of(&mut node)?);
+        let in_the_way = node.replica.in_the_way(&held)?;
         let tables = node.replica.tables();
         let refers_to = |column: &str| refers_to(tables, &held.change.table, column);
         if self.json {
-            json(&Shown::of(&held, &people, refers_to));
+            json(&Shown::of(&held, &people, in_the_way.as_ref(), refers_to));
         } else {
             tell(&held, &people, node.world.clock.now(), refers_to);
+            if let Some(key) = in_the_way {
+                result(&format!("  in the way  {} {key}", held.change.table));
+            }
+            result(&format!("  next step   {}", why::next_step(&held)));
         }
         Ok(Exit::Done)
     }
@@ -82,5 +87,4 @@ fn tell(held: &Held, people: &People, now: WallTime, refers_to: impl Fn(&str) ->
         result(&format!("  field       {column} = {value}{parent} ({by})"));
     }
     result(&format!("  reason      {}", why::reason(held)));
-    result(&format!("  next step   {}", why::next_step(held)));
 }

@@ -2,6 +2,7 @@
 
 use packhorse_shared::change::{EXISTENCE, FieldChange, RecordChange};
 use packhorse_shared::replica::Held;
+use packhorse_shared::value::Key;
 use serde::Serialize;
 use serde_json::{Map, json};
 
@@ -33,6 +34,8 @@ pub struct Shown {
     birth: Option<String>,
     deleted: Option<String>,
     whole: bool,
+    /// The key of the record that stands in its way, if it is one.
+    in_the_way: Option<Vec<serde_json::Value>>,
     fields: Map<String, serde_json::Value>,
 }
 
@@ -56,7 +59,12 @@ impl Told {
 
 impl Shown {
     /// Everything about a held change. `refers_to`: the table that a column refers to, where that is known.
-    pub fn of(held: &Held, people: &People, refers_to: impl Fn(&str) -> Option<String>) -> Self {
+    pub fn of(
+        held: &Held,
+        people: &People,
+        in_the_way: Option<&Key>,
+        refers_to: impl Fn(&str) -> Option<String>,
+    ) -> Self {
         let record = record(held);
         let mut fields = Map::new();
         for (column, field) in named_fields(held) {
@@ -76,6 +84,7 @@ impl Shown {
             birth: record.and_then(|record| record.birth).map(stamp),
             deleted: record.and_then(|record| record.dead).map(stamp),
             whole: record.is_some_and(|record| record.whole),
+            in_the_way: in_the_way.map(|key| key.0.iter().map(value).collect()),
             fields,
         }
     }

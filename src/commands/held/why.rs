@@ -28,7 +28,10 @@ pub fn next_step(held: &Held) -> String {
         );
     }
     let step = match Refusal::of(reason) {
-        Refusal::Unique(_) => "give one of the two another value, here or where this change was made",
+        Refusal::Unique(_) => {
+            "give one of the two another value, here or where this change was made, or make one record of them \
+             (`packhorse held merge`)"
+        }
         Refusal::NotNull(_) | Refusal::Check(_) => {
             "change the record, here or where this change was made, so that the table takes it"
         }

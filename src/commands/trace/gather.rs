@@ -19,6 +19,8 @@ pub struct Gathered {
     pub arrivals: BTreeMap<Cut, Arrival>,
     /// Its conflicts.
     pub conflicts: Vec<Noted>,
+    /// What a hub has refused of it.
+    pub refusals: Vec<Noted>,
     /// What is held of it.
     pub held: Vec<Held>,
     /// What each link's other end has of it.
@@ -42,15 +44,17 @@ pub enum Reach {
 pub fn gather(node: &mut Node, table: &TableShape, key: &[String]) -> Result<Vec<Gathered>, Failure> {
     let traces = node.replica.trace(table, key)?;
     let (conflicts, held) = (node.replica.all_conflicts()?, node.replica.all_held()?);
+    let refusals = node.replica.refusals()?;
     let mut gathered = Vec::new();
     for trace in traces {
         let title = if trace.fate == TracedFate::Stands { node.replica.title(table, &trace.key)? } else { None };
         let arrivals = node.replica.arrivals(marks(&trace).map(|mark| mark.cut))?;
         let is_its = |noted: &&Noted| noted.table.eq_ignore_ascii_case(&table.name) && noted.key == trace.key;
         let conflicts = conflicts.iter().filter(is_its).cloned().collect();
+        let refusals = refusals.iter().filter(is_its).cloned().collect();
         let held = held.iter().filter(|held| is_of(held, table, &trace)).cloned().collect();
         let reach = reach(node, table, &trace)?;
-        gathered.push(Gathered { trace, title, arrivals, conflicts, held, reach });
+        gathered.push(Gathered { trace, title, arrivals, conflicts, refusals, held, reach });
     }
     Ok(gathered)
 }

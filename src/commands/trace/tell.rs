@@ -37,6 +37,14 @@ pub fn tell(table: &TableShape, gathered: &Gathered, people: &People, now: WallT
         for noted in gathered.conflicts.iter().filter(its) {
             result(&format!("  {:wide$}    {}", "", overruled(noted, people)));
         }
+        for noted in gathered.refusals.iter().filter(its) {
+            let (value, made) = (brief_value(&noted.lost.value, SHOWN_MAX), people.when_and_who(noted.lost.stamp));
+            result(&format!("  {:wide$}    {value} of {made} was refused by the hub, and is undone", ""));
+        }
+    }
+    for noted in gathered.refusals.iter().filter(|noted| noted.column.is_empty()) {
+        let made = people.when_and_who(noted.lost.stamp);
+        result(&format!("  that it was made or deleted {made} was refused by the hub, and is undone"));
     }
     for held in &gathered.held {
         let from = people.brought(held.link).unwrap_or_else(|| "a node that is linked no more".to_owned());

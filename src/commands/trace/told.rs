@@ -2,7 +2,7 @@
 
 use packhorse_shared::clock::Stamp;
 use packhorse_shared::marks::Mark;
-use packhorse_shared::replica::{ConflictState, TableShape, TracedFate, TracedField};
+use packhorse_shared::replica::{ConflictState, Noted, TableShape, TracedFate, TracedField};
 use serde::Serialize;
 use serde_json::{Map, json};
 
@@ -22,6 +22,8 @@ pub struct Told {
     made: Option<serde_json::Value>,
     deleted: Option<serde_json::Value>,
     fields: Map<String, serde_json::Value>,
+    /// When it was made or deleted and the hub refused that.
+    refused: Vec<serde_json::Value>,
     /// The numbers of the changes of it that are held.
     held: Vec<i64>,
     links: Vec<serde_json::Value>,
@@ -47,10 +49,16 @@ impl Told {
             made: trace.birth.map(|birth| made(birth, people)),
             deleted,
             fields: trace.fields.iter().map(field).collect(),
+            refused: refused("", gathered).map(|noted| made(noted.lost.stamp, people)).collect(),
             held: gathered.held.iter().map(|held| held.id).collect(),
             links: gathered.reach.iter().map(link).collect(),
         }
     }
+}
+
+/// What the hub has refused of a column, or without one of the record.
+fn refused<'g>(column: &'g str, gathered: &'g Gathered) -> impl Iterator<Item = &'g Noted> {
+    gathered.refusals.iter().filter(move |noted| noted.column.eq_ignore_ascii_case(column))
 }
 
 fn field(field: &TracedField, gathered: &Gathered, people: &People) -> serde_json::Value {
@@ -64,10 +72,13 @@ fn field(field: &TracedField, gathered: &Gathered, people: &People) -> serde_jso
             "open": noted.state == ConflictState::Open,
         })
     });
+    let refused = refused(&field.column, gathered)
+        .map(|noted| json!({ "value": value(&noted.lost.value), "made": made(noted.lost.stamp, people) }));
     json!({
         "value": value(&field.value),
         "change": field.change.map(|mark| change(mark, gathered, people)),
         "overruled": overruled.collect::<Vec<_>>(),
+        "refused": refused.collect::<Vec<_>>(),
     })
 }
 

@@ -25,6 +25,14 @@ fn held() {
             ("a number with control characters", &["held", "retry", "1\u{1b}[2J"]),
             ("a number of 64 KiB", &["held", "show", &huge]),
             ("one that is held and one that is not", &["held", "retry", &id, "4711"]),
+            ("nothing to discard", &["held", "discard"]),
+            ("one to discard and one that is not held", &["held", "discard", &id, "4711"]),
+            ("one record without another", &["held", "merge", &id]),
+            ("the record that it is of itself", &["held", "merge", "people:2", &id]),
+            ("a table that there is not", &["held", "merge", "persons:1", &id]),
+            ("a record that there is not", &["held", "merge", "people:77", &id]),
+            ("a key of two values", &["held", "merge", "people:1,2", &id]),
+            ("a record of another table", &["held", "merge", "firms:1", &id]),
         ],
     );
     scene.sql("hq", "UPDATE people SET email = 'ann@x' WHERE id = 1");

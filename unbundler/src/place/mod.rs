@@ -13,19 +13,24 @@
 //! other: `conflicts`, and `overruled` if the other end found it. What it refers to: `references`, `mistaken` if that is another
 //! here, `parent`, `column`, `undone` if it has to wait for that after all, and `limbo` if that was withdrawn. What its sender may
 //! not do: `rights`. What does not fit the schema: `fitting`. What cannot be placed: `hold`,
-//! and `retried`. What is placed only together: `swap`, `circle`, and `reborn` with `leaving` where numbers were given again;
-//! what is placed in part: `partly`.
+//! and `retried`; what a person decides on that: `discarded`, `joined` with `handed_over` and `handed_on`. What is placed only together: `swap`, `circle`, `give_way`,
+//! and `reborn` with `leaving` where numbers were given again; what is placed in part: `partly`.
 
 mod absent;
 mod anew;
 mod circle;
 mod column;
 mod conflicts;
+mod discarded;
 mod displaced;
 mod fitting;
 mod follow;
+mod give_way;
+mod handed_on;
+mod handed_over;
 mod hold;
 mod identity;
+mod joined;
 mod leaving;
 mod limbo;
 mod lost;
@@ -57,7 +62,7 @@ use packhorse_shared::change::{Passage, RecordChange, TableChanges};
 use packhorse_shared::clock::{Stamp, WallTime};
 use packhorse_shared::config::Span;
 use packhorse_shared::id::{ColumnId, LinkId, TableId};
-use packhorse_shared::replica::{Heard, Held, MergeTransaction, Moves, Result, SharedTable, TableShape};
+use packhorse_shared::replica::{Heard, MergeTransaction, Moves, Result, SharedTable, TableShape};
 use packhorse_shared::set::Rights;
 use packhorse_shared::value::Key;
 
@@ -73,7 +78,10 @@ use rights::REFUSED_BY_PERSON;
 use standing::Outlives;
 use within::SpokenOf;
 
+pub use discarded::{Discarded, MayDelete};
+pub use joined::Party;
 pub use quiet::{REFERS_TO_WAITING, WAITS_FOR_QUIET};
+pub use retried::HeldPlacer;
 
 /// What placing came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -199,39 +207,6 @@ pub fn place(
     Ok(placer.placed)
 }
 
-/// Places held changes when no bundle brings anything.
-pub struct HeldPlacer<'a>(Placer<'a>);
-
-impl<'a> HeldPlacer<'a> {
-    /// Within a transaction. `of_links`: how what a link brought stands against what is here; `arrival`: the same for a link
-    /// that is gone.
-    pub fn new(
-        transaction: &'a mut dyn MergeTransaction,
-        arrival: Arrival,
-        of_links: BTreeMap<LinkId, Arrival>,
-        now: WallTime,
-        quiet: Span,
-    ) -> Result<Self> {
-        let placer = Placer::new(transaction, arrival, now, quiet)?;
-        Ok(Self(Placer { of_links, ..placer }))
-    }
-
-    /// Tries these once; tells the numbers of those that were placed.
-    pub fn place(&mut self, which: &dyn Fn(&Held) -> bool) -> Result<Vec<i64>> {
-        self.0.retry_held(which)
-    }
-
-    /// Whether all those of these that wait for the application go on waiting.
-    pub fn keep_waiting(&mut self, held: &[Held], waits: &dyn Fn(&Held) -> bool) -> Result<bool> {
-        self.0.keep_waiting(held, waits)
-    }
-
-    /// What placing them came to.
-    pub fn came_to(&self) -> Placed {
-        self.0.placed
-    }
-}
-
 impl<'a> Placer<'a> {
     fn new(transaction: &'a mut dyn MergeTransaction, arrival: Arrival, now: WallTime, quiet: Span) -> Result<Self> {
         let moves = transaction.moves()?;
@@ -303,6 +278,7 @@ impl Placer<'_> {
         self.withdraw_all(leaving)?;
         let refused = self.pass_until_settled(refused, &mut undos)?;
         let refused = self.die_together(refused, &mut undos)?;
+        let refused = self.give_way(refused, &mut undos)?;
         let refused = self.make_room_for_new(refused, &mut undos)?;
         let refused = self.swap(refused, &mut undos)?;
         self.give_up_all(refused, &mut undos)?;

@@ -3,12 +3,69 @@
 //! Invariant: what still has no room stays as it was held, with its present reason. Leaves to the whole of `place` how each
 //! change is placed, and when it is tried.
 
-use packhorse_shared::change::TableChanges;
-use packhorse_shared::replica::{Held, Result};
-use packhorse_shared::seam::{Saboteur, is_at_work};
+use std::collections::BTreeMap;
 
-use super::Placer;
+use packhorse_shared::change::TableChanges;
+use packhorse_shared::clock::WallTime;
+use packhorse_shared::config::Span;
+use packhorse_shared::id::LinkId;
+use packhorse_shared::replica::{Held, MergeTransaction, Result};
+use packhorse_shared::seam::{Saboteur, is_at_work};
+use packhorse_shared::value::Key;
+
+use super::discarded::{Discarded, MayDelete};
+use super::joined::Party;
+use super::{Placed, Placer};
 use crate::merge::Arrival;
+
+/// Places held changes when no bundle brings anything.
+pub struct HeldPlacer<'a>(Placer<'a>);
+
+impl<'a> HeldPlacer<'a> {
+    /// Within a transaction. `of_links`: how what a link brought stands against what is here; `arrival`: the same for a link
+    /// that is gone.
+    pub fn new(
+        transaction: &'a mut dyn MergeTransaction,
+        arrival: Arrival,
+        of_links: BTreeMap<LinkId, Arrival>,
+        now: WallTime,
+        quiet: Span,
+    ) -> Result<Self> {
+        let placer = Placer::new(transaction, arrival, now, quiet)?;
+        Ok(Self(Placer { of_links, ..placer }))
+    }
+
+    /// Tries these once; tells the numbers of those that were placed.
+    pub fn place(&mut self, which: &dyn Fn(&Held) -> bool) -> Result<Vec<i64>> {
+        self.0.retry_held(which)
+    }
+
+    /// Tries all, as often as one that is placed may have made room for another; tells what that came to.
+    pub fn place_all(&mut self) -> Result<Placed> {
+        while !self.place(&|_| true)?.is_empty() {}
+        Ok(self.came_to())
+    }
+
+    /// Whether all those of these that wait for the application go on waiting.
+    pub fn keep_waiting(&mut self, held: &[Held], waits: &dyn Fn(&Held) -> bool) -> Result<bool> {
+        self.0.keep_waiting(held, waits)
+    }
+
+    /// Discards one.
+    pub fn discard(&mut self, held: &Held, may_delete: MayDelete) -> Result<Discarded> {
+        self.0.discard(held, may_delete)
+    }
+
+    /// Makes one record of two; tells under which key it stands, or why that cannot be.
+    pub fn join(&mut self, keep: &Party, other: &Party) -> Result<std::result::Result<Key, String>> {
+        self.0.join(keep, other)
+    }
+
+    /// What placing them came to.
+    pub fn came_to(&self) -> Placed {
+        self.0.placed
+    }
+}
 
 impl Placer<'_> {
     /// Tries a held change once more; tells whether it spoke of a number that is out of date.

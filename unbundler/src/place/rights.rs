@@ -170,7 +170,7 @@ impl Placer<'_> {
             let (Some(column), Some(kept)) = (table.columns.get(*at), values.get(*at)) else { continue };
             let stands_as = present.marks.get(column.id).map_or(self.arrival.horizon.stamp(), |mark| mark.stamp);
             let refusal = refusal((key, present.birth), &column.name, (kept, stands_as), (lost, *stamp));
-            self.transaction.note_conflict(self.arrival.link, &table.name, &refusal, self.now)?;
+            self.tell_remote(table, &refusal)?;
             names.push(format!("{} = {lost}", column.name));
         }
         self.refused(&format!(
@@ -218,7 +218,8 @@ impl Placer<'_> {
         Ok(Step::Done)
     }
 
-    fn decided(&mut self) -> Mark {
+    /// The mark of a decision made here and now.
+    pub(super) fn decided(&mut self) -> Mark {
         Mark { stamp: self.transaction.tick(), cut: self.arrival.cut, via: LinkId::LOCAL }
     }
 
@@ -230,7 +231,15 @@ impl Placer<'_> {
         decided: Stamp,
     ) -> Result<()> {
         let refusal = refusal(of, "", (&Value::Null, decided), (&Value::Null, refused));
-        self.transaction.note_conflict(self.arrival.link, &table.name, &refusal, self.now).map(|_| ())
+        self.tell_remote(table, &refusal)
+    }
+
+    /// A remote is told what its hub has refused; what a remote itself refuses is an edit of its own to its hub.
+    fn tell_remote(&mut self, table: &TableShape, refusal: &Conflict<'_>) -> Result<()> {
+        if self.is_from_remote() {
+            self.transaction.note_conflict(self.arrival.link, &table.name, refusal, self.now)?;
+        }
+        Ok(())
     }
 
     fn refused(&mut self, text: &str) -> Result<()> {

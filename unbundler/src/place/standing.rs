@@ -219,7 +219,7 @@ impl Placer<'_> {
         self.transaction.note(&text, self.now)
     }
 
-    fn delete(
+    pub(super) fn delete(
         &mut self,
         table: &TableShape,
         of: &TableChanges,

@@ -84,6 +84,12 @@ pub(super) fn all(connection: &Connection, catalogue: &Catalogue) -> Outcome<Vec
     judged(connection, catalogue, &sql).map(|all| all.into_iter().map(|stored| stored.noted).collect())
 }
 
+/// Every change of those tables that a hub has refused, this node or its own, in the same order.
+pub(super) fn refusals(connection: &Connection, catalogue: &Catalogue) -> Outcome<Vec<Noted>> {
+    let sql = format!("SELECT {COLUMNS} FROM _packhorse_conflicts WHERE refusal ORDER BY id");
+    judged(connection, catalogue, &sql).map(|all| all.into_iter().map(|stored| stored.noted).collect())
+}
+
 /// How many of each link are open.
 pub(super) fn open_by_link(connection: &Connection, catalogue: &Catalogue) -> Outcome<BTreeMap<LinkId, u64>> {
     let mut counts = BTreeMap::new();

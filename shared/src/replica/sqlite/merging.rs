@@ -3,6 +3,7 @@
 //! Invariant: nothing that is written here is captured (see [`super::silence`]), so the log is as empty at the end as
 //! it was when the transaction began.
 
+mod bounds;
 mod conflict;
 mod numbering;
 mod parking;
@@ -18,14 +19,13 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 
-use super::SqliteReplica;
 use super::catalogue::{Catalogue, Entry};
 use super::fault::{Fault, Outcome};
 use super::silence::Loud;
 use super::state::{self, Progress};
-use super::{approvals, arrivals, holding, membership, missing, moves, numbers, quiet, rights, search};
+use super::{approvals, arrivals, holding, in_the_way, membership, missing, moves, numbers, quiet, rights};
 use crate::change::TableChanges;
-use crate::clock::{Clock, Reading, Stamp, WallTime};
+use crate::clock::{Clock, Stamp, WallTime};
 use crate::horizon::Horizon;
 use crate::id::{ColumnId, Cut, LinkId, NodeId, TableId};
 use crate::marks::Roster;
@@ -59,33 +59,6 @@ pub(super) struct SqliteMerge<'a> {
 }
 
 impl<'a> SqliteMerge<'a> {
-    /// Takes over the write transaction that the replica has begun.
-    pub fn begun(replica: &'a SqliteReplica, now: WallTime, observed: Reading) -> Result<Self> {
-        let load = || Ok((state::roster(&replica.writer)?, Progress::load(&replica.writer)?));
-        let (roster, progress) = load().map_err(|fault: Fault| {
-            end(&replica.writer);
-            fault.at(&replica.path, "be read")
-        })?;
-        let mut clock = progress.clock;
-        clock.observe(observed);
-        Ok(Self {
-            writer: &replica.writer,
-            path: replica.path.clone(),
-            catalogue: &replica.catalogue,
-            loud: &replica.loud,
-            node: replica.identity.node,
-            roster,
-            progress,
-            clock,
-            now,
-            inserts: BTreeMap::new(),
-            updates: BTreeMap::new(),
-            unheard: Cell::new(false),
-            part: Part::default(),
-            open: true,
-        })
-    }
-
     fn entry(&self, table: &TableShape) -> Outcome<&'a Entry> {
         let entry = self.catalogue.entry(table);
         entry.ok_or_else(|| Fault::Damaged(format!("table {} is not synced here", table.name)))
@@ -102,31 +75,6 @@ impl<'a> SqliteMerge<'a> {
 
     fn enlist(&mut self, nodes: impl IntoIterator<Item = NodeId>) -> Outcome<()> {
         nodes.into_iter().try_for_each(|node| state::enlist(self.writer, &mut self.roster, node))
-    }
-
-    fn try_commit(&mut self) -> Outcome<()> {
-        self.progress.cut = self.cut();
-        self.progress.clock = self.clock;
-        self.progress.store(self.writer)?;
-        if self.unheard.get() {
-            search::rebuild(self.writer)?;
-        }
-        self.writer.execute_batch("COMMIT")?;
-        self.open = false;
-        Ok(())
-    }
-}
-
-/// A transaction that cannot be rolled back now is rolled back with its connection, or was by the error that led here.
-fn end(writer: &Connection) {
-    let _ = writer.execute_batch("ROLLBACK");
-}
-
-impl Drop for SqliteMerge<'_> {
-    fn drop(&mut self) {
-        if self.open {
-            end(self.writer);
-        }
     }
 }
 
@@ -329,6 +277,18 @@ impl MergeTransaction for SqliteMerge<'_> {
 
     fn identical(&mut self, table: &TableShape, values: &[Value]) -> Result<Option<Key>> {
         self.said(self.try_identical(table, values))
+    }
+
+    fn in_the_way(
+        &mut self,
+        table: &TableShape,
+        key: &Key,
+        fields: &[(usize, Value)],
+        words: &str,
+    ) -> Result<Option<Key>> {
+        let at = |name: &str| fields.iter().find(|field| table.position(name) == Some(field.0));
+        let said = |name: &str| at(name).map(|field| field.1.clone());
+        self.said(self.entry(table).and_then(|entry| in_the_way::find(self.writer, entry, words, key, &said)))
     }
 
     fn hold(&mut self, of: (LinkId, Cut), change: &TableChanges, reason: &str, now: WallTime) -> Result<()> {

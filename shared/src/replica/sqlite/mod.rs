@@ -16,6 +16,7 @@ mod forget;
 mod harvest;
 mod holding;
 mod identities;
+mod in_the_way;
 mod membership;
 mod merging;
 mod metadata;

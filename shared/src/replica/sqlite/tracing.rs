@@ -9,10 +9,10 @@ use super::catalogue::Entry;
 use super::fault::{Fault, Outcome};
 use super::names::{joined, quoted};
 use super::values::{key_at, owned};
-use super::{arrivals, state};
+use super::{arrivals, conflicts, state};
 use crate::id::Cut;
 use crate::marks::Roster;
-use crate::replica::{Arrival, Buried, Remains, Result, TableShape, Trace, TracedFate, TracedField};
+use crate::replica::{Arrival, Buried, Noted, Remains, Result, TableShape, Trace, TracedFate, TracedField};
 use crate::value::{Key, Value};
 
 impl SqliteReplica {
@@ -20,6 +20,12 @@ impl SqliteReplica {
     /// person types it: its values are compared as the table compares them. What is not harvested yet is not in it.
     pub fn trace(&self, table: &TableShape, typed: &[String]) -> Result<Vec<Trace>> {
         self.try_trace(table, typed).map_err(self.fault("be read"))
+    }
+
+    /// Every change that a hub has refused and undone, this node or its own, in the order in which they were noted. Without a
+    /// column: a record's making or deletion.
+    pub fn refusals(&self) -> Result<Vec<Noted>> {
+        conflicts::refusals(&self.reader, &self.catalogue).map_err(self.fault("be read"))
     }
 
     /// The bundles whose changes are those of these cuts, where they were brought by one.

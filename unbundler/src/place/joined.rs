@@ -1,0 +1,195 @@
+//! Two records for one person made into one because somebody says so: what refers to the one refers to the other from now on, and
+//! the first is deleted.
+//!
+//! All of that are edits made here and now, which travel as such; either record may be held. Invariant: nothing that refers to the
+//! one who goes is lost. It goes over, or all is refused. Leaves to `handed_over` and
+//! `handed_on` what goes over, and to `give_way` how the other
+//! ends place that together.
+
+use packhorse_shared::change::{Passage, RecordChange, TableChanges};
+use packhorse_shared::id::TableId;
+use packhorse_shared::replica::{Held, Result, TableShape};
+use packhorse_shared::value::Key;
+
+use super::handed_on::Gone;
+use super::{Placer, Step};
+
+/// One of the two records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Party {
+    /// It stands in its table.
+    Standing {
+        /// The table.
+        table: String,
+        /// Its key.
+        key: Key,
+    },
+    /// Something of it is held, under this number.
+    Held(i64),
+}
+
+/// Done, or why not.
+pub(super) type Refusable<T> = std::result::Result<T, String>;
+
+/// A record as one of the two.
+enum Found {
+    Standing(TableId, Key),
+    Waiting(Box<Held>),
+}
+
+impl Placer<'_> {
+    /// Makes one record of two, of which the first is kept; tells the key under which it stands.
+    pub(super) fn join(&mut self, keep: &Party, other: &Party) -> Result<Refusable<Key>> {
+        let (keep, other) = match (self.party(keep)?, self.party(other)?) {
+            (Ok(keep), Ok(other)) => (keep, other),
+            (Err(why), _) | (_, Err(why)) => return Ok(Err(why)),
+        };
+        let tables = self.transaction.tables();
+        match (keep, other) {
+            (Found::Standing(of, keep), Found::Standing(table, other)) => {
+                let (Some(table), true) = (TableShape::with_id(&tables, table), of == table) else {
+                    return Ok(Err("the two are of different tables".to_owned()));
+                };
+                if keep == other {
+                    return Ok(Err("the two are the same record".to_owned()));
+                }
+                self.join_standing(table, &keep, &other)
+            }
+            (Found::Waiting(keep), Found::Standing(table, other)) => {
+                self.join_into_held(&tables, &keep, (table, other))
+            }
+            (Found::Standing(table, keep), Found::Waiting(other)) => self.join_held(&tables, (table, keep), &other),
+            (Found::Waiting(_), Found::Waiting(_)) => {
+                Ok(Err("neither of the two stands in its table: see to what one of them waits for first".to_owned()))
+            }
+        }
+    }
+
+    fn party(&mut self, party: &Party) -> Result<Refusable<Found>> {
+        let tables = self.transaction.tables();
+        match party {
+            Party::Standing { table: name, key } => {
+                let Some(table) = TableShape::named(&tables, name) else {
+                    return Ok(Err(format!("table \"{name}\" is not synced in this database")));
+                };
+                let stands = self.transaction.find(table, key)?.is_some();
+                Ok(if stands {
+                    Ok(Found::Standing(table.id, key.clone()))
+                } else {
+                    Err(format!("there is no {name} {key}"))
+                })
+            }
+            Party::Held(id) => {
+                let Some(held) = self.transaction.held()?.into_iter().find(|held| held.id == *id) else {
+                    return Ok(Err(format!("nothing is held under {id} any more")));
+                };
+                let table = match self.fitting(&tables, &held.change) {
+                    Ok(table) => table,
+                    Err(why) => return Ok(Err(why)),
+                };
+                let Some(record) = held.change.records.first() else { return Ok(Err("it says nothing".to_owned())) };
+                if let Some((key, _)) = self.standing_as(table, record)? {
+                    return Ok(Ok(Found::Standing(table.id, key)));
+                }
+                Ok(if record.whole && record.dead.is_none() {
+                    Ok(Found::Waiting(Box::new(held)))
+                } else {
+                    Err(format!("what is held under {id} is not all of a record"))
+                })
+            }
+        }
+    }
+
+    fn join_standing(&mut self, table: &TableShape, keep: &Key, other: &Key) -> Result<Refusable<Key>> {
+        let (from, to) = (self.end(table, other)?, self.end(table, keep)?);
+        let children = self.transaction.living_children(table, other)?;
+        if let Err(why) = self.hand_over(&children, &from, &to)? {
+            return Ok(Err(why));
+        }
+        Ok(self.die_for(table, other)?.map(|()| keep.clone()))
+    }
+
+    /// The one that is held takes the place of the one that stands.
+    fn join_into_held(
+        &mut self,
+        tables: &[TableShape],
+        keep: &Held,
+        (table, other): (TableId, Key),
+    ) -> Result<Refusable<Key>> {
+        let (Some(table), Some(record)) = (TableShape::with_id(tables, table), keep.change.records.first()) else {
+            return Ok(Err("it says nothing".to_owned()));
+        };
+        if !keep.change.table.eq_ignore_ascii_case(&table.name) {
+            return Ok(Err("the two are of different tables".to_owned()));
+        }
+        let from = self.end(table, &other)?;
+        let children = self.transaction.living_children(table, &other)?;
+        self.dying.extend(children.iter().cloned());
+        let dead = self.die_for(table, &other);
+        self.dying.clear();
+        if let Err(why) = dead? {
+            return Ok(Err(why));
+        }
+        if self.retry_held(&|held| held.id == keep.id)?.is_empty() {
+            let why = self.transaction.held()?.into_iter().find(|held| held.id == keep.id).map(|held| held.reason);
+            return Ok(Err(why.unwrap_or_else(|| "it has no room even so".to_owned())));
+        }
+        let Some((key, _)) = self.standing_as(table, record)? else {
+            return Ok(Err("it did not come to stand".to_owned()));
+        };
+        // What came with it is there before what refers to the other goes over: some of that may say the same.
+        while !self.retry_held(&|_| true)?.is_empty() {}
+        let to = self.end(table, &key)?;
+        Ok(self.hand_over(&children, &from, &to)?.map(|()| key))
+    }
+
+    /// The one that is held goes, and what is held with it refers to the one that stands.
+    fn join_held(
+        &mut self,
+        tables: &[TableShape],
+        (table, keep): (TableId, Key),
+        other: &Held,
+    ) -> Result<Refusable<Key>> {
+        let (Some(table), Some(record)) = (TableShape::with_id(tables, table), other.change.records.first()) else {
+            return Ok(Err("it says nothing".to_owned()));
+        };
+        if !other.change.table.eq_ignore_ascii_case(&table.name) {
+            return Ok(Err("the two are of different tables".to_owned()));
+        }
+        let birth = self.transaction.find(table, &keep)?.and_then(|present| present.birth);
+        let why = format!("`packhorse held merge` made it one with {} {keep}", table.name);
+        let gone = Gone { table, record, to: self.end(table, &keep)?, birth, why };
+        let arrival = self.arrival_of(other);
+        let here = std::mem::replace(&mut self.arrival, arrival);
+        let unmade = self.unmake((table, &other.change, record), &gone.why);
+        self.arrival = here;
+        unmade?;
+        self.transaction.release(other.id)?;
+        self.held = None;
+        self.hand_on(&gone)?;
+        Ok(Ok(keep))
+    }
+
+    /// Deletes a record that stands.
+    pub(super) fn die_for(&mut self, table: &TableShape, key: &Key) -> Result<Refusable<()>> {
+        let Some(present) = self.transaction.find(table, key)? else { return Ok(Ok(())) };
+        let dead = self.transaction.tick();
+        let record =
+            RecordChange { key: key.clone(), birth: present.birth, dead: Some(dead), whole: false, fields: Vec::new() };
+        let of = TableChanges {
+            table: table.name.clone(),
+            passage: Passage::Within,
+            key_columns: table.keys.clone(),
+            columns: Vec::new(),
+            records: Vec::new(),
+        };
+        Ok(match self.delete(table, &of, &record, present, dead)? {
+            Step::Done | Step::Nothing => Ok(()),
+            Step::HasChild(child) => Err(format!("{child} still refers to {} {key}", table.name)),
+            Step::Refused(words) | Step::MayNotDie(words) => {
+                Err(format!("{} {key} cannot be deleted: {words}", table.name))
+            }
+            Step::NumberTaken => Err(format!("{} {key} cannot be deleted", table.name)),
+        })
+    }
+}
