@@ -9,8 +9,8 @@ use packhorse_shared::id::{ColumnId, Cut, LinkId, NodeId, TableId};
 use packhorse_shared::link::{Extent, Role, Sweep};
 use packhorse_shared::marks::{Mark, Marks};
 use packhorse_shared::replica::{
-    Audience, Belonging, Buried, ChangedRecord, ColumnShape, KeyKind, Life, MembershipId, Overruled, Residence, Result,
-    Rules, SharedRows, SharedTable, ShowSwept, ShowToMany, Snapshot, Standings, TableShape,
+    Affinity, Audience, Belonging, Buried, ChangedRecord, ColumnShape, KeyKind, Life, MembershipId, Overruled,
+    Residence, Result, Rules, SharedRows, SharedTable, ShowSwept, ShowToMany, Snapshot, Standings, TableShape,
 };
 use packhorse_shared::value::{Key, Value};
 
@@ -137,10 +137,17 @@ pub(super) fn table(rows: SharedRows) -> SharedTable {
         id: TableId(1),
         name: "t".to_owned(),
         keys: vec!["id".to_owned()],
+        key_affinities: Vec::new(),
         key_kind: KeyKind::Assigned,
         key_refers_to: vec![None],
         compared: Vec::new(),
-        columns: vec![ColumnShape { id: ColumnId(1), name: "a".to_owned(), refers_to: None, pair: None }],
+        columns: vec![ColumnShape {
+            id: ColumnId(1),
+            name: "a".to_owned(),
+            affinity: Affinity::Any,
+            refers_to: None,
+            pair: None,
+        }],
         parents: Vec::new(),
         identity: Vec::new(),
         rules: Rules::default(),

@@ -6,6 +6,7 @@
 //! data that they speak of. Leaves to `bundler` what a link is owed, and to `unbundler` which of two values wins.
 
 mod about;
+mod affinity;
 mod approval;
 mod audience;
 mod conflict;
@@ -39,6 +40,7 @@ use crate::link::{Forgettable, Link};
 use crate::set::BoundSet;
 
 pub use about::{About, Numbers, OwnNumbers, ReferenceAbout, RefersTo, SaidBy, TableAbout, TriggerAbout, TriggerRule};
+pub use affinity::Affinity;
 pub use approval::{Approval, Word};
 pub use audience::{Audience, Seen, Standings};
 pub use conflict::{Conflict, ConflictState, Found, Matter, Noted, Overruled, Side, Version};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Pair, Rules};
+use super::{Affinity, Pair, Rules};
 use crate::id::{ColumnId, TableId};
 use crate::value::{Key, Value};
 
@@ -25,6 +25,8 @@ pub struct TableShape {
     pub name: String,
     /// Its key columns' names, in key order.
     pub keys: Vec<String>,
+    /// What each of them makes of values.
+    pub key_affinities: Vec<Affinity>,
     /// What its key means.
     pub key_kind: KeyKind,
     /// For each key column, the table with assigned keys whose number it holds, by a foreign key, declared or configured, to
@@ -50,6 +52,8 @@ pub struct ColumnShape {
     pub id: ColumnId,
     /// Its name.
     pub name: String,
+    /// What it makes of values.
+    pub affinity: Affinity,
     /// The table with assigned keys whose number it holds, declared or configured, as in [`TableShape::key_refers_to`].
     pub refers_to: Option<String>,
     /// Instead of that, what it refers to by the value of another column.

@@ -1,14 +1,16 @@
 //! Whether a table's changes fit this database, whose schema need not be that of their sender.
 //!
 //! Invariant: what fits is placed, and the rest is kept until it does: of a record that is edited the fields of a column that this
-//! database does not have (yet) hold up no others. One that comes whole waits whole.
+//! database does not have (yet), or that has another type here, hold up no others. One that comes whole waits whole.
 
 use std::borrow::Cow;
 
-use packhorse_shared::change::{EXISTENCE, RecordChange, TableChanges};
-use packhorse_shared::replica::{Result, TableShape};
+use packhorse_shared::change::{EXISTENCE, FieldChange, RecordChange, TableChanges};
+use packhorse_shared::replica::{Affinity, Result, TableShape};
+use packhorse_shared::value::Value;
 
 use super::Placer;
+use super::column::{Column, column_of};
 
 impl Placer<'_> {
     /// The table here that a table's changes are for. What this database lacks is held until it has it.
@@ -59,6 +61,86 @@ impl Placer<'_> {
         }
         Ok(Cow::Owned(known))
     }
+
+    /// A bundle without the fields whose values would not stay what they are, since the column has another type here: these are
+    /// held.
+    pub(super) fn hold_unlike<'b>(
+        &mut self,
+        tables: &[TableShape],
+        bundle: Cow<'b, [TableChanges]>,
+    ) -> Result<Cow<'b, [TableChanges]>> {
+        let unlike = |changes: &TableChanges| {
+            let table = TableShape::named(tables, &changes.table).filter(|table| has_same_key(table, changes));
+            table.is_some_and(|table| changes.records.iter().any(|record| unlike_in(table, changes, record).is_some()))
+        };
+        if !bundle.iter().any(unlike) {
+            return Ok(bundle);
+        }
+        let mut like = bundle.into_owned();
+        for changes in &mut like {
+            let Some(table) = TableShape::named(tables, &changes.table).filter(|table| has_same_key(table, changes))
+            else {
+                continue;
+            };
+            let records = std::mem::take(&mut changes.records);
+            for record in records {
+                let kept = self.hold_unlike_of(table, changes, record)?;
+                changes.records.extend(kept);
+            }
+        }
+        Ok(Cow::Owned(like))
+    }
+
+    /// What is left of a record's change without such fields, but for those that were overtaken: these say nothing any more. One
+    /// that comes whole and does not stand waits whole, as does one that is known by such a value.
+    fn hold_unlike_of(
+        &mut self,
+        table: &TableShape,
+        of: &TableChanges,
+        record: RecordChange,
+    ) -> Result<Option<RecordChange>> {
+        let Some(reason) = unlike_in(table, of, &record) else { return Ok(Some(record)) };
+        let standing = self.standing_as(table, &record)?.map(|(_, present)| present.marks);
+        if record.whole && standing.is_none() || unlike_key(table, &record).is_some() {
+            return self.hold(of, &record, &reason).map(|()| None);
+        }
+        let is_overtaken = |field: &FieldChange| {
+            let ours = standing.as_ref().and_then(|marks| marks.get(column_of(table, of, field).map(Column::id)?));
+            ours.is_some_and(|mark| mark.stamp >= field.stamp)
+        };
+        let (mut rest, mut like) = (RecordChange { dead: None, whole: false, ..record.clone() }, record);
+        rest.fields.retain(|field| unlike_field(table, of, field).is_some() && !is_overtaken(field));
+        like.fields.retain(|field| unlike_field(table, of, field).is_none());
+        if !rest.fields.is_empty() {
+            self.hold(of, &rest, &reason)?;
+        }
+        Ok(Some(like).filter(|like| !like.fields.is_empty() || like.dead.is_some()))
+    }
+}
+
+/// Why a record's change cannot be written here as it is.
+fn unlike_in(table: &TableShape, of: &TableChanges, record: &RecordChange) -> Option<String> {
+    unlike_key(table, record).or_else(|| record.fields.iter().find_map(|field| unlike_field(table, of, field)))
+}
+
+fn unlike_key(table: &TableShape, record: &RecordChange) -> Option<String> {
+    let mut columns = table.keys.iter().zip(&table.key_affinities).zip(&record.key.0);
+    columns.find_map(|((name, affinity), value)| unlike(table, name, *affinity, value))
+}
+
+fn unlike_field(table: &TableShape, of: &TableChanges, field: &FieldChange) -> Option<String> {
+    let column = table.columns.get(table.position(of.columns.get(field.column)?)?)?;
+    unlike(table, &column.name, column.affinity, &field.value)
+}
+
+fn unlike(table: &TableShape, column: &str, affinity: Affinity, value: &Value) -> Option<String> {
+    (!affinity.keeps(value)).then(|| {
+        let kind = if affinity == Affinity::Text { "texts" } else { "numbers" };
+        format!(
+            "column \"{column}\" of table \"{}\" holds {kind}, and {value} would not stay that in this database",
+            table.name
+        )
+    })
 }
 
 fn has_same_key(table: &TableShape, changes: &TableChanges) -> bool {

@@ -263,6 +263,7 @@ impl Placer<'_> {
         let tables = self.transaction.tables();
         let mut work: Vec<(&TableShape, &TableChanges, &RecordChange)> = Vec::new();
         let bundle = self.hold_unknown_columns(&tables, bundle)?;
+        let bundle = self.hold_unlike(&tables, bundle)?;
         for changes in &*bundle {
             match self.fitting(&tables, changes) {
                 Ok(table) => work.extend(changes.records.iter().map(|record| (table, changes, record))),

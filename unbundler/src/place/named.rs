@@ -92,6 +92,7 @@ mod tests {
             id: TableId(1),
             name: "t".to_owned(),
             keys: vec!["id".to_owned()],
+            key_affinities: Vec::new(),
             key_kind: KeyKind::Assigned,
             key_refers_to: vec![None],
             compared: Vec::new(),

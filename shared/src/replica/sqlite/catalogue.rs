@@ -172,7 +172,8 @@ fn shape(connection: &Connection, id: TableId, table: &Candidate, referring: &Re
         let id = known.iter().find(|known| known.1.eq_ignore_ascii_case(&column.name))?.0;
         let refers_to = referring.of(table, &column.name);
         let pair = referring.pair(table, &column.name, &known).filter(|_| refers_to.is_none());
-        Some(ColumnShape { id: ColumnId(id), name: column.name.clone(), refers_to, pair })
+        let (name, affinity) = (column.name.clone(), column.affinity);
+        Some(ColumnShape { id: ColumnId(id), name, affinity, refers_to, pair })
     });
     let columns: Vec<ColumnShape> = columns.collect();
     let names = table.keys.iter().chain(columns.iter().map(|column| &column.name));
@@ -181,6 +182,7 @@ fn shape(connection: &Connection, id: TableId, table: &Candidate, referring: &Re
         id,
         name: table.name.clone(),
         keys: table.keys.clone(),
+        key_affinities: table.key_affinities.clone(),
         key_kind: table.key_kind,
         key_refers_to: table.keys.iter().map(|key| referring.of(table, key)).collect(),
         compared,

@@ -149,14 +149,21 @@ mod tests {
     use crate::clock::{Reading, WallTime};
     use crate::id::{Cut, LinkId, NodeId, TableId};
     use crate::marks::Mark;
-    use crate::replica::ColumnShape;
+    use crate::replica::{Affinity, ColumnShape};
 
     fn table(key_kind: KeyKind) -> TableShape {
-        let column = |id| ColumnShape { id: ColumnId(id), name: format!("c{id}"), refers_to: None, pair: None };
+        let column = |id| ColumnShape {
+            id: ColumnId(id),
+            name: format!("c{id}"),
+            affinity: Affinity::Any,
+            refers_to: None,
+            pair: None,
+        };
         TableShape {
             id: TableId(1),
             name: "t".into(),
             keys: vec!["id".into()],
+            key_affinities: Vec::new(),
             key_kind,
             key_refers_to: vec![None],
             compared: Vec::new(),

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use super::super::fault::Outcome;
 use super::super::names::{is_ours, joined, quoted, quoted_list};
-use crate::replica::{KeyKind, LeftOut, Parent, WhyLeftOut};
+use crate::replica::{Affinity, KeyKind, LeftOut, Parent, WhyLeftOut};
 
 /// A column that takes part.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +14,7 @@ pub(in super::super) struct CandidateColumn {
     pub name: String,
     /// Whether one value may be stored as an integer or as a real that compares equal to it.
     pub untyped: bool,
+    pub affinity: Affinity,
     /// The default, as SQL.
     pub default: Option<String>,
 }
@@ -23,6 +24,7 @@ pub(in super::super) struct CandidateColumn {
 pub(in super::super) struct Candidate {
     pub name: String,
     pub keys: Vec<String>,
+    pub key_affinities: Vec<Affinity>,
     pub key_kind: KeyKind,
     /// Whether the key is another name for SQLite's rowid.
     pub rowid_key: bool,
@@ -87,12 +89,14 @@ fn candidate(connection: &Connection, name: &str, without_rowid: bool, strict: b
     Ok(Some(Candidate {
         name: name.to_owned(),
         keys: keys.iter().map(|column| column.name.clone()).collect(),
+        key_affinities: keys.iter().map(|column| Affinity::of(&column.declared, strict)).collect(),
         key_kind,
         rowid_key: alias && !without_rowid && !has_key_index(connection, name)?,
         columns: taking_part
             .map(|column| CandidateColumn {
                 name: column.name.clone(),
                 untyped: is_untyped(&column.declared, strict),
+                affinity: Affinity::of(&column.declared, strict),
                 default: column.default.clone(),
             })
             .collect(),
