@@ -18,10 +18,11 @@ Examples:
   packhorse approve alice --refuse  apply it but for its deletions: the records go back to alice
 
 A remote's bundle that deletes more than 50 records of a table, or more than a twentieth of them and more than
-ten, waits at the hub with everything that its sender says after it. `brake = false` under [merge] in
-packhorse.toml lets all through.";
+ten, waits at the hub with everything that its sender says after it; and so does one that is dated more than a
+day ahead: set the clock of that remote right before you approve it, for what it says overrules everything
+until then. `brake = false` under [merge] in packhorse.toml lets all through.";
 
-/// Decide about bundles that delete so much that they wait for a person's word
+/// Decide about bundles that wait for a person's word, as they delete much or are dated far ahead
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Approve {

@@ -13,6 +13,9 @@ const TABLE: &str = "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b TEXT); IN
 fn pair() -> Scene {
     let scene = Scene::hub(TABLE);
     scene.remote("alice");
+    // While the first bundle of an epoch waits in the inbox nothing else is fetched: so that is over.
+    scene.sql("alice", "UPDATE t SET b = 'heard'");
+    scene.settle("alice");
     scene.settle("alice");
     scene.sql("alice", "UPDATE t SET b = 'first'");
     scene.packhorse("alice", &["bundle", "--now"]).expect(0);

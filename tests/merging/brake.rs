@@ -103,3 +103,43 @@ fn a_word_on_what_does_not_wait_is_told_so() {
     scene.packhorse("hq", &["approve", "alice"]).expect(0).says("nothing of alice waits for a word");
     scene.packhorse("hq", &["approve", "nobody"]).expect(2).says("there is no link to \"nobody\"");
 }
+
+/// Dates what alice changes from now on so many minutes ahead: her node's clock has met a time that was set wrong.
+fn ahead(scene: &Scene, minutes: u32) {
+    let clock = format!("((unixepoch() + {minutes} * 60) * 1000) << 16");
+    scene.sql("alice", &format!("UPDATE _packhorse_state SET value = {clock} WHERE name IN ('clock', 'floor')"));
+}
+
+#[test]
+fn what_is_dated_more_than_a_day_ahead_waits_and_overrules_nothing_before_it_is_approved() {
+    let scene = scene(3);
+    ahead(&scene, 40 * 1440 + 60);
+    scene.sql("alice", "UPDATE people SET name = 'from the future' WHERE id = 1");
+    scene.sync("alice");
+    let run = scene.packhorse("hq", &["sync"]).expect(3);
+    run.says("it is dated 40 days ahead of the clock here").says("`packhorse approve alice`");
+    scene.sql("hq", "UPDATE people SET name = 'by hq' WHERE id = 1");
+    assert_eq!(scene.sql("hq", "SELECT name FROM people WHERE id = 1"), "by hq");
+    scene.packhorse("hq", &["approve", "alice"]).expect(0);
+    scene.packhorse("hq", &["sync"]).expect(3).says("changed at both ends");
+    assert_eq!(scene.sql("hq", "SELECT name FROM people WHERE id = 1"), "from the future");
+    // From then on the hub is as far ahead itself, and its edits count again.
+    scene.sql("hq", "UPDATE people SET name = 'by hq again' WHERE id = 1");
+    scene.sql("alice", "UPDATE people SET name = 'by alice' WHERE id = 2");
+    come_to_rest(&scene, &["hq", "alice"]);
+    assert_eq!(scene.sql("alice", "SELECT name FROM people ORDER BY id LIMIT 2"), "by hq again\nby alice");
+}
+
+#[test]
+fn less_than_a_day_ahead_waits_for_nobody_nor_does_anything_if_the_brake_is_off() {
+    let scene = scene(3);
+    ahead(&scene, 1430);
+    scene.sql("alice", "UPDATE people SET name = 'tonight' WHERE id = 1");
+    sync(&scene, &["alice", "hq"]);
+    assert_eq!(scene.sql("hq", "SELECT name FROM people WHERE id = 1"), "tonight");
+    scene.let_deletions_through();
+    ahead(&scene, 30 * 1440);
+    scene.sql("alice", "UPDATE people SET name = 'next month' WHERE id = 1");
+    sync(&scene, &["alice", "hq"]);
+    assert_eq!(scene.sql("hq", "SELECT name FROM people WHERE id = 1"), "next month");
+}

@@ -1,10 +1,11 @@
-//! The brake: a remote's bundle that deletes a great deal waits at the hub for a person's word (DESIGN section 6, deletes).
+//! The brake: a remote's bundle that deletes a great deal waits at the hub for a person's word (DESIGN section 6, deletes), and so
+//! does one that is dated far ahead, which would overrule everything until then (section 3).
 //!
 //! Owns how much that is. Deletions of what does not stand here do not count, since nothing is lost by them. Invariant: nothing
 //! of a bundle that waits is in the database; what its sender says later waits behind it.
 
 use packhorse_shared::change::TableChanges;
-use packhorse_shared::clock::Reading;
+use packhorse_shared::clock::{Reading, WallTime};
 use packhorse_shared::link::Role;
 use packhorse_shared::replica::{Approval, MergeTransaction, Replica, ReplicaError, StoredLink, TableShape, Word};
 
@@ -20,7 +21,10 @@ const DELETIONS_MAX: u64 = 50;
 const ONE_IN: u64 = 20;
 const A_FEW: u64 = 10;
 
-/// Whether mass deletions wait.
+/// By how many milliseconds what comes may be ahead of this node's clock.
+const AHEAD_MAX: u64 = 24 * 3_600_000;
+
+/// Whether such bundles wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Brake {
     /// They do.
@@ -38,23 +42,27 @@ pub(crate) enum Weighed {
 }
 
 impl Receiver<'_> {
-    /// Whether a remote's bundle may be applied, and what becomes of what it deletes.
-    pub(crate) fn weigh_deletions(
+    /// Whether a remote's bundle may be applied, and what becomes of what it deletes. `observed`: the latest stamp of anything in
+    /// it.
+    pub(crate) fn weigh(
         &self,
         replica: &mut dyn Replica,
         link: &StoredLink,
         bundle: &Arrived,
-        changes: &[TableChanges],
+        (changes, observed): (&[TableChanges], Reading),
     ) -> Result<Weighed, UnbundlerError> {
+        let now = self.world.clock.now();
         let deletes = changes.iter().any(|changes| changes.deleted_count() > A_FEW);
-        if link.state.role() == Role::Hub || !deletes {
+        if link.state.role() == Role::Hub || !deletes && !is_far_ahead(observed, now) {
             return Ok(Weighed::Go(Deletions::Count));
         }
-        let now = self.world.clock.now();
         let mut transaction = replica.begin_merge(now, Reading(0))?;
         let word = transaction.approval(&bundle.file)?.and_then(|approval| approval.word);
         let too_much = match (word, self.brake) {
-            (None, Brake::On) => too_much(&mut *transaction, changes)?,
+            (None, Brake::On) => match too_early(&*transaction, observed, now) {
+                Some(why) => Some(why),
+                None => too_much(&mut *transaction, changes)?,
+            },
             _ => None,
         };
         drop(transaction);
@@ -68,6 +76,20 @@ impl Receiver<'_> {
             }
         }
     }
+}
+
+fn is_far_ahead(observed: Reading, now: WallTime) -> bool {
+    observed.time().0 > now.0.saturating_add(AHEAD_MAX)
+}
+
+/// Why a bundle has to wait for when it is dated; None if this node's own stamps are as far ahead already.
+fn too_early(transaction: &dyn MergeTransaction, observed: Reading, now: WallTime) -> Option<String> {
+    let ours = transaction.clock().time().max(now);
+    let days = observed.time().0.saturating_sub(now.0) / AHEAD_MAX;
+    let many = if days == 1 { "a day".to_owned() } else { format!("{days} days") };
+    is_far_ahead(observed, ours).then(|| {
+        format!("it is dated {many} ahead of the clock here, and would overrule everything that is changed until then")
+    })
 }
 
 /// Why a bundle has to wait; None if it deletes no more than it may.

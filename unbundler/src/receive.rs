@@ -216,7 +216,7 @@ impl Receiver<'_> {
             pass.received.lacking.extend(lacking.into_iter().map(|table| (link.peer.clone(), table)));
             self.reached(Step::TermsTakenOver, &bundle.file)?;
         }
-        match self.weigh_deletions(replica, link, bundle, &changes)? {
+        match self.weigh(replica, link, bundle, (&changes, observed(header, &changes)))? {
             Weighed::Go(deletions) => {
                 let content = !changes.is_empty() || terms.is_some();
                 self.merge(replica, link, (bundle, header), (changes, content, deletions), pass)

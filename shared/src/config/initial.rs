@@ -137,7 +137,7 @@ database = ""
 # apply_pause = "100 ms"
 # renumber_quiet = "10 min"          # a remote's numbers that the hub's may meet change once nothing was written for so long
 
-# brake = true                       # a remote's bundle that deletes a great deal waits for `packhorse approve`
+# brake = true                       # what deletes a great deal, or is dated a day ahead, waits for `packhorse approve`
 # stale_after = "15 days"            # a remote silent for longer loses where the hub has changed a field too; off by default
 
 # Policies, at the hub; they travel to the remotes (`packhorse help merge`).

@@ -7,7 +7,7 @@ use super::{
     TableShape,
 };
 use crate::change::TableChanges;
-use crate::clock::{Stamp, WallTime};
+use crate::clock::{Reading, Stamp, WallTime};
 use crate::horizon::Horizon;
 use crate::id::{ColumnId, Cut, LinkId, TableId};
 use crate::marks::Marks;
@@ -55,6 +55,9 @@ pub enum Placement {
 pub trait MergeTransaction {
     /// The cut of everything that this transaction changes.
     fn cut(&self) -> Cut;
+
+    /// The node's clock: no stamp here is later, of those that were known when the transaction began or observed by it.
+    fn clock(&self) -> Reading;
 
     /// Takes a stamp for a decision made here and now (a revival).
     fn tick(&mut self) -> Stamp;

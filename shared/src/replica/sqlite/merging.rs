@@ -25,7 +25,7 @@ use super::silence::Loud;
 use super::state::{self, Progress};
 use super::{approvals, arrivals, holding, in_the_way, membership, missing, moves, numbers, quiet, rights};
 use crate::change::TableChanges;
-use crate::clock::{Clock, Stamp, WallTime};
+use crate::clock::{Clock, Reading, Stamp, WallTime};
 use crate::horizon::Horizon;
 use crate::id::{ColumnId, Cut, LinkId, NodeId, TableId};
 use crate::marks::Roster;
@@ -81,6 +81,10 @@ impl<'a> SqliteMerge<'a> {
 impl MergeTransaction for SqliteMerge<'_> {
     fn cut(&self) -> Cut {
         self.progress.cut.next()
+    }
+
+    fn clock(&self) -> Reading {
+        self.clock.latest()
     }
 
     fn tick(&mut self) -> Stamp {
