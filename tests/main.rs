@@ -17,6 +17,7 @@ mod merging;
 mod mirror;
 mod numbers;
 mod numbers_ranges;
+mod orm;
 mod regressions;
 mod sets;
 mod shape;
