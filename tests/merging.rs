@@ -7,6 +7,7 @@ mod page;
 mod policies;
 mod rights;
 mod schemas;
+mod slices;
 mod stale;
 mod trace;
 

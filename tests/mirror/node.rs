@@ -19,6 +19,7 @@ use packhorse_shared::trust::Trust;
 use packhorse_unbundler::forget::forget;
 use packhorse_unbundler::receive::{Patience, Received, Receiver};
 use packhorse_unbundler::restore::{Restorer, Site};
+use packhorse_unbundler::slices::Slices;
 use rusqlite::{Connection, params};
 
 use super::relay::Carried;
@@ -233,7 +234,10 @@ impl RealNode {
         let (patience, stop) = (Patience::Counts, &Stop::default());
         let (world, trust) = (seams.world(), &trust());
         let brake = packhorse_unbundler::brake::Brake::On;
-        let receiver = Receiver { world, spool: &spool, node: &name, trust, renumber_quiet, brake, patience, stop };
+        // Each record that can be is placed by itself.
+        let slices = Slices { from: 2, most: 1, longest: Span::from_millis(60_000) };
+        let receiver =
+            Receiver { world, spool: &spool, node: &name, trust, renumber_quiet, brake, slices, patience, stop };
         receiver.receive(replica, &mut received).expect("received");
         let refused = received.quarantined.iter().find(|(_, why)| !why.contains("the digest in its name"));
         assert_eq!(refused, None, "only what is damaged is refused");

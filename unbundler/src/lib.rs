@@ -2,10 +2,11 @@
 //!
 //! The inbox is read in the order of each sender's sequence numbers ([`receive`]); a bundle that builds on what was
 //! applied is opened and merged field by field ([`merge`], pure), its outcome is placed in the tables ([`place`]) and
-//! the link's state is stored in the same transaction, which is what makes applying it twice harmless. What everybody has is
+//! the link's state is stored in the same transaction, which is what makes applying it twice harmless; a large one is applied in several transactions ([`slices`]). What everybody has is
 //! then forgotten ([`forget`]). What could not be placed is tried again with every bundle, or when asked for ([`retry`]);
 //! or a person decides on it ([`by_hand`]). That something has come can be noticed at once ([`watch`]).
 
+mod arriving;
 pub mod brake;
 pub mod by_hand;
 mod error;
@@ -18,6 +19,7 @@ mod received;
 pub mod resolve;
 pub mod restore;
 pub mod retry;
+pub mod slices;
 mod stuck;
 pub mod told;
 pub mod watch;

@@ -8,22 +8,23 @@ use std::collections::BTreeSet;
 
 use packhorse_shared::bundle::BundleName;
 use packhorse_shared::change::{Passage, TableChanges};
-use packhorse_shared::clock::Reading;
 use packhorse_shared::config::Span;
-use packhorse_shared::id::{LinkId, NodeId, NodeName};
+use packhorse_shared::id::{LinkId, NodeName};
 use packhorse_shared::link::{Extent, Header, Role, Standing, Verdict};
 use packhorse_shared::replica::{Replica, StoredLink};
 use packhorse_shared::seam::{Saboteur, Step, Stop, World, is_at_work};
 use packhorse_shared::spool::Spool;
 use packhorse_shared::trust::Trust;
 
+use crate::arriving::observed;
 use crate::brake::{Brake, Weighed};
 use crate::error::UnbundlerError;
 use crate::intake::{self, Arrived, Examined, Said, Unfit};
-use crate::merge::{Arrival, Deletions, Past};
-use crate::place::place;
+use crate::merge::{Arrival, Deletions};
+use crate::place::{Placed, place};
 pub use crate::received::{Received, Rested};
 use crate::retry::retry_if_due;
+use crate::slices::{Left, Slices};
 use crate::stuck::Stuck;
 use crate::told::Told;
 
@@ -42,6 +43,8 @@ pub struct Receiver<'a> {
     pub renumber_quiet: Span,
     /// Whether a remote's bundle that deletes a great deal waits for a person's word.
     pub brake: Brake,
+    /// How large bundles are applied.
+    pub slices: Slices,
     /// Whether this run counts for the patience with gaps.
     pub patience: Patience,
     /// Whether the run is to end after the bundle that it is at.
@@ -58,26 +61,19 @@ pub enum Patience {
     Spares,
 }
 
-/// What our next edits must be later than: all that came, and what we take for exchanged or forgotten by it; the sender's clock
-/// itself may be years ahead.
-fn observed(header: &Header, changes: &[TableChanges]) -> Reading {
-    let exchanged = header.complete_to.max(header.horizon.reading());
-    changes.iter().map(TableChanges::latest_reading).fold(exchanged, Ord::max)
-}
-
 /// One run through the inbox.
-struct Pass<'r> {
+pub(crate) struct Pass<'r> {
     received: &'r mut Received,
     /// The links of which something waits.
     kept_waiting: BTreeSet<LinkId>,
     /// The links of which something waits for a person's word, and everything else behind it.
     unapproved: BTreeSet<LinkId>,
     /// How far each peer was told that everything had been sent.
-    told: Told,
+    pub told: Told,
     /// The link to this node's own hub.
-    hub: Option<LinkId>,
+    pub hub: Option<LinkId>,
     /// How much the hub is to be sent.
-    owed: Extent,
+    pub owed: Extent,
 }
 
 impl Receiver<'_> {
@@ -238,42 +234,21 @@ impl Receiver<'_> {
         (changes, content, deletions): (Vec<TableChanges>, bool, Deletions),
         pass: &mut Pass<'_>,
     ) -> Result<(), UnbundlerError> {
-        let (now, seen) = (self.world.clock.now(), link.state.seen_by(header));
-        let mut accepted = link.clone();
-        accepted.state.accept(header, content, now);
+        let now = self.world.clock.now();
+        let Left { changes, placed: ahead } = match deletions {
+            Deletions::Count => self.slice(replica, link, (bundle, header), changes, pass)?,
+            Deletions::Refused => Left { changes, placed: Placed::default() },
+        };
         if is_at_work(Saboteur::AcknowledgeBeforeCommit) {
+            let mut accepted = link.clone();
+            accepted.state.accept(header, content, now);
             replica.save_link(&accepted)?;
         }
         let mut transaction = replica.begin_merge(now, observed(header, &changes))?;
-        accepted.state.break_silence(link.state.last_accepted(), (seen, transaction.cut()), now);
-        let (horizon, births) = (transaction.horizon()?, transaction.births(header.horizon)?);
-        let (cut, via, hub) = (transaction.cut(), link.id, pass.hub);
-        let recovers = link.state.recovers() || accepted.state.recovers();
-        let past = past(hub == Some(via) && header.before_package, recovers);
-        let owed = if hub == Some(via) { accepted.state.extent() } else { pass.owed };
-        let arrival = Arrival {
-            link: via,
-            via,
-            cut,
-            seen,
-            heard: seen,
-            awaits_answer: accepted.state.awaits_answer(),
-            knew_genesis: true,
-            sender: link.node.unwrap_or(NodeId(0)),
-            hub,
-            past,
-            horizon,
-            births,
-            left_out: header.horizon,
-            dropped: header.horizon,
-            had: link.state.complete_to(),
-            returned: link.state.returned_to(),
-            told: pass.told,
-            owed,
-            silence: accepted.state.silence(),
-            deletions,
-        };
-        let placed = place(&mut *transaction, &changes, arrival, now, self.renumber_quiet)?;
+        let (mut accepted, arrival) = self.arrival(&mut *transaction, link, header, (content, pass), now)?;
+        let (arrival, via, hub, owed) = (Arrival { deletions, ..arrival }, link.id, pass.hub, arrival.owed);
+        let mut placed = place(&mut *transaction, &changes, arrival, now, self.renumber_quiet)?;
+        placed.add(ahead);
         if hub == Some(via) && (placed.withdrawn > 0 || withdraws(&changes)) {
             accepted.state.took_off();
         }
@@ -371,13 +346,4 @@ fn stranger(bundle: &Arrived, node: &NodeName) -> String {
 
 fn withdraws(changes: &[TableChanges]) -> bool {
     changes.iter().any(|changes| changes.passage == Passage::Withdrawn)
-}
-
-/// What the ends know of what was before.
-fn past(is_lost_there: bool, recovers: bool) -> Past {
-    match (is_lost_there, recovers) {
-        (true, _) => Past::LostThere,
-        (false, true) => Past::Lost,
-        (false, false) => Past::Known,
-    }
 }

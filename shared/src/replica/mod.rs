@@ -189,6 +189,12 @@ pub trait Replica {
     /// Whether any of these tables changed since everything that is held was tried last.
     fn changed_since_tried(&mut self, tables: &[TableId]) -> Result<bool>;
 
+    /// Which records of a bundle are placed already, by their places in it: see [`MergeTransaction::note_slice`].
+    fn sliced(&mut self, bundle: &str) -> Result<Vec<u64>>;
+
+    /// Whether another program has written to the database since this was asked last.
+    fn others_wrote(&mut self) -> Result<bool>;
+
     /// What people ought to know of, the oldest first.
     fn notices(&mut self) -> Result<Vec<Notice>>;
 

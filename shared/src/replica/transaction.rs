@@ -238,6 +238,10 @@ pub trait MergeTransaction {
     /// Writes a notice for the people at this node.
     fn note(&mut self, text: &str, now: WallTime) -> Result<()>;
 
+    /// Notes which records of a bundle that a link brought this transaction has placed, by their places in it: the rest is to
+    /// come.
+    fn note_slice(&mut self, link: LinkId, bundle: &str, done: &[u64]) -> Result<()>;
+
     /// How many records a table has.
     fn count(&mut self, table: &TableShape) -> Result<u64>;
 

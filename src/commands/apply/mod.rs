@@ -7,6 +7,7 @@ use packhorse_shared::seam::Stop;
 use packhorse_unbundler::brake::Brake;
 use packhorse_unbundler::forget::forget;
 use packhorse_unbundler::receive::{Patience, Received, Receiver};
+use packhorse_unbundler::slices::Slices;
 
 use crate::bookkeeping;
 use crate::context::Context;
@@ -62,7 +63,8 @@ pub fn receive(node: &mut Node, patience: Patience, stop: &Stop, applied: &mut A
     let renumber_quiet = node.config.merge.renumber_quiet;
     let (world, trust) = (node.world, &node.trust);
     let brake = if node.config.merge.brake { Brake::On } else { Brake::Off };
-    let receiver = Receiver { world, spool: &spool, node: &name, trust, renumber_quiet, brake, patience, stop };
+    let slices = Slices::of(node.config.merge.apply_pause);
+    let receiver = Receiver { world, spool: &spool, node: &name, trust, renumber_quiet, brake, slices, patience, stop };
     let outcome = receiver.receive(&mut node.replica, &mut received);
     let exit = told::tell(&received);
     let placed = received.applied.iter().map(|(_, placed)| placed.records + placed.withdrawn).sum::<u64>();

@@ -119,7 +119,7 @@ impl Placer<'_> {
 }
 
 /// Why a record's change cannot be written here as it is.
-fn unlike_in(table: &TableShape, of: &TableChanges, record: &RecordChange) -> Option<String> {
+pub(super) fn unlike_in(table: &TableShape, of: &TableChanges, record: &RecordChange) -> Option<String> {
     unlike_key(table, record).or_else(|| record.fields.iter().find_map(|field| unlike_field(table, of, field)))
 }
 
@@ -143,13 +143,13 @@ fn unlike(table: &TableShape, column: &str, affinity: Affinity, value: &Value) -
     })
 }
 
-fn has_same_key(table: &TableShape, changes: &TableChanges) -> bool {
+pub(super) fn has_same_key(table: &TableShape, changes: &TableChanges) -> bool {
     let (here, there) = (&table.keys, &changes.key_columns);
     here.len() == there.len() && here.iter().zip(there).all(|(here, there)| here.eq_ignore_ascii_case(there))
 }
 
 /// The columns of changes that a table does not have, by their positions in these.
-fn unknown_columns(table: &TableShape, changes: &TableChanges) -> Vec<usize> {
+pub(super) fn unknown_columns(table: &TableShape, changes: &TableChanges) -> Vec<usize> {
     let is_key = |name: &str| table.keys.iter().any(|key| key.eq_ignore_ascii_case(name));
     let is_known = |name: &str| name == EXISTENCE || is_key(name) || table.position(name).is_some();
     (0..changes.columns.len()).filter(|at| !is_known(&changes.columns[*at])).collect()

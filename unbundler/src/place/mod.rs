@@ -14,9 +14,11 @@
 //! here, `parent`, `column`, `undone` if it has to wait for that after all, and `limbo` if that was withdrawn. What its sender may
 //! not do: `rights`. What does not fit the schema: `fitting`. What cannot be placed: `hold`,
 //! and `retried`; what a person decides on that: `discarded`, `joined` with `handed_over` and `handed_on`. What is placed only together: `swap`, `circle`, `give_way`,
-//! and `reborn` with `leaving` where numbers were given again; what is placed in part: `partly`.
+//! and `reborn` with `leaving` where numbers were given again; what is placed in part: `partly`; what is placed ahead of the rest of
+//! its bundle: `ahead`.
 
 mod absent;
+mod ahead;
 mod anew;
 mod circle;
 mod column;
@@ -78,6 +80,7 @@ use rights::REFUSED_BY_PERSON;
 use standing::Outlives;
 use within::SpokenOf;
 
+pub use ahead::AheadPlacer;
 pub use discarded::{Discarded, MayDelete};
 pub use joined::Party;
 pub use quiet::{REFERS_TO_WAITING, WAITS_FOR_QUIET};
@@ -108,6 +111,28 @@ pub struct Placed {
     pub refused: u64,
     /// Changes of this node's that its hub has refused.
     pub undone: u64,
+}
+
+impl Placed {
+    /// Adds what something else came to.
+    pub fn add(&mut self, other: Self) {
+        let Self { records, held, waiting, leaving, resting, conflicts, revived, kept, withdrawn, refused, undone } =
+            other;
+        let sums = [
+            (&mut self.records, records),
+            (&mut self.held, held),
+            (&mut self.waiting, waiting),
+            (&mut self.leaving, leaving),
+            (&mut self.resting, resting),
+            (&mut self.conflicts, conflicts),
+            (&mut self.revived, revived),
+            (&mut self.kept, kept),
+            (&mut self.withdrawn, withdrawn),
+            (&mut self.refused, refused),
+            (&mut self.undone, undone),
+        ];
+        sums.into_iter().for_each(|(sum, more)| *sum += more);
+    }
 }
 
 /// What became of one record's change.

@@ -23,7 +23,7 @@ use super::catalogue::{Catalogue, Entry};
 use super::fault::{Fault, Outcome};
 use super::silence::Loud;
 use super::state::{self, Progress};
-use super::{approvals, arrivals, holding, in_the_way, membership, missing, moves, numbers, quiet, rights};
+use super::{approvals, arrivals, holding, in_the_way, membership, missing, moves, numbers, quiet, rights, slices};
 use crate::change::TableChanges;
 use crate::clock::{Clock, Reading, Stamp, WallTime};
 use crate::horizon::Horizon;
@@ -340,6 +340,10 @@ impl MergeTransaction for SqliteMerge<'_> {
         self.said(state::note(self.writer, text, now))
     }
 
+    fn note_slice(&mut self, link: LinkId, bundle: &str, done: &[u64]) -> Result<()> {
+        self.said(slices::note(self.writer, (link, bundle), done))
+    }
+
     fn count(&mut self, table: &TableShape) -> Result<u64> {
         self.said(self.try_count(table))
     }
@@ -350,6 +354,7 @@ impl MergeTransaction for SqliteMerge<'_> {
 
     fn note_arrival(&mut self, link: LinkId, bundle: &str) -> Result<()> {
         self.said(approvals::forget(self.writer, bundle))?;
+        self.said(slices::forget(self.writer, bundle))?;
         self.said(arrivals::note(self.writer, self.cut(), (link, bundle), self.now))
     }
 

@@ -41,6 +41,7 @@ mod schema;
 mod search;
 mod sharing;
 mod silence;
+mod slices;
 mod snapshot;
 mod state;
 mod sweeping;
@@ -90,6 +91,8 @@ pub struct SqliteReplica {
     catalogue: Catalogue,
     loud: Loud,
     steps: &'static dyn Steps,
+    /// What the database said when others were last asked about (see [`Replica::others_wrote`]).
+    version: Option<i64>,
 }
 
 impl SqliteReplica {
@@ -115,7 +118,7 @@ impl SqliteReplica {
         let identity = state::identity(&writer)?;
         let loud = silence::silence(&mut writer, &catalogue)?;
         let steps = &Uninterrupted;
-        Ok(Self { path: path.to_owned(), writer, reader, journal, identity, catalogue, loud, steps })
+        Ok(Self { path: path.to_owned(), writer, reader, journal, identity, catalogue, loud, steps, version: None })
     }
 
     /// Takes over what the configuration says of tables' identities, by table and columns; the schema says the rest.
@@ -298,6 +301,16 @@ impl Replica for SqliteReplica {
 
     fn all_held(&mut self) -> Result<Vec<Held>> {
         holding::held(&self.reader, self.identity.node).map_err(self.fault("be read"))
+    }
+
+    fn sliced(&mut self, bundle: &str) -> Result<Vec<u64>> {
+        slices::done(&self.reader, bundle).map_err(self.fault("be read"))
+    }
+
+    fn others_wrote(&mut self) -> Result<bool> {
+        let version = self.writer.query_row("PRAGMA data_version", [], |row| row.get(0));
+        let version = version.map_err(|error| self.fault("be read")(error.into()))?;
+        Ok(self.version.replace(version).is_some_and(|before| before != version))
     }
 
     fn changed_since_tried(&mut self, tables: &[TableId]) -> Result<bool> {

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::catalogue::Catalogue;
 use super::fault::{Fault, Outcome};
-use super::{approvals, arrivals, conflicts, membership, rights};
+use super::{approvals, arrivals, conflicts, membership, rights, slices};
 use crate::clock::{Clock, Reading, WallTime};
 use crate::horizon::Horizon;
 use crate::id::{Cut, Epoch, LinkId, NetworkId, NodeId, NodeName};
@@ -39,6 +39,7 @@ pub(super) fn create(connection: &Connection, identity: Identity, clock: Reading
     connection.execute_batch(conflicts::TABLE)?;
     connection.execute_batch(arrivals::TABLE)?;
     connection.execute_batch(approvals::TABLE)?;
+    connection.execute_batch(slices::TABLE)?;
     connection.execute_batch(membership::TABLES)?;
     connection.execute_batch(membership::gained::TABLE)?;
     set(connection, "format", FORMAT)?;
@@ -293,7 +294,9 @@ pub(super) fn remove_link(connection: &mut Connection, catalogue: &Catalogue, li
     set(&transaction, "last_removed_key", key.0 as i64)?;
     let epoch = removed.map_or(Epoch(0), |removed| removed.state.epoch()).max(last_removed_epoch(&transaction)?);
     set(&transaction, "last_removed_epoch", epoch.0 as i64)?;
-    for table in ["links WHERE id", "held WHERE link", "conflicts WHERE link", "approvals WHERE link"] {
+    for table in
+        ["links WHERE id", "held WHERE link", "conflicts WHERE link", "approvals WHERE link", "slices WHERE link"]
+    {
         transaction.execute(&format!("DELETE FROM _packhorse_{table} = ?1"), [link.0])?;
     }
     rights::forget(&transaction, link)?;

@@ -1,0 +1,189 @@
+//! Slices: a large bundle is applied in several transactions, so that the application, which comes first, gets its turn between
+//! them (DESIGN section 6).
+//!
+//! Owns how long each may hold the write lock, and what is done of a bundle so far. Invariant: a slice is stored with what it has
+//! done, and the bundle counts as applied with the last transaction alone. What cannot be placed by itself ([`crate::place`])
+//! is left to that one. Leaves small bundles to it as a whole. Until then nothing of the bundle is acknowledged: who edits after a
+//! kill what a slice has placed, and says so before the rest is applied, is told at the other end as one who had not seen it.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use packhorse_shared::change::TableChanges;
+use packhorse_shared::config::Span;
+use packhorse_shared::link::Header;
+use packhorse_shared::replica::{Replica, StoredLink};
+
+use crate::arriving::observed;
+use crate::error::UnbundlerError;
+use crate::intake::Arrived;
+use crate::place::{AheadPlacer, Placed};
+use crate::receive::{Pass, Receiver};
+
+/// How bundles are applied in several transactions.
+#[derive(Clone, Copy, Debug)]
+pub struct Slices {
+    /// Bundles of fewer records are applied in one.
+    pub from: u64,
+    /// So many records at most are placed in one slice.
+    pub most: u64,
+    /// For so long at most a slice holds the write lock while nobody else writes; at zero all is one transaction.
+    pub longest: Span,
+}
+
+impl Slices {
+    /// As it is for people, with the configuration's `apply_pause`.
+    pub fn of(longest: Span) -> Self {
+        Self { from: 1_000, most: u64::MAX, longest }
+    }
+}
+
+/// For so long at most while another program writes.
+const LONGEST_BESIDE: Duration = Duration::from_millis(25);
+
+/// So long at least others may write before the next slice: SQLite's own wait for a lock sleeps for up to 100 ms.
+const GAP_MIN: Duration = Duration::from_millis(110);
+
+/// And at least so many times as long as the slice was.
+const GAP_TIMES: u32 = 9;
+
+/// For so long another program counts as writing that has written.
+const BUSY_FOR: Duration = Duration::from_secs(2);
+
+/// When others have written, as far as was looked.
+struct Others(Option<Instant>);
+
+impl Others {
+    fn look(&mut self, replica: &mut dyn Replica) -> Result<(), UnbundlerError> {
+        if replica.others_wrote()? {
+            self.0 = Some(Instant::now());
+        }
+        Ok(())
+    }
+
+    fn are_writing(&self) -> bool {
+        self.0.is_some_and(|at| at.elapsed() < BUSY_FOR)
+    }
+
+    /// For how long a slice may last.
+    fn longest(&self, alone: Span) -> Duration {
+        let alone = Duration::from_millis(alone.as_millis());
+        if self.are_writing() { LONGEST_BESIDE.min(alone) } else { alone }
+    }
+
+    /// How long others may write after a slice that lasted so long.
+    fn gap(&self, slice: Duration) -> Duration {
+        if self.are_writing() { GAP_MIN.max(slice * GAP_TIMES) } else { Duration::ZERO }
+    }
+}
+
+/// What is left of a bundle once what could be placed ahead is, and what placing that came to.
+pub(crate) struct Left {
+    pub changes: Vec<TableChanges>,
+    pub placed: Placed,
+}
+
+/// Where a slice has got to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reached {
+    /// There is more to be looked at.
+    Part,
+    End,
+}
+
+impl Receiver<'_> {
+    /// Places ahead what can be placed by itself of a large bundle.
+    pub(crate) fn slice(
+        &self,
+        replica: &mut dyn Replica,
+        link: &StoredLink,
+        (bundle, header): (&Arrived, &Header),
+        changes: Vec<TableChanges>,
+        pass: &Pass<'_>,
+    ) -> Result<Left, UnbundlerError> {
+        let mut placed = Placed::default();
+        let count: u64 = changes.iter().map(|of| of.records.len() as u64).sum();
+        let mut done: BTreeSet<u64> = replica.sliced(&bundle.file)?.into_iter().collect();
+        if self.slices.longest != Span::default() && count >= self.slices.from {
+            let mut others = Others(None);
+            // Only what was written since then is known.
+            replica.others_wrote()?;
+            let mut at = 0;
+            loop {
+                let known = done.len();
+                let (slice, reached) = self.one_slice(
+                    replica,
+                    link,
+                    (bundle, header),
+                    (&changes, &mut done, &mut at),
+                    (pass, &mut others),
+                )?;
+                placed.add(slice);
+                // Who was placed in one round may be whom others refer to.
+                match (reached, done.len() > known) {
+                    _ if self.stop.is_asked() => break,
+                    (Reached::Part, _) => {}
+                    (Reached::End, true) => at = 0,
+                    (Reached::End, false) => break,
+                }
+            }
+        }
+        let mut place = 0;
+        let mut left = changes;
+        for of in &mut left {
+            of.records.retain(|_| {
+                place += 1;
+                !done.contains(&(place - 1))
+            });
+        }
+        left.retain(|of| !of.records.is_empty());
+        Ok(Left { changes: left, placed })
+    }
+
+    fn one_slice(
+        &self,
+        replica: &mut dyn Replica,
+        link: &StoredLink,
+        (bundle, header): (&Arrived, &Header),
+        (changes, done, at): (&[TableChanges], &mut BTreeSet<u64>, &mut u64),
+        (pass, others): (&Pass<'_>, &mut Others),
+    ) -> Result<(Placed, Reached), UnbundlerError> {
+        let now = self.world.clock.now();
+        others.look(replica)?;
+        let longest = others.longest(self.slices.longest);
+        let mut transaction = replica.begin_merge(now, observed(header, changes))?;
+        let begun = Instant::now();
+        let (_, arrival) = self.arrival(&mut *transaction, link, header, (true, pass), now)?;
+        let mut placer = AheadPlacer::new(&mut *transaction, arrival, now, self.renumber_quiet)?;
+        if !placer.may() {
+            return Ok((Placed::default(), Reached::End));
+        }
+        let (mut slice, mut reached) = (Vec::new(), Reached::End);
+        for (place, of, record) in places(changes).skip(usize::try_from(*at).unwrap_or(usize::MAX)) {
+            if begun.elapsed() >= longest || slice.len() as u64 >= self.slices.most {
+                reached = Reached::Part;
+                break;
+            }
+            *at = place + 1;
+            if !done.contains(&place) && placer.place(of, record)? {
+                slice.push(place);
+            }
+        }
+        let placed = placer.end()?;
+        if slice.is_empty() {
+            return Ok((Placed::default(), reached));
+        }
+        transaction.note_slice(link.id, &bundle.file, &slice)?;
+        transaction.commit()?;
+        done.extend(slice);
+        others.look(replica)?;
+        std::thread::sleep(others.gap(begun.elapsed()));
+        Ok((placed, reached))
+    }
+}
+
+/// Every record of a bundle with its place in it.
+fn places(changes: &[TableChanges]) -> impl Iterator<Item = (u64, &TableChanges, usize)> {
+    let records = changes.iter().flat_map(|of| (0..of.records.len()).map(move |at| (of, at)));
+    (0..).zip(records).map(|(place, (of, at))| (place, of, at))
+}
