@@ -237,3 +237,36 @@ fn numbers_that_the_application_gives_itself_are_its_own_affair() {
     scene.settle("alice");
     scene.same("t", "hq", "alice");
 }
+
+/// What a remote does not share, and tables that are not synced at all, have references too.
+#[test]
+fn what_refers_to_a_record_from_a_table_that_is_not_shared_follows_it() {
+    let scene = Scene::hub(
+        "CREATE TABLE people (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT);
+        CREATE TABLE notes (id INTEGER PRIMARY KEY AUTOINCREMENT, person INTEGER REFERENCES people, text TEXT);
+        CREATE TABLE staff (id INTEGER PRIMARY KEY REFERENCES people, UNIQUE (id));
+        CREATE TABLE desks (place TEXT, staff TEXT REFERENCES staff(id));
+        CREATE TABLE once (person INTEGER UNIQUE REFERENCES people(id));
+        CREATE TABLE written (text TEXT);
+        CREATE TRIGGER notes_change AFTER UPDATE ON notes BEGIN INSERT INTO written VALUES (NEW.text); END;
+        INSERT INTO people (name) VALUES ('Ada')",
+    );
+    scene.packhorse("hq", &["set", "add", "names", "--table", "people"]).expect(0);
+    scene.packhorse("hq", &["remote", "add", "bob", "--set", "names"]).expect(0);
+    scene.pack_and_restore("bob");
+    let first = "INSERT INTO people (name) VALUES ('Ben'), ('Cy'); INSERT INTO notes (person, text)
+        SELECT id, name FROM people; INSERT INTO staff SELECT id FROM people; INSERT INTO desks SELECT id, id FROM people;
+        INSERT INTO once VALUES (1000000001), (2)";
+    // Somebody is at number 2 in `once` already, without being in `people`.
+    scene.sql("bob", first);
+    for node in ["bob", "hq", "bob", "hq"] {
+        scene.sync(node);
+    }
+    assert_eq!(scene.sql("bob", "SELECT id, name FROM people"), "1|Ada\n2|Ben\n3|Cy");
+    let notes = "SELECT text, name FROM notes JOIN people ON people.id = person";
+    assert_eq!(scene.sql("bob", notes), "Ada|Ada\nBen|Ben\nCy|Cy");
+    let desks = "SELECT name, typeof(staff) FROM desks JOIN staff ON staff.id = staff JOIN people USING (id)";
+    assert_eq!(scene.sql("bob", desks), "Ada|text\nBen|text\nCy|text");
+    assert_eq!(scene.sql("bob", "SELECT min(person), max(person) FROM once"), "2|1000000001", "what is refused stays");
+    assert_eq!(scene.sql("bob", "SELECT count(*) FROM written"), "0", "it is no edit");
+}

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 
+use super::bystanders::{self, Bystander};
 use super::capture::{LastValues, listed};
 use super::fault::Outcome;
 use super::identities;
@@ -68,6 +69,7 @@ pub(super) struct Catalogue {
     entries: Vec<Entry>,
     shapes: Arc<[TableShape]>,
     captures: BTreeMap<i64, Vec<ColumnId>>,
+    bystanders: Vec<Bystander>,
 }
 
 impl Catalogue {
@@ -104,7 +106,9 @@ impl Catalogue {
             }
         }
         let shapes = entries.iter().map(|entry| entry.shape.clone()).collect();
-        Ok(Self { entries, shapes, captures: captures(connection)? })
+        let is_synced = |table: &str| known.iter().any(|(_, known)| known.eq_ignore_ascii_case(table));
+        let bystanders = bystanders::load(connection, &is_synced)?;
+        Ok(Self { entries, shapes, captures: captures(connection)?, bystanders })
     }
 
     /// The shapes of all.
@@ -144,6 +148,11 @@ impl Catalogue {
             let to_parent = child.sql.children.iter().filter(|(table, _)| *table == parent.name);
             to_parent.map(|(_, sql)| (&child.shape, sql.as_str()))
         })
+    }
+
+    /// What refers to a column from tables that are not synced.
+    pub fn bystanders_of<'a>(&'a self, table: &'a str, column: &'a str) -> impl Iterator<Item = &'a Bystander> {
+        self.bystanders.iter().filter(move |bystander| bystander.refers_to(table, column))
     }
 
     /// The columns that a capture's masks speak of.

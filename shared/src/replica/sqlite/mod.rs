@@ -7,6 +7,7 @@ mod approvals;
 mod arrivals;
 mod bearing;
 mod begin;
+mod bystanders;
 mod capture;
 mod catalogue;
 mod conflicts;

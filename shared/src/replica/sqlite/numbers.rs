@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::bystanders::Bystander;
 use super::catalogue::{Catalogue, Entry};
 use super::fault::Outcome;
 use super::membership::rows::{exceptions_table, members_table};
@@ -92,12 +93,15 @@ fn is_new(connection: &Connection, entry: &Entry, number: i64) -> Outcome<bool> 
     Ok(!moves::was_given(connection, entry.shape.id, number)?)
 }
 
-/// A write that renumbering takes: in a table of the application, or in one of ours.
-pub(super) struct Write {
-    /// The synced table that it is in, if it is one.
-    pub table: Option<TableShape>,
-    /// The statement: ?1 is the old number, ?2 the new one; ?3 is the record's birth and ?4 the one that it has then.
-    pub sql: String,
+/// A write that renumbering takes. Of statements ?1 is the old number, ?2 the new one; ?3 is the record's birth and ?4 the
+/// one that it has then.
+pub(super) enum Write {
+    /// A statement on a synced table.
+    Synced(TableShape, String),
+    /// A statement on a table of ours.
+    Ours(String),
+    /// In a table that is not synced.
+    Bystander(Bystander),
 }
 
 /// Every write that gives a record another number, in order.
@@ -111,7 +115,7 @@ pub(super) fn renumbering(catalogue: &Catalogue, entry: &Entry) -> Vec<Write> {
 pub(super) fn referring(catalogue: &Catalogue, entry: &Entry) -> Vec<Write> {
     let mut following = Following { catalogue, done: Vec::new(), writes: Vec::new() };
     for key in &entry.shape.keys {
-        following.is_new(&entry.shape, key);
+        following.is_new(&entry.shape.name, key);
         following.references(&entry.shape, key);
     }
     following.writes
@@ -127,8 +131,8 @@ struct Following<'c> {
 
 impl Following<'_> {
     /// Whether a column is met for the first time.
-    fn is_new(&mut self, shape: &TableShape, column: &str) -> bool {
-        let place = (shape.name.clone(), column.to_owned());
+    fn is_new(&mut self, table: &str, column: &str) -> bool {
+        let place = (table.to_owned(), column.to_owned());
         let is_new = !self.done.contains(&place);
         if is_new {
             self.done.push(place);
@@ -140,7 +144,7 @@ impl Following<'_> {
     fn key(&mut self, entry: &Entry, key: &str) {
         let shape = &entry.shape;
         let Some(at) = shape.keys.iter().position(|known| known == key) else { return };
-        if !self.is_new(shape, key) {
+        if !self.is_new(&shape.name, key) {
             return;
         }
         let is_own = shape.key_kind == KeyKind::Assigned && !shape.compares(key);
@@ -154,7 +158,7 @@ impl Following<'_> {
         let shape = &entry.shape;
         let (new, is_it) = assignment(shape, key, &format!("k{}", at + 1));
         let (marks, remains) = (marks_table(&shape.name), remains_table(&shape.name));
-        let mut write = |sql| self.writes.push(Write { table: None, sql });
+        let mut write = |sql| self.writes.push(Write::Ours(sql));
         write(format!("UPDATE OR REPLACE {marks} SET {new} WHERE {is_it}"));
         if entry.has_members {
             for table in [members_table(&shape.name), exceptions_table(&shape.name)] {
@@ -181,14 +185,26 @@ impl Following<'_> {
                 for (column, _) in here {
                     if child.shape.keys.contains(column) {
                         self.key(child, column);
-                    } else if self.is_new(&child.shape, column) {
+                    } else if self.is_new(&child.shape.name, column) {
                         self.change(&child.shape, column, &read_as(&child.shape, column));
                     }
                 }
             }
         }
+        self.bystanders(&shape.name, key);
         if shape.key_kind == KeyKind::Assigned {
             self.configured(shape);
+        }
+    }
+
+    /// What refers to a column from tables that are not synced, and what refers to that in its turn.
+    fn bystanders(&mut self, table: &str, column: &str) {
+        let catalogue = self.catalogue;
+        for bystander in catalogue.bystanders_of(table, column) {
+            if self.is_new(&bystander.table, &bystander.column) {
+                self.writes.push(Write::Bystander(bystander.clone()));
+                self.bystanders(&bystander.table, &bystander.column);
+            }
         }
     }
 
@@ -214,7 +230,7 @@ impl Following<'_> {
     fn change(&mut self, shape: &TableShape, column: &str, also: &str) {
         let (new, is_it) = assignment(shape, column, &quoted(column));
         let sql = format!("UPDATE OR ABORT {} SET {new} WHERE {is_it}{also}", quoted(&shape.name));
-        self.writes.push(Write { table: Some(shape.clone()), sql });
+        self.writes.push(Write::Synced(shape.clone(), sql));
     }
 }
 

@@ -75,15 +75,16 @@ impl SqliteMerge<'_> {
         (to, after): (i64, &[u8]),
     ) -> Outcome<Refusable> {
         for write in writes {
-            let run = || {
-                let mut statement = self.writer.prepare_cached(&write.sql)?;
+            let run = |sql: &str| {
+                let mut statement = self.writer.prepare_cached(sql)?;
                 let all = params![from, to, before, after];
                 let takes = statement.parameter_count().min(all.len());
                 Ok(statement.execute(&all[..takes])?)
             };
-            let done = match &write.table {
-                Some(table) => self.attempt(table, run)?,
-                None => Ok(run()?),
+            let done = match &write {
+                numbers::Write::Synced(table, sql) => self.attempt(table, || run(sql))?.map(|_| ()),
+                numbers::Write::Ours(sql) => Ok(run(sql).map(|_| ())?),
+                numbers::Write::Bystander(bystander) => Ok(bystander.follow(self.writer, from, to)?),
             };
             if let Err(refusal) = done {
                 return Ok(Err(refusal));
