@@ -6,7 +6,7 @@ use super::office::{NODES, Office};
 fn make(login: &str) -> String {
     format!(
         "one = take_on('{login}', 'new@{login}.example', 'of {login}', 'vip', referred_by=customer('1.{login}@example.org'))\n\
-         order('new@{login}.example', '{login}-1', tea=2, sail=1)\n\
+         order('new@{login}.example', '{login}-1', tea=2, rope=1000, sail=1)\n\
          print(one.pk, Order.objects.latest('pk').pk, Line.objects.latest('pk').pk, Tag.objects.latest('pk').pk)"
     )
 }
@@ -30,9 +30,9 @@ fn records_that_two_remotes_make_under_the_same_numbers_are_told_apart_by_everyb
         assert_eq!(told, format!("{known} True"), "{node}: all have their numbers from the hub");
     }
     let who = "one = Order.objects.get(number='bob-1'); \
-               print(one.number, one.customer.email, *one.line_set.order_by('product__code').values_list('product__code', flat=True))";
+               print(one.number, one.customer.email, one.missing, *one.line_set.order_by('product__code').values_list('product__code', flat=True))";
     for node in NODES {
-        assert_eq!(office.does(node, who), "bob-1 new@bob.example sail tea", "{node}");
+        assert_eq!(office.does(node, who), "bob-1 new@bob.example 1000 rope sail tea", "{node}");
     }
     let about = "one = Remark.objects.get(text='the latest of alice'); print(one.about.number, one.author.username)";
     assert_eq!(office.does("hq", about), "alice-1 alice");

@@ -149,7 +149,7 @@ impl Office {
     fn rests(&self, node: &str) -> bool {
         let status = self.scene.packhorse(node, &["status", "--json"]).json();
         let links = status["links"].as_array().expect("links").iter();
-        links.flat_map(|link| ["pending_changes", "unacknowledged", "held"].map(|what| &link[what])).all(|it| it == &0)
+        links.flat_map(|link| ["pending_changes", "unacknowledged", "held"].map(|what| &link[what])).all(|it| *it == 0)
     }
 
     /// What the application reads is sound, and the same at all nodes as far as they share it.
