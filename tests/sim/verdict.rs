@@ -8,9 +8,12 @@ use crate::application::{Picture, Record, TAKE_BADGES_BACK, field};
 use crate::cast::{look, text};
 use crate::dice::Dice;
 use crate::happen::waits_for_receiver;
-use crate::ids::{At, Uid};
+use crate::ids::{At, Field, Uid};
+use crate::laws;
 use crate::machinery::machine;
 use crate::node::{Node, files};
+use crate::policies::Policy;
+use crate::purge;
 use crate::shares::LEFT_OUT;
 use crate::world::World;
 
@@ -43,6 +46,7 @@ pub fn judge(world: &mut World, seed: u64) {
     is_nobody_gone(world, &pictures[0]);
     are_last_words(world, &pictures[0]);
     are_losers_kept(world, &pictures[0]);
+    laws::are_refusals_told(world);
     are_silent(world);
     world.all().for_each(|at| world.search(at));
     is_nothing_echoed(world);
@@ -57,6 +61,7 @@ fn come_to_rest(world: &mut World) {
         for at in world.all() {
             sync(world, at);
         }
+        purge::decide_all(world);
         world.pass(ROUND);
         // Asking everybody takes longer than looking whether anything lies about.
         if bundles(world).is_empty() && restless(world).is_none() {
@@ -184,10 +189,28 @@ fn is_nobody_gone(world: &World, hub: &Picture) {
 fn are_last_words(world: &World, hub: &Picture) {
     for (uid, record) in hub {
         for (column, value) in &record.cells {
-            if let Err(why) = world.oracle.last_word(&field(uid, column), value) {
+            let field = field(uid, column);
+            if world.oracle.was_grouped(uid, column) {
+                continue;
+            }
+            if let Err(why) = world.oracle.last_word(&field, value) {
                 world.fail("last word", &why);
             }
+            is_preferred(world, &field, value);
         }
+        if let Some((field, value)) = world.oracle.together(uid, record) {
+            if let Err(why) = world.oracle.last_word(&field, &value) {
+                world.fail("last word", &why);
+            }
+            is_preferred(world, &field, &value);
+        }
+    }
+}
+
+/// What a policy prefers stands.
+fn is_preferred(world: &World, field: &Field, value: &Option<String>) {
+    if let Err(why) = world.oracle.is_preferred(field, value) {
+        world.fail("prefer", &why);
     }
 }
 
@@ -236,6 +259,10 @@ fn are_silent(world: &mut World) {
 
 /// What somebody says is acknowledged, and does not come back with what its hub has to say.
 fn is_nothing_echoed(world: &mut World) {
+    // What changes together is told together, and what a policy decides is a new word on it.
+    if world.policies.of("companies") != Policy::default() {
+        return;
+    }
     for at in world.all() {
         let Some(hub) = world.nodes[at.0].hub else { continue };
         let picture = look(&world.nodes[at.0]);

@@ -7,6 +7,7 @@ use packhorse_shared::change::TableChanges;
 use packhorse_shared::clock::Reading;
 use packhorse_shared::link::Role;
 use packhorse_shared::replica::{Approval, MergeTransaction, Replica, ReplicaError, StoredLink, TableShape, Word};
+use packhorse_shared::seam::{Saboteur, is_at_work};
 
 use crate::error::UnbundlerError;
 use crate::intake::Arrived;
@@ -47,6 +48,7 @@ impl Receiver<'_> {
         changes: &[TableChanges],
     ) -> Result<Weighed, UnbundlerError> {
         let deletes = changes.iter().any(|changes| changes.deleted_count() > A_FEW);
+        let deletes = deletes && !is_at_work(Saboteur::SkipBrake);
         if link.state.role() == Role::Hub || !deletes {
             return Ok(Weighed::Go(Deletions::Count));
         }

@@ -12,7 +12,7 @@
 //! What becomes of it: `standing` if it stands in its table, `absent` if it does not. What was made without seeing each
 //! other: `conflicts`, and `overruled` if the other end found it. What it refers to: `references`, `mistaken` if that is another
 //! here, `parent`, `column`, `undone` if it has to wait for that after all, and `limbo` if that was withdrawn. What its sender may
-//! not do: `rights`. What does not fit the schema: `fitting`. What cannot be placed: `hold`,
+//! not do: `rights`, and `word` on what is decided against it. What does not fit the schema: `fitting`. What cannot be placed: `hold`,
 //! and `retried`. What is placed only together: `swap`, `circle`, and `reborn` with `leaving` where numbers were given again;
 //! what is placed in part: `partly`.
 
@@ -49,6 +49,7 @@ mod unite;
 mod united;
 mod withdraw;
 mod within;
+mod word;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;

@@ -372,6 +372,10 @@ impl MergeTransaction for SqliteMerge<'_> {
         self.put_conflict(link, table, conflict, now)
     }
 
+    fn is_refusal(&mut self, table: &str, word: Stamp) -> Result<bool> {
+        self.refusal(table, word)
+    }
+
     fn note(&mut self, text: &str, now: WallTime) -> Result<()> {
         self.said(state::note(self.writer, text, now))
     }
