@@ -52,7 +52,7 @@ pub fn owner_column(table: &str) -> Option<Column> {
 fn readable(table: &str) -> Option<Column> {
     match table {
         "companies" => Some("phone"),
-        "contacts" => Some("badge"),
+        "contacts" => Some("phone"),
         _ => None,
     }
 }

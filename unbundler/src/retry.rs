@@ -139,6 +139,7 @@ fn try_again(
         left_out,
         dropped,
         had,
+        known_to: Reading(0),
         returned,
         told,
         owed,

@@ -20,24 +20,26 @@ pub enum Decided {
     ByPolicy(Field),
 }
 
-/// Decides on a field that was weighed; `theirs`: the stamp of the incoming value.
-pub fn decide(weighed: Field, theirs: Stamp, rules: &Rules, arrival: &Arrival) -> Decided {
+/// Decides on a field that was weighed, by the stamps of ours and of the incoming value.
+pub fn decide(weighed: Field, (ours, theirs): (Stamp, Stamp), rules: &Rules, arrival: &Arrival) -> Decided {
     if is_at_work(Saboteur::IgnorePreference) {
         return Decided::ByStamp(weighed);
     }
-    let is_theirs_preferred = match arrival.authority() {
-        Authority::Sender => rules.prefer == Prefer::Hub,
-        _ => rules.prefer == Prefer::Remote && !is_stale(rules, arrival),
-    };
-    let is_ours_preferred = match arrival.authority() {
-        Authority::Sender => rules.prefer == Prefer::Remote,
-        _ => rules.prefer == Prefer::Hub || is_stale(rules, arrival),
-    };
-    // What the hub says once more was known when ours was made.
-    let is_known = arrival.authority() == Authority::Sender && theirs.reading <= arrival.had;
+    let is_by_hub = arrival.authority() == Authority::Sender;
+    let is_stale = !is_by_hub && is_stale(rules, arrival);
+    // Whose value is preferred is at the one end ours, and at the other theirs.
+    let (ours_prefer, theirs_prefer) =
+        if is_by_hub { (Prefer::Remote, Prefer::Hub) } else { (Prefer::Hub, Prefer::Remote) };
     match weighed {
-        Field::TheirsOverUnseen if is_ours_preferred => Decided::ByPolicy(Field::OursOverBlind),
-        Field::OursOverBlind if is_theirs_preferred && !is_known => Decided::ByPolicy(Field::TheirsOverUnseen),
+        Field::TheirsOverUnseen if is_stale || rules.prefer == ours_prefer => {
+            // What goes whole to somebody who knows it stands against nothing that was made in view of it.
+            let is_known = !is_by_hub && ours.reading <= arrival.known_to;
+            if is_known { Decided::ByStamp(weighed) } else { Decided::ByPolicy(Field::OursOverBlind) }
+        }
+        Field::OursOverBlind if !is_stale && rules.prefer == theirs_prefer => {
+            let is_known = is_by_hub && theirs.reading <= arrival.had;
+            if is_known { Decided::ByStamp(weighed) } else { Decided::ByPolicy(Field::TheirsOverUnseen) }
+        }
         _ => Decided::ByStamp(weighed),
     }
 }

@@ -199,8 +199,10 @@ impl Placer<'_> {
             }
             // Where both say the same there is nothing to decide; columns that change together are decided together.
             let is_disputed = record.fields.iter().any(|field| differs(table, of, field));
+            let stamps = (ours.map_or(self.arrival.horizon.stamp(), |ours| ours.stamp), field.stamp);
+            let arrival = Arrival { known_to: sight.known_to, ..self.arrival };
             let decided = match is_disputed {
-                true => merge::decide(verdict, field.stamp, &table.rules, &self.arrival),
+                true => merge::decide(verdict, stamps, &table.rules, &arrival),
                 false => Decided::ByStamp(verdict),
             };
             let (Decided::ByStamp(verdict) | Decided::ByPolicy(verdict)) = decided;

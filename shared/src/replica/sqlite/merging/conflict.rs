@@ -56,6 +56,28 @@ impl SqliteMerge<'_> {
             (conflict.found == Found::Here).then_some(self.progress.cut.next().0 as i64),
             conflict.matter == Matter::Refusal,
         ])?;
+        if added == 0 && conflict.found == Found::There && conflict.stands == Side::Theirs {
+            self.stands_by_word(table, conflict)?;
+        }
         Ok(added > 0)
+    }
+
+    /// What both ends have found is decided by the word of the other one, which stands here: that is no change in sight of it.
+    fn stands_by_word(&self, table: &str, conflict: &Conflict<'_>) -> Outcome<()> {
+        let Conflict { kept, lost, stands_as, .. } = conflict;
+        let number = |stamp: Stamp| self.roster.number(stamp.node).map(|number| number as i64);
+        let sql = "UPDATE _packhorse_conflicts SET stands_at = ?1, stands_by = ?2 WHERE tbl = ?3 AND record = ?4 AND col = ?5 \
+                   AND lost_at = ?6 AND lost_by = ?7 AND kept IS ?8";
+        self.writer.prepare_cached(sql)?.execute(params![
+            stands_as.reading.0 as i64,
+            number(*stands_as),
+            table,
+            packed(conflict.key),
+            conflict.column,
+            lost.1.reading.0 as i64,
+            number(lost.1),
+            kept.0,
+        ])?;
+        Ok(())
     }
 }
