@@ -102,11 +102,13 @@ pub enum Kind {
     Dispute,
     /// A remote deletes a great deal at once.
     Purge,
+    /// A remote does what it may not do, and speaks.
+    Trespass,
 }
 
 impl Kind {
     /// Every one.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Edit,
         Self::Clash,
         Self::Run,
@@ -125,6 +127,7 @@ impl Kind {
         Self::Laws,
         Self::Dispute,
         Self::Purge,
+        Self::Trespass,
     ];
 }
 
@@ -170,6 +173,7 @@ fn event(seed: u64, number: usize, climate: &Climate) -> Event {
         0..=4 if climate.policies || climate.rights => Some(Kind::Laws),
         5..=19 if climate.policies => Some(Kind::Dispute),
         20..=34 if climate.purges => Some(Kind::Purge),
+        35..=44 if climate.rights => Some(Kind::Trespass),
         _ => None,
     };
     // Dice of their own leave all other events of a seed as they were.

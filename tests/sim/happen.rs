@@ -59,6 +59,7 @@ pub fn happen(world: &mut World, event: &Event) {
         Kind::Laws => laws::change(world, &mut dice),
         Kind::Dispute => dispute::dispute(world, &mut dice),
         Kind::Purge => purge::purge(world, &mut dice),
+        Kind::Trespass => laws::trespass(world, &mut dice),
     };
     if happened {
         tally::count(event.kind);

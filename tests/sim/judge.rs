@@ -177,9 +177,12 @@ fn has_time_passed(world: &mut World, at: At, picture: &Picture) -> Result<(), C
             let Some(before) = world.judge.shown[at.0].get(&field).cloned() else { continue };
             let is_older = world.oracle.is_older(&field, &now, &before);
             let may_go_back = |world: &mut World| {
-                world.oracle.is_value_forbidden(&field, &before) != Refused::No
+                // What a hub lost nobody brings back who may not write it.
+                world.oracle.may_not_come_back()
+                    || world.oracle.is_value_forbidden(&field, &before) != Refused::No
                     || is_refused(world, uid)
                     || is_lost_beside_copy(world, at, &before)
+                    || world.oracle.may_be_decided(uid) && is_told_lost(world, at, &before, &now)
             };
             if is_older && !may_go_back(world) {
                 return Err(("time", format!("{name}: the {field} went back from {before:?} to {now:?}")));
@@ -203,6 +206,13 @@ fn has_time_passed(world: &mut World, at: At, picture: &Picture) -> Result<(), C
 fn is_lost_beside_copy(world: &World, at: At, value: &Option<String>) -> bool {
     let is_told = |text: &String| conflicts(&world.nodes[at.0]).contains(text);
     world.judge.copied == Some(at) && value.as_ref().is_some_and(is_told)
+}
+
+/// Whether a node is told that it has lost what is not there any more of this.
+fn is_told_lost(world: &World, at: At, before: &Option<String>, now: &Option<String>) -> bool {
+    let [before, now] = [before, now].map(|value| value.clone().unwrap_or_default());
+    let told = conflicts(&world.nodes[at.0]);
+    words_in(b'v', before.as_bytes()).any(|word| !now.contains(&word) && told.contains(&word))
 }
 
 /// Whether a hub told that it refused a change of a record: what it gave its sender instead is the hub's.

@@ -9,10 +9,10 @@ use crate::happen;
 use crate::ids::{At, Field};
 use crate::judge::Complaint;
 use crate::oracle::{Refused, SINGULAR};
-use crate::policies::Policies;
-use crate::rights::Rights;
+use crate::policies::{Policies, TABLES};
+use crate::rights::{Right, Rights, TableRights};
 use crate::shares::{Share, Terms};
-use crate::world::World;
+use crate::world::{World, Wrote};
 
 /// Before the policies that a story begins with or comes to.
 pub const POLICIES: &str = "policies: ";
@@ -78,6 +78,38 @@ pub fn change(world: &mut World, dice: &mut Dice) -> bool {
         change_rights(world, rights);
     }
     true
+}
+
+/// A remote changes or deletes what it may not, if it has anything of that kind, and both ends speak.
+pub fn trespass(world: &mut World, dice: &mut Dice) -> bool {
+    let with_sales = |at: &At| matches!(world.nodes[at.0].share, Share::Sales(_));
+    let remotes: Vec<At> = world.present().into_iter().filter(with_sales).collect();
+    let Some(at) = dice.pick(&remotes) else { return false };
+    let hub = world.nodes[at.0].hub.expect("a hub");
+    let deeds: Vec<String> = TABLES.iter().flat_map(|table| forbidden(world.terms.rights.of(table), table)).collect();
+    let Some(deed) = dice.pick(&deeds).filter(|_| world.is_present(hub) && world.relay.is_there()) else {
+        return false;
+    };
+    let picture = cast::look(&world.nodes[at.0]);
+    let table = TABLES.iter().find(|table| deed.contains(*table)).copied().unwrap_or_default();
+    let keys: Vec<&String> = picture.values().filter(|record| record.table == table).map(|it| &it.key).collect();
+    let Some(key) = dice.pick(&keys) else { return false };
+    let column = if table == "products" { "code" } else { "id" };
+    world.pass(60_000);
+    let value = world.value();
+    let wrote = world.write(at, &format!("{} WHERE {column} = {key}", deed.replace('?', &format!("'{value}'"))));
+    let ends = world.ends();
+    [at, hub].into_iter().for_each(|at| happen::run(world, at, &["sync"], ends));
+    wrote == Wrote::Changed
+}
+
+/// What rights to a table may forbid, as the beginnings of statements.
+fn forbidden(rights: TableRights, table: &str) -> Vec<String> {
+    let column = if table == "notes" { "text" } else { "name" };
+    let deletes = (rights.deletes != Right::Any).then(|| format!("DELETE FROM {table}"));
+    let writes = (rights.writes != Right::Any).then(|| format!("UPDATE {table} SET {column} = ?"));
+    let reads = rights.read_only.map(|column| format!("UPDATE {table} SET {column} = ?"));
+    deletes.into_iter().chain(writes).chain(reads).collect()
 }
 
 /// Tells the oracle who is whose hub, and whose companies each has.

@@ -19,6 +19,8 @@ pub struct Law {
     unsure: BTreeSet<&'static str>,
     /// The tables in which stamps do not decide everything.
     odd: BTreeSet<&'static str>,
+    /// Of these, those in which the hub may decide otherwise.
+    decided: BTreeSet<&'static str>,
     /// The tables in which columns have ever changed together.
     grouped: BTreeSet<&'static str>,
     /// The rights, each since a place among all that was written.
@@ -101,6 +103,9 @@ impl Oracle {
             if after.prefer != Prefer::Latest || after.stale || policies.group(table).is_some() {
                 self.law.odd.insert(table);
             }
+            if after.prefer != Prefer::Latest || after.stale {
+                self.law.decided.insert(table);
+            }
             if policies.group(table).is_some() {
                 self.law.grouped.insert(table);
             }
@@ -143,6 +148,16 @@ impl Oracle {
     pub fn begin_together(&mut self, genesis: &Picture) {
         let made = Made { node: At(0), place: GENESIS, earliest: crate::ids::Millis(0), latest: None };
         genesis.iter().for_each(|(uid, record)| self.wrote_together(uid, (None, record), made));
+    }
+
+    /// Whether what a database lost that was put back may be lost although others have it, as they may not write it.
+    pub fn may_not_come_back(&self) -> bool {
+        self.shaken > 0 && self.law.forbids()
+    }
+
+    /// Whether a word of the hub's on what it had may overrule what was written in view of that, without knowing of the word.
+    pub fn may_be_decided(&self, uid: &Uid) -> bool {
+        self.tables.get(uid).is_some_and(|table| self.law.decided.contains(table))
     }
 
     /// Whether a change is refused by who is the hub of its maker, or a hub above.
@@ -278,8 +293,11 @@ impl Oracle {
 
     /// A person has had a word on what a node deleted up to now. `surely`: of these it is known that they were refused.
     pub fn refuse_deletions(&mut self, node: At, refuses: bool, surely: &BTreeSet<Uid>) {
+        let hubs = self.law.hubs.clone();
+        let hub = |at: &At| hubs.get(at.0).copied().flatten();
+        let came_by = |made: Made| std::iter::successors(Some(made.node), hub).any(|at| at == node);
         for (uid, life) in &mut self.lives {
-            for deletion in life.deletions.iter_mut().filter(|it| it.made.node == node) {
+            for deletion in life.deletions.iter_mut().filter(|it| came_by(it.made)) {
                 deletion.lost |= refuses;
                 deletion.refused = surely.contains(uid);
             }

@@ -37,7 +37,8 @@ pub fn decide(weighed: Field, (ours, theirs): (Stamp, Stamp), rules: &Rules, arr
             if is_known { Decided::ByStamp(weighed) } else { Decided::ByPolicy(Field::OursOverBlind) }
         }
         Field::OursOverBlind if !is_stale && rules.prefer == theirs_prefer => {
-            let is_known = is_by_hub && theirs.reading <= arrival.had;
+            // Nor does what is said once more, and was decided on when it came first.
+            let is_known = theirs.reading <= arrival.had;
             if is_known { Decided::ByStamp(weighed) } else { Decided::ByPolicy(Field::TheirsOverUnseen) }
         }
         _ => Decided::ByStamp(weighed),

@@ -208,4 +208,8 @@ fn what_the_other_end_had_seen_is_no_policy_s_to_decide() {
     assert_eq!(decided(Field::TheirsOverUnseen, 6, &hub), Decided::ByPolicy(Field::OursOverBlind));
     assert_eq!(decided(Field::OursOverBlind, 5, &remote), Decided::ByStamp(Field::OursOverBlind));
     assert_eq!(decided(Field::OursOverBlind, 6, &remote), Decided::ByPolicy(Field::TheirsOverUnseen));
+    // What a remote says once more stands against nothing that was made here in view of it.
+    let (rules, hub) = (Rules { prefer: Prefer::Remote, ..Rules::default() }, Arrival { had: Reading(5), ..hub });
+    let again = decide(Field::OursOverBlind, (stamp(9, 1), stamp(5, 2)), &rules, &hub);
+    assert_eq!(again, Decided::ByStamp(Field::OursOverBlind));
 }

@@ -81,8 +81,9 @@ impl Placer<'_> {
         let mark = present.marks.get(id);
         let stands_as = mark.map_or(self.arrival.horizon.stamp(), |mark| mark.stamp);
         let lost = self.overruled_value(table, at, field)?;
-        // What did not come that overruled it is to come; and what says the same took nothing away.
-        if lost == *kept || stands_as <= field.stamp {
+        // What did not come that overruled it is to come; and what says the same took nothing away. What is refused goes, though
+        // the word on it may be in a later part.
+        if of.passage != Passage::Refused && (lost == *kept || stands_as <= field.stamp) {
             return Ok(());
         }
         let stands = if mark.is_some_and(|mark| mark.via == self.arrival.link) { Side::Theirs } else { Side::Ours };

@@ -187,16 +187,6 @@ impl Placer<'_> {
             if let Some(ours) = ours.filter(|ours| self.was_refused(of, *ours, field.stamp)) {
                 present.marks.set(column.id(), Mark { cut: self.arrival.cut, via: LinkId::LOCAL, ..ours });
             }
-            let is_refused = |at: usize| verdict.is_theirs() && !says_the_same && !may.write(at);
-            if let Column::Field(at, _) = column
-                && is_refused(at)
-            {
-                let decided = self.word_on(field.stamp);
-                let keeps = is_at_work(Saboteur::KeepRefused);
-                present.marks.set(column.id(), if keeps { self.arrival.mark(field.stamp) } else { decided });
-                refused.push((at, field.value.clone(), field.stamp));
-                continue;
-            }
             // Where both say the same there is nothing to decide; columns that change together are decided together.
             let is_disputed = record.fields.iter().any(|field| differs(table, of, field));
             let stamps = (ours.map_or(self.arrival.horizon.stamp(), |ours| ours.stamp), field.stamp);
@@ -206,11 +196,21 @@ impl Placer<'_> {
                 false => Decided::ByStamp(verdict),
             };
             let (Decided::ByStamp(verdict) | Decided::ByPolicy(verdict)) = decided;
+            let is_refused = |at: usize| verdict.is_theirs() && !says_the_same && !may.write(at);
+            if let Column::Field(at, _) = column
+                && is_refused(at)
+            {
+                let decided = self.word_on(stamps.0.max(stamps.1));
+                let keeps = is_at_work(Saboteur::KeepRefused);
+                present.marks.set(column.id(), if keeps { self.arrival.mark(field.stamp) } else { decided });
+                refused.push((at, field.value.clone(), field.stamp));
+                continue;
+            }
             if let (Column::Field(at, _), true) = (column, verdict.is_conflict()) {
                 conflicts.push((field, at, verdict));
             }
             if let Decided::ByPolicy(_) = decided {
-                let word = self.word_on(ours.map_or(field.stamp, |ours| ours.stamp.max(field.stamp)));
+                let word = self.word_on(stamps.0.max(stamps.1));
                 present.marks.set(column.id(), word);
                 if let (Column::Field(at, _), true) = (column, verdict.is_theirs()) {
                     fields.push((at, field.value.clone()));
