@@ -56,9 +56,9 @@ impl Climate {
             sets: dice.percent(40),
             absence: dice.percent(40),
             drift: dice.percent(40),
-            policies: laws.percent(40),
-            rights: laws.percent(35),
-            purges: laws.percent(15),
+            policies: laws.percent(32),
+            rights: laws.percent(30),
+            purges: laws.percent(10),
         }
     }
 }

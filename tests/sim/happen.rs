@@ -242,7 +242,7 @@ fn sets(world: &mut World, dice: &mut Dice) -> bool {
     if dice.percent(65) {
         let Terms { free, bare, .. } = world.terms;
         let less = dice.percent(65);
-        let after = Terms { free: free != !less, bare: bare != less, ..world.terms };
+        let after = Terms { free: free == less, bare: bare != less, ..world.terms };
         change_terms(world, after);
         admit_all(world);
         if after.bare != bare {

@@ -12,7 +12,7 @@ use crate::tally;
 use crate::world::{World, Wrote};
 
 /// More than a few.
-const NOTES: usize = 14;
+const NOTES: usize = 12;
 /// So many deletions do not wait, however small the table is.
 const A_FEW: usize = 10;
 
