@@ -159,6 +159,7 @@ fn apply(replica: &mut SqliteReplica, edits: &TableChanges) -> u64 {
         left_out: horizon,
         dropped: horizon,
         had,
+        known_to: Reading(0),
         returned: had,
         told,
         owed: Extent::Changes,

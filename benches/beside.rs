@@ -106,7 +106,8 @@ fn measure(folder: &Path, pause: &str, timeout: Duration, reads: bool) -> Met {
     let config = here.join("alice.home/packhorse.toml");
     let text = fs::read_to_string(&config).expect("a configuration");
     let text = text.replace("# apply_pause = \"100 ms\"", &format!("apply_pause = \"{pause}\""));
-    let text = text.replace(&folder.join("alice.db").display().to_string(), &here.join("alice.db").display().to_string());
+    let text =
+        text.replace(&folder.join("alice.db").display().to_string(), &here.join("alice.db").display().to_string());
     fs::write(&config, text).expect("a configuration");
     let ended = AtomicBool::new(false);
     let met = std::thread::scope(|scope| {

@@ -164,3 +164,26 @@ fn a_title_that_a_hub_tells_is_looked_at_like_what_a_person_writes() {
     assert_eq!(scene.sql("alice", &sql), "1");
     assert!(listed(&scene, "alice", &[])[0]["title"].is_null());
 }
+
+/// A remote that hears of the hub's value before it tells its own does not tell it in view of that.
+#[test]
+fn what_was_heard_before_it_is_told_counts_as_what_was_not() {
+    for (prefer, comes) in [("hub", "hq"), ("remote", "alice")] {
+        for first in ["hq", "alice"] {
+            let scene = scene(&format!("[table.people]\nprefer = \"{prefer}\""), &["alice", "bob"]);
+            let edit = |node: &'static str| (node, if node == "hq" { HQ } else { ALICE });
+            edit_apart(&scene, edit(first), edit(if first == "hq" { "alice" } else { "hq" }));
+            sync(&scene, &["hq"]);
+            // What the hub says is applied before anything is sealed.
+            ["transfer", "apply"].iter().for_each(|words| drop(scene.packhorse("alice", &[words])));
+            come_to_rest(&scene, &["alice", "hq", "bob"]);
+            for node in ["hq", "alice", "bob"] {
+                let phone = scene.sql(node, "SELECT phone FROM people WHERE id = 1");
+                assert_eq!(phone, comes, "prefer {prefer}, {first} was first, at {node}");
+            }
+        }
+    }
+}
+
+const HQ: &str = "UPDATE people SET phone = 'hq' WHERE id = 1";
+const ALICE: &str = "UPDATE people SET phone = 'alice' WHERE id = 1";

@@ -248,3 +248,55 @@ fn a_record_cannot_be_made_ones_own_by_bringing_it_back() {
     are_equal(&scene);
     assert_eq!(scene.sql("alice", "SELECT name FROM accounts"), "Ada\nCy");
 }
+
+/// Nobody would ever bring back whom its maker may not make: what refers to it goes too, or refers to whom it referred to before.
+#[test]
+fn what_refers_to_a_record_that_its_maker_may_not_make_is_refused_with_it() {
+    let scene = scene("writes = \"none\"", "");
+    scene.sql(
+        "alice",
+        "INSERT INTO accounts (name) VALUES ('Dee'); INSERT INTO visits (account, text) SELECT id, 'v' FROM accounts WHERE name = 'Dee';
+        UPDATE visits SET account = (SELECT id FROM accounts WHERE name = 'Dee'), text = 'moved' WHERE id = 1",
+    );
+    sync(&scene, &["alice", "hq", "alice"]);
+    are_equal(&scene);
+    assert_eq!(scene.sql("alice", "SELECT name FROM accounts ORDER BY id"), "Ada\nBen\nCy");
+    assert_eq!(scene.sql("alice", "SELECT account, text FROM visits ORDER BY id"), "1|moved\n2|second");
+    for node in ["hq", "alice"] {
+        let told = notices(&scene, node);
+        assert_eq!(told.matches("refused").count() - told.matches("which was refused").count(), 3, "{node}: {told}");
+    }
+    assert!(notices(&scene, "hq").contains("it refers to accounts"), "{}", notices(&scene, "hq"));
+}
+
+/// A record does not die while one refers to it that its sender may not delete.
+#[test]
+fn what_may_not_be_deleted_keeps_whom_it_refers_to() {
+    let scene = scene("", "deletes = \"none\"");
+    scene.sql("alice", "PRAGMA foreign_keys = ON; DELETE FROM accounts WHERE id = 1");
+    sync(&scene, &["alice", "hq", "alice"]);
+    are_equal(&scene);
+    assert_eq!(
+        scene.sql("alice", "SELECT name, text FROM accounts a JOIN visits v ON v.account = a.id"),
+        "Ada|first\nBen|second"
+    );
+}
+
+/// However late the hub speaks its word on a change, it stands against that change and nothing later.
+#[test]
+fn what_is_refused_overrules_no_edit_of_somebody_else_s() {
+    let scene = scene("read_only = [\"credit\"]", "");
+    configure(&scene, "[set.all]\n[[set.all.table]]\nname = \"accounts\"");
+    scene.packhorse("hq", &["remote", "add", "dora", "--set", "all"]).expect(0);
+    scene.pack_and_restore("dora");
+    scene.sql("alice", "UPDATE accounts SET credit = 999 WHERE id = 1");
+    std::thread::sleep(std::time::Duration::from_millis(5));
+    scene.sql("dora", "UPDATE accounts SET credit = 150 WHERE id = 1");
+    scene.packhorse("dora", &["bundle", "--now"]).expect(0);
+    std::thread::sleep(std::time::Duration::from_millis(5));
+    sync(&scene, &["alice", "hq", "alice", "dora", "hq", "dora", "alice"]);
+    come_to_rest(&scene, &["hq", "alice", "bob", "dora"]);
+    for node in ["hq", "alice", "dora"] {
+        assert_eq!(scene.sql(node, "SELECT credit FROM accounts WHERE id = 1"), "150", "{node}");
+    }
+}

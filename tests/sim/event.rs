@@ -22,16 +22,32 @@ pub struct Climate {
     pub absence: bool,
     /// Clocks are too fast or too slow.
     pub drift: bool,
+    /// Tables have policies.
+    pub policies: bool,
+    /// Remotes have rights.
+    pub rights: bool,
+    /// Remotes delete a great deal at once.
+    pub purges: bool,
 }
 
 impl Climate {
     /// Nothing happens but what is told.
-    pub const CALM: Self =
-        Self { crashes: false, relay: false, clocks: false, backups: false, sets: false, absence: false, drift: false };
+    pub const CALM: Self = Self {
+        crashes: false,
+        relay: false,
+        clocks: false,
+        backups: false,
+        sets: false,
+        absence: false,
+        drift: false,
+        policies: false,
+        rights: false,
+        purges: false,
+    };
 
     /// That of a seed.
     pub fn of(seed: u64) -> Self {
-        let mut dice = Dice::new(seed, 11);
+        let (mut dice, mut laws) = (Dice::new(seed, 11), Dice::new(seed, 18));
         Self {
             crashes: dice.percent(60),
             relay: dice.percent(60),
@@ -40,6 +56,9 @@ impl Climate {
             sets: dice.percent(40),
             absence: dice.percent(40),
             drift: dice.percent(40),
+            policies: laws.percent(32),
+            rights: laws.percent(30),
+            purges: laws.percent(10),
         }
     }
 }
@@ -77,11 +96,19 @@ pub enum Kind {
     Ledger,
     /// Sets or parameters change.
     Sets,
+    /// Policies or rights change.
+    Laws,
+    /// A hub and a remote write the same field without hearing of each other, maybe after a long silence.
+    Dispute,
+    /// A remote deletes a great deal at once.
+    Purge,
+    /// A remote does what it may not do, and speaks.
+    Trespass,
 }
 
 impl Kind {
     /// Every one.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 19] = [
         Self::Edit,
         Self::Clash,
         Self::Run,
@@ -97,6 +124,10 @@ impl Kind {
         Self::CopiedDisk,
         Self::Ledger,
         Self::Sets,
+        Self::Laws,
+        Self::Dispute,
+        Self::Purge,
+        Self::Trespass,
     ];
 }
 
@@ -138,5 +169,13 @@ fn event(seed: u64, number: usize, climate: &Climate) -> Event {
         96 | 97 if climate.sets => Kind::Sets,
         _ => Kind::Edit,
     };
-    Event { number, kind, dice }
+    let instead = match Dice::new(seed.wrapping_mul(1_000) + number as u64, 19).below(100) {
+        0..=4 if climate.policies || climate.rights => Some(Kind::Laws),
+        5..=19 if climate.policies => Some(Kind::Dispute),
+        20..=34 if climate.purges => Some(Kind::Purge),
+        35..=44 if climate.rights => Some(Kind::Trespass),
+        _ => None,
+    };
+    // Dice of their own leave all other events of a seed as they were.
+    Event { number, kind: instead.filter(|_| kind == Kind::Edit).unwrap_or(kind), dice }
 }

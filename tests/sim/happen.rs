@@ -11,12 +11,15 @@ use crate::cast;
 use crate::copies;
 use crate::crash::{self, crash};
 use crate::dice::Dice;
+use crate::dispute;
 use crate::event::{Event, Kind};
 use crate::ids::{At, Uid};
+use crate::laws;
 use crate::machinery;
 use crate::meanwhile;
 use crate::node::files;
 use crate::packages;
+use crate::purge;
 use crate::relay::Mishap;
 use crate::shares::{Share, Terms};
 use crate::tally;
@@ -53,6 +56,10 @@ pub fn happen(world: &mut World, event: &Event) {
         Kind::CopiedDisk => twins::copied_disk(world, at, &mut dice),
         Kind::Ledger => ledger(world, at, &mut dice),
         Kind::Sets => sets(world, &mut dice),
+        Kind::Laws => laws::change(world, &mut dice),
+        Kind::Dispute => dispute::dispute(world, &mut dice),
+        Kind::Purge => purge::purge(world, &mut dice),
+        Kind::Trespass => laws::trespass(world, &mut dice),
     };
     if happened {
         tally::count(event.kind);
@@ -215,7 +222,7 @@ pub fn change_terms(world: &mut World, after: Terms) {
     for node in &world.nodes {
         node.edit_config(|words| words.replace(&before.text(), &after.text()));
     }
-    world.tell(format!("{after:?}"));
+    world.tell(after.told());
     admit_all(world);
 }
 
@@ -233,8 +240,9 @@ fn sets(world: &mut World, dice: &mut Dice) -> bool {
         world.all().filter(|at| matches!(world.nodes[at.0].share, Share::Sales(_)) && !world.is_hub(*at)).collect();
     let Some(at) = dice.pick(&with_sales) else { return false };
     if dice.percent(65) {
-        let Terms { free, bare } = world.terms;
-        let after = if dice.percent(65) { Terms { free, bare: !bare } } else { Terms { free: !free, bare } };
+        let Terms { free, bare, .. } = world.terms;
+        let less = dice.percent(65);
+        let after = Terms { free: free == less, bare: bare != less, ..world.terms };
         change_terms(world, after);
         admit_all(world);
         if after.bare != bare {
@@ -256,6 +264,7 @@ pub fn change_share(world: &mut World, at: At, new: Share) {
         words.replace(&old.text(name), &new.text(name))
     });
     world.nodes[at.0].share = new;
+    laws::tell_oracle(world);
     world.tell(format!("{name} has {new:?}"));
     admit_all(world);
 }

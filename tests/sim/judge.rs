@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 use crate::application::{Picture, field};
 use crate::cast;
 use crate::ids::{At, Field, Uid};
+use crate::laws;
 use crate::node::files;
-use crate::oracle::SINGULAR;
+use crate::oracle::{Oracle, Refused, SINGULAR};
+use crate::purge;
 use crate::secret::{self, Looked, unpacked, words_in};
 use crate::shares::LEFT_OUT;
 use crate::twice::{self, Merged};
@@ -96,8 +98,9 @@ impl Judge {
     }
 
     /// What a node shows now.
-    pub fn note(&mut self, at: At, picture: &Picture) {
+    pub fn note(&mut self, oracle: &Oracle, at: At, picture: &Picture) {
         for (uid, record) in picture {
+            self.shown[at.0].extend(oracle.together(uid, record));
             for column in SINGULAR {
                 if let Some(value) = record.cells.get(column) {
                     self.shown[at.0].insert(field(uid, column), value.clone());
@@ -116,10 +119,12 @@ impl Judge {
             world.admit(at, picture);
         }
         secret::is_kept(world, at, picture)?;
+        laws::is_kept(world, at, picture)?;
+        purge::has_waited(world, at, picture)?;
         are_bundles_decent(world, at)?;
         are_numbers_new(world)?;
         if !world.nodes[at.0].is_at_risk() {
-            world.judge.note(at, picture);
+            world.judge.note(&world.oracle, at, picture);
         }
         Ok(())
     }
@@ -149,6 +154,12 @@ fn is_nobody_mixed(world: &World, at: At, picture: &Picture) -> Result<(), Compl
                 return Err(("mixed", format!("{name} has {value:?} as the {field} ({record:?}), which nobody wrote")));
             }
         }
+        if let Some((field, value)) =
+            world.oracle.together(uid, record).filter(|(field, value)| !world.oracle.knows(field, value))
+        {
+            let name = world.nodes[at.0].name;
+            return Err(("mixed", format!("{name} has {value:?} as the {field}, which is of more than one")));
+        }
     }
     Ok(())
 }
@@ -158,14 +169,22 @@ fn has_time_passed(world: &mut World, at: At, picture: &Picture) -> Result<(), C
     let name = world.nodes[at.0].name;
     let may_be_lost = world.judge.bare.ever && world.shares_in_part(at);
     for (uid, record) in picture {
-        for column in SINGULAR.into_iter().filter(|column| !may_be_lost || (record.table, *column) != LEFT_OUT) {
-            let field = field(uid, column);
-            let (Some(now), Some(before)) = (record.cells.get(column), world.judge.shown[at.0].get(&field).cloned())
-            else {
-                continue;
+        let columns = SINGULAR.into_iter().filter(|column| !may_be_lost || (record.table, *column) != LEFT_OUT);
+        let columns = columns.filter(|column| !world.oracle.was_grouped(uid, column));
+        let cells = columns.filter_map(|column| Some((field(uid, column), record.cells.get(column)?.clone())));
+        let cells: Vec<(Field, Option<String>)> = cells.chain(world.oracle.together(uid, record)).collect();
+        for (field, now) in cells {
+            let Some(before) = world.judge.shown[at.0].get(&field).cloned() else { continue };
+            let is_older = world.oracle.is_older(&field, &now, &before);
+            let may_go_back = |world: &mut World| {
+                // What a hub lost nobody brings back who may not write it.
+                world.oracle.may_not_come_back()
+                    || world.oracle.is_value_forbidden(&field, &before) != Refused::No
+                    || is_refused(world, uid)
+                    || is_lost_beside_copy(world, at, &before)
+                    || world.oracle.may_be_decided(uid) && is_told_lost(world, at, &before, &now)
             };
-            let is_older = world.oracle.is_older(&field, now, &before);
-            if is_older && !is_refused(world, uid) && !is_lost_beside_copy(world, at, &before) {
+            if is_older && !may_go_back(world) {
                 return Err(("time", format!("{name}: the {field} went back from {before:?} to {now:?}")));
             }
         }
@@ -187,6 +206,13 @@ fn has_time_passed(world: &mut World, at: At, picture: &Picture) -> Result<(), C
 fn is_lost_beside_copy(world: &World, at: At, value: &Option<String>) -> bool {
     let is_told = |text: &String| conflicts(&world.nodes[at.0]).contains(text);
     world.judge.copied == Some(at) && value.as_ref().is_some_and(is_told)
+}
+
+/// Whether a node is told that it has lost what is not there any more of this.
+fn is_told_lost(world: &World, at: At, before: &Option<String>, now: &Option<String>) -> bool {
+    let [before, now] = [before, now].map(|value| value.clone().unwrap_or_default());
+    let told = conflicts(&world.nodes[at.0]);
+    words_in(b'v', before.as_bytes()).any(|word| !now.contains(&word) && told.contains(&word))
 }
 
 /// Whether a hub told that it refused a change of a record: what it gave its sender instead is the hub's.

@@ -3,7 +3,12 @@
 //! It knows what each application saw when it wrote, and between which two readings the stamp of the write must lie,
 //! computed from the clocks that the simulation itself sets; nothing of it comes from the code under test. Pure.
 
+mod law;
+mod words;
+
 use std::collections::{BTreeMap, BTreeSet};
+
+pub use law::{Law, Refused};
 
 use crate::application::{Picture, Record, field};
 use crate::ids::{At, Column, Field, Millis, Uid};
@@ -37,8 +42,10 @@ struct Deletion {
     made: Made,
     /// The write of each field whose value the application saw.
     seen: BTreeMap<Column, usize>,
-    /// It may have gone with a database in whose place an older one was put.
+    /// It may have gone with a database in whose place an older one was put, or been refused.
     lost: bool,
+    /// A person refused it.
+    refused: bool,
 }
 
 /// What is known of a record.
@@ -55,6 +62,8 @@ struct Life {
 #[derive(Clone, Debug, Default)]
 pub struct Oracle {
     fields: BTreeMap<Field, Vec<Write>>,
+    /// The same of columns that change together, as if they were one.
+    grouped: BTreeMap<Field, Vec<Write>>,
     lives: BTreeMap<Uid, Life>,
     /// The table of each record.
     tables: BTreeMap<Uid, &'static str>,
@@ -72,6 +81,8 @@ pub struct Oracle {
     left_out: Option<((&'static str, Column), BTreeSet<At>)>,
     /// Whether no clock is ever wrong, so that a later write has a later stamp.
     pub clocks_agree: bool,
+    /// Policies and rights.
+    pub law: Law,
 }
 
 impl Oracle {
@@ -104,6 +115,7 @@ impl Oracle {
         for (column, value) in &record.cells {
             self.write(field(uid, column), value.clone(), None, made);
         }
+        self.wrote_together(uid, (None, record), made);
     }
 
     fn edited(&mut self, uid: &Uid, (old, new): (&Record, &Record), made: Made) {
@@ -115,6 +127,7 @@ impl Oracle {
                 self.write(field, value.clone(), replaced, made);
             }
         }
+        self.wrote_together(uid, (Some(old), new), made);
     }
 
     fn deleted(&mut self, uid: &Uid, record: &Record, made: Made) {
@@ -124,7 +137,7 @@ impl Oracle {
         });
         let seen = seen.collect();
         let lost = self.take_back_unheard(uid, made.node) || self.may_leave_nothing(uid, made.node);
-        self.lives.entry(uid.clone()).or_default().deletions.push(Deletion { made, seen, lost });
+        self.lives.entry(uid.clone()).or_default().deletions.push(Deletion { made, seen, lost, refused: false });
     }
 
     /// Whether a deletion may lie in one log with the making of its record, so that harvest finds nothing there: what others had
@@ -177,6 +190,7 @@ impl Oracle {
         self.put_back.extend(nodes);
         self.unharvested.extend(nodes);
         self.shaken = self.places;
+        self.grouped.values_mut().flatten().for_each(|write| write.lost = true);
         for (field, writes) in &mut self.fields {
             let seen: BTreeSet<usize> = left
                 .iter()
@@ -225,15 +239,19 @@ impl Oracle {
         self.owners.get(word).or_else(|| Some(self.lives.get_key_value(&Uid(word.to_owned()))?.0))
     }
 
+    fn writes(&self, field: &Field) -> Option<&[Write]> {
+        self.fields.get(field).or_else(|| self.grouped.get(field)).map(Vec::as_slice)
+    }
+
     /// Whether anybody ever gave this field this value.
     pub fn knows(&self, field: &Field, value: &Option<String>) -> bool {
-        self.fields.get(field).is_some_and(|writes| writes.iter().any(|write| write.value == *value))
+        self.writes(field).is_some_and(|writes| writes.iter().any(|write| write.value == *value))
     }
 
     /// Whether a value was replaced by somebody who saw it, or who saw one that replaced it, by which the other value came
     /// to be. Not if either was ever written twice.
     pub fn is_older(&self, field: &Field, value: &Option<String>, than: &Option<String>) -> bool {
-        let Some(writes) = self.fields.get(field) else { return false };
+        let Some(writes) = self.writes(field) else { return false };
         let of = |value: &Option<String>| -> Vec<usize> {
             writes.iter().enumerate().filter(|(_, write)| write.value == *value).map(|(at, _)| at).collect()
         };
@@ -272,11 +290,17 @@ impl Oracle {
     /// Nobody deleted it, or somebody edited it later than everybody who did; and that was not lost with a database.
     fn surely_stands(&self, uid: &Uid) -> bool {
         let Some(life) = self.lives.get(uid).filter(|life| !life.refused) else { return false };
-        if life.deletions.is_empty() {
+        if self.is_making_forbidden(uid) != Refused::No {
+            return false;
+        }
+        let counts = |it: &&Deletion| self.is_deletion_forbidden(uid, it) != Refused::Surely;
+        let deletions: Vec<&Deletion> = life.deletions.iter().filter(counts).collect();
+        if deletions.is_empty() {
             return !life.lost;
         }
-        let outlives = |write: &Write| life.deletions.iter().all(|it| self.is_later(write.made, it.made));
-        self.writes_of(uid).any(|(_, write)| !write.lost && outlives(write))
+        let outlives = |write: &Write| deletions.iter().all(|it| self.is_later(write.made, it.made));
+        let counts = |field: &Field, write: &Write| self.is_write_forbidden(field, write) == Refused::No;
+        self.writes_of(uid).any(|(field, write)| !write.lost && outlives(write) && counts(field, write))
     }
 
     /// Somebody deleted it later than everything that was ever written of it; and everybody who deleted it had deleted who
@@ -284,6 +308,9 @@ impl Oracle {
     /// any of those stand, whom somebody else's deletion left a child to bring him back: that is a decision later than this one.
     fn is_surely_gone(&self, uid: &Uid) -> bool {
         let Some(life) = self.lives.get(uid).filter(|life| !life.refused) else { return false };
+        if self.has_been_judged(uid) || !self.law.is_plain(self.tables.get(uid).copied()) {
+            return false;
+        }
         let took_all = |it: &Deletion| self.children(uid).all(|child| self.was_taken_along(child, it.made));
         life.deletions.iter().any(|it| self.is_final(uid, it))
             && life.deletions.iter().all(took_all)
@@ -328,57 +355,6 @@ impl Oracle {
         let by_clock = self.clocks_agree && than.latest.is_some_and(|latest| this.earliest > latest);
         let at_one_node = this.node == than.node && this.place > than.place && !self.put_back.contains(&this.node);
         by_clock || at_one_node
-    }
-
-    /// The texts of a field that ended without anybody replacing them in view of them, where this is the value that stands: each
-    /// lost to one that was written without knowing of it. What was put back may have taken the list of them along, and takes
-    /// what was not in a remote's set for what that knew; of what was deleted or refused something else is told. Who wrote what
-    /// stands knows what it had written there itself, though that was taken off its tables since: it takes two ends to disagree.
-    pub fn losers(&self, field: &Field, value: &Option<String>) -> Vec<&str> {
-        let told_otherwise = self.lives.get(&field.uid).is_some_and(|life| life.refused || !life.deletions.is_empty());
-        if told_otherwise || !SINGULAR.contains(&field.column) {
-            return Vec::new();
-        }
-        let writes = self.fields.get(field).map(Vec::as_slice).unwrap_or_default();
-        let is_told = |write: &&Write| self.shaken == 0 || write.made.place > self.shaken;
-        if !writes.iter().filter(|write| write.made.place > GENESIS).all(|write| is_told(&write)) {
-            return Vec::new();
-        }
-        let stands = writes.iter().rposition(|write| write.value == *value);
-        let mut followed: BTreeSet<usize> = writes.iter().filter_map(|write| write.replaced).collect();
-        followed.extend(stands);
-        let last = stands.map(|at| writes[at].made);
-        let is_its_own = |made: Made| last.is_some_and(|last| made.node == last.node && made.place < last.place);
-        let ends = writes.iter().enumerate().filter(|(at, write)| !followed.contains(at) && !write.lost);
-        let ends = ends.filter(|(_, write)| !is_its_own(write.made));
-        ends.filter_map(|(_, write)| write.value.as_deref().filter(|_| is_told(&write))).collect()
-    }
-
-    /// Whether a field may have this value once everything has been exchanged: in words, if it may not.
-    pub fn last_word(&self, field: &Field, value: &Option<String>) -> Result<(), String> {
-        let Some(writes) = self.fields.get(field) else { return Err(format!("nobody ever wrote the {field}")) };
-        if self.is_refused(&field.uid) {
-            return Ok(());
-        }
-        let mut overruled = None;
-        for (at, write) in writes.iter().enumerate().filter(|(_, write)| write.value == *value) {
-            match writes.iter().enumerate().find(|(by, _)| self.beats(writes, *by, at)) {
-                None => return Ok(()),
-                Some((_, by)) => overruled = Some((write, by)),
-            }
-        }
-        match overruled {
-            None => Err(format!("nobody ever gave the {field} the value {value:?}")),
-            Some((write, by)) => Err(format!("the {field} is {write:?}, which was overruled by {by:?}")),
-        }
-    }
-
-    fn beats(&self, writes: &[Write], by: usize, at: usize) -> bool {
-        let (winner, loser) = (&writes[by], &writes[at]);
-        if by == at || winner.lost || winner.value == loser.value {
-            return false;
-        }
-        self.is_later(winner.made, loser.made) || ancestry(writes, by).any(|older| older == at)
     }
 }
 

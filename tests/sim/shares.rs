@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 
 use crate::application::{Picture, Record};
 use crate::ids::Uid;
+use crate::policies::TABLES;
+use crate::rights::Rights;
 
 /// What a node shares with its hub.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,12 +24,19 @@ pub struct Terms {
     pub free: bool,
     /// Whether the phones of contacts are left out.
     pub bare: bool,
+    /// What a remote may do.
+    pub rights: Rights,
 }
 
 /// The table and the column that bare terms leave out.
 pub const LEFT_OUT: (&str, &str) = ("contacts", "phone");
 
 impl Terms {
+    /// As a story tells them, but for the rights.
+    pub fn told(self) -> String {
+        format!("Terms {{ free: {}, bare: {} }}", self.free, self.bare)
+    }
+
     fn condition(self) -> &'static str {
         if self.free { "(manager = :user OR manager IS NULL)" } else { "manager = :user" }
     }
@@ -35,11 +44,12 @@ impl Terms {
     /// The set as a configuration has it.
     pub fn text(self) -> String {
         let columns = if self.bare { "columns = [\"uid\", \"company\", \"badge\", \"name\"]\n" } else { "" };
+        let [companies, contacts, notes, products] = TABLES.map(|table| self.rights.text(table));
         format!(
-            "[[set.sales.table]]\nname = \"companies\"\nwhere = \"{}\"\n\
-             [[set.sales.table]]\nname = \"contacts\"\nfollow = \"company\"\n{columns}\
-             [[set.sales.table]]\nname = \"notes\"\nfollow = \"contact\"\n\
-             [[set.sales.table]]\nname = \"products\"\nwhere = \"owner = :user OR owner IS NULL\"\n",
+            "[[set.sales.table]]\nname = \"companies\"\nwhere = \"{}\"\n{companies}\
+             [[set.sales.table]]\nname = \"contacts\"\nfollow = \"company\"\n{columns}{contacts}\
+             [[set.sales.table]]\nname = \"notes\"\nfollow = \"contact\"\n{notes}\
+             [[set.sales.table]]\nname = \"products\"\nwhere = \"owner = :user OR owner IS NULL\"\n{products}",
             self.condition()
         )
     }

@@ -12,8 +12,11 @@ use crate::dice::Dice;
 use crate::event::Climate;
 use crate::happen;
 use crate::ids::At;
+use crate::laws;
 use crate::node::Part;
 use crate::packages;
+use crate::policies::Policies;
+use crate::rights::Rights;
 use crate::shares::{Share, Terms};
 use crate::verdict;
 use crate::world::{Setting, World, Wrote};
@@ -63,7 +66,11 @@ fn said(world: &mut World, line: &str) -> Option<()> {
         world.relay.lose(rest);
     } else if line.starts_with("Terms ") {
         let says = |what: &str| line.contains(&format!("{what}: true"));
-        happen::change_terms(world, Terms { free: says("free"), bare: says("bare") });
+        happen::change_terms(world, Terms { free: says("free"), bare: says("bare"), ..world.terms });
+    } else if let Some(words) = line.strip_prefix(laws::POLICIES) {
+        laws::begin_policies(world, Policies::read(words));
+    } else if let Some(words) = line.strip_prefix(laws::RIGHTS) {
+        laws::change_rights(world, Rights::read(words));
     } else if let Some(rest) = line.strip_prefix(CLOCK) {
         let (name, offset) = rest.strip_suffix(" ms")?.split_once(" is off by ")?;
         let at = node(world, name)?;

@@ -45,9 +45,24 @@ pub const BESIDE: &str = "second run: beside the first";
 pub const ROTTEN: &str = "a bundle in an inbox rots";
 /// A column went out of a set, or came back.
 pub const COLUMNS: &str = "the columns of a set change";
+/// A person let a mass deletion happen.
+pub const APPROVED: &str = "mass deletion: approved";
+/// A person had it undone.
+pub const REFUSED: &str = "mass deletion: refused";
 /// What has no kinds.
-const OTHERS: [&str; 9] =
-    [POWER_CUT, LONG_ABSENCE, PUT_BACK_TOGETHER, ORIGINAL_REFUSED, TWIN_REFUSED, TURNED_AWAY, BESIDE, ROTTEN, COLUMNS];
+const OTHERS: [&str; 11] = [
+    POWER_CUT,
+    LONG_ABSENCE,
+    PUT_BACK_TOGETHER,
+    ORIGINAL_REFUSED,
+    TWIN_REFUSED,
+    TURNED_AWAY,
+    BESIDE,
+    ROTTEN,
+    COLUMNS,
+    APPROVED,
+    REFUSED,
+];
 
 fn event(kind: Kind) -> String {
     format!("event: {kind:?}")

@@ -10,6 +10,7 @@ use crate::happen::waits_for_receiver;
 use crate::ids::At;
 use crate::node::{Node, copy_folder};
 use crate::packages::{self, has_met};
+use crate::purge;
 use crate::tally;
 use crate::world::World;
 
@@ -35,7 +36,7 @@ pub fn copied_disk(world: &mut World, at: At, dice: &mut Dice) -> bool {
     let folder = world.root().join("twin");
     // What is under way from before the node was put back would be of a third line.
     let ways = format!("{}.{}.", world.nodes[at.0].name, world.nodes[hub.0].name);
-    let is_under_way = world.relay.carries(&ways);
+    let is_under_way = world.relay.carries(&ways) || purge::may_wait(world, at);
     if world.is_hub(at) || !world.relay.is_there() || is_under_way || !has_met(world, hub, at) {
         return false;
     }

@@ -8,9 +8,13 @@ use crate::application::{Picture, Record, TAKE_BADGES_BACK, field};
 use crate::cast::{look, text};
 use crate::dice::Dice;
 use crate::happen::waits_for_receiver;
-use crate::ids::{At, Uid};
+use crate::ids::{At, Field, Uid};
+use crate::laws;
 use crate::machinery::machine;
 use crate::node::{Node, files};
+use crate::policies::Policy;
+use crate::purge;
+use crate::secret::words_in;
 use crate::shares::LEFT_OUT;
 use crate::world::World;
 
@@ -43,6 +47,7 @@ pub fn judge(world: &mut World, seed: u64) {
     is_nobody_gone(world, &pictures[0]);
     are_last_words(world, &pictures[0]);
     are_losers_kept(world, &pictures[0]);
+    laws::are_refusals_told(world);
     are_silent(world);
     world.all().for_each(|at| world.search(at));
     is_nothing_echoed(world);
@@ -57,6 +62,7 @@ fn come_to_rest(world: &mut World) {
         for at in world.all() {
             sync(world, at);
         }
+        purge::decide_all(world);
         world.pass(ROUND);
         // Asking everybody takes longer than looking whether anything lies about.
         if bundles(world).is_empty() && restless(world).is_none() {
@@ -182,12 +188,37 @@ fn is_nobody_gone(world: &World, hub: &Picture) {
 
 /// Every field has its last word.
 fn are_last_words(world: &World, hub: &Picture) {
+    let kept: BTreeSet<String> = world.nodes.iter().flat_map(conflicts).collect();
     for (uid, record) in hub {
         for (column, value) in &record.cells {
-            if let Err(why) = world.oracle.last_word(&field(uid, column), value) {
-                world.fail("last word", &why);
+            let field = field(uid, column);
+            if world.oracle.was_grouped(uid, column) {
+                continue;
             }
+            is_last_word(world, &kept, &field, value);
+            is_preferred(world, &field, value);
         }
+        if let Some((field, value)) = world.oracle.together(uid, record) {
+            is_last_word(world, &kept, &field, &value);
+            is_preferred(world, &field, &value);
+        }
+    }
+}
+
+/// A field has its last word. Where a hub may decide otherwise it does so also without having heard of what was written in view
+/// of what it has: that is told as a conflict.
+fn is_last_word(world: &World, kept: &BTreeSet<String>, field: &Field, value: &Option<String>) {
+    let Err(why) = world.oracle.last_word(field, value) else { return };
+    let is_told = || words_in(b'v', why.as_bytes()).any(|word| kept.contains(&word));
+    if !world.oracle.may_be_decided(&field.uid) || !is_told() {
+        world.fail("last word", &why);
+    }
+}
+
+/// What a policy prefers stands.
+fn is_preferred(world: &World, field: &Field, value: &Option<String>) {
+    if let Err(why) = world.oracle.is_preferred(field, value) {
+        world.fail("prefer", &why);
     }
 }
 
@@ -236,6 +267,10 @@ fn are_silent(world: &mut World) {
 
 /// What somebody says is acknowledged, and does not come back with what its hub has to say.
 fn is_nothing_echoed(world: &mut World) {
+    // What changes together is told together, and what a policy decides is a new word on it.
+    if world.policies.of("companies") != Policy::default() {
+        return;
+    }
     for at in world.all() {
         let Some(hub) = world.nodes[at.0].hub else { continue };
         let picture = look(&world.nodes[at.0]);

@@ -16,9 +16,12 @@ use crate::event::Climate;
 use crate::happen::LINE_FAILS;
 use crate::ids::{At, Millis, Uid};
 use crate::judge::{Bare, Judge};
+use crate::laws;
 use crate::machinery::{self, machine};
 use crate::node::{Node, copy_folder, files};
 use crate::oracle::Oracle;
+use crate::policies::Policies;
+use crate::purge::{self, Purge};
 use crate::relay::Relay;
 use crate::secret;
 use crate::shares::{LEFT_OUT, Share, Terms};
@@ -48,6 +51,10 @@ pub struct World {
     pub climate: Climate,
     /// What `sales` means at each hub.
     pub terms: Terms,
+    /// How the hub of all has tables merged.
+    pub policies: Policies,
+    /// What was deleted in great numbers.
+    pub purges: Vec<Purge>,
     /// The faults that have yet to fall where they are aimed at.
     pub aims: Vec<Aim>,
     /// Who is to be away.
@@ -98,7 +105,9 @@ impl World {
 
     /// The world of a seed.
     pub fn new(seed: u64) -> Self {
-        Self::with(seed, Setting::of(seed), Climate::of(seed))
+        let mut world = Self::with(seed, Setting::of(seed), Climate::of(seed));
+        laws::begin(&mut world, seed);
+        world
     }
 
     /// A world with what the random numbers of a seed give.
@@ -133,6 +142,8 @@ impl World {
             nodes,
             climate,
             terms: Terms::default(),
+            policies: Policies::default(),
+            purges: Vec::new(),
             now: BEGIN,
             latest: BEGIN,
             oracle: Oracle::new(&genesis, !climate.clocks),
@@ -146,6 +157,7 @@ impl World {
         }
         world.pass(60_000);
         (0..world.nodes.len()).for_each(|at| world.see(At(at)));
+        laws::tell_oracle(&mut world);
         world
     }
 
@@ -294,7 +306,8 @@ impl World {
     /// The application of a node wrote.
     pub fn wrote(&mut self, at: At, before: &Picture, after: &Picture) {
         self.wrote_somewhere(at, before, after);
-        self.judge.note(at, after);
+        self.judge.note(&self.oracle, at, after);
+        purge::note(self, at, after);
         if self.is_hub(at) {
             self.admit(at, after);
         }
@@ -341,7 +354,9 @@ impl World {
 
     /// The databases of nodes were put back at once: what nobody has any more, not even in what was put back, may be lost.
     pub fn lose(&mut self, these: &[At]) {
-        let left: Vec<Picture> = self.nodes.iter().map(look).collect();
+        // What nobody has but who may not write it, its hub need not believe.
+        let is_believed = |at: &At| !self.oracle.law.forbids() || !self.shares_in_part(*at);
+        let left: Vec<Picture> = self.all().filter(is_believed).map(|at| look(&self.nodes[at.0])).collect();
         self.oracle.put_back(these, &left);
         these.iter().for_each(|at| self.judge.put_back(*at));
     }

@@ -54,6 +54,7 @@ impl Receiver<'_> {
             left_out: header.horizon,
             dropped: header.horizon,
             had: link.state.complete_to(),
+            known_to: accepted.state.answered_to(),
             returned: link.state.returned_to(),
             told: pass.told,
             owed: if hub == Some(via) { accepted.state.extent() } else { pass.owed },

@@ -8,6 +8,7 @@ use packhorse_shared::change::TableChanges;
 use packhorse_shared::clock::{Reading, WallTime};
 use packhorse_shared::link::Role;
 use packhorse_shared::replica::{Approval, MergeTransaction, Replica, ReplicaError, StoredLink, TableShape, Word};
+use packhorse_shared::seam::{Saboteur, is_at_work};
 
 use crate::error::UnbundlerError;
 use crate::intake::Arrived;
@@ -53,6 +54,7 @@ impl Receiver<'_> {
     ) -> Result<Weighed, UnbundlerError> {
         let now = self.world.clock.now();
         let deletes = changes.iter().any(|changes| changes.deleted_count() > A_FEW);
+        let deletes = deletes && !is_at_work(Saboteur::SkipBrake);
         if link.state.role() == Role::Hub || !deletes && !is_far_ahead(observed, now) {
             return Ok(Weighed::Go(Deletions::Count));
         }

@@ -47,6 +47,8 @@ pub struct Arrival {
     pub dropped: Horizon,
     /// Everything made up to here on the sender's side had come before.
     pub had: Reading,
+    /// Everything made up to here on our side its sender had seen when it said this.
+    pub known_to: Reading,
     /// Of what this node made and may have lost with a return to a backup, everything up to here has come back from its sender.
     pub returned: Reading,
     /// Up to where peers were told that everything had come from everywhere.

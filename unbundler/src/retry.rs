@@ -141,6 +141,7 @@ pub(crate) fn at_rest(links: &[StoredLink], transaction: &mut dyn MergeTransacti
         left_out,
         dropped,
         had,
+        known_to: Reading(0),
         returned,
         told,
         owed,

@@ -213,6 +213,11 @@ impl Link {
         self.incoming.complete_to.min(self.incoming.settled)
     }
 
+    /// Everything made up to here on our side the peer, a remote, had applied when it said what it said last.
+    pub fn answered_to(&self) -> Reading {
+        self.incoming.answered_to
+    }
+
     /// The peer was told that everything made up to here on our side had been sent.
     pub fn told(&self) -> Reading {
         self.outgoing.told

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Span;
 use crate::id::ColumnId;
+use crate::seam::{Saboteur, is_at_work};
 
 /// What is said of a table's records, by the names of its columns.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,8 +63,14 @@ pub struct Rules {
 }
 
 impl Rules {
+    /// Whether anything but stamps may decide which value stands.
+    pub fn decide(&self) -> bool {
+        self.prefer != Prefer::Latest || self.stale_after.is_some()
+    }
+
     /// The columns that change together with this one; none if it changes alone.
     pub fn together_with(&self, column: ColumnId) -> &[ColumnId] {
-        self.together.iter().find(|group| group.contains(&column)).map_or(&[], Vec::as_slice)
+        let split = is_at_work(Saboteur::SplitGroups);
+        self.together.iter().find(|group| group.contains(&column) && !split).map_or(&[], Vec::as_slice)
     }
 }

@@ -235,6 +235,9 @@ pub trait MergeTransaction {
     /// came.
     fn note_conflict(&mut self, link: LinkId, table: &str, conflict: &Conflict<'_>, now: WallTime) -> Result<bool>;
 
+    /// Whether a record of a table does not stand since its making was refused by this word.
+    fn is_refusal(&mut self, table: &str, word: Stamp) -> Result<bool>;
+
     /// Writes a notice for the people at this node.
     fn note(&mut self, text: &str, now: WallTime) -> Result<()>;
 

@@ -91,6 +91,32 @@ saboteurs! {
     /// Everything is forgotten that anybody has acknowledged.
     ForgetEarly = "forget-early",
 
+    // Policies, rights and the brake.
+    /// Whose value a table prefers does not count.
+    IgnorePreference = "ignore-preference",
+    /// Columns that change together have a stamp each.
+    SplitGroups = "split-groups",
+    /// Records that change as one are merged field by field.
+    IgnoreGranularity = "ignore-granularity",
+    /// Nobody was ever silent for too long.
+    NeverStale = "never-stale",
+    /// Whoever shares a record may change it.
+    AllowChanges = "allow-changes",
+    /// Whoever shares a table may make records in it.
+    AllowMakings = "allow-makings",
+    /// Whoever shares a record may delete it.
+    AllowDeletions = "allow-deletions",
+    /// What may only be read may be written.
+    WriteReadOnly = "write-read-only",
+    /// What is refused stays where it was written.
+    KeepRefused = "keep-refused",
+    /// Nobody is told at a remote what its hub has refused.
+    RefuseSilently = "refuse-silently",
+    /// However much a bundle deletes, it does not wait.
+    SkipBrake = "skip-brake",
+    /// What a person has refused counts.
+    IgnoreWord = "ignore-word",
+
     // Files.
     /// A name is given to a file without its folder being synced.
     ForgetFolderSync = "forget-folder-sync",

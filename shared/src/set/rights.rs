@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Scalar;
 use crate::id::NodeName;
+use crate::seam::{Saboteur, is_at_work};
 use crate::value::Value;
 
 /// Whose records a remote may delete, or write.
@@ -72,7 +73,8 @@ impl Rights {
 
     /// Whether a column may be read and not written.
     pub fn is_read_only(&self, column: &str) -> bool {
-        self.table.read_only.iter().any(|name| name.eq_ignore_ascii_case(column))
+        let counts = !is_at_work(Saboteur::WriteReadOnly);
+        counts && self.table.read_only.iter().any(|name| name.eq_ignore_ascii_case(column))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use packhorse_shared::clock::WallTime;
+use packhorse_shared::replica::{Prefer, Rules};
 use packhorse_shared::value::{Key, Value};
 
 const ARRIVAL: Arrival = Arrival {
@@ -21,6 +22,7 @@ const ARRIVAL: Arrival = Arrival {
     dropped: Horizon::NONE,
     owed: Extent::Changes,
     had: Reading(0),
+    known_to: Reading(0),
     returned: Reading(0),
     told: Told::NOTHING,
     silence: Silence::OVER,
@@ -167,4 +169,47 @@ fn a_record_sent_whole_keeps_its_stamps() {
     send_whole(&mut marks, &columns, Cut(9), Horizon::NONE);
     assert_eq!(marks.get(ColumnId(1)).map(|mark| (mark.stamp, mark.cut)), Some((stamp(5, 1), Cut(9))));
     assert_eq!(marks.get(ColumnId(2)).map(|mark| (mark.stamp, mark.cut)), Some((Stamp::ZERO, Cut(9))));
+}
+
+/// What a policy says of a field that both ends changed, at the hub and at its remote.
+#[test]
+fn both_ends_prefer_the_same_value() {
+    let hub = Arrival { hub: None, ..ARRIVAL };
+    let remote = Arrival { hub: Some(ARRIVAL.link), ..ARRIVAL };
+    let rules = |prefer| Rules { prefer, ..Rules::default() };
+    let decided =
+        |weighed, prefer, arrival: &Arrival| decide(weighed, (stamp(5, 1), stamp(5, 2)), &rules(prefer), arrival);
+    let (theirs, ours) = (Field::TheirsOverUnseen, Field::OursOverBlind);
+    for (weighed, prefer, arrival, stands) in [
+        (theirs, Prefer::Hub, &hub, Decided::ByPolicy(ours)),
+        (ours, Prefer::Hub, &hub, Decided::ByStamp(ours)),
+        (theirs, Prefer::Remote, &hub, Decided::ByStamp(theirs)),
+        (ours, Prefer::Remote, &hub, Decided::ByPolicy(theirs)),
+        (theirs, Prefer::Hub, &remote, Decided::ByStamp(theirs)),
+        (ours, Prefer::Hub, &remote, Decided::ByPolicy(theirs)),
+        (theirs, Prefer::Remote, &remote, Decided::ByPolicy(ours)),
+        (ours, Prefer::Remote, &remote, Decided::ByStamp(ours)),
+        (Field::Theirs, Prefer::Hub, &hub, Decided::ByStamp(Field::Theirs)),
+        (Field::Ours, Prefer::Remote, &remote, Decided::ByStamp(Field::Ours)),
+    ] {
+        assert_eq!(decided(weighed, prefer, arrival), stands, "{weighed:?}, prefer {prefer:?}");
+    }
+}
+
+/// A record that goes whole to a remote once more brings nothing that the remote had not seen.
+#[test]
+fn what_the_other_end_had_seen_is_no_policy_s_to_decide() {
+    let rules = Rules { prefer: Prefer::Hub, ..Rules::default() };
+    let hub = Arrival { hub: None, known_to: Reading(5), ..ARRIVAL };
+    let remote = Arrival { hub: Some(ARRIVAL.link), had: Reading(5), ..ARRIVAL };
+    let decided =
+        |weighed, reading, arrival: &Arrival| decide(weighed, (stamp(reading, 1), stamp(reading, 2)), &rules, arrival);
+    assert_eq!(decided(Field::TheirsOverUnseen, 5, &hub), Decided::ByStamp(Field::TheirsOverUnseen));
+    assert_eq!(decided(Field::TheirsOverUnseen, 6, &hub), Decided::ByPolicy(Field::OursOverBlind));
+    assert_eq!(decided(Field::OursOverBlind, 5, &remote), Decided::ByStamp(Field::OursOverBlind));
+    assert_eq!(decided(Field::OursOverBlind, 6, &remote), Decided::ByPolicy(Field::TheirsOverUnseen));
+    // What a remote says once more stands against nothing that was made here in view of it.
+    let (rules, hub) = (Rules { prefer: Prefer::Remote, ..Rules::default() }, Arrival { had: Reading(5), ..hub });
+    let again = decide(Field::OursOverBlind, (stamp(9, 1), stamp(5, 2)), &rules, &hub);
+    assert_eq!(again, Decided::ByStamp(Field::OursOverBlind));
 }

@@ -4,7 +4,7 @@
 //! told nothing since, whatever it has acknowledged; what is kept in limbo meets what the hub has once that is told.
 
 use packhorse_shared::change::{FieldChange, Passage, RecordChange, TableChanges};
-use packhorse_shared::clock::Stamp;
+use packhorse_shared::clock::{Reading, Stamp};
 use packhorse_shared::id::{ColumnId, Cut};
 use packhorse_shared::marks::{Mark, Marks};
 use packhorse_shared::replica::{Conflict, Found, Matter, Present, Remains, Result, Side, TableShape};
@@ -39,10 +39,11 @@ impl Placer<'_> {
         let stands = of.passage != Passage::Limbo && withdrawn.is_none();
         let may_be_made = record.whole && stands && arrival.past == Past::Known;
         if may_be_made && self.transaction.is_new_to(who, &sharing[at], &record.key)? {
-            return Ok(Arrival { seen: Cut(0), knew_genesis: false, ..arrival });
+            return Ok(Arrival { seen: Cut(0), knew_genesis: false, known_to: Reading(0), ..arrival });
         }
         let seen = self.transaction.told_of(who, &sharing[at], &record.key, withdrawn)?;
-        Ok(Arrival { seen, ..arrival })
+        let known_to = if seen < arrival.seen { Reading(0) } else { arrival.known_to };
+        Ok(Arrival { seen, known_to, ..arrival })
     }
 
     /// Writes down where a change meets what is kept in limbo.

@@ -103,7 +103,8 @@ impl Placer<'_> {
         // It may have waited through a return to a backup, and its sender have changed its mind: it is told.
         let dropped = Horizon::NONE;
         let births = self.arrival.births;
-        Arrival { link, via, had, seen, heard, awaits_answer, births, left_out, dropped, ..of_link }
+        let known_to = Reading(0);
+        Arrival { link, via, had, seen, heard, awaits_answer, births, left_out, dropped, known_to, ..of_link }
     }
 
     /// Counts what was held just now and needs nobody here.

@@ -12,10 +12,10 @@
 //! What becomes of it: `standing` if it stands in its table, `absent` if it does not. What was made without seeing each
 //! other: `conflicts`, and `overruled` if the other end found it. What it refers to: `references`, `mistaken` if that is another
 //! here, `parent`, `column`, `undone` if it has to wait for that after all, and `limbo` if that was withdrawn. What its sender may
-//! not do: `rights`. What does not fit the schema: `fitting`. What cannot be placed: `hold`,
-//! and `retried`; what a person decides on that: `discarded`, `joined` with `handed_over` and `handed_on`. What is placed only together: `swap`, `circle`, `give_way`,
-//! and `reborn` with `leaving` where numbers were given again; what is placed in part: `partly`; what is placed ahead of the rest of
-//! its bundle: `ahead`.
+//! not do: `rights`, and `word` on what is decided against it. What does not fit the schema: `fitting`. What cannot be placed:
+//! `hold`, and `retried`; what a person decides on that: `discarded`, `joined` with `handed_over` and `handed_on`. What is placed
+//! only together: `swap`, `circle`, `give_way`, and `reborn` with `leaving` where numbers were given again; what is placed in
+//! part: `partly`; what is placed ahead of the rest of its bundle: `ahead`.
 
 mod absent;
 mod ahead;
@@ -42,6 +42,7 @@ mod named;
 mod overruled;
 mod parent;
 mod partly;
+mod placed;
 mod quiet;
 mod reborn;
 mod references;
@@ -56,6 +57,7 @@ mod unite;
 mod united;
 mod withdraw;
 mod within;
+mod word;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -83,57 +85,9 @@ use within::SpokenOf;
 pub use ahead::AheadPlacer;
 pub use discarded::{Discarded, MayDelete};
 pub use joined::Party;
+pub use placed::Placed;
 pub use quiet::{REFERS_TO_WAITING, WAITS_FOR_QUIET};
 pub use retried::HeldPlacer;
-
-/// What placing came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Placed {
-    /// Records that were made, changed or deleted.
-    pub records: u64,
-    /// Changes that are held.
-    pub held: u64,
-    /// Of these, the ones that wait for nobody but their sender: it makes them one with ours.
-    pub waiting: u64,
-    /// And those that are to be withdrawn and wait for what refers to them.
-    pub leaving: u64,
-    /// And those that wait for nothing but the application to be quiet.
-    pub resting: u64,
-    /// Fields over which there is a conflict.
-    pub conflicts: u64,
-    /// Records that were kept although deleted elsewhere, because others refer to them.
-    pub revived: u64,
-    /// Records that were kept although deleted elsewhere, because what was remembered of them then is forgotten.
-    pub kept: u64,
-    /// Records that were taken off the tables, since they are shared no more.
-    pub withdrawn: u64,
-    /// Changes that were refused, since their sender does not share what they change, or may not change it.
-    pub refused: u64,
-    /// Changes of this node's that its hub has refused.
-    pub undone: u64,
-}
-
-impl Placed {
-    /// Adds what something else came to.
-    pub fn add(&mut self, other: Self) {
-        let Self { records, held, waiting, leaving, resting, conflicts, revived, kept, withdrawn, refused, undone } =
-            other;
-        let sums = [
-            (&mut self.records, records),
-            (&mut self.held, held),
-            (&mut self.waiting, waiting),
-            (&mut self.leaving, leaving),
-            (&mut self.resting, resting),
-            (&mut self.conflicts, conflicts),
-            (&mut self.revived, revived),
-            (&mut self.kept, kept),
-            (&mut self.withdrawn, withdrawn),
-            (&mut self.refused, refused),
-            (&mut self.undone, undone),
-        ];
-        sums.into_iter().for_each(|(sum, more)| *sum += more);
-    }
-}
 
 /// What became of one record's change.
 enum Step {

@@ -11,6 +11,7 @@ use packhorse_shared::clock::Stamp;
 use packhorse_shared::replica::{
     Belonging, Conflict, Found, KeyKind, Matter, Present, Result, SharedTable, Side, TableShape,
 };
+use packhorse_shared::seam::{Saboteur, is_at_work};
 use packhorse_shared::value::{Key, Value};
 
 use super::column::{Column, column_of};
@@ -60,7 +61,7 @@ impl Placer<'_> {
         if let (Passage::Refused, Some(refused)) = (of.passage, record.dead) {
             self.hear_refused_whole((table, of, record), &key, (refused, present.is_some()))?;
         }
-        let Some(present) = present else { return Ok(()) };
+        let Some(present) = present else { return self.hear_refused_of_one_gone((table, of, record), &key) };
         let values = self.transaction.values(table, &key)?;
         for field in &record.fields {
             self.hear_of_field((table, of), field, (&key, &present), &values)?;
@@ -80,8 +81,9 @@ impl Placer<'_> {
         let mark = present.marks.get(id);
         let stands_as = mark.map_or(self.arrival.horizon.stamp(), |mark| mark.stamp);
         let lost = self.overruled_value(table, at, field)?;
-        // What did not come that overruled it is to come; and what says the same took nothing away.
-        if lost == *kept || stands_as <= field.stamp {
+        // What did not come that overruled it is to come; and what says the same took nothing away. What is refused goes, though
+        // the word on it may be in a later part.
+        if of.passage != Passage::Refused && (lost == *kept || stands_as <= field.stamp) {
             return Ok(());
         }
         let stands = if mark.is_some_and(|mark| mark.via == self.arrival.link) { Side::Theirs } else { Side::Ours };
@@ -117,7 +119,28 @@ impl Placer<'_> {
         Ok(())
     }
 
+    /// What the hub has refused of a record that does not stand here any more was lost here all the same.
+    fn hear_refused_of_one_gone(&mut self, (table, of, record): Item<'_>, key: &Key) -> Result<()> {
+        for field in record.fields.iter().filter(|_| of.passage == Passage::Refused) {
+            let Some(Column::Field(at, _)) = column_of(table, of, field) else { continue };
+            let Some(column) = table.columns.get(at) else { continue };
+            let lost = self.overruled_value(table, at, field)?;
+            let (kept, lost, column) = ((&Value::Null, field.stamp), (&lost, field.stamp), &column.name);
+            let (birth, found, matter) = (record.birth, Found::There, Matter::Refusal);
+            let (stands_as, stands) = (field.stamp, Side::Theirs);
+            let heard = Conflict { key, birth, column, kept, lost, stands_as, stands, found, matter };
+            if self.transaction.note_conflict(self.arrival.link, &table.name, &heard, self.now)? {
+                let value = lost.0;
+                self.note_refusal(&format!("the hub refused a change of {} {key}: {column} = {value}", table.name))?;
+            }
+        }
+        Ok(())
+    }
+
     fn note_refusal(&mut self, text: &str) -> Result<()> {
+        if is_at_work(Saboteur::RefuseSilently) {
+            return Ok(());
+        }
         self.placed.undone += 1;
         self.transaction.note(text, self.now)
     }

@@ -61,12 +61,12 @@ impl Placer<'_> {
         Ok(doomed)
     }
 
-    /// Whether a deletion is the last word on a record that stands.
+    /// Whether a deletion is the last word on a record that stands, and its sender may delete that.
     pub(super) fn is_doomed(&mut self, table: &TableShape, record: &RecordChange) -> Result<bool> {
         let standing = self.transaction.find(table, &record.key)?;
-        let standing = standing.filter(|present| self.is_meant(table, present, record));
-        let fate = standing.map(|present| merge::fate(&present.marks, &table.column_ids(), record, &self.arrival));
-        Ok(matches!(fate, Some(Fate::Dies(_))))
+        let Some(present) = standing.filter(|present| self.is_meant(table, present, record)) else { return Ok(false) };
+        let fate = merge::fate(&present.marks, &table.column_ids(), record, &self.arrival);
+        Ok(matches!(fate, Fate::Dies(_)) && self.may_not_delete(table, &record.key, &present)?.is_none())
     }
 
     /// Of these, the ones to which nobody refers who stays. `leaving` are known not to refer to them for long.
@@ -117,6 +117,7 @@ impl Placer<'_> {
             return self.hold_after_all(undo, &reason);
         }
         match self.lacks(undo)? {
+            Some(missing) if self.is_of_refused_making(&missing)? => self.refuse_with(&missing, undo),
             Some(missing) if self.is_for_hub(&missing, undo)? => self.send_on(&missing, undo),
             Some(missing) => self.wait_for(&missing, undo),
             None => Ok(Taken::NotBack),
@@ -139,6 +140,9 @@ impl Placer<'_> {
         }
         let mut judged = Vec::new();
         for missing in self.known_missing(missing)? {
+            if self.is_of_refused_making(&missing)? {
+                return Ok(Some(missing));
+            }
             match self.will(&missing, undo, &marks)? {
                 // By what it knows its record stands, and what brings that back waits here, or for our hub to give it a number.
                 Will::Knowing if missing.remains.living() || self.is_held(&missing)? => return Ok(Some(missing)),

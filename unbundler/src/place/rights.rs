@@ -8,12 +8,16 @@ use std::rc::Rc;
 
 use packhorse_shared::change::RecordChange;
 use packhorse_shared::clock::Stamp;
-use packhorse_shared::id::{ColumnId, LinkId, TableId};
-use packhorse_shared::marks::Mark;
-use packhorse_shared::replica::{Conflict, Found, Matter, Present, Remains, Result, Side, TableShape};
+use packhorse_shared::id::{ColumnId, TableId};
+use packhorse_shared::replica::{
+    Conflict, Found, Matter, Missing, Placement, Present, Remains, Result, Side, TableShape,
+};
+use packhorse_shared::seam::{Saboteur, is_at_work};
 use packhorse_shared::set::{Claim, Right, Rights};
 use packhorse_shared::value::{Key, Value};
 
+use super::references::{Before, Undo};
+use super::undone::Taken;
 use super::{Item, Placer, Step};
 use crate::merge::{self, Deletions};
 
@@ -64,7 +68,8 @@ impl Placer<'_> {
     /// What the sender may write of a record that stands here.
     pub(super) fn may_write(&mut self, table: &TableShape, key: &Key, present: &Present) -> Result<May> {
         let Some(rights) = self.rights(table)? else { return Ok(May::All) };
-        if !self.extends(&rights, rights.table.writes, table, (key, present))? {
+        let allows = is_at_work(Saboteur::AllowChanges);
+        if !allows && !self.extends(&rights, rights.table.writes, table, (key, present))? {
             return Ok(May::Not(None, format!("{} may not change it", rights.remote)));
         }
         let (columns, why) = (self.read_only(table)?, only_to_be_read(&rights));
@@ -78,11 +83,12 @@ impl Placer<'_> {
         key: &Key,
         present: &Present,
     ) -> Result<Option<String>> {
-        if self.arrival.deletions == Deletions::Refused {
+        if self.arrival.deletions == Deletions::Refused && !is_at_work(Saboteur::IgnoreWord) {
             return Ok(Some(REFUSED_BY_PERSON.to_owned()));
         }
         let Some(rights) = self.rights(table)? else { return Ok(None) };
-        let may = self.extends(&rights, rights.table.deletes, table, (key, present))?;
+        let allows = is_at_work(Saboteur::AllowDeletions);
+        let may = allows || self.extends(&rights, rights.table.deletes, table, (key, present))?;
         Ok((!may).then(|| format!("{} may not delete it", rights.remote)))
     }
 
@@ -101,6 +107,7 @@ impl Placer<'_> {
         let field = |id| known.and_then(|known| known.get(id)).or_else(|| remains.get(id));
         let value = named.and_then(|name| owner_in(table, key, name, |id| Some(&field(id)?.value)));
         let may = rights.allow(rights.table.writes, Claim { made_there: is_new, owner: value });
+        let may = may || is_at_work(Saboteur::AllowMakings);
         Ok((!may).then(|| format!("{} may not make it", rights.remote)))
     }
 
@@ -113,9 +120,10 @@ impl Placer<'_> {
 
     /// Has what was kept back told to its sender as an edit of the hub's.
     pub(super) fn decide_kept_back(&mut self, table: &TableShape, present: &mut Present, kept: &[RefusedField]) {
-        let columns = kept.iter().filter_map(|(at, ..)| table.columns.get(*at));
-        let decided = if kept.is_empty() { None } else { Some(self.decided()) };
-        columns.for_each(|column| decided.into_iter().for_each(|mark| present.marks.set(column.id, mark)));
+        for (column, stamp) in kept.iter().filter_map(|(at, _, stamp)| Some((table.columns.get(*at)?, *stamp))) {
+            let known = present.marks.get(column.id).map_or(stamp, |mark| mark.stamp.max(stamp));
+            present.marks.set(column.id, self.word_on(known));
+        }
     }
 
     /// Tells what was kept back of a record that stands now, but for what says the same.
@@ -189,7 +197,7 @@ impl Placer<'_> {
             self.mend_references(undos)?;
         }
         let Some(mut present) = self.transaction.find(table, &record.key)? else { return Ok(()) };
-        let mark = self.decided();
+        let mark = self.word_on(dead);
         merge::live_on(&mut present.marks, &table.column_ids(), &table.identity, mark, self.arrival.horizon);
         self.transaction.mark(table, &record.key, &present)?;
         self.living_on.insert((table.id, record.key.clone()));
@@ -209,7 +217,7 @@ impl Placer<'_> {
             return Ok(Step::Nothing);
         }
         let made = remains.latest_field().unwrap_or(Stamp::ZERO);
-        let mark = self.decided();
+        let mark = self.word_on(made);
         remains.dead = Some(mark);
         self.name_said(table, &mut remains)?;
         self.transaction.bury(table, &record.key, birth, &remains)?;
@@ -218,9 +226,58 @@ impl Placer<'_> {
         Ok(Step::Done)
     }
 
-    /// The mark of a decision made here and now.
-    pub(super) fn decided(&mut self) -> Mark {
-        Mark { stamp: self.transaction.tick(), cut: self.arrival.cut, via: LinkId::LOCAL }
+    /// Whether a record does not stand since its maker may not make it.
+    pub(super) fn is_of_refused_making(&mut self, missing: &Missing) -> Result<bool> {
+        let tables = self.transaction.tables();
+        let table = TableShape::with_id(&tables, missing.table).filter(|_| self.is_from_remote());
+        let (Some(table), Some(dead)) = (table, missing.remains.dead) else { return Ok(false) };
+        self.transaction.is_refusal(&table.name, dead.stamp)
+    }
+
+    /// Refuses what refers to a record that its maker may not make: nobody would ever bring that one back.
+    pub(super) fn refuse_with(&mut self, missing: &Missing, undo: &Undo<'_>) -> Result<Taken> {
+        let (table, of, record) = (undo.table, undo.of, undo.change);
+        let tables = self.transaction.tables();
+        let parent = TableShape::with_id(&tables, missing.table).map_or("", |table| table.name.as_str());
+        let why = format!("it refers to {parent} {}, which was refused", missing.key);
+        let stands = match &undo.before {
+            Before::Absent(_) => self.transaction.find(table, &record.key)?,
+            Before::Standing(..) => return self.refuse_reference(missing, undo, &why),
+        };
+        if self.take_back(undo)? == Taken::NotBack {
+            return Ok(Taken::NotBack);
+        }
+        self.placed.records = self.placed.records.saturating_sub(1);
+        let birth = stands.and_then(|present| present.birth);
+        let remains = self.gathered(table, of, record)?.remains;
+        self.refuse_making((table, of, record), birth, (remains, true), &why).map(|_| Taken::Back)
+    }
+
+    /// Has a record that stands refer to whom it referred to before.
+    fn refuse_reference(&mut self, missing: &Missing, undo: &Undo<'_>, why: &str) -> Result<Taken> {
+        let (table, key) = (undo.table, &undo.change.key);
+        let Before::Standing(_, values) = &undo.before else { return Ok(Taken::NotBack) };
+        let is_it = |at: usize| table.columns.get(at).is_some_and(|column| missing.by.contains(&column.id));
+        let before: Vec<(usize, Value)> = values.iter().filter(|(at, _)| is_it(*at)).cloned().collect();
+        let lost = !self.lost(table, key, &before)?.is_empty();
+        let Some(mut present) = self.transaction.find(table, key)?.filter(|_| !lost && !before.is_empty()) else {
+            return self.wait_for(missing, undo);
+        };
+        let now = self.transaction.values(table, key)?;
+        if let Placement::Refused(_) = self.transaction.update(table, key, &before)? {
+            return self.wait_for(missing, undo);
+        }
+        let mut refused = Vec::new();
+        for (at, _) in &before {
+            let (Some(column), Some(lost)) = (table.columns.get(*at), now.get(*at)) else { continue };
+            let stamp = present.marks.get(column.id).map_or(Stamp::ZERO, |mark| mark.stamp);
+            present.marks.set(column.id, self.word_on(stamp));
+            refused.push((*at, lost.clone(), stamp));
+        }
+        self.transaction.mark(table, key, &present)?;
+        let values = self.transaction.values(table, key)?;
+        self.refused_fields(table, (key, &present), (&refused, &values), why)?;
+        Ok(Taken::Back)
     }
 
     fn note_refused_whole(

@@ -5,6 +5,7 @@ use packhorse_shared::clock::Stamp;
 use packhorse_shared::id::{ColumnId, LinkId};
 use packhorse_shared::marks::{Mark, Marks};
 use packhorse_shared::replica::{Placement, Present, Remains, RemainsField, Result, TableShape};
+use packhorse_shared::seam::{Saboteur, is_at_work};
 use packhorse_shared::value::Value;
 
 use super::column::{Column, column_of};
@@ -134,11 +135,15 @@ impl Placer<'_> {
         if self.regained.contains(&(table.id, column)) { LinkId::LOCAL } else { mark.via }
     }
 
-    /// The values here, if the change was told as of its sender's horizon, or may be refused: what says the same as here need not
-    /// be noted.
+    /// The values here, if the change was told as of its sender's horizon, may be refused or may not be decided by its stamp: what
+    /// says the same as here need not be noted.
     fn values_to_compare(&mut self, table: &TableShape, record: &RecordChange, may: &May) -> Result<Vec<Value>> {
         let told = record.fields.iter().any(|field| field.stamp.is_of_horizon());
-        if told || *may != May::All { self.transaction.values(table, &record.key) } else { Ok(Vec::new()) }
+        if told || *may != May::All || table.rules.decide() {
+            self.transaction.values(table, &record.key)
+        } else {
+            Ok(Vec::new())
+        }
     }
 
     /// The mark of a change that stands. One that is late is new to everybody, and stamped anew.
@@ -159,7 +164,11 @@ impl Placer<'_> {
         (here, may): (&[Value], &May),
         sight: &Arrival,
     ) -> Winners<'c> {
-        let (mut fields, mut conflicts, mut refused, mut word) = (Vec::new(), Vec::new(), Vec::new(), None);
+        let (mut fields, mut conflicts, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+        let differs = |table: &TableShape, of, field| match column_of(table, of, field) {
+            Some(Column::Field(at, _)) => here.get(at) != Some(&field.value),
+            _ => true,
+        };
         let is_unseen = self.is_unseen_behind(table, &present.marks);
         let is_beside_ours = self.is_beside_ours(table, of, &present.marks);
         for field in &record.fields {
@@ -178,23 +187,31 @@ impl Placer<'_> {
             if let Some(ours) = ours.filter(|ours| self.was_refused(of, *ours, field.stamp)) {
                 present.marks.set(column.id(), Mark { cut: self.arrival.cut, via: LinkId::LOCAL, ..ours });
             }
+            // Where both say the same there is nothing to decide; columns that change together are decided together.
+            let is_disputed = record.fields.iter().any(|field| differs(table, of, field));
+            let stamps = (ours.map_or(self.arrival.horizon.stamp(), |ours| ours.stamp), field.stamp);
+            let arrival = Arrival { known_to: sight.known_to, ..self.arrival };
+            let decided = match is_disputed {
+                true => merge::decide(verdict, stamps, &table.rules, &arrival),
+                false => Decided::ByStamp(verdict),
+            };
+            let (Decided::ByStamp(verdict) | Decided::ByPolicy(verdict)) = decided;
             let is_refused = |at: usize| verdict.is_theirs() && !says_the_same && !may.write(at);
             if let Column::Field(at, _) = column
                 && is_refused(at)
             {
-                let stamp = *word.get_or_insert_with(|| self.transaction.tick());
-                present.marks.set(column.id(), Mark { stamp, cut: self.arrival.cut, via: LinkId::LOCAL });
+                let decided = self.word_on(stamps.0.max(stamps.1));
+                let keeps = is_at_work(Saboteur::KeepRefused);
+                present.marks.set(column.id(), if keeps { self.arrival.mark(field.stamp) } else { decided });
                 refused.push((at, field.value.clone(), field.stamp));
                 continue;
             }
-            let decided = merge::decide(verdict, &table.rules, &self.arrival);
-            let (Decided::ByStamp(verdict) | Decided::ByHub(verdict)) = decided;
             if let (Column::Field(at, _), true) = (column, verdict.is_conflict()) {
                 conflicts.push((field, at, verdict));
             }
-            if let Decided::ByHub(_) = decided {
-                let stamp = *word.get_or_insert_with(|| self.transaction.tick());
-                present.marks.set(column.id(), Mark { stamp, cut: self.arrival.cut, via: LinkId::LOCAL });
+            if let Decided::ByPolicy(_) = decided {
+                let word = self.word_on(stamps.0.max(stamps.1));
+                present.marks.set(column.id(), word);
                 if let (Column::Field(at, _), true) = (column, verdict.is_theirs()) {
                     fields.push((at, field.value.clone()));
                 }

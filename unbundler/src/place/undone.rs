@@ -57,7 +57,7 @@ impl Placer<'_> {
         Ok(taken)
     }
 
-    fn take_back(&mut self, undo: &Undo<'_>) -> Result<Taken> {
+    pub(super) fn take_back(&mut self, undo: &Undo<'_>) -> Result<Taken> {
         let (table, key) = (undo.table, &undo.change.key);
         match &undo.before {
             Before::Standing(_, values) if !self.lost(table, key, values)?.is_empty() => return Ok(Taken::NotBack),
@@ -83,7 +83,7 @@ impl Placer<'_> {
 
     /// Of the records that these values of another referred to, those that have died meanwhile, and whose numbers may be others' by
     /// now; or that were taken off.
-    fn lost(&mut self, table: &TableShape, key: &Key, values: &[(usize, Value)]) -> Result<Vec<Missing>> {
+    pub(super) fn lost(&mut self, table: &TableShape, key: &Key, values: &[(usize, Value)]) -> Result<Vec<Missing>> {
         let tables = self.transaction.tables();
         let said = |at: usize| values.iter().find(|value| value.0 == at).map(|value| value.1.clone());
         let mut lost = Vec::new();

@@ -237,6 +237,14 @@ pub(super) fn overruled(
     Ok(found.into_values().collect())
 }
 
+/// Whether a record's making was refused by this word.
+pub(super) fn is_refusal(connection: &Connection, table: &str, word: Stamp, roster: &Roster) -> Outcome<bool> {
+    let Some(node) = roster.number(word.node) else { return Ok(false) };
+    let sql =
+        "SELECT 1 FROM _packhorse_conflicts WHERE refusal AND col = '' AND tbl = ?1 AND kept_at = ?2 AND kept_by = ?3";
+    Ok(connection.prepare_cached(sql)?.exists(params![table, word.reading.0 as i64, node as i64])?)
+}
+
 /// Lets the conflicts of a record go with it to another number; what stands there as well goes.
 pub(super) fn move_number(connection: &Connection, table: &str, from: i64, to: i64) -> Outcome<()> {
     let [from, to] = [from, to].map(|number| packed(&Key(vec![Value::Integer(number)])));

@@ -64,11 +64,6 @@ impl<'a> SqliteMerge<'a> {
         entry.ok_or_else(|| Fault::Damaged(format!("table {} is not synced here", table.name)))
     }
 
-    /// Nothing is stored here of a record that was born at a node of which nothing is stored.
-    fn never_met(&self, birth: Option<Stamp>) -> bool {
-        birth.is_some_and(|birth| self.roster.number(birth.node).is_none())
-    }
-
     fn said<T>(&self, outcome: Outcome<T>) -> Result<T> {
         outcome.map_err(|fault| fault.at(&self.path, "be written"))
     }
@@ -334,6 +329,10 @@ impl MergeTransaction for SqliteMerge<'_> {
 
     fn note_conflict(&mut self, link: LinkId, table: &str, conflict: &Conflict<'_>, now: WallTime) -> Result<bool> {
         self.put_conflict(link, table, conflict, now)
+    }
+
+    fn is_refusal(&mut self, table: &str, word: Stamp) -> Result<bool> {
+        self.refusal(table, word)
     }
 
     fn note(&mut self, text: &str, now: WallTime) -> Result<()> {

@@ -17,6 +17,7 @@ use super::schema;
 use crate::config::Span;
 use crate::id::ColumnId;
 use crate::replica::{Granularity, Policy, ReplicaError, Result, Rules, TableShape, Terms};
+use crate::seam::{Saboteur, is_at_work};
 use crate::value::Key;
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS _packhorse_policies (tbl TEXT PRIMARY KEY COLLATE NOCASE, \
@@ -117,6 +118,7 @@ pub(super) fn rules(policies: &Policies, shape: &TableShape, told: &Terms) -> Ru
     };
     let together = match policy.granularity {
         Granularity::Field => policy.together.iter().map(|group| of(group)).collect(),
+        Granularity::Record if is_at_work(Saboteur::IgnoreGranularity) => Vec::new(),
         Granularity::Record => vec![shared.iter().filter_map(|at| shape.columns.get(*at)).map(|it| it.id).collect()],
     };
     let together = together.into_iter().filter(|group: &Vec<ColumnId>| group.len() > 1).collect();

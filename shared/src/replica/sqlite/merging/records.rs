@@ -18,6 +18,11 @@ use crate::replica::{Present, Remains, TableShape};
 use crate::value::{Key, Value};
 
 impl SqliteMerge<'_> {
+    /// Nothing is stored here of a record that was born at a node of which nothing is stored.
+    pub(super) fn never_met(&self, birth: Option<Stamp>) -> bool {
+        birth.is_some_and(|birth| self.roster.number(birth.node).is_none())
+    }
+
     pub(super) fn try_bury(
         &mut self,
         entry: &Entry,
