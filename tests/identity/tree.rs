@@ -346,13 +346,13 @@ fn seeds(first: u64, count: u64) -> Range<u64> {
 
 #[test]
 fn five_nodes_come_together_whatever_the_relays_and_the_backups_do() {
-    all(seeds(0, 12), Numbers::Ranged);
+    all(seeds(0, 8), Numbers::Ranged);
 }
 
 /// Without ranges, where records keep their numbers while the applications are at work.
 #[test]
 fn five_nodes_come_together_once_the_applications_are_quiet() {
-    all(seeds(0, 9), Numbers::AsIs);
+    all(seeds(0, 6), Numbers::AsIs);
 }
 
 /// A late reference that was none, records that were held when their number was confirmed, and one that its children and its
@@ -367,6 +367,6 @@ fn seeds_that_failed_once_do_not_fail_again() {
 #[test]
 #[ignore = "takes minutes"]
 fn five_nodes_come_together_under_many_seeds() {
-    all(seeds(12, 200), Numbers::Ranged);
-    all(seeds(12, 200), Numbers::AsIs);
+    all(seeds(6, 200), Numbers::Ranged);
+    all(seeds(6, 200), Numbers::AsIs);
 }

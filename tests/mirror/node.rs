@@ -234,8 +234,8 @@ impl RealNode {
         let (patience, stop) = (Patience::Counts, &Stop::default());
         let (world, trust) = (seams.world(), &trust());
         let brake = packhorse_unbundler::brake::Brake::On;
-        // Each record that can be is placed by itself.
-        let slices = Slices { from: 2, most: 1, longest: Span::from_millis(60_000) };
+        // Of larger bundles three records at a time.
+        let slices = Slices { from: 6, most: 3, longest: Span::from_millis(60_000) };
         let receiver =
             Receiver { world, spool: &spool, node: &name, trust, renumber_quiet, brake, slices, patience, stop };
         receiver.receive(replica, &mut received).expect("received");
