@@ -6,7 +6,10 @@ use packhorse_shared::clock::WallTime;
 use packhorse_shared::config::Part;
 use packhorse_shared::id::NodeName;
 use packhorse_shared::replica::Replica;
+use packhorse_shared::seam::Stop;
+use packhorse_unbundler::receive::Patience;
 
+use super::apply::{self, Applied};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::journal::Event;
@@ -58,6 +61,7 @@ pub struct Done {
 /// Seals for the links to these peers, or for all, and tells what was sealed. `done`: what it came to, also for the links
 /// beside one that failed.
 pub fn seal(node: &mut Node, urgency: Urgency, peers: &[NodeName], done: &mut Done) -> Result<(), Failure> {
+    finish_slices(node)?;
     let mut shares = node.shares()?;
     if let Some(unknown) = peers.iter().find(|peer| !shares.iter().any(|share| share.link.peer == **peer)) {
         return Err(Failure::usage(format!("there is no link to \"{unknown}\""))
@@ -85,6 +89,16 @@ pub fn seal(node: &mut Node, urgency: Urgency, peers: &[NodeName], done: &mut Do
     failed?;
     node.keep_books(None, |_, _| {});
     Ok(())
+}
+
+/// A bundle that a kill has left applied in part is applied to its end first: what is sealed says how far its sender was heard,
+/// and could not tell that the application has seen a part of more.
+fn finish_slices(node: &mut Node) -> Result<(), Failure> {
+    let (begun, inbox) = (node.replica.sliced_bundles()?, node.spool().inbox()?);
+    if !inbox.iter().any(|file| begun.contains(&file.name)) {
+        return Ok(());
+    }
+    apply::receive(node, Patience::Spares, &Stop::default(), &mut Applied::default())
 }
 
 fn harvest(node: &mut Node) -> Result<(), Failure> {

@@ -254,3 +254,68 @@ fn a_remote_discards_what_its_hub_says_by_an_edit_of_its_own() {
         assert_eq!(held(&scene, node), Vec::<serde_json::Value>::new(), "at {node}");
     }
 }
+
+/// Two people make the same two into one, each the other way round: one of them stands in the end.
+#[test]
+fn two_that_are_made_one_both_ways_at_once_are_not_both_gone() {
+    let scene = scene_of(SCHEMA, "", &["alice"]);
+    scene.sql("hq", "INSERT INTO tags VALUES (1, 'vip'), (2, 'vip')");
+    come_to_rest(&scene, &["hq", "alice"]);
+    decide(&scene, "hq", &["merge", "people:1", "people:2"]).expect(0);
+    decide(&scene, "alice", &["merge", "people:2", "people:1"]).expect(0);
+    come_to_rest(&scene, &["hq", "alice"]);
+    for table in ["people", "notes", "tags"] {
+        scene.same(table, "hq", "alice");
+    }
+    assert_ne!(scene.sql("hq", "SELECT count(*) FROM people"), "0");
+    assert_eq!(scene.sql("hq", "SELECT text FROM notes; SELECT DISTINCT tag FROM tags"), "first\nvip");
+}
+
+/// Who edits a record after it was discarded brings it back, and it is held again.
+#[test]
+fn what_is_edited_after_it_was_discarded_is_held_again() {
+    let scene = scene_of(SCHEMA, "", &["alice"]);
+    scene.sql("hq", "INSERT INTO people VALUES (3, 'Cleo', 'cleo@x')");
+    scene.sql("alice", "INSERT INTO people (name, email) VALUES ('Kleo', 'cleo@x')");
+    sync(&scene, &["alice", "hq"]);
+    for one in held(&scene, "hq") {
+        decide(&scene, "hq", &["discard", &one["id"].to_string(), "--delete"]).expect(0);
+    }
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    scene.sql("alice", "UPDATE people SET name = 'K' WHERE name = 'Kleo'");
+    (0..3).for_each(|_| sync(&scene, &["alice", "hq"]));
+    assert_eq!(scene.sql("alice", "SELECT count(*) FROM people WHERE name = 'K'"), "1");
+    assert!(held(&scene, "hq").iter().any(|one| one["table"] == "people"), "{:#?}", held(&scene, "hq"));
+    scene.sql("hq", "UPDATE people SET email = 'other@x' WHERE id = 3");
+    come_to_rest(&scene, &["hq", "alice"]);
+    assert_eq!(scene.sql("hq", "SELECT count(*) FROM people WHERE name = 'K'"), "1");
+    scene.same("people", "hq", "alice");
+}
+
+#[test]
+fn a_held_child_that_cannot_go_over_stops_it_whole() {
+    let scene = scene_of(
+        "CREATE TABLE codes (code TEXT PRIMARY KEY, number INTEGER UNIQUE);
+         CREATE TABLE tags (code TEXT REFERENCES codes(code), tag TEXT, note TEXT, PRIMARY KEY (code, tag));
+         CREATE TABLE pairs (a TEXT REFERENCES codes(code), b TEXT REFERENCES codes(code), PRIMARY KEY (a, b))",
+        "",
+        &["alice"],
+    );
+    scene.sql("hq", "INSERT INTO codes VALUES ('a', 7); INSERT INTO tags VALUES ('a', 't', 'one')");
+    scene.sql("alice", "INSERT INTO codes VALUES ('b', 7); INSERT INTO tags VALUES ('b', 't', 'two')");
+    sync(&scene, &["alice", "hq"]);
+    let id = number(&scene, "hq", "codes");
+    let run = decide(&scene, "hq", &["merge", "codes:a", &id]);
+    run.refused(1, &["tags 'b', 't', which is held", "tags 'a', 't' is there already", "nothing was changed"]);
+    scene.sql("hq", "UPDATE tags SET note = 'two'");
+    decide(&scene, "hq", &["merge", "codes:a", &id]).expect(0);
+    come_to_rest(&scene, &["alice", "hq"]);
+    for node in ["hq", "alice"] {
+        assert_eq!(scene.sql(node, "SELECT * FROM codes; SELECT * FROM tags"), "a|7\na|t|two", "at {node}");
+    }
+    // One that refers to both ends twice goes over once.
+    scene.sql("hq", "INSERT INTO codes VALUES ('c', 9); INSERT INTO pairs VALUES ('c', 'c')");
+    decide(&scene, "hq", &["merge", "codes:a", "codes:c"]).expect(0);
+    come_to_rest(&scene, &["alice", "hq"]);
+    assert_eq!(scene.sql("alice", "SELECT * FROM pairs"), "a|a");
+}

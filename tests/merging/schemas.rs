@@ -75,3 +75,16 @@ fn what_would_not_stay_what_it_is_in_a_column_of_another_type_waits_for_the_type
     assert_eq!(scene.sql("alice", "SELECT phone FROM people WHERE id IN (1, 3)"), "007\n0093");
     assert_eq!(scene.packhorse("alice", &["held", "list"]).expect(0).out, "");
 }
+
+#[test]
+fn what_was_deleted_meanwhile_waits_for_no_type_and_no_column() {
+    let scene = scene("", &["alice"]);
+    scene.sql("alice", &retyped("TEXT", "INTEGER"));
+    scene.sql("hq", "ALTER TABLE people ADD COLUMN fax TEXT; UPDATE people SET phone = '007' WHERE id = 1; UPDATE people SET fax = '1' WHERE id = 2");
+    sync(&scene, &["hq"]);
+    scene.packhorse("alice", &["sync"]).expect(3);
+    scene.sql("hq", "DELETE FROM people");
+    sync(&scene, &["hq", "alice", "hq", "alice"]);
+    assert_eq!(scene.packhorse("alice", &["held", "list"]).expect(0).out, "");
+    assert_eq!(scene.sql("alice", "SELECT count(*) FROM people"), "0");
+}

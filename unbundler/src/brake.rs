@@ -90,7 +90,9 @@ fn too_early(transaction: &dyn MergeTransaction, observed: Reading, now: WallTim
     let days = observed.time().0.saturating_sub(now.0) / AHEAD_MAX;
     let many = if days == 1 { "a day".to_owned() } else { format!("{days} days") };
     is_far_ahead(observed, ours).then(|| {
-        format!("it is dated {many} ahead of the clock here, and would overrule everything that is changed until then")
+        format!(
+            "it is dated {many} ahead of the clock here, and would overrule what is changed here without knowing of it"
+        )
     })
 }
 

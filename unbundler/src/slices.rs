@@ -3,8 +3,8 @@
 //!
 //! Owns how long each may hold the write lock, and what is done of a bundle so far. Invariant: a slice is stored with what it has
 //! done, and the bundle counts as applied with the last transaction alone. What cannot be placed by itself ([`crate::place`])
-//! is left to that one. Leaves small bundles to it as a whole. Until then nothing of the bundle is acknowledged: who edits after a
-//! kill what a slice has placed, and says so before the rest is applied, is told at the other end as one who had not seen it.
+//! is left to that one. Leaves small bundles to it as a whole. Until then nothing of the bundle is acknowledged: so after a kill
+//! it is finished before anything is sealed.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -46,6 +46,9 @@ const GAP_MIN: Duration = Duration::from_millis(110);
 
 /// And at least so many times as long as the slice was.
 const GAP_TIMES: u32 = 9;
+
+/// Another round through the bundle is made only if the last one has placed at least one in so many of what was left.
+const WORTH_ONE_IN: u64 = 8;
 
 /// For so long another program counts as writing that has written.
 const BUSY_FOR: Duration = Duration::from_secs(2);
@@ -108,9 +111,8 @@ impl Receiver<'_> {
             let mut others = Others(None);
             // Only what was written since then is known.
             replica.others_wrote()?;
-            let mut at = 0;
+            let (mut at, mut known) = (0, done.len());
             loop {
-                let known = done.len();
                 let (slice, reached) = self.one_slice(
                     replica,
                     link,
@@ -119,12 +121,13 @@ impl Receiver<'_> {
                     (pass, &mut others),
                 )?;
                 placed.add(slice);
-                // Who was placed in one round may be whom others refer to.
-                match (reached, done.len() > known) {
+                // Who was placed in one round may be whom others refer to; where few are, the rest goes faster at once.
+                let yields = (done.len() - known) as u64 >= (count - known as u64).div_ceil(WORTH_ONE_IN).max(1);
+                match reached {
                     _ if self.stop.is_asked() => break,
-                    (Reached::Part, _) => {}
-                    (Reached::End, true) => at = 0,
-                    (Reached::End, false) => break,
+                    Reached::Part => {}
+                    Reached::End if yields => (at, known) = (0, done.len()),
+                    Reached::End => break,
                 }
             }
         }

@@ -16,6 +16,8 @@ pub enum Affinity {
     Text,
     /// Texts that are numbers become numbers.
     Number,
+    /// The same, and numbers become ones with a fraction, which cannot tell all large ones apart.
+    Real,
 }
 
 impl Affinity {
@@ -31,6 +33,8 @@ impl Affinity {
             Self::Text
         } else if has(&["BLOB"]) {
             Self::Any
+        } else if has(&["REAL", "FLOA", "DOUB"]) {
+            Self::Real
         } else {
             Self::Number
         }
@@ -40,7 +44,8 @@ impl Affinity {
     pub fn keeps(self, value: &Value) -> bool {
         match (self, value) {
             (Self::Text, Value::Integer(_) | Value::Real(_)) => false,
-            (Self::Number, Value::Text(text)) => !is_number(text),
+            (Self::Number | Self::Real, Value::Text(text)) => !is_number(text),
+            (Self::Real, Value::Integer(number)) => i128::from(*number) == (*number as f64) as i128,
             _ => true,
         }
     }
@@ -89,10 +94,11 @@ mod tests {
         let texts =
             ["", "x", "7", "007", " 7 ", "7.5", "1e3", "1e", "0x10", "inf", "nan", "+7", "--7", ".5", "5.", "7 7"];
         let texts = texts.map(|text| Value::Text(text.into()));
+        let large = [Value::Integer((1 << 53) + 1), Value::Integer(1 << 53), Value::Integer(i64::MAX)];
         let others = [Value::Null, Value::Integer(7), Value::Real(7.5), Value::Real(7.0), Value::Blob(b"7".to_vec())];
         for declared in TYPES {
             connection.execute_batch(&format!("CREATE TABLE t (v {declared})")).unwrap();
-            for value in texts.iter().chain(&others) {
+            for value in texts.iter().chain(&large).chain(&others) {
                 let bound = match value {
                     Value::Null => Stored::Null,
                     Value::Integer(number) => Stored::Integer(*number),

@@ -51,9 +51,8 @@ impl Placer<'_> {
         if let Some(why) = self.may_not_make(table, (&record.key, birth), known.as_ref(), &remains)? {
             return self.refuse_making((table, of, record), birth, (remains, may_stand), &why);
         }
-        // What lay here until the hub had decided is said by it in the same words.
-        let is_decided = may_stand && self.arrival.authority() == Authority::Sender;
-        if known.as_ref() == Some(&remains) && !is_decided {
+        // What lay here until there was room, or until the hub had decided, is said again in the same words.
+        if known.as_ref() == Some(&remains) && !may_stand {
             return Ok(Step::Nothing);
         }
         // What its key means has another number here, or waits for one.

@@ -52,8 +52,15 @@ impl Placer<'_> {
             };
             let names = unknown.iter().filter_map(|at| changes.columns.get(*at));
             let reason = names.map(|column| no_column(table, column)).next().unwrap_or_default();
+            let mut records = Vec::new();
+            for record in &changes.records {
+                // Who has died since waits for no column.
+                if record.dead.is_some() || !self.has_died_since(table, changes, record)? {
+                    records.push(record.clone());
+                }
+            }
             // Placed without the column a record would count as having had it from its beginning.
-            let (whole, others): (Vec<_>, Vec<_>) = changes.records.iter().cloned().partition(|record| record.whole);
+            let (whole, others): (Vec<_>, Vec<_>) = records.into_iter().partition(|record| record.whole);
             self.hold_all(&TableChanges { records: whole, ..changes.clone() }, &reason)?;
             let (fits, rest) = apart(&TableChanges { records: others, ..changes.clone() }, &unknown);
             self.hold_all(&rest, &reason)?;
@@ -100,6 +107,9 @@ impl Placer<'_> {
         record: RecordChange,
     ) -> Result<Option<RecordChange>> {
         let Some(reason) = unlike_in(table, of, &record) else { return Ok(Some(record)) };
+        if record.dead.is_none() && self.has_died_since(table, of, &record)? {
+            return Ok(None);
+        }
         let standing = self.standing_as(table, &record)?.map(|(_, present)| present.marks);
         if record.whole && standing.is_none() || unlike_key(table, &record).is_some() {
             return self.hold(of, &record, &reason).map(|()| None);

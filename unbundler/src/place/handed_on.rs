@@ -1,6 +1,6 @@
 //! What is held and refers to a record that goes, which is held itself, refers to another from now on.
 //!
-//! Invariant: it is placed so, or held so; what would say nothing more than another which refers there already goes with the record.
+//! Invariant: it is placed so, or all is refused; what would say nothing more than another which refers there already goes with the record.
 
 use packhorse_shared::change::{FieldChange, RecordChange};
 use packhorse_shared::clock::Stamp;
@@ -9,6 +9,7 @@ use packhorse_shared::value::{Key, Value};
 
 use super::column::{Column, column_of};
 use super::handed_over::End;
+use super::joined::Refusable;
 use super::parent::value_said;
 use super::{Item, Placer};
 
@@ -41,7 +42,7 @@ impl Gone<'_> {
 
 impl Placer<'_> {
     /// Hands on everything that is held and refers to it.
-    pub(super) fn hand_on(&mut self, gone: &Gone<'_>) -> Result<()> {
+    pub(super) fn hand_on(&mut self, gone: &Gone<'_>) -> Result<Refusable<()>> {
         let tables = self.transaction.tables();
         for held in self.transaction.held()? {
             let Ok(child) = self.fitting(&tables, &held.change) else { continue };
@@ -50,65 +51,76 @@ impl Placer<'_> {
             let here = std::mem::replace(&mut self.arrival, arrival);
             let done = self.hand_on_one((child, &held.change, record), &held, gone);
             self.arrival = here;
-            done?;
+            if let Err(why) = done? {
+                return Ok(Err(why));
+            }
         }
-        Ok(())
+        Ok(Ok(()))
     }
 
-    fn hand_on_one(&mut self, item: Item<'_>, held: &Held, gone: &Gone<'_>) -> Result<()> {
+    fn hand_on_one(&mut self, item: Item<'_>, held: &Held, gone: &Gone<'_>) -> Result<Refusable<()>> {
         let (child, of, record) = item;
         let key = redirected_key(child, &record.key, gone);
         if key != record.key {
             return self.hand_on_under(item, &key, held, gone);
         }
-        let Some(redirected) = self.redirected_change(item, gone)? else { return Ok(()) };
+        let Some(redirected) = self.redirected_change(item, gone)? else { return Ok(Ok(())) };
         self.release_held(held)?;
         let before = self.placed.held;
         let change = TableShape::alone(of, redirected);
         self.changes(std::slice::from_ref(&change))?;
-        let Some(redirected) = change.records.first() else { return Ok(()) };
+        let Some(redirected) = change.records.first() else { return Ok(Ok(())) };
         let words = self.refusal.take().filter(|_| self.placed.held > before);
         match words {
             Some(words) if record.whole => self.go_with_same((child, of, redirected), &words, gone),
-            _ => Ok(()),
+            Some(words) => Ok(Err(cannot_go_over(item, &words))),
+            None => Ok(Ok(())),
         }
     }
 
     /// What bears the number in its key is another record under the number of now.
-    fn hand_on_under(&mut self, item: Item<'_>, key: &Key, held: &Held, gone: &Gone<'_>) -> Result<()> {
+    fn hand_on_under(&mut self, item: Item<'_>, key: &Key, held: &Held, gone: &Gone<'_>) -> Result<Refusable<()>> {
         let (child, of, record) = item;
         if !record.whole {
-            return Ok(());
+            return Ok(Ok(()));
         }
         let fields = fields_here(item);
         if self.transaction.find(child, key)?.is_none() {
-            if self.transaction.insert(child, key, &fields)? != Placement::Placed {
-                return Ok(());
+            if let Placement::Refused(words) = self.transaction.insert(child, key, &fields)? {
+                return Ok(Err(cannot_go_over(item, &words)));
             }
             self.mark_anew(child, key)?;
         } else if !self.says_the_same(child, key, &fields)? {
-            return Ok(());
+            return Ok(Err(cannot_go_over(
+                item,
+                &format!("{} {key} is there already, and says something else", child.name),
+            )));
+        } else {
+            self.renew(child, key)?;
         }
         self.unmake((child, of, record), &gone.why)?;
-        self.release_held(held)
+        self.release_held(held).map(Ok)
     }
 
     /// A held record that is refused for one that says the same goes.
-    fn go_with_same(&mut self, item: Item<'_>, words: &str, gone: &Gone<'_>) -> Result<()> {
+    fn go_with_same(&mut self, item: Item<'_>, words: &str, gone: &Gone<'_>) -> Result<Refusable<()>> {
         let (child, of, record) = item;
         let fields = fields_here(item);
-        let Some(same) = self.transaction.in_the_way(child, &record.key, &fields, words)? else { return Ok(()) };
+        let Some(same) = self.transaction.in_the_way(child, &record.key, &fields, words)? else {
+            return Ok(Err(cannot_go_over(item, words)));
+        };
         if !self.says_the_same(child, &same, &fields)? {
-            return Ok(());
+            return Ok(Err(cannot_go_over(item, words)));
         }
+        self.renew(child, &same)?;
         self.unmake((child, of, record), &gone.why)?;
         let is_it = |held: &&Held| {
             let its = held.change.records.first();
             held.change.table == of.table && its.is_some_and(|its| its.birth == record.birth && its.whole)
         };
         match self.transaction.held()?.iter().find(is_it) {
-            Some(held) => self.release_held(held),
-            None => Ok(()),
+            Some(held) => self.release_held(held).map(Ok),
+            None => Ok(Ok(())),
         }
     }
 
@@ -148,6 +160,11 @@ impl Placer<'_> {
         }
         Ok(any.then_some(redirected))
     }
+}
+
+/// Why what is held cannot refer to the one that is kept.
+fn cannot_go_over((child, _, record): Item<'_>, words: &str) -> String {
+    format!("{} {}, which is held and refers to it, cannot go over: {words}", child.name, record.key)
 }
 
 /// The values that a change gives to columns of this database.

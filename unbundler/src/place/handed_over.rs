@@ -67,6 +67,7 @@ impl Placer<'_> {
 
     /// Its children go where a record goes that is given up for another.
     fn give_up_for(&mut self, child: &TableShape, key: &Key, other: &Key) -> Result<Refusable<()>> {
+        self.renew(child, other)?;
         let (from, to) = (self.end(child, key)?, self.end(child, other)?);
         let children = self.transaction.living_children(child, key)?;
         match self.hand_over(&children, &from, &to)? {
@@ -82,6 +83,10 @@ impl Placer<'_> {
         from: &End<'_>,
         to: &End<'_>,
     ) -> Result<Refusable<()>> {
+        // Who refers to it twice has gone over by now.
+        if self.transaction.find(child, key)?.is_none() {
+            return Ok(Ok(()));
+        }
         let values = self.transaction.values(child, key)?;
         let (new_key, fields) = redirected(child, key, &values, from, to);
         if new_key != *key {

@@ -13,6 +13,7 @@ use packhorse_shared::value::Key;
 
 use super::handed_on::Gone;
 use super::{Placer, Step};
+use crate::merge;
 
 /// One of the two records.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,7 +107,10 @@ impl Placer<'_> {
         if let Err(why) = self.hand_over(&children, &from, &to)? {
             return Ok(Err(why));
         }
-        Ok(self.die_for(table, other)?.map(|()| keep.clone()))
+        match self.die_for(table, other)? {
+            Ok(()) => self.renew(table, keep).map(|()| Ok(keep.clone())),
+            Err(why) => Ok(Err(why)),
+        }
     }
 
     /// The one that is held takes the place of the one that stands.
@@ -140,7 +144,10 @@ impl Placer<'_> {
         // What came with it is there before what refers to the other goes over: some of that may say the same.
         while !self.retry_held(&|_| true)?.is_empty() {}
         let to = self.end(table, &key)?;
-        Ok(self.hand_over(&children, &from, &to)?.map(|()| key))
+        match self.hand_over(&children, &from, &to)? {
+            Ok(()) => self.renew(table, &key).map(|()| Ok(key)),
+            Err(why) => Ok(Err(why)),
+        }
     }
 
     /// The one that is held goes, and what is held with it refers to the one that stands.
@@ -166,8 +173,19 @@ impl Placer<'_> {
         unmade?;
         self.transaction.release(other.id)?;
         self.held = None;
-        self.hand_on(&gone)?;
-        Ok(Ok(keep))
+        match self.hand_on(&gone)? {
+            Ok(()) => self.renew(table, &keep).map(|()| Ok(keep)),
+            Err(why) => Ok(Err(why)),
+        }
+    }
+
+    /// Edits the one that is kept anew, as it is: whoever makes the same two into the other at the same time takes away the one or
+    /// the other, and not both.
+    pub(super) fn renew(&mut self, table: &TableShape, key: &Key) -> Result<()> {
+        let Some(mut present) = self.transaction.find(table, key)? else { return Ok(()) };
+        let mark = self.decided();
+        merge::live_on(&mut present.marks, &table.column_ids(), &table.identity, mark, self.arrival.horizon);
+        self.transaction.mark(table, key, &present)
     }
 
     /// Deletes a record that stands.

@@ -5,8 +5,10 @@
 
 use rusqlite::{Connection, params};
 
+use super::SqliteReplica;
 use super::fault::{Fault, Outcome};
 use crate::id::LinkId;
+use crate::replica::Result;
 use crate::varint;
 
 pub(super) const TABLE: &str = "
@@ -29,6 +31,17 @@ pub(super) fn done(connection: &Connection, bundle: &str) -> Outcome<Vec<u64>> {
         }
     }
     Ok(all)
+}
+
+impl SqliteReplica {
+    /// The bundles of which slices are applied, and not the rest.
+    pub fn sliced_bundles(&self) -> Result<Vec<String>> {
+        let read = || -> Outcome<Vec<String>> {
+            let mut statement = self.reader.prepare_cached("SELECT DISTINCT bundle FROM _packhorse_slices")?;
+            Ok(statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
+        };
+        read().map_err(self.fault("be read"))
+    }
 }
 
 /// Notes a slice of a bundle, of which others of its link are not applied in part any more.
