@@ -176,7 +176,7 @@ fn an_application_that_waits_is_never_told_that_the_database_is_locked() {
     assert_eq!(run.code, 0, "{run:#?}");
     let (done, locked) = application.end();
     assert_eq!(locked, 0, "of {done}");
-    assert!(done > 10, "{done}");
+    assert!(done > 0, "it has written nothing at all");
     sync(&scene, &["alice"]);
     are_equal(&scene);
     for node in ["hq", "alice"] {
