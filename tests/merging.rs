@@ -3,6 +3,7 @@
 mod brake;
 mod conflicts;
 mod held;
+mod late;
 mod page;
 mod policies;
 mod rights;

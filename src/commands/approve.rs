@@ -20,7 +20,8 @@ Examples:
 A remote's bundle that deletes more than 50 records of a table, or more than a twentieth of them and more than
 ten, waits at the hub with everything that its sender says after it; and so does one that is dated more than a
 day ahead: set the clock of that remote right before you approve it, for what it says overrules whatever is
-changed here without knowing of it, and this node's own clock goes that far ahead. `brake = false` under [merge] in packhorse.toml lets all through.";
+changed here without knowing of it, and this node's own clock goes that far ahead. `brake = false` under
+[merge] in packhorse.toml lets all through.";
 
 /// Decide about bundles that wait for a person's word, as they delete much or are dated far ahead
 #[derive(Args)]

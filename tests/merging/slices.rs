@@ -5,18 +5,25 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 
 use super::{come_to_rest, listed, sync};
-use crate::support::Scene;
+use crate::support::{Scene, sqlite};
 
 const RECORDS: u32 = 6_000;
 
 /// Records, and a table that refers to them.
 fn scene() -> Scene {
-    let scene = Scene::hub(&format!(
+    scene_with(&[])
+}
+
+fn scene_with(options: &[&str]) -> Scene {
+    let scene = Scene::new();
+    let schema = format!(
         "CREATE TABLE items (id INTEGER PRIMARY KEY, name TEXT, stock INTEGER, code TEXT UNIQUE);
          CREATE TABLE moves (id INTEGER PRIMARY KEY, item INTEGER REFERENCES items(id), count INTEGER);
          CREATE TABLE words (word TEXT PRIMARY KEY, said INTEGER);
          INSERT INTO items SELECT value, 'item ' || value, 0, 'c' || value FROM generate_series(1, {RECORDS})"
-    ));
+    );
+    sqlite(&scene.database("hq"), &schema);
+    scene.init_with(options);
     scene.remote("alice");
     scene
 }
@@ -35,6 +42,25 @@ fn much(scene: &Scene, node: &str) {
              UPDATE items SET code = 'c5' WHERE id = 4"
         ),
     );
+}
+
+/// Large enough once more, of what is there.
+fn much_more(scene: &Scene, node: &str) {
+    scene.sql(
+        node,
+        "UPDATE items SET stock = stock + 1, name = name || '!';
+         INSERT INTO words SELECT 'v' || value, value FROM generate_series(1, 2000)",
+    );
+}
+
+/// Applies what has come, and is killed before all of it is placed.
+#[track_caller]
+fn kill_before_the_last(scene: &Scene, node: &str) {
+    scene.packhorse(node, &["transfer"]).expect(0);
+    let home = scene.home(node);
+    let words = ["--home", home.to_str().unwrap(), "apply"];
+    let killed = scene.command().env("PACKHORSE_FAULT", "apply-uncommitted=kill").args(words).output().unwrap();
+    assert!(!killed.status.success());
 }
 
 #[track_caller]
@@ -66,6 +92,44 @@ fn what_is_placed_ahead_and_what_is_left_come_to_the_same_as_one_transaction() {
     }
 }
 
+#[test]
+fn a_database_that_keeps_its_rollback_journal_gets_its_bundles_in_slices_too() {
+    let scene = scene_with(&["--keep-journal"]);
+    scene.let_deletions_through();
+    much(&scene, "hq");
+    come_to_rest(&scene, &["hq", "alice"]);
+    much_more(&scene, "alice");
+    sync(&scene, &["alice"]);
+    kill_before_the_last(&scene, "hq");
+    assert_eq!(scene.sql("hq", "PRAGMA journal_mode"), "delete");
+    assert_ne!(scene.sql("hq", "SELECT count(*) FROM _packhorse_slices"), "0");
+    are_equal(&scene);
+    for node in ["hq", "alice"] {
+        assert_eq!(scene.sql(node, "SELECT count(*) FROM _packhorse_slices"), "0", "{node}");
+    }
+}
+
+/// Also once births have been forgotten, before which a number might mean another.
+#[test]
+fn new_records_go_ahead_after_others_were_forgotten() {
+    let scene = scene();
+    scene.let_deletions_through();
+    scene.sql("hq", "INSERT INTO items VALUES (7000, 'early', 1, 'early')");
+    for _ in 0..4 {
+        // Each has to say something, or it does not speak.
+        scene.sql("hq", "UPDATE items SET stock = stock + 1 WHERE id = 1");
+        scene.sql("alice", "UPDATE items SET stock = stock + 1 WHERE id = 2");
+        come_to_rest(&scene, &["hq", "alice"]);
+    }
+    assert_ne!(scene.sql("alice", "SELECT value FROM _packhorse_state WHERE name = 'births'"), "");
+    scene.sql("hq", "DELETE FROM items WHERE id = 7000");
+    much(&scene, "hq");
+    sync(&scene, &["hq"]);
+    kill_before_the_last(&scene, "alice");
+    assert_eq!(scene.sql("alice", "SELECT count(*) FROM items WHERE name GLOB 'new *'"), "500");
+    are_equal(&scene);
+}
+
 /// A kill before the last transaction: what the application makes of what was placed meanwhile is no conflict with it.
 #[test]
 fn after_a_kill_between_slices_nothing_is_placed_again_over_what_the_application_has_made_of_it() {
@@ -73,15 +137,7 @@ fn after_a_kill_between_slices_nothing_is_placed_again_over_what_the_application
     scene.let_deletions_through();
     much(&scene, "hq");
     sync(&scene, &["hq"]);
-    scene.packhorse("alice", &["transfer"]).expect(0);
-    let home = scene.home("alice");
-    let killed = scene
-        .command()
-        .env("PACKHORSE_FAULT", "apply-uncommitted=kill")
-        .args(["--home", home.to_str().unwrap(), "apply"])
-        .output()
-        .unwrap();
-    assert!(!killed.status.success());
+    kill_before_the_last(&scene, "alice");
     // Edits and new records are there, deletions are not.
     assert_eq!(scene.sql("alice", "SELECT stock FROM items WHERE id = 10"), "10");
     assert_eq!(scene.sql("alice", &format!("SELECT count(*) FROM items WHERE id > {RECORDS}")), "500");

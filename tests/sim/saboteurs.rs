@@ -1,6 +1,7 @@
 //! Whether the simulator is blind to a fault that was planted on purpose: it has to find a story that fails with the
 //! saboteur at work, and does not fail without.
 
+use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -46,6 +47,11 @@ pub fn catch(saboteur: Saboteur, first: u64, cores: usize) -> Option<Caught> {
         }
     });
     caught.into_inner().expect("nobody panics with it")
+}
+
+/// Whether one of these stories catches the saboteur, one after the other and however long they take.
+pub fn is_caught_among(saboteur: Saboteur, mut seeds: Range<u64>) -> bool {
+    seeds.any(|seed| fails_by(saboteur, seed).is_some())
 }
 
 /// Why a story fails with a saboteur at work, if it does not fail without.

@@ -1,5 +1,5 @@
 //! The brake: a remote's bundle that deletes a great deal waits at the hub for a person's word (DESIGN section 6, deletes), and so
-//! does one that is dated far ahead, which would overrule everything until then (section 3).
+//! does one that is dated far ahead, and so goes before what is changed here without knowing of it (section 3).
 //!
 //! Owns how much that is. Deletions of what does not stand here do not count, since nothing is lost by them. Invariant: nothing
 //! of a bundle that waits is in the database; what its sender says later waits behind it.

@@ -77,9 +77,7 @@ fn edit_within(
     }
     let mark = Mark { stamp: transaction.tick(), cut: transaction.cut(), via: LinkId::LOCAL };
     for column in fields.iter().filter_map(|(at, _)| table.columns.get(*at)) {
-        for id in [column.id].iter().chain(table.rules.together_with(column.id)) {
-            present.marks.set(*id, mark);
-        }
+        table.rules.changing_with(column.id).for_each(|id| present.marks.set(id, mark));
     }
     present.marks.fold(&table.column_ids());
     transaction.mark(table, key, &present)?;

@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use packhorse_shared::change::TableChanges;
+use packhorse_shared::clock::Reading;
 use packhorse_shared::config::Span;
 use packhorse_shared::link::Header;
 use packhorse_shared::replica::{Replica, StoredLink};
@@ -80,6 +81,17 @@ impl Others {
     }
 }
 
+/// How far a bundle has got.
+struct Progress {
+    /// Which records are placed, by their places in it.
+    done: BTreeSet<u64>,
+    /// The place that is looked at next.
+    at: u64,
+    /// The latest stamp of anything in it.
+    observed: Reading,
+    others: Others,
+}
+
 /// What is left of a bundle once what could be placed ahead is, and what placing that came to.
 pub(crate) struct Left {
     pub changes: Vec<TableChanges>,
@@ -106,41 +118,28 @@ impl Receiver<'_> {
     ) -> Result<Left, UnbundlerError> {
         let mut placed = Placed::default();
         let count: u64 = changes.iter().map(|of| of.records.len() as u64).sum();
-        let mut done: BTreeSet<u64> = replica.sliced(&bundle.file)?.into_iter().collect();
+        let done: BTreeSet<u64> = replica.sliced(&bundle.file)?.into_iter().collect();
+        let mut progress = Progress { done, at: 0, observed: observed(header, &changes), others: Others(None) };
         if self.slices.longest != Span::default() && count >= self.slices.from {
-            let mut others = Others(None);
             // Only what was written since then is known.
             replica.others_wrote()?;
-            let (mut at, mut known) = (0, done.len());
+            let mut known = progress.done.len();
             loop {
-                let (slice, reached) = self.one_slice(
-                    replica,
-                    link,
-                    (bundle, header),
-                    (&changes, &mut done, &mut at),
-                    (pass, &mut others),
-                )?;
+                let (slice, reached) =
+                    self.one_slice(replica, link, (bundle, header), (&changes, &mut progress), pass)?;
                 placed.add(slice);
                 // Who was placed in one round may be whom others refer to; where few are, the rest goes faster at once.
-                let yields = (done.len() - known) as u64 >= (count - known as u64).div_ceil(WORTH_ONE_IN).max(1);
+                let now = progress.done.len();
+                let yields = (now - known) as u64 >= (count - known as u64).div_ceil(WORTH_ONE_IN).max(1);
                 match reached {
                     _ if self.stop.is_asked() => break,
                     Reached::Part => {}
-                    Reached::End if yields => (at, known) = (0, done.len()),
+                    Reached::End if yields => (progress.at, known) = (0, now),
                     Reached::End => break,
                 }
             }
         }
-        let mut place = 0;
-        let mut left = changes;
-        for of in &mut left {
-            of.records.retain(|_| {
-                place += 1;
-                !done.contains(&(place - 1))
-            });
-        }
-        left.retain(|of| !of.records.is_empty());
-        Ok(Left { changes: left, placed })
+        Ok(Left { changes: left_of(changes, &progress.done), placed })
     }
 
     fn one_slice(
@@ -148,13 +147,13 @@ impl Receiver<'_> {
         replica: &mut dyn Replica,
         link: &StoredLink,
         (bundle, header): (&Arrived, &Header),
-        (changes, done, at): (&[TableChanges], &mut BTreeSet<u64>, &mut u64),
-        (pass, others): (&Pass<'_>, &mut Others),
+        (changes, progress): (&[TableChanges], &mut Progress),
+        pass: &Pass<'_>,
     ) -> Result<(Placed, Reached), UnbundlerError> {
         let now = self.world.clock.now();
-        others.look(replica)?;
-        let longest = others.longest(self.slices.longest);
-        let mut transaction = replica.begin_merge(now, observed(header, changes))?;
+        progress.others.look(replica)?;
+        let longest = progress.others.longest(self.slices.longest);
+        let mut transaction = replica.begin_merge(now, progress.observed)?;
         let begun = Instant::now();
         let (_, arrival) = self.arrival(&mut *transaction, link, header, (true, pass), now)?;
         let mut placer = AheadPlacer::new(&mut *transaction, arrival, now, self.renumber_quiet)?;
@@ -162,13 +161,13 @@ impl Receiver<'_> {
             return Ok((Placed::default(), Reached::End));
         }
         let (mut slice, mut reached) = (Vec::new(), Reached::End);
-        for (place, of, record) in places(changes).skip(usize::try_from(*at).unwrap_or(usize::MAX)) {
+        for (place, of, record) in places(changes).skip(usize::try_from(progress.at).unwrap_or(usize::MAX)) {
             if begun.elapsed() >= longest || slice.len() as u64 >= self.slices.most {
                 reached = Reached::Part;
                 break;
             }
-            *at = place + 1;
-            if !done.contains(&place) && placer.place(of, record)? {
+            progress.at = place + 1;
+            if !progress.done.contains(&place) && placer.place(of, record)? {
                 slice.push(place);
             }
         }
@@ -178,11 +177,21 @@ impl Receiver<'_> {
         }
         transaction.note_slice(link.id, &bundle.file, &slice)?;
         transaction.commit()?;
-        done.extend(slice);
-        others.look(replica)?;
-        std::thread::sleep(others.gap(begun.elapsed()));
+        progress.done.extend(slice);
+        progress.others.look(replica)?;
+        std::thread::sleep(progress.others.gap(begun.elapsed()));
         Ok((placed, reached))
     }
+}
+
+/// A bundle without the records of these places.
+fn left_of(changes: Vec<TableChanges>, done: &BTreeSet<u64>) -> Vec<TableChanges> {
+    let (mut left, mut place) = (changes, 0..);
+    for of in &mut left {
+        of.records.retain(|_| place.next().is_none_or(|place| !done.contains(&place)));
+    }
+    left.retain(|of| !of.records.is_empty());
+    left
 }
 
 /// Every record of a bundle with its place in it.

@@ -4,6 +4,7 @@
 //! columns have other types hold other values although the same was written to both: '007' is 7 in a column of numbers. So it
 //! is asked before a value is placed whether it stays what it is. Pure.
 
+use super::number::number_text;
 use crate::value::Value;
 
 /// A column's affinity.
@@ -44,21 +45,11 @@ impl Affinity {
     pub fn keeps(self, value: &Value) -> bool {
         match (self, value) {
             (Self::Text, Value::Integer(_) | Value::Real(_)) => false,
-            (Self::Number | Self::Real, Value::Text(text)) => !is_number(text),
+            (Self::Number | Self::Real, Value::Text(text)) => number_text(text).is_none(),
             (Self::Real, Value::Integer(number)) => i128::from(*number) == (*number as f64) as i128,
             _ => true,
         }
     }
-}
-
-/// What SQLite takes for a number in a text.
-fn is_number(text: &[u8]) -> bool {
-    let text = str::from_utf8(text).map(|text| text.trim_matches([' ', '\t', '\n', '\u{b}', '\u{c}', '\r']));
-    // What else Rust takes for a number ("inf") is none to SQLite.
-    let is_one = |text: &str| {
-        text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte)) && text.parse::<f64>().is_ok()
-    };
-    text.is_ok_and(is_one)
 }
 
 #[cfg(test)]

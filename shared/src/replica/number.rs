@@ -54,13 +54,19 @@ fn exactly(number: f64) -> Option<i64> {
 }
 
 fn in_text(text: &[u8]) -> Option<i64> {
+    let text = number_text(text)?;
+    let number = || text.parse().ok().and_then(exactly);
+    text.parse().ok().or_else(number)
+}
+
+/// What SQLite takes for a number in a text.
+pub(super) fn number_text(text: &[u8]) -> Option<&str> {
     let start = text.iter().position(|byte| !SPACES.contains(byte))?;
     let end = text.iter().rposition(|byte| !SPACES.contains(byte))?;
     let text = str::from_utf8(text.get(start..=end)?).ok()?;
     // What else Rust takes for a number ("inf") is none to SQLite.
-    let is_number = text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
-    let number = || text.parse().ok().and_then(exactly);
-    text.parse().ok().or_else(number).filter(|_| is_number)
+    let has_its_letters = text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
+    (has_its_letters && text.parse::<f64>().is_ok()).then_some(text)
 }
 
 #[cfg(test)]

@@ -68,6 +68,11 @@ impl Rules {
         self.prefer != Prefer::Latest || self.stale_after.is_some()
     }
 
+    /// A column and those that change together with it.
+    pub fn changing_with(&self, column: ColumnId) -> impl Iterator<Item = ColumnId> {
+        [column].into_iter().chain(self.together_with(column).iter().copied())
+    }
+
     /// The columns that change together with this one; none if it changes alone.
     pub fn together_with(&self, column: ColumnId) -> &[ColumnId] {
         let split = is_at_work(Saboteur::SplitGroups);

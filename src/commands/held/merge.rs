@@ -1,7 +1,7 @@
 //! `packhorse held merge`.
 
 use clap::Args;
-use packhorse_shared::replica::Replica;
+use packhorse_shared::replica::{Held, Replica};
 use packhorse_unbundler::by_hand::join;
 use packhorse_unbundler::place::Party;
 
@@ -42,19 +42,12 @@ impl Merge {
         node.replica.harvest(now)?;
         let all = node.replica.all_held()?;
         let (keep, other) = (party(&node, &all, &self.keep)?, party(&node, &all, &self.other)?);
-        let said = |party: &Party| match party {
-            Party::Standing { table, key } => format!("{table} {key}"),
-            Party::Held(id) => {
-                let held = all.iter().find(|held| held.id == *id);
-                held.map_or_else(String::new, |held| format!("{} ({id})", name(held)))
-            }
-        };
-        let (kept, gone) = (said(&keep), said(&other));
+        let (table, kept) = said(&keep, &all);
+        let (_, gone) = said(&other, &all);
         let (joined, came_to) = join(&mut node.replica, &keep, &other, now)?;
         match joined {
             Ok(key) => {
-                let kept = kept.split_once(' ').map_or(kept.as_str(), |(table, _)| table).to_owned();
-                result(&format!("{kept} {key} is kept, and {gone} goes into it"));
+                result(&format!("{table} {key} is kept, and {gone} goes into it"));
                 if came_to.held > 0 {
                     note("something else is still held: `packhorse held list` tells why");
                 }
@@ -63,5 +56,16 @@ impl Merge {
             Err(why) => Err(Failure::new(Exit::Failed, format!("{gone} cannot go into {kept}: {why}"))
                 .hint("nothing was changed; see to what stands in the way, and give the command again")),
         }
+    }
+}
+
+/// The table of one of the two, and how people know it.
+fn said(party: &Party, all: &[Held]) -> (String, String) {
+    match party {
+        Party::Standing { table, key } => (table.clone(), format!("{table} {key}")),
+        Party::Held(id) => match all.iter().find(|held| held.id == *id) {
+            Some(held) => (held.change.table.clone(), format!("{} ({id})", name(held))),
+            None => (String::new(), id.to_string()),
+        },
     }
 }

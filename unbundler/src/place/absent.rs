@@ -9,7 +9,7 @@ use packhorse_shared::value::Value;
 
 use super::column::{Column, column_of};
 use super::references::{Before, Undo};
-use super::rights::keep_back;
+use super::rights::{By, keep_back};
 use super::{Placer, Step};
 use crate::merge::{self, Authority, Past};
 
@@ -49,7 +49,7 @@ impl Placer<'_> {
         let is_whole = record.whole || has_all && !self.waits_whole(table, record)?;
         let may_stand = remains.living() && is_whole && !remains.withdrawn;
         if let Some(why) = self.may_not_make(table, (&record.key, birth), known.as_ref(), &remains)? {
-            return self.refuse_making((table, of, record), birth, (remains, may_stand), &why);
+            return self.refuse_making((table, of, record), birth, (remains, may_stand), (By::Right, &why));
         }
         // What lay here until there was room, or until the hub had decided, is said again in the same words.
         if known.as_ref() == Some(&remains) && !may_stand {

@@ -96,7 +96,11 @@ impl Placer<'_> {
     fn is_new_by_itself(&mut self, item: Item<'_>) -> Result<bool> {
         let (table, _, record) = item;
         let is_decided = table.key_kind == KeyKind::Natural || self.arrival.authority() == Authority::Sender;
-        if !is_decided || !self.transaction.remains(table, &record.key)?.is_empty() {
+        // Where its birth may have been dropped it may be another that had the number.
+        let births = self.arrival.births;
+        let is_certain =
+            table.key_kind == KeyKind::Natural || record.birth.map_or(births.is_none(), |birth| !births.covers(birth));
+        if !is_decided || !is_certain || !self.transaction.remains(table, &record.key)?.is_empty() {
             return Ok(false);
         }
         if let Some(birth) = record.birth
@@ -108,10 +112,7 @@ impl Placer<'_> {
             [(here, _)] => table.position(here).is_some_and(|at| table.columns[at].refers_to.is_some()),
             _ => false,
         };
-        if !table.parents.iter().all(|parent| by_numbers(&parent.columns)) || !self.arrival.births.is_none() {
-            return Ok(false);
-        }
-        self.refers_to_standing(item)
+        Ok(table.parents.iter().all(|parent| by_numbers(&parent.columns)) && self.refers_to_standing(item)?)
     }
 
     fn refers_to_standing(&mut self, (table, of, record): Item<'_>) -> Result<bool> {

@@ -4,12 +4,16 @@
 //! comes to what stands here. What has no other end's word against it (a record that is to be withdrawn, a table that is not here)
 //! cannot be discarded.
 
+use std::collections::BTreeSet;
+
 use packhorse_shared::change::{Passage, RecordChange};
-use packhorse_shared::replica::{Held, KeyKind, Present, Result, TableShape};
-use packhorse_shared::value::{Key, Value};
+use packhorse_shared::replica::{Held, Present, Result, TableShape};
+use packhorse_shared::value::Key;
 
 use super::absent::Gathered;
 use super::column::{Column, column_of};
+use super::handed_on::Goer;
+use super::rights::By;
 use super::{Item, Placer};
 
 /// Why it is so, as people are told it.
@@ -28,6 +32,13 @@ pub enum Discarded {
     Not(String),
 }
 
+impl Discarded {
+    /// Whether it is discarded.
+    pub fn is_done(&self) -> bool {
+        matches!(self, Self::Undone | Self::Deleted)
+    }
+}
+
 /// Whether records may be deleted elsewhere by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MayDelete {
@@ -38,8 +49,8 @@ pub enum MayDelete {
 }
 
 impl Placer<'_> {
-    /// Discards a held change.
-    pub(super) fn discard(&mut self, held: &Held, may_delete: MayDelete) -> Result<Discarded> {
+    /// Discards a held change. `with`: the numbers of all that are discarded with it.
+    pub(super) fn discard(&mut self, held: &Held, with: &BTreeSet<i64>, may_delete: MayDelete) -> Result<Discarded> {
         let tables = self.transaction.tables();
         let table = match self.fitting(&tables, &held.change) {
             Ok(table) => table,
@@ -51,12 +62,17 @@ impl Placer<'_> {
                 "its hub has taken it off, and it goes once nothing here refers to it".to_owned(),
             ));
         }
+        if self.standing_as(table, record)?.is_none()
+            && let Some(child) = self.held_child(Goer { table, record }, with)?
+        {
+            return Ok(Discarded::Not(format!("{child} is held and refers to it: discard that by the same command")));
+        }
         let arrival = self.arrival_of(held);
         let here = std::mem::replace(&mut self.arrival, arrival);
         let discarded = self.discard_change((table, &held.change, record), may_delete);
         self.arrival = here;
         let discarded = discarded?;
-        if matches!(discarded, Discarded::Undone | Discarded::Deleted) {
+        if discarded.is_done() {
             self.transaction.release(held.id)?;
             self.held = None;
         }
@@ -84,11 +100,7 @@ impl Placer<'_> {
 
     /// The record that a change is of, if it stands here, and its key here.
     pub(super) fn standing_as(&mut self, table: &TableShape, record: &RecordChange) -> Result<Option<(Key, Present)>> {
-        let number = match record.birth.filter(|_| table.key_kind == KeyKind::Assigned) {
-            Some(birth) => self.transaction.number_of(table, birth)?,
-            None => None,
-        };
-        let key = number.map_or_else(|| record.key.clone(), |number| Key(vec![Value::Integer(number)]));
+        let key = self.key_here(table, &record.key, record.birth)?;
         let standing = self.transaction.find(table, &key)?;
         let at_its_key = RecordChange { key: key.clone(), ..record.clone() };
         Ok(standing.filter(|present| self.is_meant(table, present, &at_its_key)).map(|present| (key, present)))
@@ -100,9 +112,7 @@ impl Placer<'_> {
         let mut refused = Vec::new();
         for field in &record.fields {
             let Some(Column::Field(at, id)) = column_of(table, of, field) else { continue };
-            for id in [id].iter().chain(table.rules.together_with(id)) {
-                present.marks.set(*id, mark);
-            }
+            table.rules.changing_with(id).for_each(|id| present.marks.set(id, mark));
             refused.extend((values.get(at) != Some(&field.value)).then(|| (at, field.value.clone(), field.stamp)));
         }
         present.marks.fold(&table.column_ids());
@@ -113,6 +123,6 @@ impl Placer<'_> {
     /// Deletes elsewhere a record that does not stand here.
     pub(super) fn unmake(&mut self, (table, of, record): Item<'_>, why: &str) -> Result<()> {
         let Gathered { birth, remains, .. } = self.gathered(table, of, record)?;
-        self.refuse_making((table, of, record), birth, (remains, true), why).map(|_| ())
+        self.refuse_making((table, of, record), birth, (remains, true), (By::Person, why)).map(|_| ())
     }
 }

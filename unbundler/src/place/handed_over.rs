@@ -58,8 +58,11 @@ impl Placer<'_> {
         Ok(Ok(()))
     }
 
-    /// Marks a record under a key of its own as made here and now.
+    /// Marks a record under a key of its own, which has just been put there, as made here and now.
     pub(super) fn mark_anew(&mut self, table: &TableShape, key: &Key) -> Result<()> {
+        // One that was deleted under the same key is the same, and stands again.
+        let birth = self.transaction.find(table, key)?.and_then(|present| present.birth);
+        self.transaction.unbury(table, key, birth)?;
         let mut marks = Marks::of_all(self.decided());
         marks.fold(&table.column_ids());
         self.transaction.mark(table, key, &Present { birth: None, marks })
@@ -102,9 +105,7 @@ impl Placer<'_> {
         let Some(mut present) = self.transaction.find(child, key)? else { return Ok(Ok(())) };
         let mark = self.decided();
         for column in fields.iter().filter_map(|(at, _)| child.columns.get(*at)) {
-            for id in [column.id].iter().chain(child.rules.together_with(column.id)) {
-                present.marks.set(*id, mark);
-            }
+            child.rules.changing_with(column.id).for_each(|id| present.marks.set(id, mark));
         }
         present.marks.fold(&child.column_ids());
         self.transaction.mark(child, key, &present).map(Ok)

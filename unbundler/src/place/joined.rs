@@ -2,16 +2,14 @@
 //! the first is deleted.
 //!
 //! All of that are edits made here and now, which travel as such; either record may be held. Invariant: nothing that refers to the
-//! one who goes is lost. It goes over, or all is refused. Leaves to `handed_over` and
-//! `handed_on` what goes over, and to `give_way` how the other
-//! ends place that together.
+//! one who goes is lost. It goes over, or all is refused. Leaves to `handed_over` and `handed_on` what goes over, and to `give_way`
+//! how the other ends place that together.
 
 use packhorse_shared::change::{Passage, RecordChange, TableChanges};
-use packhorse_shared::id::TableId;
 use packhorse_shared::replica::{Held, Result, TableShape};
 use packhorse_shared::value::Key;
 
-use super::handed_on::Gone;
+use super::handed_on::{Goer, Gone};
 use super::{Placer, Step};
 use crate::merge;
 
@@ -34,69 +32,62 @@ pub(super) type Refusable<T> = std::result::Result<T, String>;
 
 /// A record as one of the two.
 enum Found {
-    Standing(TableId, Key),
-    Waiting(Box<Held>),
+    Standing(Key),
+    Waiting(Box<Held>, Box<RecordChange>),
 }
 
 impl Placer<'_> {
     /// Makes one record of two, of which the first is kept; tells the key under which it stands.
     pub(super) fn join(&mut self, keep: &Party, other: &Party) -> Result<Refusable<Key>> {
-        let (keep, other) = match (self.party(keep)?, self.party(other)?) {
+        let tables = self.transaction.tables();
+        let ((table, keep), (of_other, other)) = match (self.party(&tables, keep)?, self.party(&tables, other)?) {
             (Ok(keep), Ok(other)) => (keep, other),
             (Err(why), _) | (_, Err(why)) => return Ok(Err(why)),
         };
-        let tables = self.transaction.tables();
+        if table.id != of_other.id {
+            return Ok(Err("the two are of different tables".to_owned()));
+        }
         match (keep, other) {
-            (Found::Standing(of, keep), Found::Standing(table, other)) => {
-                let (Some(table), true) = (TableShape::with_id(&tables, table), of == table) else {
-                    return Ok(Err("the two are of different tables".to_owned()));
-                };
-                if keep == other {
-                    return Ok(Err("the two are the same record".to_owned()));
-                }
-                self.join_standing(table, &keep, &other)
+            (Found::Standing(keep), Found::Standing(other)) if keep == other => {
+                Ok(Err("the two are the same record".to_owned()))
             }
-            (Found::Waiting(keep), Found::Standing(table, other)) => {
-                self.join_into_held(&tables, &keep, (table, other))
+            (Found::Standing(keep), Found::Standing(other)) => self.join_standing(table, &keep, &other),
+            (Found::Waiting(keep, record), Found::Standing(other)) => {
+                self.join_into_held(table, (&keep, &record), &other)
             }
-            (Found::Standing(table, keep), Found::Waiting(other)) => self.join_held(&tables, (table, keep), &other),
-            (Found::Waiting(_), Found::Waiting(_)) => {
+            (Found::Standing(keep), Found::Waiting(other, record)) => self.join_held(table, keep, (&other, &record)),
+            (Found::Waiting(..), Found::Waiting(..)) => {
                 Ok(Err("neither of the two stands in its table: see to what one of them waits for first".to_owned()))
             }
         }
     }
 
-    fn party(&mut self, party: &Party) -> Result<Refusable<Found>> {
-        let tables = self.transaction.tables();
+    fn party<'t>(&mut self, tables: &'t [TableShape], party: &Party) -> Result<Refusable<(&'t TableShape, Found)>> {
         match party {
             Party::Standing { table: name, key } => {
-                let Some(table) = TableShape::named(&tables, name) else {
+                let Some(table) = TableShape::named(tables, name) else {
                     return Ok(Err(format!("table \"{name}\" is not synced in this database")));
                 };
                 let stands = self.transaction.find(table, key)?.is_some();
-                Ok(if stands {
-                    Ok(Found::Standing(table.id, key.clone()))
-                } else {
-                    Err(format!("there is no {name} {key}"))
-                })
+                Ok(stands
+                    .then(|| (table, Found::Standing(key.clone())))
+                    .ok_or_else(|| format!("there is no {name} {key}")))
             }
             Party::Held(id) => {
-                let Some(held) = self.transaction.held()?.into_iter().find(|held| held.id == *id) else {
-                    return Ok(Err(format!("nothing is held under {id} any more")));
-                };
-                let table = match self.fitting(&tables, &held.change) {
+                let held = self.transaction.held()?.into_iter().find(|held| held.id == *id);
+                let held = held.and_then(|held| Some((held.change.records.first()?.clone(), held)));
+                let Some((record, held)) = held else { return Ok(Err(format!("nothing is held under {id} any more"))) };
+                let table = match self.fitting(tables, &held.change) {
                     Ok(table) => table,
                     Err(why) => return Ok(Err(why)),
                 };
-                let Some(record) = held.change.records.first() else { return Ok(Err("it says nothing".to_owned())) };
-                if let Some((key, _)) = self.standing_as(table, record)? {
-                    return Ok(Ok(Found::Standing(table.id, key)));
+                if let Some((key, _)) = self.standing_as(table, &record)? {
+                    return Ok(Ok((table, Found::Standing(key))));
                 }
-                Ok(if record.whole && record.dead.is_none() {
-                    Ok(Found::Waiting(Box::new(held)))
-                } else {
-                    Err(format!("what is held under {id} is not all of a record"))
-                })
+                if !record.whole || record.dead.is_some() {
+                    return Ok(Err(format!("what is held under {id} is not all of a record")));
+                }
+                Ok(Ok((table, Found::Waiting(Box::new(held), Box::new(record)))))
             }
         }
     }
@@ -116,20 +107,14 @@ impl Placer<'_> {
     /// The one that is held takes the place of the one that stands.
     fn join_into_held(
         &mut self,
-        tables: &[TableShape],
-        keep: &Held,
-        (table, other): (TableId, Key),
+        table: &TableShape,
+        (keep, record): (&Held, &RecordChange),
+        other: &Key,
     ) -> Result<Refusable<Key>> {
-        let (Some(table), Some(record)) = (TableShape::with_id(tables, table), keep.change.records.first()) else {
-            return Ok(Err("it says nothing".to_owned()));
-        };
-        if !keep.change.table.eq_ignore_ascii_case(&table.name) {
-            return Ok(Err("the two are of different tables".to_owned()));
-        }
-        let from = self.end(table, &other)?;
-        let children = self.transaction.living_children(table, &other)?;
+        let from = self.end(table, other)?;
+        let children = self.transaction.living_children(table, other)?;
         self.dying.extend(children.iter().cloned());
-        let dead = self.die_for(table, &other);
+        let dead = self.die_for(table, other);
         self.dying.clear();
         if let Err(why) = dead? {
             return Ok(Err(why));
@@ -153,19 +138,13 @@ impl Placer<'_> {
     /// The one that is held goes, and what is held with it refers to the one that stands.
     fn join_held(
         &mut self,
-        tables: &[TableShape],
-        (table, keep): (TableId, Key),
-        other: &Held,
+        table: &TableShape,
+        keep: Key,
+        (other, record): (&Held, &RecordChange),
     ) -> Result<Refusable<Key>> {
-        let (Some(table), Some(record)) = (TableShape::with_id(tables, table), other.change.records.first()) else {
-            return Ok(Err("it says nothing".to_owned()));
-        };
-        if !other.change.table.eq_ignore_ascii_case(&table.name) {
-            return Ok(Err("the two are of different tables".to_owned()));
-        }
         let birth = self.transaction.find(table, &keep)?.and_then(|present| present.birth);
         let why = format!("`packhorse held merge` made it one with {} {keep}", table.name);
-        let gone = Gone { table, record, to: self.end(table, &keep)?, birth, why };
+        let gone = Gone { goer: Goer { table, record }, to: self.end(table, &keep)?, birth, why };
         let arrival = self.arrival_of(other);
         let here = std::mem::replace(&mut self.arrival, arrival);
         let unmade = self.unmake((table, &other.change, record), &gone.why);

@@ -8,9 +8,7 @@ use std::borrow::Cow;
 
 use packhorse_shared::change::{FieldChange, Passage, TableChanges};
 use packhorse_shared::clock::Stamp;
-use packhorse_shared::replica::{
-    Belonging, Conflict, Found, KeyKind, Matter, Present, Result, SharedTable, Side, TableShape,
-};
+use packhorse_shared::replica::{Belonging, Conflict, Found, Matter, Present, Result, SharedTable, Side, TableShape};
 use packhorse_shared::seam::{Saboteur, is_at_work};
 use packhorse_shared::value::{Key, Value};
 
@@ -48,11 +46,7 @@ impl Placer<'_> {
 
     /// `shared`: what the remote that says so shares of the table, if a remote does.
     fn hear_of_record(&mut self, (table, of, record): Item<'_>, shared: Option<&SharedTable>) -> Result<()> {
-        let number = match record.birth {
-            Some(birth) if table.key_kind == KeyKind::Assigned => self.transaction.number_of(table, birth)?,
-            _ => None,
-        };
-        let key = number.map_or_else(|| record.key.clone(), |number| Key(vec![Value::Integer(number)]));
+        let key = self.key_here(table, &record.key, record.birth)?;
         let belonging = shared.map(|shared| self.transaction.belonging(self.arrival.link, shared, &key)).transpose()?;
         if belonging.is_some_and(|belonging| !matches!(belonging, Some(Belonging::Since(_)))) {
             return Ok(());

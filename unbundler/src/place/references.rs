@@ -237,11 +237,12 @@ impl Placer<'_> {
         if placed.is_empty() { Ok(None) } else { self.mistaken(table, of, record, &placed) }
     }
 
-    /// Why a change waits for a record that was deleted here.
-    pub(super) fn deleted(&self, missing: &Missing) -> String {
+    /// Why a change waits for a record that does not stand here.
+    pub(super) fn not_standing(&self, missing: &Missing) -> String {
         let tables = self.transaction.tables();
         let parent = TableShape::with_id(&tables, missing.table).map_or("", |table| table.name.as_str());
-        format!("it refers to {parent} {}, which was deleted here", missing.key)
+        let why = if missing.remains.dead.is_some() { "was deleted here" } else { "is held itself" };
+        format!("it refers to {parent} {}, which {why}", missing.key)
     }
 
     /// Brings back what a living record refers to, with all that refers to in its turn, or nothing of it.

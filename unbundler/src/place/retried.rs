@@ -3,7 +3,7 @@
 //! Invariant: what still has no room stays as it was held, with its present reason. Leaves to the whole of `place` how each
 //! change is placed, and when it is tried.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use packhorse_shared::change::TableChanges;
 use packhorse_shared::clock::WallTime;
@@ -51,9 +51,9 @@ impl<'a> HeldPlacer<'a> {
         self.0.keep_waiting(held, waits)
     }
 
-    /// Discards one.
-    pub fn discard(&mut self, held: &Held, may_delete: MayDelete) -> Result<Discarded> {
-        self.0.discard(held, may_delete)
+    /// Discards one, with others of these numbers.
+    pub fn discard(&mut self, held: &Held, with: &BTreeSet<i64>, may_delete: MayDelete) -> Result<Discarded> {
+        self.0.discard(held, with, may_delete)
     }
 
     /// Makes one record of two; tells under which key it stands, or why that cannot be.

@@ -6,7 +6,9 @@
 use packhorse_shared::change::{FieldChange, RecordChange, TableChanges};
 use packhorse_shared::clock::Stamp;
 use packhorse_shared::marks::Marks;
-use packhorse_shared::replica::{Buried, Missing, Present, Remains, RemainsField, Residence, Result, TableShape, Whom};
+use packhorse_shared::replica::{
+    Buried, KeyKind, Missing, Present, Remains, RemainsField, Residence, Result, TableShape, Whom,
+};
 use packhorse_shared::value::{Key, Value};
 
 use super::Placer;
@@ -29,6 +31,15 @@ impl Placer<'_> {
     /// Whether the sender of a change without a birth names one of this birth by it, and so means another.
     pub(super) fn is_named(&self, table: &TableShape, birth: Option<Stamp>, record: &RecordChange) -> bool {
         record.birth.is_none() && birth.is_some_and(|birth| self.named.has(table, birth))
+    }
+
+    /// The key that a record has here which its sender knows by this one, and by its birth if it has one.
+    pub(super) fn key_here(&mut self, table: &TableShape, key: &Key, birth: Option<Stamp>) -> Result<Key> {
+        let number = match birth.filter(|_| table.key_kind == KeyKind::Assigned) {
+            Some(birth) => self.transaction.number_of(table, birth)?,
+            None => None,
+        };
+        Ok(number.map_or_else(|| key.clone(), |number| Key(vec![Value::Integer(number)])))
     }
 
     /// The record that is meant, if it stands here. One whose birth was dropped may be the one who has the number since then,

@@ -24,6 +24,15 @@ use crate::merge::{self, Deletions};
 /// Why a deletion is refused that waited for a person's word.
 pub(super) const REFUSED_BY_PERSON: &str = "`packhorse approve --refuse` said so of its bundle";
 
+/// By whom a making is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    /// By a right: what refers to the record is refused with it, whenever it comes, as nobody would ever bring that back.
+    Right,
+    /// By a person, who has said nothing of what refers to it.
+    Person,
+}
+
 /// What of a record's fields its sender may write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum May {
@@ -211,7 +220,7 @@ impl Placer<'_> {
         (table, _, record): Item<'_>,
         birth: Option<Stamp>,
         (mut remains, may_stand): (Remains, bool),
-        why: &str,
+        (by, why): (By, &str),
     ) -> Result<Step> {
         if !may_stand {
             return Ok(Step::Nothing);
@@ -221,7 +230,8 @@ impl Placer<'_> {
         remains.dead = Some(mark);
         self.name_said(table, &mut remains)?;
         self.transaction.bury(table, &record.key, birth, &remains)?;
-        self.note_refused_whole(table, (&record.key, birth), made, mark.stamp)?;
+        let word = if by == By::Right { mark.stamp } else { made };
+        self.note_refused_whole(table, (&record.key, birth), made, word)?;
         self.refused(&format!("the making of {} {} was refused, and is undone: {why}", table.name, record.key))?;
         Ok(Step::Done)
     }
@@ -250,7 +260,7 @@ impl Placer<'_> {
         self.placed.records = self.placed.records.saturating_sub(1);
         let birth = stands.and_then(|present| present.birth);
         let remains = self.gathered(table, of, record)?.remains;
-        self.refuse_making((table, of, record), birth, (remains, true), &why).map(|_| Taken::Back)
+        self.refuse_making((table, of, record), birth, (remains, true), (By::Right, &why)).map(|_| Taken::Back)
     }
 
     /// Has a record that stands refer to whom it referred to before.
@@ -285,9 +295,9 @@ impl Placer<'_> {
         table: &TableShape,
         of: (&Key, Option<Stamp>),
         refused: Stamp,
-        decided: Stamp,
+        word: Stamp,
     ) -> Result<()> {
-        let refusal = refusal(of, "", (&Value::Null, decided), (&Value::Null, refused));
+        let refusal = refusal(of, "", (&Value::Null, word), (&Value::Null, refused));
         self.tell_remote(table, &refusal)
     }
 

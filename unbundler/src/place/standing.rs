@@ -165,10 +165,12 @@ impl Placer<'_> {
         sight: &Arrival,
     ) -> Winners<'c> {
         let (mut fields, mut conflicts, mut refused) = (Vec::new(), Vec::new(), Vec::new());
-        let differs = |table: &TableShape, of, field| match column_of(table, of, field) {
+        // Where both say the same there is nothing to decide; columns that change together are decided together.
+        let is_disputed = record.fields.iter().any(|field| match column_of(table, of, field) {
             Some(Column::Field(at, _)) => here.get(at) != Some(&field.value),
             _ => true,
-        };
+        });
+        let arrival = Arrival { known_to: sight.known_to, ..self.arrival };
         let is_unseen = self.is_unseen_behind(table, &present.marks);
         let is_beside_ours = self.is_beside_ours(table, of, &present.marks);
         for field in &record.fields {
@@ -187,10 +189,7 @@ impl Placer<'_> {
             if let Some(ours) = ours.filter(|ours| self.was_refused(of, *ours, field.stamp)) {
                 present.marks.set(column.id(), Mark { cut: self.arrival.cut, via: LinkId::LOCAL, ..ours });
             }
-            // Where both say the same there is nothing to decide; columns that change together are decided together.
-            let is_disputed = record.fields.iter().any(|field| differs(table, of, field));
             let stamps = (ours.map_or(self.arrival.horizon.stamp(), |ours| ours.stamp), field.stamp);
-            let arrival = Arrival { known_to: sight.known_to, ..self.arrival };
             let decided = match is_disputed {
                 true => merge::decide(verdict, stamps, &table.rules, &arrival),
                 false => Decided::ByStamp(verdict),

@@ -18,8 +18,11 @@ use super::references;
 use super::referring::{Referring, renumbered};
 use super::schema::Candidate;
 use super::terms;
+use crate::clock::Stamp;
 use crate::id::{ColumnId, TableId};
-use crate::replica::{ColumnShape, Parent, Rules, TableShape};
+use crate::marks::Roster;
+use crate::replica::{ColumnShape, KeyKind, Parent, Rules, TableShape};
+use crate::value::{Key, Value};
 
 /// Statements on the application's table, as text that the connection's statement cache knows again.
 #[derive(Clone, Debug)]
@@ -203,6 +206,15 @@ fn shape(connection: &Connection, id: TableId, table: &Candidate, referring: &Re
 }
 
 impl Entry {
+    /// The key that a record has now which was known by this one, and by its birth if it has one.
+    pub fn key_now(&self, connection: &Connection, key: Key, birth: Option<Stamp>, roster: &Roster) -> Outcome<Key> {
+        let number = match birth.filter(|_| self.shape.key_kind == KeyKind::Assigned) {
+            Some(birth) => self.metadata.number_of(connection, birth, roster)?,
+            None => None,
+        };
+        Ok(number.map_or(key, |number| Key(vec![Value::Integer(number)])))
+    }
+
     fn new(shape: TableShape, candidate: &Candidate, keys_of: &dyn Fn(&str) -> Option<Vec<String>>) -> Self {
         let metadata = Metadata::of(&shape.name, shape.keys.len());
         let sql = TableSql::of(&shape, keys_of);

@@ -17,7 +17,7 @@ use crate::bundle::values;
 use crate::clock::{Reading, Stamp, WallTime};
 use crate::id::{ColumnId, Cut, LinkId};
 use crate::marks::Roster;
-use crate::replica::{ConflictState, KeyKind, Matter, Noted, Overruled, SharedTable, Side, Version};
+use crate::replica::{ConflictState, Matter, Noted, Overruled, SharedTable, Side, Version};
 use crate::value::{Key, Value};
 
 pub(super) const TABLE: &str = "
@@ -133,13 +133,7 @@ fn judged(connection: &Connection, catalogue: &Catalogue, sql: &str) -> Outcome<
             continue;
         };
         let birth = unpack_birth(row.get_ref(4)?.as_blob_or_null().map_err(rusqlite::Error::from)?, &roster)?;
-        let number = match birth {
-            Some(birth) if entry.shape.key_kind == KeyKind::Assigned => {
-                entry.metadata.number_of(connection, birth, &roster)?
-            }
-            _ => None,
-        };
-        stored.noted.key = number.map_or(stored.noted.key, |number| Key(vec![Value::Integer(number)]));
+        stored.noted.key = entry.key_now(connection, stored.noted.key, birth, &roster)?;
         let column = stored.noted.column.to_ascii_lowercase();
         fields.entry((entry.shape.name.clone(), packed(&stored.noted.key), column)).or_default().push(stored);
     }

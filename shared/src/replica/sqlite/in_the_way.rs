@@ -11,7 +11,7 @@ use super::names::{joined, quoted};
 use super::state;
 use super::values::{key_at, owned};
 use crate::change::RecordChange;
-use crate::replica::{Held, KeyKind, Refusal, Result};
+use crate::replica::{Held, Refusal, Result};
 use crate::value::{Key, Value};
 
 impl SqliteReplica {
@@ -23,17 +23,8 @@ impl SqliteReplica {
     fn find_in_the_way(&self, held: &Held) -> Outcome<Option<Key>> {
         let Some(record) = held.change.records.first() else { return Ok(None) };
         let Some(entry) = self.catalogue.named(&held.change.table) else { return Ok(None) };
-        let key = self.key_here(entry, record)?;
+        let key = entry.key_now(&self.reader, record.key.clone(), record.birth, &state::roster(&self.reader)?)?;
         find(&self.reader, entry, &held.reason, &key, &|column| said(held, record, column))
-    }
-
-    fn key_here(&self, entry: &Entry, record: &RecordChange) -> Outcome<Key> {
-        let birth = record.birth.filter(|_| entry.shape.key_kind == KeyKind::Assigned);
-        let number = match birth {
-            Some(birth) => entry.metadata.number_of(&self.reader, birth, &state::roster(&self.reader)?)?,
-            None => None,
-        };
-        Ok(number.map_or_else(|| record.key.clone(), |number| Key(vec![Value::Integer(number)])))
     }
 }
 

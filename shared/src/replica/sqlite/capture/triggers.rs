@@ -8,6 +8,7 @@ use super::super::schema::{Candidate, CandidateColumn, UniqueIndex};
 use super::last::last_column;
 use super::log::{Op, WORD_BITS, mask_names, mask_words};
 use crate::id::ColumnId;
+use crate::replica::Affinity;
 
 /// The wall clock in milliseconds, in words that SQLite 3.35 knows. Without an argument it need not be parsed.
 const NOW: &str = "CAST((julianday() - 2440587.5) * 86400000.0 AS INTEGER)";
@@ -204,7 +205,8 @@ impl Writer<'_> {
 fn changed(column: &CandidateColumn) -> String {
     let name = quoted(&column.name);
     let differs = format!("OLD.{name} IS NOT NEW.{name} COLLATE BINARY");
-    if column.untyped {
+    // Where a number stays as it came, 1 and 1.0 are different contents that compare equal.
+    if column.affinity == Affinity::Any {
         format!("({differs} OR typeof(OLD.{name}) <> typeof(NEW.{name}))")
     } else {
         format!("({differs})")

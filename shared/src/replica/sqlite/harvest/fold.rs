@@ -126,7 +126,7 @@ fn marks_of_standing(
         present.marks = Marks::of_all(stamper.mark(at));
     }
     for &column in edits.taken.fields.keys() {
-        for &column in [column].iter().chain(table.rules.together_with(column)) {
+        for column in table.rules.changing_with(column) {
             if let Some(at) = taken_at(&table.rules, &edits.taken, column) {
                 present.marks.set(column, stamper.mark(at));
             }

@@ -12,8 +12,6 @@ use crate::replica::{Affinity, KeyKind, LeftOut, Parent, WhyLeftOut};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in super::super) struct CandidateColumn {
     pub name: String,
-    /// Whether one value may be stored as an integer or as a real that compares equal to it.
-    pub untyped: bool,
     pub affinity: Affinity,
     /// The default, as SQL.
     pub default: Option<String>,
@@ -95,7 +93,6 @@ fn candidate(connection: &Connection, name: &str, without_rowid: bool, strict: b
         columns: taking_part
             .map(|column| CandidateColumn {
                 name: column.name.clone(),
-                untyped: is_untyped(&column.declared, strict),
                 affinity: Affinity::of(&column.declared, strict),
                 default: column.default.clone(),
             })
@@ -125,17 +122,6 @@ fn has_key_index(connection: &Connection, table: &str) -> Outcome<bool> {
         connection
             .query_row("SELECT count(*) FROM pragma_index_list(?1) WHERE origin = 'pk'", [table], |row| row.get(0))?;
     Ok(count > 0)
-}
-
-/// Whether the column's affinity leaves a number as it came, so that 1 and 1.0 are different contents that compare
-/// equal (rules of affinity: <https://sqlite.org/datatype3.html#determination_of_column_affinity>).
-fn is_untyped(declared: &str, strict: bool) -> bool {
-    let declared = declared.to_ascii_uppercase();
-    if strict {
-        return declared == "ANY";
-    }
-    let typed = ["INT", "CHAR", "CLOB", "TEXT"].iter().any(|part| declared.contains(part));
-    !typed && (declared.is_empty() || declared.contains("BLOB"))
 }
 
 fn parents(connection: &Connection, table: &str) -> Outcome<Vec<Parent>> {
