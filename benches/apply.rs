@@ -151,6 +151,7 @@ fn apply(replica: &mut SqliteReplica, edits: &TableChanges) -> u64 {
         seen,
         heard: seen,
         awaits_answer: false,
+        tells_again: false,
         knew_genesis: true,
         sender,
         hub: Some(link),

@@ -13,7 +13,7 @@ mod references;
 mod regain;
 mod remade;
 mod stories;
-mod tree;
+pub mod tree;
 mod unheard;
 mod unite;
 mod united;

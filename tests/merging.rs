@@ -2,6 +2,7 @@
 
 mod brake;
 mod conflicts;
+mod counters;
 mod held;
 mod late;
 mod page;

@@ -80,5 +80,5 @@ fn every_example_of_the_page_comes_out_as_it_stands_there() {
             played += 1;
         }
     }
-    assert_eq!(played, 10);
+    assert_eq!(played, 11);
 }

@@ -38,6 +38,8 @@ impl Receiver<'_> {
         let (horizon, births) = (transaction.horizon()?, transaction.births(header.horizon)?);
         let (cut, via, hub) = (transaction.cut(), link.id, pass.hub);
         let recovers = link.state.recovers() || accepted.state.recovers();
+        let past = past(hub == Some(via) && header.before_package, recovers);
+        let tells_again = link.state.awaits_answer() || accepted.state.awaits_answer() || past != Past::Known;
         let arrival = Arrival {
             link: via,
             via,
@@ -45,10 +47,11 @@ impl Receiver<'_> {
             seen,
             heard: seen,
             awaits_answer: accepted.state.awaits_answer(),
+            tells_again,
             knew_genesis: true,
             sender: link.node.unwrap_or(NodeId(0)),
             hub,
-            past: past(hub == Some(via) && header.before_package, recovers),
+            past,
             horizon,
             births,
             left_out: header.horizon,

@@ -15,8 +15,10 @@ use packhorse_shared::seam::{Saboteur, is_at_work};
 
 use crate::told::Told;
 
+mod count;
 mod prefer;
 
+pub use count::{Counted, count};
 pub use prefer::{Decided, decide};
 
 /// Where an incoming bundle stands against what is here.
@@ -34,6 +36,9 @@ pub struct Arrival {
     pub heard: Cut,
     /// Whether its sender is to tell everything that it has, and has not told all of it yet.
     pub awaits_answer: bool,
+    /// Whether it may tell again what it told before, or has lost what it was told: one of the two comes from a backup, and not
+    /// everything has been told since.
+    pub tells_again: bool,
     /// Whether it may have seen what bears no mark here. Who made a record under the same key without having been told of ours
     /// has not.
     pub knew_genesis: bool,
@@ -187,7 +192,12 @@ impl Arrival {
 
     /// Whether its sender knew of a change of ours.
     pub fn knew(&self, ours: Mark) -> bool {
-        ours.via == self.link || ours.cut <= self.seen
+        self.has_seen(ours.cut, ours.via)
+    }
+
+    /// Whether its sender had seen what took this cut here, and had come by this link.
+    pub fn has_seen(&self, cut: Cut, via: LinkId) -> bool {
+        via == self.link || cut <= self.seen
     }
 
     /// Whether its sender knows of a change of ours by now.

@@ -247,6 +247,9 @@ impl Receiver<'_> {
         let mut transaction = replica.begin_merge(now, observed(header, &changes))?;
         let (mut accepted, arrival) = self.arrival(&mut *transaction, link, header, (content, pass), now)?;
         let (arrival, via, hub, owed) = (Arrival { deletions, ..arrival }, link.id, pass.hub, arrival.owed);
+        if arrival.tells_again {
+            transaction.forget_differences()?;
+        }
         let mut placed = place(&mut *transaction, &changes, arrival, now, self.renumber_quiet)?;
         placed.add(ahead);
         if hub == Some(via) && (placed.withdrawn > 0 || withdraws(&changes)) {

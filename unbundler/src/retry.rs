@@ -132,6 +132,7 @@ pub(crate) fn at_rest(links: &[StoredLink], transaction: &mut dyn MergeTransacti
         seen,
         heard,
         awaits_answer: false,
+        tells_again: false,
         knew_genesis,
         sender,
         hub: hub.map(|hub| hub.id),

@@ -96,8 +96,8 @@ fn terms() -> Terms {
     let shared = |columns| SharedColumns { table: "t".to_owned(), columns, part: true };
     let group = ["a", "b"].map(str::to_owned).to_vec();
     let (prefer, granularity) = (Prefer::Hub, Granularity::Record);
-    let policy =
-        Policy { prefer, granularity, together: vec![group], title: Some("a || b".to_owned()), stale_after: Some(9) };
+    let (title, stale_after, add) = (Some("a || b".to_owned()), Some(9), vec!["c".to_owned()]);
+    let policy = Policy { prefer, granularity, together: vec![group], add, title, stale_after };
     Terms {
         tables: Some(vec![shared(None), shared(Some(vec!["c".to_owned()]))]),
         references: vec![reference(Refers::To("t".to_owned())), reference(by_type)],

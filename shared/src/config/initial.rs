@@ -145,6 +145,7 @@ database = ""
 # prefer = "latest"                  # or "hub", "remote": whose value stands if neither end had seen the other's
 # granularity = "field"              # or "record": the later edit of any field brings the whole record
 # together = [["street", "postcode", "city"]]  # columns that change together: an address is never mixed from two
+# add = ["stock"]                    # counters: what several ends add to a number, or take from it, adds up
 # stale_after = "15 days"            # as in [merge], for this table
 # title = "first_name || ' ' || last_name"     # what people know a record by, in lists of conflicts and the like
 # identity = ["email"]               # records made apart with the same value are one (a unique key that is not the number)

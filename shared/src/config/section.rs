@@ -115,6 +115,9 @@ pub struct TablePolicy {
     /// Groups of columns that change together.
     #[serde(deserialize_with = "groups")]
     pub together: Vec<Vec<String>>,
+    /// Counters: columns whose values merge by adding differences.
+    #[serde(deserialize_with = "once_each")]
+    pub add: Vec<String>,
     /// What people know a record by: an SQL expression over its row.
     #[serde(deserialize_with = "some_filled_text")]
     pub title: Option<String>,
@@ -139,6 +142,7 @@ impl TablePolicy {
             prefer: self.prefer,
             granularity: self.granularity,
             together: self.together.clone(),
+            add: self.add.clone(),
             title: self.title.clone(),
         }
     }
@@ -296,17 +300,24 @@ fn some_filled_texts<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<St
 /// A group of one would say nothing, and a column in two groups would join them.
 fn groups<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Vec<String>>, D::Error> {
     let groups = Vec::<Vec<String>>::deserialize(from)?;
-    let mut seen = BTreeSet::new();
-    for group in &groups {
-        if group.len() < 2 {
-            return Err(Error::custom("a group has two columns or more"));
-        }
-        // The database does not tell names apart by case either.
-        if let Some(twice) = group.iter().find(|column| !seen.insert(column.to_ascii_lowercase())) {
-            return Err(Error::custom(format!("the column \"{twice}\" is listed twice")));
-        }
+    match groups.iter().find(|group| group.len() < 2) {
+        Some(_) => Err(Error::custom("a group has two columns or more")),
+        None => listed_once(groups.iter().flatten()).map(|()| groups),
     }
-    Ok(groups)
+}
+
+fn once_each<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    let columns = Vec::<String>::deserialize(from)?;
+    listed_once(&columns).map(|()| columns)
+}
+
+/// The database does not tell names apart by case either.
+fn listed_once<'c, E: Error>(columns: impl IntoIterator<Item = &'c String>) -> Result<(), E> {
+    let mut seen = BTreeSet::new();
+    match columns.into_iter().find(|column| !seen.insert(column.to_ascii_lowercase())) {
+        Some(twice) => Err(E::custom(format!("the column \"{twice}\" is listed twice"))),
+        None => Ok(()),
+    }
 }
 
 /// A table twice would leave open which of its entries chooses the rows.

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Extent, Sweep};
+use super::{Extent, Link, Sweep};
 use crate::bundle::ShortDigest;
 use crate::clock::{Reading, WallTime};
 use crate::id::{BundleId, Cut};
@@ -73,5 +73,13 @@ impl Sealed {
             nack: false,
             superseded: false,
         }
+    }
+}
+
+impl Link {
+    /// The latest cut at which any bundle of the current epoch ends: of what lies after it no peer can have a part.
+    pub fn sealed_to(&self) -> Cut {
+        let cuts = self.outgoing.history.values().map(|sealed| sealed.cut);
+        cuts.max().unwrap_or_default().max(self.outgoing.sent)
     }
 }

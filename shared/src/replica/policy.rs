@@ -19,6 +19,9 @@ pub struct Policy {
     pub granularity: Granularity,
     /// Groups of columns that change together.
     pub together: Vec<Vec<String>>,
+    /// Counters: columns whose values merge by adding differences.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub add: Vec<String>,
     /// What people know a record by: an SQL expression over its row.
     pub title: Option<String>,
     /// For how many milliseconds a remote may have been silent for its changes to count against the hub's.
@@ -56,6 +59,8 @@ pub struct Rules {
     pub prefer: Prefer,
     /// The groups of columns that share one stamp. No column is in two.
     pub together: Vec<Vec<ColumnId>>,
+    /// The counters, in order. None of them is in a group.
+    pub add: Vec<ColumnId>,
     /// As in [`Policy::title`].
     pub title: Option<String>,
     /// As in [`Policy::stale_after`].

@@ -101,6 +101,11 @@ impl TableShape {
         self.columns.iter().position(|column| column.id == by)
     }
 
+    /// Whether a column names the table that another column refers to.
+    pub fn names_another(&self, column: ColumnId) -> bool {
+        self.columns.iter().filter_map(|known| known.pair.as_ref()).any(|pair| pair.column == column)
+    }
+
     /// Whether its keys bear numbers of other tables' records: then a key is another record's once such a number is.
     pub fn bears_numbers(&self) -> bool {
         self.key_kind == KeyKind::Natural && self.key_refers_to.iter().any(Option::is_some)

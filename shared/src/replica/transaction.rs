@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Approval, Belonging, Conflict, Held, Missing, Moves, Remains, Residence, Result, SharedTable, Spoken, StoredLink,
-    TableShape,
+    Approval, Belonging, Conflict, Counter, Held, Missing, Moves, Remains, Residence, Result, SharedTable, Spoken,
+    StoredLink, TableShape,
 };
 use crate::change::TableChanges;
 use crate::clock::{Reading, Stamp, WallTime};
@@ -88,6 +88,21 @@ pub trait MergeTransaction {
 
     /// Takes a record out of its table.
     fn delete(&mut self, table: &TableShape, key: &Key) -> Result<Placement>;
+
+    /// Says by which link what is written from now on comes: its peer knows by how much that changes counters.
+    fn comes_by(&mut self, link: LinkId);
+
+    /// What is remembered of a record's counters.
+    fn counters(&mut self, table: &TableShape, key: &Key) -> Result<BTreeMap<ColumnId, Counter>>;
+
+    /// Notes under which stamps what was written to counters just now had come.
+    fn note_said(&mut self, table: &TableShape, key: &Key, said: &[(ColumnId, Stamp)]) -> Result<()>;
+
+    /// Forgets what is remembered of the counters of a record that does not stand.
+    fn forget_counters(&mut self, table: &TableShape, key: &Key) -> Result<()>;
+
+    /// Forgets by how much counters have changed: it is not known any more what of that a peer knows.
+    fn forget_differences(&mut self) -> Result<()>;
 
     /// Stores the marks of a record that stands.
     fn mark(&mut self, table: &TableShape, key: &Key, present: &Present) -> Result<()>;

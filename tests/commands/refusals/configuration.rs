@@ -97,6 +97,7 @@ fn sets_and_remotes(book: &mut Catalogue, scene: &Scene) {
     }
     for (what, text) in [
         ("an identity that is not unique", "[table.people]\nidentity = [\"name\"]"),
+        ("a counter of texts", "[table.people]\nadd = [\"name\"]"),
         ("a reference to a table that is not synced", "[table.people]\nreferences = { name = \"keyless\" }"),
     ] {
         more(book, scene, what, text, &["bundle"]);

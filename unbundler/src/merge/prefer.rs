@@ -8,16 +8,19 @@ use packhorse_shared::clock::Stamp;
 use packhorse_shared::config::Span;
 use packhorse_shared::replica::{Prefer, Rules};
 use packhorse_shared::seam::{Saboteur, is_at_work};
+use packhorse_shared::value::Value;
 
 use super::{Arrival, Authority, Field};
 
 /// Which value of a field stands, and by what.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decided {
     /// By its stamp.
     ByStamp(Field),
     /// By a policy: under a stamp of this node's own.
     ByPolicy(Field),
+    /// Neither: this sum of what both have added does, under a stamp of this node's own.
+    Sum(Value),
 }
 
 /// Decides on a field that was weighed, by the stamps of ours and of the incoming value.

@@ -2,7 +2,7 @@
 
 use super::*;
 use packhorse_shared::clock::WallTime;
-use packhorse_shared::replica::{Prefer, Rules};
+use packhorse_shared::replica::{Counter, Difference, Prefer, Rules};
 use packhorse_shared::value::{Key, Value};
 
 const ARRIVAL: Arrival = Arrival {
@@ -12,6 +12,7 @@ const ARRIVAL: Arrival = Arrival {
     seen: Cut(10),
     heard: Cut(10),
     awaits_answer: false,
+    tells_again: false,
     knew_genesis: true,
     sender: NodeId(2),
     hub: None,
@@ -212,4 +213,42 @@ fn what_the_other_end_had_seen_is_no_policy_s_to_decide() {
     let (rules, hub) = (Rules { prefer: Prefer::Remote, ..Rules::default() }, Arrival { had: Reading(5), ..hub });
     let again = decide(Field::OursOverBlind, (stamp(9, 1), stamp(5, 2)), &rules, &hub);
     assert_eq!(again, Decided::ByStamp(Field::OursOverBlind));
+}
+
+/// One that has gone from 10 to 7 here, where nobody has seen it, and to 5 by what its sender said.
+fn counter() -> Counter {
+    let difference = |by, cut, via, said| Difference { cut: Cut(cut), via, by: Value::Integer(by), said };
+    let differences =
+        vec![difference(-3, 20, LinkId::LOCAL, Stamp::ZERO), difference(-2, 30, ARRIVAL.link, stamp(6, 2))];
+    Counter { value: Value::Integer(5), since: (Cut(0), LinkId::LOCAL), differences }
+}
+
+fn counted(value: i64, said: u64, arrival: &Arrival) -> Option<Counted> {
+    count(&counter(), (&Value::Integer(value), stamp(said, 2)), arrival)
+}
+
+#[test]
+fn a_counter_adds_what_its_sender_does_not_know_of_to_what_that_says() {
+    let sum = |sum| Some(Counted::Sum(Value::Integer(sum)));
+    assert_eq!(counted(7, 8, &ARRIVAL), sum(4));
+    let has_seen = Arrival { seen: Cut(20), ..ARRIVAL };
+    assert_eq!(counted(4, 8, &has_seen), Some(Counted::AsSaid));
+    assert_eq!(counted(4, 7, &Arrival { link: LinkId(9), ..has_seen }), sum(2));
+}
+
+#[test]
+fn what_is_said_again_was_counted_when_it_was_said_first() {
+    for said in [5, 6] {
+        assert_eq!(counted(8, said, &ARRIVAL), Some(Counted::AsHere), "{said}");
+    }
+}
+
+#[test]
+fn nothing_is_counted_where_nobody_knows_what_was_or_to_what_is_no_number() {
+    assert_eq!(counted(7, 8, &Arrival { tells_again: true, ..ARRIVAL }), None);
+    assert_eq!(count(&counter(), (&Value::Null, stamp(8, 2)), &ARRIVAL), None);
+    let blind = Counter { since: (Cut(11), LinkId::LOCAL), ..counter() };
+    assert_eq!(count(&blind, (&Value::Integer(7), stamp(8, 2)), &ARRIVAL), None);
+    let none = Counter { value: Value::Null, ..counter() };
+    assert_eq!(count(&none, (&Value::Integer(7), stamp(8, 2)), &ARRIVAL), None);
 }

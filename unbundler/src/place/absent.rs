@@ -39,8 +39,10 @@ impl Placer<'_> {
         if !is_known && self.arrival.is_forgotten(record) && !self.may_be_new_here(table, of)? {
             return self.stay_deleted(table, record, birth, known);
         }
-        if let Some(limbo) = known.as_ref().filter(|known| known.withdrawn && known.dead.is_none()) {
-            self.note_conflicts_in_limbo(table, of, record, limbo)?;
+        let limbo = known.as_ref().filter(|known| known.withdrawn && known.dead.is_none());
+        let counted = self.count_from_limbo((table, of, record), (limbo.is_some(), occupied), &mut remains)?;
+        if let Some(limbo) = limbo {
+            self.note_conflicts_in_limbo((table, of, record), limbo, &counted)?;
         }
         let read_only = self.read_only(table)?;
         let kept_back = keep_back(table, known.as_ref(), &mut remains, &read_only);

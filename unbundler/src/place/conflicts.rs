@@ -3,7 +3,7 @@
 //! Owns what the sender of a change had seen of its record: no more than it had been told. Of a record that left its set it was
 //! told nothing since, whatever it has acknowledged; what is kept in limbo meets what the hub has once that is told.
 
-use packhorse_shared::change::{FieldChange, Passage, RecordChange, TableChanges};
+use packhorse_shared::change::{FieldChange, Passage};
 use packhorse_shared::clock::{Reading, Stamp};
 use packhorse_shared::id::{ColumnId, Cut};
 use packhorse_shared::marks::{Mark, Marks};
@@ -46,13 +46,12 @@ impl Placer<'_> {
         Ok(Arrival { seen, known_to, ..arrival })
     }
 
-    /// Writes down where a change meets what is kept in limbo.
+    /// Writes down where a change meets what is kept in limbo, but for the counters to which that was added.
     pub(super) fn note_conflicts_in_limbo(
         &mut self,
-        table: &TableShape,
-        of: &TableChanges,
-        record: &RecordChange,
+        (table, of, record): Item<'_>,
         limbo: &Remains,
+        counted: &[ColumnId],
     ) -> Result<()> {
         let noted = limbo.get(ColumnId::EXISTENCE).and_then(|field| field.mark);
         // What nobody has changed was marked with the leaving itself, and speaks against nothing.
@@ -61,6 +60,9 @@ impl Placer<'_> {
         let sight = self.in_sight((table, of, record), marks, noted.map(|mark| mark.cut))?;
         for field in &record.fields {
             let Some(Column::Field(at, id)) = column_of(table, of, field) else { continue };
+            if counted.contains(&id) {
+                continue;
+            }
             let Some((kept, mark)) = limbo.get(id).and_then(|kept| Some((kept, kept.mark.filter(is_change)?))) else {
                 continue;
             };

@@ -10,7 +10,7 @@
 //! back and one made since, `moved` and `returned` know who is known under another birth, `displaced` brings such a one
 //! back, `lost` whom the hub has lost, and `anew` on whom it decided again.
 //! What becomes of it: `standing` if it stands in its table, `absent` if it does not. What was made without seeing each
-//! other: `conflicts`, and `overruled` if the other end found it. What it refers to: `references`, `mistaken` if that is another
+//! other: `conflicts`, and `overruled` if the other end found it; what adds up: `counted`. What it refers to: `references`, `mistaken` if that is another
 //! here, `parent`, `column`, `undone` if it has to wait for that after all, and `limbo` if that was withdrawn. What its sender may
 //! not do: `rights`, and `word` on what is decided against it. What does not fit the schema: `fitting`. What cannot be placed:
 //! `hold`, and `retried`; what a person decides on that: `discarded`, `joined` with `handed_over` and `handed_on`. What is placed
@@ -23,6 +23,7 @@ mod anew;
 mod circle;
 mod column;
 mod conflicts;
+mod counted;
 mod discarded;
 mod displaced;
 mod fitting;
@@ -188,6 +189,7 @@ pub fn place(
 
 impl<'a> Placer<'a> {
     fn new(transaction: &'a mut dyn MergeTransaction, arrival: Arrival, now: WallTime, quiet: Span) -> Result<Self> {
+        transaction.comes_by(arrival.link);
         let moves = transaction.moves()?;
         let regained = match arrival.authority() {
             Authority::Sender => BTreeSet::new(),

@@ -71,8 +71,10 @@ impl Placer<'_> {
     /// Tries a held change once more; tells whether it spoke of a number that is out of date.
     fn retry(&mut self, change: &TableChanges, arrival: Arrival) -> Result<bool> {
         let here = std::mem::replace(&mut self.arrival, arrival);
+        self.transaction.comes_by(arrival.link);
         let redirected = self.retry_alone(change);
         self.arrival = here;
+        self.transaction.comes_by(here.link);
         redirected
     }
 

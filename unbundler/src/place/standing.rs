@@ -1,15 +1,18 @@
 //! The changes of a record that stands in its table: new values of fields, or its deletion.
 
+use std::collections::BTreeMap;
+
 use packhorse_shared::change::{Passage, RecordChange, TableChanges};
 use packhorse_shared::clock::Stamp;
 use packhorse_shared::id::{ColumnId, LinkId};
 use packhorse_shared::marks::{Mark, Marks};
-use packhorse_shared::replica::{Placement, Present, Remains, RemainsField, Result, TableShape};
+use packhorse_shared::replica::{Counter, Placement, Present, Remains, RemainsField, Result, TableShape};
 use packhorse_shared::seam::{Saboteur, is_at_work};
 use packhorse_shared::value::Value;
 
 use super::column::{Column, column_of};
 use super::conflicts::Disputed;
+use super::counted::{as_marks, counter_of, decided};
 use super::mistaken::is_reference;
 use super::references::{Before, Undo};
 use super::rights::{May, RefusedField};
@@ -49,10 +52,11 @@ impl Placer<'_> {
         let may = self.may_write(table, &record.key, &present)?;
         let here = self.values_to_compare(table, record, &may)?;
         let columns = record.fields.iter().filter_map(|field| Some(column_of(table, of, field)?.id()));
-        let known = columns.map(|column| present.marks.get(column));
+        let counters = self.transaction.counters(table, &record.key)?;
+        let known = columns.map(|column| present.marks.get(column)).chain(as_marks(counters.values()));
         let sight = self.in_sight((table, of, record), known, None)?;
         let Winners { fields, conflicts, refused } =
-            self.winners((table, of, record), &mut present, (&here, &may), &sight);
+            self.winners((table, of, record), &mut present, (&here, &may, &counters), &sight);
         if fate != Fate::Lives {
             merge::send_whole(&mut present.marks, &table.column_ids(), self.arrival.cut, self.arrival.horizon);
         }
@@ -70,6 +74,7 @@ impl Placer<'_> {
         if let Placement::Refused(reason) = self.transaction.update(table, &record.key, &fields)? {
             return Ok(Step::Refused(reason));
         }
+        self.note_said((table, of, record), &record.key, &fields)?;
         if fate == Fate::OutlivesUnseen {
             self.note_kept(table, record)?;
         }
@@ -161,7 +166,7 @@ impl Placer<'_> {
         &mut self,
         (table, of, record): Item<'c>,
         present: &mut Present,
-        (here, may): (&[Value], &May),
+        (here, may, counters): (&[Value], &May, &BTreeMap<ColumnId, Counter>),
         sight: &Arrival,
     ) -> Winners<'c> {
         let (mut fields, mut conflicts, mut refused) = (Vec::new(), Vec::new(), Vec::new());
@@ -190,11 +195,15 @@ impl Placer<'_> {
                 present.marks.set(column.id(), Mark { cut: self.arrival.cut, via: LinkId::LOCAL, ..ours });
             }
             let stamps = (ours.map_or(self.arrival.horizon.stamp(), |ours| ours.stamp), field.stamp);
-            let decided = match is_disputed {
+            let counter = counter_of(column, counters, may).filter(|_| ours.is_some() && !is_beside_ours);
+            let decided = decided(counter, field, verdict, sight).unwrap_or_else(|| match is_disputed {
                 true => merge::decide(verdict, stamps, &table.rules, &arrival),
                 false => Decided::ByStamp(verdict),
+            });
+            let (verdict, value) = match &decided {
+                Decided::ByStamp(verdict) | Decided::ByPolicy(verdict) => (*verdict, &field.value),
+                Decided::Sum(sum) => (merge::Field::Theirs, sum),
             };
-            let (Decided::ByStamp(verdict) | Decided::ByPolicy(verdict)) = decided;
             let is_refused = |at: usize| verdict.is_theirs() && !says_the_same && !may.write(at);
             if let Column::Field(at, _) = column
                 && is_refused(at)
@@ -208,19 +217,15 @@ impl Placer<'_> {
             if let (Column::Field(at, _), true) = (column, verdict.is_conflict()) {
                 conflicts.push((field, at, verdict));
             }
-            if let Decided::ByPolicy(_) = decided {
-                let word = self.word_on(stamps.0.max(stamps.1));
-                present.marks.set(column.id(), word);
-                if let (Column::Field(at, _), true) = (column, verdict.is_theirs()) {
-                    fields.push((at, field.value.clone()));
-                }
+            if let Decided::ByPolicy(_) | Decided::Sum(_) = &decided {
+                present.marks.set(column.id(), self.word_on(stamps.0.max(stamps.1)));
             } else if verdict.is_theirs() {
                 let mark = self.mark(field.stamp);
                 let via = if is_unseen { LinkId::LOCAL } else { self.via_of(table, column.id(), mark) };
                 present.marks.set(column.id(), Mark { via, ..mark });
-                if let Column::Field(at, _) = column {
-                    fields.push((at, field.value.clone()));
-                }
+            }
+            if let (Column::Field(at, _), true) = (column, verdict.is_theirs()) {
+                fields.push((at, value.clone()));
             }
         }
         Winners { fields, conflicts, refused }

@@ -1,8 +1,11 @@
 //! Beginning to read and to write, at moments in which nothing is unharvested.
 
+use rusqlite::TransactionBehavior;
+
+use super::catalogue::{Catalogue, Entry};
 use super::fault::Outcome;
 use super::state::Progress;
-use super::{Journal, SqliteReplica, harvest};
+use super::{Journal, SqliteReplica, counters, harvest, schema};
 use crate::clock::WallTime;
 use crate::replica::{Harvested, ReplicaError};
 use crate::seam::{Saboteur, is_at_work};
@@ -29,7 +32,26 @@ impl SqliteReplica {
     }
 
     pub(super) fn try_harvest(&mut self, now: WallTime) -> Outcome<Harvested> {
-        harvest::harvest(&mut self.writer, &self.reader, self.journal, &self.catalogue, now, self.steps)
+        let writer = &mut self.writer;
+        let harvested = harvest::harvest(writer, &self.reader, self.journal, &self.catalogue, now, self.steps)?;
+        self.count_what_is_to_be_counted()?;
+        Ok(harvested)
+    }
+
+    /// Begins to count by a policy that is new, unless the application has written again: then the next harvest does.
+    pub(super) fn count_what_is_to_be_counted(&mut self) -> Outcome<()> {
+        if !self.catalogue.entries().iter().any(Entry::counts_otherwise) {
+            return Ok(());
+        }
+        let transaction = self.writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if harvest::last_row(&transaction, Progress::load(&transaction)?.harvested_to)?.is_some() {
+            return Ok(());
+        }
+        counters::keep_up(&transaction, &self.catalogue)?;
+        transaction.commit()?;
+        let (found, _) = schema::candidates(&self.writer)?;
+        self.catalogue = Catalogue::load(&self.writer, &found)?;
+        Ok(())
     }
 
     /// Takes the write lock at a moment in which nothing is unharvested.

@@ -7,6 +7,7 @@ use rusqlite::Connection;
 
 use super::bystanders::{self, Bystander};
 use super::capture::{LastValues, listed};
+use super::counters::{self, CounterRows};
 use super::fault::Outcome;
 use super::identities;
 use super::membership::lint::title_fault;
@@ -57,6 +58,10 @@ pub(super) struct Entry {
     pub metadata: Metadata,
     pub sql: TableSql,
     pub last: LastValues,
+    pub counters: CounterRows,
+    /// The columns that are counters by the policy, and those that are counted; in order.
+    pub to_count: Vec<ColumnId>,
+    pub counted: Vec<ColumnId>,
     pub members: MemberRows,
     /// Whether there are any rows of memberships.
     pub has_members: bool,
@@ -84,6 +89,7 @@ impl Catalogue {
         let identities = identities::load(connection)?;
         let configured = references::all(connection)?;
         let (policies, told) = (policies::load(connection)?, terms::told(connection)?);
+        let counting = counters::in_force(connection)?;
         let mut entries = Vec::new();
         for (id, name) in &known {
             if let Some(candidate) = candidates.iter().find(|candidate| candidate.name.eq_ignore_ascii_case(name)) {
@@ -98,7 +104,11 @@ impl Catalogue {
                 shape.rules = policies::rules(&policies, &shape, &told);
                 let has_members = rows::are_there(connection, &shape.name)?;
                 let identical = identities::finding(connection, &shape)?;
-                let mut entry = Entry { has_members, identical, ..Entry::new(shape, candidate, &keys_of) };
+                let counted = counting.iter().filter(|it| it.0 == shape.id).map(|it| it.1).collect();
+                let to_count = std::mem::take(&mut shape.rules.add);
+                shape.rules.add = to_count.iter().filter(|it| counting.contains(&(shape.id, **it))).copied().collect();
+                let fresh = Entry::new(shape, candidate, &keys_of);
+                let mut entry = Entry { has_members, identical, to_count, counted, ..fresh };
                 // What a hub says is looked at like what a person writes; and the table may have changed since.
                 if let Some(title) = &entry.shape.rules.title
                     && title_fault(connection, &entry, title)?.is_some()
@@ -225,7 +235,10 @@ impl Entry {
         let defaults = shape.columns.iter().map(default).collect();
         let last = LastValues::of(&shape);
         let members = MemberRows::of(&shape.name, shape.keys.len());
-        Self { shape, metadata, sql, last, members, has_members: false, defaults, identical: None }
+        let counters = CounterRows::of(&shape.name, shape.keys.len());
+        let (to_count, counted) = (Vec::new(), Vec::new());
+        let (has_members, identical) = (false, None);
+        Self { shape, metadata, sql, last, counters, to_count, counted, members, has_members, defaults, identical }
     }
 }
 

@@ -89,6 +89,13 @@ pub(super) fn earliest(connection: &Connection, node: NodeId) -> Outcome<Option<
     Ok(earliest)
 }
 
+/// The earliest cut of ours up to which the sender of anything that is held had seen our changes when it said that.
+pub(super) fn earliest_seen(connection: &Connection) -> Outcome<Option<Cut>> {
+    let mut statement = connection.prepare_cached("SELECT min(seen) FROM _packhorse_held")?;
+    let earliest: Option<i64> = statement.query_row([], |row| row.get(0))?;
+    Ok(earliest.map(|cut| Cut(cut as u64)))
+}
+
 const PASSAGES: [Passage; 4] =
     [Passage::Within, Passage::Entered { since: Reading(0) }, Passage::Withdrawn, Passage::Limbo];
 

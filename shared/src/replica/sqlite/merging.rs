@@ -5,6 +5,7 @@
 
 mod bounds;
 mod conflict;
+mod counting;
 mod numbering;
 mod parking;
 mod records;
@@ -23,15 +24,17 @@ use super::catalogue::{Catalogue, Entry};
 use super::fault::{Fault, Outcome};
 use super::silence::Loud;
 use super::state::{self, Progress};
-use super::{approvals, arrivals, holding, in_the_way, membership, missing, moves, numbers, quiet, rights, slices};
+use super::{
+    approvals, arrivals, counters, holding, in_the_way, membership, missing, moves, numbers, quiet, rights, slices,
+};
 use crate::change::TableChanges;
 use crate::clock::{Clock, Reading, Stamp, WallTime};
 use crate::horizon::Horizon;
 use crate::id::{ColumnId, Cut, LinkId, NodeId, TableId};
 use crate::marks::Roster;
 use crate::replica::{
-    Approval, Belonging, Buried, Conflict, Heard, Held, MergeTransaction, Missing, Moves, Placement, Present, Remains,
-    Residence, Result, SharedTable, Spoken, StoredLink, TableShape,
+    Approval, Belonging, Bounds, Buried, Conflict, Counter, Heard, Held, MergeTransaction, Missing, Moves, Placement,
+    Present, Remains, Residence, Result, SharedTable, Spoken, StoredLink, TableShape,
 };
 use crate::seam::{Saboteur, is_at_work};
 use crate::set::Rights;
@@ -55,6 +58,10 @@ pub(super) struct SqliteMerge<'a> {
     /// Whether anything was written with triggers off, which search tables then have not heard of.
     unheard: Cell<bool>,
     part: Part,
+    /// The link that what is written comes by.
+    comes_by: LinkId,
+    /// Up to where differences of counters need not be told apart, once that was looked at.
+    bounds: Cell<Option<Bounds>>,
     open: bool,
 }
 
@@ -132,8 +139,28 @@ impl MergeTransaction for SqliteMerge<'_> {
     }
 
     fn delete(&mut self, table: &TableShape, key: &Key) -> Result<Placement> {
-        let entry = self.said(self.entry(table))?;
-        self.said(self.place(table, || self.put(&entry.sql.delete, &[], Some(key), None)))
+        let deleted = self.try_delete(table, key);
+        self.said(deleted)
+    }
+
+    fn comes_by(&mut self, link: LinkId) {
+        self.comes_by = link;
+    }
+
+    fn counters(&mut self, table: &TableShape, key: &Key) -> Result<BTreeMap<ColumnId, Counter>> {
+        self.said(self.entry(table).and_then(|entry| self.try_counters(entry, key)))
+    }
+
+    fn note_said(&mut self, table: &TableShape, key: &Key, said: &[(ColumnId, Stamp)]) -> Result<()> {
+        self.said(self.entry(table).and_then(|entry| self.try_note_said(entry, key, said)))
+    }
+
+    fn forget_counters(&mut self, table: &TableShape, key: &Key) -> Result<()> {
+        self.said(self.entry(table).and_then(|entry| entry.drop_counters(self.writer, key)))
+    }
+
+    fn forget_differences(&mut self) -> Result<()> {
+        self.said(counters::forget_differences(self.writer, self.catalogue, self.cut()))
     }
 
     fn mark(&mut self, table: &TableShape, key: &Key, present: &Present) -> Result<()> {

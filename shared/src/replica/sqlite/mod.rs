@@ -11,6 +11,7 @@ mod bystanders;
 mod capture;
 mod catalogue;
 mod conflicts;
+mod counters;
 mod discreet;
 mod fault;
 mod forget;

@@ -34,6 +34,11 @@ pub(super) fn last_table(table: &str) -> String {
     quoted(&format!("{PREFIX}d_{table}"))
 }
 
+/// The quoted name of the table that holds what is remembered of a synced table's counters.
+pub(super) fn counters_table(table: &str) -> String {
+    quoted(&format!("{PREFIX}c_{table}"))
+}
+
 /// `k1, k2, ..., kN`: the key columns of our own tables.
 pub(super) fn key_names(count: usize) -> String {
     joined(count, ", ", |at| format!("k{}", at + 1))

@@ -14,7 +14,7 @@ use super::catalogue::{Catalogue, Entry};
 use super::fault::Outcome;
 use super::membership::rows::{exceptions_table, members_table};
 use super::moves;
-use super::names::{marks_table, quoted, remains_table};
+use super::names::{counters_table, marks_table, quoted, remains_table};
 use super::ranges::{EACH, REMOTES, sequence};
 use super::referring::{followed, is_number, means, renumbered};
 use super::state;
@@ -97,7 +97,7 @@ fn is_new(connection: &Connection, entry: &Entry, number: i64) -> Outcome<bool> 
 /// one that it has then.
 pub(super) enum Write {
     /// A statement on a synced table.
-    Synced(TableShape, String),
+    Synced(Box<TableShape>, String),
     /// A statement on a table of ours.
     Ours(String),
     /// In a table that is not synced.
@@ -160,6 +160,9 @@ impl Following<'_> {
         let (marks, remains) = (marks_table(&shape.name), remains_table(&shape.name));
         let mut write = |sql| self.writes.push(Write::Ours(sql));
         write(format!("UPDATE OR REPLACE {marks} SET {new} WHERE {is_it}"));
+        if !entry.shape.rules.add.is_empty() {
+            write(format!("UPDATE OR REPLACE {} SET {new} WHERE {is_it}", counters_table(&shape.name)));
+        }
         if entry.has_members {
             for table in [members_table(&shape.name), exceptions_table(&shape.name)] {
                 write(format!("UPDATE OR REPLACE {table} SET {new} WHERE {is_it}"));
@@ -230,7 +233,7 @@ impl Following<'_> {
     fn change(&mut self, shape: &TableShape, column: &str, also: &str) {
         let (new, is_it) = assignment(shape, column, &quoted(column));
         let sql = format!("UPDATE OR ABORT {} SET {new} WHERE {is_it}{also}", quoted(&shape.name));
-        self.writes.push(Write::Synced(shape.clone(), sql));
+        self.writes.push(Write::Synced(Box::new(shape.clone()), sql));
     }
 }
 

@@ -10,6 +10,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::SqliteReplica;
 use super::catalogue::Catalogue;
+use super::counters;
 use super::fault::{Fault, Outcome};
 use super::membership::{self, rows};
 use super::metadata::{Metadata, unpack_birth};
@@ -191,6 +192,8 @@ impl Copy {
             add_table(&self.connection, candidate)?;
         }
         terms::keep(&self.connection, &Catalogue::load(&self.connection, &found)?, terms)?;
+        // Counted from the values that it brings, whatever is written before its first run.
+        counters::keep_up(&self.connection, &Catalogue::load(&self.connection, &found)?)?;
         let target = Catalogue::load(&self.connection, &found)?;
         for table in *tables {
             self.marks(table, source, &target, &nodes, &mut roster)?;

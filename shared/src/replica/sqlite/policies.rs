@@ -16,7 +16,7 @@ use super::names::{joined, quoted};
 use super::schema;
 use crate::config::Span;
 use crate::id::ColumnId;
-use crate::replica::{Granularity, Policy, ReplicaError, Result, Rules, TableShape, Terms};
+use crate::replica::{Affinity, Granularity, Parent, Policy, ReplicaError, Result, Rules, TableShape, Terms};
 use crate::seam::{Saboteur, is_at_work};
 use crate::value::Key;
 
@@ -44,7 +44,7 @@ impl SqliteReplica {
         transaction.commit()?;
         let (found, _) = schema::candidates(&self.writer)?;
         self.catalogue = Catalogue::load(&self.writer, &found)?;
-        Ok(())
+        self.count_what_is_to_be_counted()
     }
 }
 
@@ -103,8 +103,47 @@ fn check(connection: &Connection, catalogue: &Catalogue, table: &str, policy: &P
     if let Some(column) = policy.together.iter().flatten().find(is_unknown) {
         return Err(refused(format!("`together` names \"{column}\", which is no column beside its key")));
     }
+    if let Some(why) = why_together(policy) {
+        return Err(refused(why));
+    }
+    for column in &policy.add {
+        if let Some(why) = why_no_counter(&entry.shape, column) {
+            return Err(refused(format!("`add` names \"{column}\", {why}")));
+        }
+    }
     let fault = policy.title.as_deref().map(|title| title_fault(connection, entry, title)).transpose()?.flatten();
     fault.map_or(Ok(()), |why| Err(refused(format!("`title`: {why}"))))
+}
+
+/// Why the counters of a policy do not change alone, if they do not.
+fn why_together(policy: &Policy) -> Option<String> {
+    let first = policy.add.first()?;
+    if policy.granularity == Granularity::Record {
+        return Some(format!(
+            "`add` names \"{first}\", and by its `granularity` the columns of a record change together"
+        ));
+    }
+    let in_group = |counter: &&String| policy.together.iter().flatten().any(|name| name.eq_ignore_ascii_case(counter));
+    let counter = policy.add.iter().find(in_group)?;
+    Some(format!("`add` names \"{counter}\", which changes together with others (`together`)"))
+}
+
+/// Why a column can be no counter, if it cannot. (That it changes alone the configuration sees by itself.)
+fn why_no_counter(shape: &TableShape, column: &str) -> Option<&'static str> {
+    let Some(column) = shape.position(column).and_then(|at| shape.columns.get(at)) else {
+        return Some("which is no column beside its key");
+    };
+    let is_in_parent = |parent: &Parent| parent.columns.iter().any(|(here, _)| *here == column.name);
+    let refers = column.refers_to.is_some() || column.pair.is_some() || shape.parents.iter().any(is_in_parent);
+    if !matches!(column.affinity, Affinity::Number | Affinity::Real) {
+        Some("whose type is no number: differences are added in columns of INTEGER, REAL or NUMERIC")
+    } else if refers || shape.names_another(column.id) {
+        Some("which says what the record refers to")
+    } else if shape.identity.contains(&column.id) {
+        Some("by which its records are known")
+    } else {
+        None
+    }
 }
 
 /// What a table's policy comes to. `told`: what this node shares with its hub.
@@ -116,12 +155,20 @@ pub(super) fn rules(policies: &Policies, shape: &TableShape, told: &Terms) -> Ru
         let places = names.iter().filter_map(|name| shape.position(name)).filter(|at| shared.contains(at));
         places.filter_map(|at| shape.columns.get(at)).map(|column| column.id).collect()
     };
+    let is_counter = |id: &ColumnId| {
+        let name = shape.columns.iter().find(|column| column.id == *id).map(|column| column.name.as_str());
+        name.is_some_and(|name| why_no_counter(shape, name).is_none())
+    };
     let together = match policy.granularity {
         Granularity::Field => policy.together.iter().map(|group| of(group)).collect(),
         Granularity::Record if is_at_work(Saboteur::IgnoreGranularity) => Vec::new(),
         Granularity::Record => vec![shared.iter().filter_map(|at| shape.columns.get(*at)).map(|it| it.id).collect()],
     };
     let together = together.into_iter().filter(|group: &Vec<ColumnId>| group.len() > 1).collect();
+    let together: Vec<Vec<ColumnId>> = together;
+    let changes_alone = |id: &ColumnId| !together.iter().any(|group| group.contains(id));
+    let mut add: Vec<ColumnId> = of(&policy.add).into_iter().filter(|id| is_counter(id) && changes_alone(id)).collect();
+    add.sort_unstable();
     let stale_after = policy.stale_after.map(Span::from_millis);
-    Rules { prefer: policy.prefer, together, title: policy.title.clone(), stale_after }
+    Rules { prefer: policy.prefer, together, add, title: policy.title.clone(), stale_after }
 }

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::catalogue::{Catalogue, Entry};
+use super::counters;
 use super::fault::{Fault, Outcome};
 use super::holding;
 use super::identities::{self, Identities};
@@ -164,6 +165,7 @@ pub(super) fn take_over(
     let here = Catalogue::load(connection, &found)?;
     gained::note_by_hub(connection, (catalogue, &before), (&here, terms))?;
     keep(connection, &here, terms)?;
+    counters::keep_up(connection, &Catalogue::load(connection, &found)?)?;
     Ok(lacking)
 }
 

@@ -6,6 +6,7 @@
 //! simply run again.
 
 mod coalesce;
+mod count;
 mod fold;
 mod late;
 mod late_keys;
@@ -166,6 +167,7 @@ impl Run<'_> {
         let mut roster = state::roster(&transaction)?;
         state::enlist(&transaction, &mut roster, self.stamper.node)?;
         self.stamper.cut = self.stamper.cut.next();
+        let mut bounds = None;
         let (mut done, mut bytes) = (0, 0);
         for work in works.iter().take(RECORDS_PER_LOCK) {
             let entry = self.catalogue.at(work.table);
@@ -196,7 +198,13 @@ impl Run<'_> {
             if let Some(born) = work.edits.born.filter(|_| is_second && entry.shape.key_kind == KeyKind::Assigned) {
                 self.reborn.note(work.table, key, born.at);
             }
+            // One that was withdrawn may have been counted under the key.
+            let is_made = is_new && work.edits.born.is_some() && work.edits.died.is_none();
+            let is_another = folded.bury.is_some() || is_made;
             store(&transaction, (entry, births), work, folded, &roster)?;
+            if !entry.shape.rules.add.is_empty() {
+                count::note(&transaction, (entry, work), is_another, (&self.stamper, &mut bounds))?;
+            }
             if work.edits.stands {
                 late::redirect(&transaction, self.catalogue, entry, key)?;
                 if is_new && entry.shape.key_kind == KeyKind::Natural {

@@ -21,6 +21,8 @@ pub(super) struct Work {
     pub table: usize,
     pub key: Key,
     pub edits: Edits,
+    /// The values of its counters, if it stands.
+    pub counted: Vec<(ColumnId, Value)>,
 }
 
 /// Goes through the log in the order of tables, keys and time; tables whose keys bear the numbers of others come last.
@@ -90,7 +92,8 @@ impl<'a> LogReader<'a> {
         let entry = self.catalogue.at(table);
         let mut statement = self.connection.prepare_cached(&entry.sql.exists)?;
         let stands = statement.query_row(params_from_iter(&key.0), |_| Ok(())).optional()?.is_some();
-        show(Work { table, key, edits: coalesce(&entries, stands, entry.shape.key_kind) })
+        let counted = entry.values_counted(self.connection, &key)?;
+        show(Work { table, key, edits: coalesce(&entries, stands, entry.shape.key_kind), counted })
     }
 
     fn entry(&self, row: &Row<'_>, table: usize, key: &Key) -> Outcome<Entry> {

@@ -10,6 +10,7 @@ use rusqlite::Connection;
 use super::SqliteMerge;
 use super::parking::Part;
 use crate::clock::{Reading, WallTime};
+use crate::id::LinkId;
 use crate::replica::sqlite::SqliteReplica;
 use crate::replica::sqlite::fault::{Fault, Outcome};
 use crate::replica::sqlite::search;
@@ -40,6 +41,8 @@ impl<'a> SqliteMerge<'a> {
             updates: BTreeMap::new(),
             unheard: Cell::new(false),
             part: Part::default(),
+            comes_by: LinkId::LOCAL,
+            bounds: Cell::new(None),
             open: true,
         })
     }

@@ -44,6 +44,7 @@ impl SqliteMerge<'_> {
             }
             let key = Key(vec![Value::Integer(from)]);
             entry.metadata.drop_marks(self.writer, &key)?;
+            entry.drop_counters(self.writer, &key)?;
             conflicts::move_number(self.writer, &entry.shape.name, from, into)?;
             let delete = || Ok(self.writer.prepare_cached(&entry.sql.delete)?.execute([from])?);
             Ok(self.attempt(&entry.shape, delete)?.map(|_| ()))

@@ -26,7 +26,11 @@ impl SqliteMerge<'_> {
     ) -> Outcome<Placement> {
         let entry = self.entry(table)?;
         if self.stands(entry, key)? {
-            let deleted = self.place(table, || self.put(&entry.sql.delete, &[], Some(key), None))?;
+            // What was counted and is in limbo is added to what the record comes back with.
+            let deleted = match limbo.fields.is_empty() {
+                true => self.try_delete(table, key)?,
+                false => self.place(table, || self.put(&entry.sql.delete, &[], Some(key), None))?,
+            };
             if let Placement::Refused(_) = deleted {
                 return Ok(deleted);
             }

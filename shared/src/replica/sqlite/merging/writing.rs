@@ -4,6 +4,7 @@
 use super::SqliteMerge;
 use super::refusal::{is_refusal, words};
 use crate::id::TableId;
+use crate::replica::sqlite::catalogue::Entry;
 use crate::replica::sqlite::fault::{Fault, Outcome};
 use crate::replica::sqlite::names::quoted;
 use crate::replica::sqlite::silence::without_triggers;
@@ -28,7 +29,8 @@ impl SqliteMerge<'_> {
         let set = (table.id, fields.iter().map(|field| field.0).collect());
         let names = |set: &(TableId, Vec<usize>)| entry.sql.insert(&column_names(&entry.shape, &set.1));
         let sql = self.inserts.entry(set).or_insert_with_key(names).clone();
-        self.place(table, || self.put(&sql, fields, Some(key), None))
+        let placed = self.place(table, || self.put(&sql, fields, Some(key), None))?;
+        self.counted(entry, key, placed)
     }
 
     pub(super) fn try_update(
@@ -44,7 +46,24 @@ impl SqliteMerge<'_> {
         let set = (table.id, fields.iter().map(|field| field.0).collect());
         let names = |set: &(TableId, Vec<usize>)| entry.sql.update(&column_names(&entry.shape, &set.1));
         let sql = self.updates.entry(set).or_insert_with_key(names).clone();
-        self.place(table, || self.put(&sql, fields, None, Some(key)))
+        let placed = self.place(table, || self.put(&sql, fields, None, Some(key)))?;
+        self.counted(entry, key, placed)
+    }
+
+    pub(super) fn try_delete(&mut self, table: &TableShape, key: &Key) -> Outcome<Placement> {
+        let entry = self.entry(table)?;
+        let deleted = self.place(table, || self.put(&entry.sql.delete, &[], Some(key), None))?;
+        if deleted == Placement::Placed {
+            entry.drop_counters(self.writer, key)?;
+        }
+        Ok(deleted)
+    }
+
+    fn counted(&self, entry: &Entry, key: &Key, placed: Placement) -> Outcome<Placement> {
+        if placed == Placement::Placed {
+            self.count(entry, key)?;
+        }
+        Ok(placed)
     }
 
     /// Runs one write; what a constraint or a trigger refuses is an answer, not an error.
