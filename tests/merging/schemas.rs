@@ -1,6 +1,6 @@
 //! Schemas that differ on the way: what fits is applied, the rest is kept for when it does.
 
-use super::{come_to_rest, scene, sync};
+use super::{come_to_rest, scene, scene_of, sync};
 
 #[test]
 fn the_fields_of_a_column_that_is_missing_here_wait_for_it_and_nothing_else_does() {
@@ -26,6 +26,27 @@ fn the_fields_of_a_column_that_is_missing_here_wait_for_it_and_nothing_else_does
     assert_eq!(scene.sql("alice", "SELECT fax FROM people ORDER BY id"), "91\n92\n93");
     scene.same("people", "hq", "alice");
     assert!(scene.packhorse("alice", &["held", "list"]).expect(0).out.is_empty());
+}
+
+/// A record that stands here and comes whole once more needs no column for what is here: else it would be asked for without end.
+#[test]
+fn a_record_of_ones_own_is_confirmed_without_a_column_that_is_missing_here() {
+    let schema = "CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT, email TEXT UNIQUE);";
+    let scene = scene_of(schema, "", &["bob"]);
+    scene.sql("hq", "ALTER TABLE people ADD COLUMN fax TEXT; INSERT INTO people (name, email) VALUES ('Ada', 'a@x')");
+    scene.sql("bob", "INSERT INTO people (name, email) VALUES ('Ida', 'a@x')");
+    (0..2).for_each(|_| sync(&scene, &["hq", "bob"]));
+    scene.sql("hq", "DELETE FROM people WHERE name = 'Ada'");
+    (0..3).for_each(|_| sync(&scene, &["hq", "bob"]));
+    let run = scene.packhorse("bob", &["bundle", "--now"]);
+    assert!(!run.out.contains("sealed 1 record"), "{run:#?}");
+    scene.sql("hq", "UPDATE people SET fax = '1', name = 'Ina'");
+    sync(&scene, &["hq", "bob"]);
+    assert_eq!(scene.sql("bob", "SELECT name FROM people"), "Ina");
+    scene.sql("bob", "ALTER TABLE people ADD COLUMN fax TEXT");
+    come_to_rest(&scene, &["bob", "hq"]);
+    scene.same("people", "hq", "bob");
+    assert_eq!(scene.sql("bob", "SELECT fax FROM people"), "1");
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Whether a table's changes fit this database, whose schema need not be that of their sender.
 //!
 //! Invariant: what fits is placed, and the rest is kept until it does: of a record that is edited the fields of a column that this
-//! database does not have (yet), or that has another type here, hold up no others. One that comes whole waits whole.
+//! database does not have (yet), or that has another type here, hold up no others. One that comes
+//! whole and does not stand here yet waits whole.
 
 use std::borrow::Cow;
 
@@ -52,15 +53,16 @@ impl Placer<'_> {
             };
             let names = unknown.iter().filter_map(|at| changes.columns.get(*at));
             let reason = names.map(|column| no_column(table, column)).next().unwrap_or_default();
-            let mut records = Vec::new();
+            let (mut whole, mut others) = (Vec::new(), Vec::new());
             for record in &changes.records {
                 // Who has died since waits for no column.
-                if record.dead.is_some() || !self.has_died_since(table, changes, record)? {
-                    records.push(record.clone());
+                if record.dead.is_none() && self.has_died_since(table, changes, record)? {
+                    continue;
                 }
+                // Placed without the column a new record would count as having had it from its beginning.
+                let is_new = record.whole && self.standing_as(table, record)?.is_none();
+                if is_new { &mut whole } else { &mut others }.push(record.clone());
             }
-            // Placed without the column a record would count as having had it from its beginning.
-            let (whole, others): (Vec<_>, Vec<_>) = records.into_iter().partition(|record| record.whole);
             self.hold_all(&TableChanges { records: whole, ..changes.clone() }, &reason)?;
             let (fits, rest) = apart(&TableChanges { records: others, ..changes.clone() }, &unknown);
             self.hold_all(&rest, &reason)?;
