@@ -74,3 +74,19 @@ fn an_edit_that_is_held_goes_over_with_what_it_is_of() {
         assert_eq!(held(&scene, node), Vec::<serde_json::Value>::new(), "at {node}");
     }
 }
+
+/// Whatever tables and keys are called, they can be named.
+#[test]
+fn tables_and_keys_with_colons_commas_and_quotes_can_be_named() {
+    let scene = scene_of(
+        "CREATE TABLE \"odd: one\" (a TEXT, b TEXT, said TEXT, PRIMARY KEY (a, b));
+         INSERT INTO \"odd: one\" VALUES ('x,y', 'it''s', 'kept'), ('x:y', ',', 'gone')",
+        "",
+        &["alice"],
+    );
+    let run = decide(&scene, "hq", &["merge", "odd: one:'x,y','it''s'", "odd: one:x:y,"]);
+    run.refused(2, &["no record of odd: one with the key x:y, stands here", "in single quotes"]);
+    decide(&scene, "hq", &["merge", "odd: one:'x,y','it''s'", "odd: one:x:y,','"]).expect(0);
+    come_to_rest(&scene, &["hq", "alice"]);
+    assert_eq!(scene.sql("alice", "SELECT said FROM \"odd: one\""), "kept");
+}
