@@ -28,6 +28,8 @@ pub struct Climate {
     pub rights: bool,
     /// Remotes delete a great deal at once.
     pub purges: bool,
+    /// People make one record of two, and discard what is held.
+    pub decisions: bool,
 }
 
 impl Climate {
@@ -43,11 +45,15 @@ impl Climate {
         policies: false,
         rights: false,
         purges: false,
+        decisions: false,
     };
 
     /// That of a seed.
     pub fn of(seed: u64) -> Self {
         let (mut dice, mut laws) = (Dice::new(seed, 11), Dice::new(seed, 18));
+        // What a person decides is judged by less: so that is seen by itself.
+        let decisions = Dice::new(seed, 24).percent(9);
+        let mut is_law = |percent| laws.percent(percent) && !decisions;
         Self {
             crashes: dice.percent(60),
             relay: dice.percent(60),
@@ -56,9 +62,10 @@ impl Climate {
             sets: dice.percent(40),
             absence: dice.percent(40),
             drift: dice.percent(40),
-            policies: laws.percent(32),
-            rights: laws.percent(30),
-            purges: laws.percent(10),
+            policies: is_law(32),
+            rights: is_law(30),
+            purges: is_law(10),
+            decisions,
         }
     }
 }
@@ -104,11 +111,13 @@ pub enum Kind {
     Purge,
     /// A remote does what it may not do, and speaks.
     Trespass,
+    /// A person decides on what is held, or makes one record of two.
+    Decide,
 }
 
 impl Kind {
     /// Every one.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Edit,
         Self::Clash,
         Self::Run,
@@ -128,6 +137,7 @@ impl Kind {
         Self::Dispute,
         Self::Purge,
         Self::Trespass,
+        Self::Decide,
     ];
 }
 
@@ -174,6 +184,7 @@ fn event(seed: u64, number: usize, climate: &Climate) -> Event {
         5..=19 if climate.policies => Some(Kind::Dispute),
         20..=34 if climate.purges => Some(Kind::Purge),
         35..=44 if climate.rights => Some(Kind::Trespass),
+        45..=69 if climate.decisions => Some(Kind::Decide),
         _ => None,
     };
     // Dice of their own leave all other events of a seed as they were.

@@ -10,6 +10,7 @@ use crate::absence;
 use crate::cast;
 use crate::copies;
 use crate::crash::{self, crash};
+use crate::decide;
 use crate::dice::Dice;
 use crate::dispute;
 use crate::event::{Event, Kind};
@@ -60,6 +61,7 @@ pub fn happen(world: &mut World, event: &Event) {
         Kind::Dispute => dispute::dispute(world, &mut dice),
         Kind::Purge => purge::purge(world, &mut dice),
         Kind::Trespass => laws::trespass(world, &mut dice),
+        Kind::Decide => decide::decide(world, at, &mut dice),
     };
     if happened {
         tally::count(event.kind);

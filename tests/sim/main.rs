@@ -7,6 +7,7 @@ mod application;
 mod cast;
 mod copies;
 mod crash;
+mod decide;
 #[path = "../mirror/dice.rs"]
 mod dice;
 mod dispute;
@@ -66,6 +67,9 @@ fn play_all(next: impl Fn() -> Option<u64> + Sync) -> Vec<(u64, String)> {
         for _ in 0..players() {
             scope.spawn(|| {
                 while let Some(seed) = next() {
+                    if !is_wanted(seed) {
+                        continue;
+                    }
                     if let Err(why) = play::outcome(seed, None) {
                         failed.lock().expect("nobody panics with it").push((seed, why));
                     }
@@ -74,6 +78,13 @@ fn play_all(next: impl Fn() -> Option<u64> + Sync) -> Vec<(u64, String)> {
         }
     });
     failed.into_inner().expect("nobody panics with it")
+}
+
+/// Whether that may happen in a seed's story which `PACKHORSE_SIM_CLIMATE` names, if it names anything.
+fn is_wanted(seed: u64) -> bool {
+    let wanted = std::env::var("PACKHORSE_SIM_CLIMATE");
+    let may = |what: String| format!("{:?}", event::Climate::of(seed)).contains(&format!("{what}: true"));
+    wanted.map_or(true, may)
 }
 
 /// The seeds that failed, a line each, and how to play the first again.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::aim;
 use crate::copies;
 use crate::crash;
+use crate::decide;
 use crate::dice::Dice;
 use crate::event::Climate;
 use crate::happen;
@@ -30,6 +31,8 @@ const KILLED: &str = "killed at step ";
 const ENDED: &str = " -> ";
 /// After what the application wrote in vain.
 const REFUSED: &str = " (refused)";
+/// Before what a person decides by hand.
+const DECIDED: &str = ": held ";
 /// Before how far a clock is off.
 const CLOCK: &str = "the clock of ";
 
@@ -48,7 +51,7 @@ pub fn play(file: &Path) {
     let mut lines = text.lines().filter(|line| !line.starts_with('#'));
     let cast = lines.next().and_then(|line| line.strip_prefix("cast ")?.parse().ok());
     let setting = Setting { cast: cast.expect("the number of a cast"), small_bundles: false, keeps_journal: false };
-    let climate = Climate { clocks: text.contains(CLOCK), ..Climate::CALM };
+    let climate = Climate { clocks: text.contains(CLOCK), decisions: text.contains(DECIDED), ..Climate::CALM };
     let mut world = World::with(0, setting, climate);
     lines.for_each(|line| happen(&mut world, line));
     verdict::judge(&mut world, 0);
@@ -110,8 +113,14 @@ fn did(world: &mut World, at: At, time: u64, what: &str) {
     let (words, end) = what.split_once(ENDED).unwrap_or((what, ""));
     let (words, stopped) = words.split_once(STOPPED).unwrap_or((words, ""));
     let command = COMMANDS.into_iter().find(|command| *command == words);
-    let takes = if command.is_some() { World::RUN } else { 0 };
+    let is_decided = what.starts_with(&DECIDED[2..]);
+    let takes = if command.is_some() || is_decided { World::RUN } else { 0 };
     world.pass(time.saturating_sub(world.told_time() + takes));
+    if is_decided {
+        let words: Vec<&str> = words.split(' ').collect();
+        assert_eq!(decide::say(world, at, &words), end == "0", "whether this could be done: {words:?}");
+        return;
+    }
     let Some(command) = command else {
         let (sql, is_refused) = what.strip_suffix(REFUSED).map_or((what, false), |sql| (sql, true));
         assert_eq!(world.write(at, sql) == Wrote::Refused, is_refused, "whether this was refused: {sql}");

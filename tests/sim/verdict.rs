@@ -45,9 +45,11 @@ pub fn judge(world: &mut World, seed: u64) {
     are_equal(world, &pictures);
     hear_of_refusals(world, &pictures);
     is_nobody_gone(world, &pictures[0]);
-    are_last_words(world, &pictures[0]);
-    are_losers_kept(world, &pictures[0]);
-    laws::are_refusals_told(world);
+    if !world.climate.decisions {
+        are_last_words(world, &pictures[0]);
+        are_losers_kept(world, &pictures[0]);
+        laws::are_refusals_told(world);
+    }
     are_silent(world);
     world.all().for_each(|at| world.search(at));
     is_nothing_echoed(world);
@@ -178,10 +180,12 @@ pub fn hear_of_refusals(world: &mut World, pictures: &[Picture]) {
 
 /// Nothing is gone that nobody decided to delete, or that was edited later; and nothing stands that was deleted last.
 fn is_nobody_gone(world: &World, hub: &Picture) {
-    if let Some(uid) = world.oracle.must_live().find(|uid| !hub.contains_key(*uid)) {
+    let is_gone = |uid: &&Uid| !hub.contains_key(*uid) && !world.decided.contains(*uid);
+    if let Some(uid) = world.oracle.must_live().find(is_gone) {
         world.fail("vanished", &format!("{uid} is gone, but was not deleted last: {}", world.oracle.story_of(uid)));
     }
-    if let Some(uid) = world.oracle.must_be_gone().find(|uid| hub.contains_key(*uid)) {
+    let is_undead = |uid: &&Uid| hub.contains_key(*uid) && !world.climate.decisions;
+    if let Some(uid) = world.oracle.must_be_gone().find(is_undead) {
         world.fail("undead", &format!("{uid} stands, but was deleted last: {}", world.oracle.story_of(uid)));
     }
 }

@@ -55,6 +55,8 @@ pub struct World {
     pub policies: Policies,
     /// What was deleted in great numbers.
     pub purges: Vec<Purge>,
+    /// What somebody decided is to go although it did not stand there.
+    pub decided: BTreeSet<Uid>,
     /// The faults that have yet to fall where they are aimed at.
     pub aims: Vec<Aim>,
     /// Who is to be away.
@@ -144,6 +146,7 @@ impl World {
             terms: Terms::default(),
             policies: Policies::default(),
             purges: Vec::new(),
+            decided: BTreeSet::new(),
             now: BEGIN,
             latest: BEGIN,
             oracle: Oracle::new(&genesis, !climate.clocks),

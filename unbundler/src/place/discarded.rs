@@ -123,6 +123,9 @@ impl Placer<'_> {
     /// Deletes elsewhere a record that does not stand here.
     pub(super) fn unmake(&mut self, (table, of, record): Item<'_>, why: &str) -> Result<()> {
         let Gathered { birth, remains, .. } = self.gathered(table, of, record)?;
-        self.refuse_making((table, of, record), birth, (remains, true), (By::Person, why)).map(|_| ())
+        self.refuse_making((table, of, record), birth, (remains, true), (By::Person, why))?;
+        // It never stood here, so that nothing else tells that its sender has it and is to hear of this.
+        self.has_spoken_of(table, of, record);
+        self.note_all_spoken_of()
     }
 }

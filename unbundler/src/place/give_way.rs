@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use packhorse_shared::id::TableId;
-use packhorse_shared::replica::{Placement, Refusal, Result};
+use packhorse_shared::replica::{Placement, Refusal, Result, TableShape};
 use packhorse_shared::value::Key;
 
 use super::references::Undo;
@@ -54,6 +54,8 @@ impl Placer<'_> {
         let is_dying =
             |(table, _, record): &Item<'t>| record.dead.is_some() && dying.contains(&(table.id, record.key.clone()));
         let (deaths, others): (Vec<_>, Vec<_>) = refused.into_iter().partition(is_dying);
+        // Once they are dead nobody is found by them.
+        let children = self.children_of(dying)?;
         self.dying = dying | going_over;
         let alive = self.pass(deaths, undos);
         self.dying.clear();
@@ -62,14 +64,31 @@ impl Placer<'_> {
         }
         self.place_who_was_held(dying)?;
         let left = self.pass_until_settled(others, undos)?;
+        let is_left_behind = self.are_left_behind(&children, dying)?;
+        Ok(Some(left).filter(|_| !is_left_behind))
+    }
+
+    /// Who refers to any of these records.
+    fn children_of(&mut self, records: &Records) -> Result<Records> {
+        let (tables, mut children) = (self.transaction.tables(), Records::new());
+        for (id, key) in records {
+            let Some(table) = TableShape::with_id(&tables, *id) else { continue };
+            children.extend(self.transaction.living_children(table, key)?);
+        }
+        Ok(children)
+    }
+
+    /// Whether any of these that stands refers to one of the dead.
+    fn are_left_behind(&mut self, children: &Records, dead: &Records) -> Result<bool> {
         let tables = self.transaction.tables();
-        for (id, key) in dying {
-            let Some(table) = tables.iter().find(|table| table.id == *id) else { continue };
-            if self.transaction.living_child(table, key, &BTreeSet::new())?.is_some() {
-                return Ok(None);
+        for (id, key) in children {
+            let Some(table) = TableShape::with_id(&tables, *id) else { continue };
+            let missing = self.transaction.missing_parents(table, key)?;
+            if missing.into_iter().any(|missing| dead.contains(&(missing.table, missing.key))) {
+                return Ok(true);
             }
         }
-        Ok(Some(left))
+        Ok(false)
     }
 
     /// Those of the tables of the dead that were held because another had their values.

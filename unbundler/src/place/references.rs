@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use packhorse_shared::change::{FieldChange, RecordChange, TableChanges};
+use packhorse_shared::change::{FieldChange, Passage, RecordChange, TableChanges};
 use packhorse_shared::clock::Stamp;
 use packhorse_shared::id::{Cut, LinkId, TableId};
 use packhorse_shared::marks::{Mark, Marks};
@@ -196,6 +196,10 @@ impl Placer<'_> {
         };
         let reference = undo.change.fields.iter().find(sent).map(|field| field.stamp);
         let Some(reference) = reference else { return Ok(Will::Nobodys) };
+        // What it took off itself it brings nobody back for, whatever it knew.
+        if undo.of.passage == Passage::Limbo {
+            return Ok(Will::Nobodys);
+        }
         // What its sender has seen by now says nothing of the time when it made what was held.
         let own = reference.node == self.arrival.sender && self.arrival.via == self.arrival.link;
         // And who has the record deleted brings back nobody for it.
