@@ -21,7 +21,8 @@ Examples:
 A record that stands is named by its table and key, what is held by its number in `packhorse held list`. What
 refers to the other record refers to the one that is kept from now on, and the other is deleted, with what it
 says: change the one that is kept if it is to say some of that. These are edits made here and now: they travel
-to everybody who shares the records. They are Packhorse's own: the application's triggers do not run for them.";
+to everybody who shares the records. They are Packhorse's own: the application's triggers do not run for them.
+Whoever says something of the other record before he hears of this brings it back with that, and a notice tells so.";
 
 /// Make one record of two: keep one, let everything that refers to the other refer to it, and delete the other
 #[derive(Args)]
