@@ -149,6 +149,7 @@ fn apply(replica: &mut SqliteReplica, edits: &TableChanges) -> u64 {
         via: link,
         cut,
         seen,
+        may_have_seen: seen,
         heard: seen,
         awaits_answer: false,
         tells_again: false,

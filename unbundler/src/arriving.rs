@@ -45,6 +45,7 @@ impl Receiver<'_> {
             via,
             cut,
             seen,
+            may_have_seen: seen,
             heard: seen,
             awaits_answer: accepted.state.awaits_answer(),
             tells_again,

@@ -32,6 +32,8 @@ pub struct Arrival {
     pub cut: Cut,
     /// The cut of ours up to which its sender had seen our changes when it said this.
     pub seen: Cut,
+    /// And up to which it may have seen those of the record that is looked at: it is not always known when that left its set.
+    pub may_have_seen: Cut,
     /// And up to which it has by now: what is held was said before.
     pub heard: Cut,
     /// Whether its sender is to tell everything that it has, and has not told all of it yet.
@@ -198,6 +200,11 @@ impl Arrival {
     /// Whether its sender had seen what took this cut here, and had come by this link.
     pub fn has_seen(&self, cut: Cut, via: LinkId) -> bool {
         via == self.link || cut <= self.seen
+    }
+
+    /// Whether nobody knows if its sender had seen what took this cut here.
+    pub fn is_in_doubt(&self, cut: Cut, via: LinkId) -> bool {
+        !self.has_seen(cut, via) && cut <= self.may_have_seen
     }
 
     /// Whether its sender knows of a change of ours by now.

@@ -130,6 +130,7 @@ pub(crate) fn at_rest(links: &[StoredLink], transaction: &mut dyn MergeTransacti
         via,
         cut,
         seen,
+        may_have_seen: seen,
         heard,
         awaits_answer: false,
         tells_again: false,

@@ -56,7 +56,7 @@ pub use policy::{Granularity, Policy, Prefer, Rules};
 pub use reference::{Pair, Reference, Refers};
 pub use remains::{Remains, RemainsField, Whom};
 pub use shape::{ColumnShape, KeyKind, LeftOut, Parent, TableShape, WhyLeftOut};
-pub use sharing::{Belonging, MembershipId, SharedRows, SharedTable, Spoken, Trial, Volume};
+pub use sharing::{Belonging, MembershipId, SharedRows, SharedTable, Spoken, ToldOf, Trial, Volume};
 pub use snapshot::{ChangedRecord, Life, Show, ShowSwept, ShowToMany, Snapshot};
 pub use terms::{DamagedTerms, SharedColumns, Terms};
 pub use trace::{Arrival, Trace, TracedFate, TracedField};

@@ -34,6 +34,22 @@ impl SharedTable {
     }
 }
 
+/// Up to which cut of ours a link's peer was told what a record is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ToldOf {
+    /// Up to here for sure.
+    pub surely: Cut,
+    /// And it may have been told up to here.
+    pub maybe: Cut,
+}
+
+impl ToldOf {
+    /// It was told up to here, and no further.
+    pub fn exactly(cut: Cut) -> Self {
+        Self { surely: cut, maybe: cut }
+    }
+}
+
 /// How a record stands to what a link shares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Belonging {

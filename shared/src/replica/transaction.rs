@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Approval, Belonging, Conflict, Counter, Held, Missing, Moves, Remains, Residence, Result, SharedTable, Spoken,
-    StoredLink, TableShape,
+    StoredLink, TableShape, ToldOf,
 };
 use crate::change::TableChanges;
 use crate::clock::{Reading, Stamp, WallTime};
@@ -151,7 +151,7 @@ pub trait MergeTransaction {
 
     /// Up to which cut of ours a link's peer was told what the record under a key is. `of`: the link, and up to where its peer
     /// has seen our changes at all. `withdrawn`: when the record was withdrawn here, if it was.
-    fn told_of(&mut self, of: (LinkId, Cut), table: &SharedTable, key: &Key, withdrawn: Option<Cut>) -> Result<Cut>;
+    fn told_of(&mut self, of: (LinkId, Cut), table: &SharedTable, key: &Key, withdrawn: Option<Cut>) -> Result<ToldOf>;
 
     /// Whether a link's peer that has a record under a key, having seen our changes up to a cut, does not have it from us: it has
     /// come into what the link shares since, or had left that.

@@ -1,7 +1,8 @@
 //! What a counter comes to where its differences add up.
 //!
 //! Pure. Invariant: no difference is added twice: what a sender says holds all that it knows of, and only what it does not know
-//! of is added. Who comes from a backup, or speaks to one who does, is not known to know anything: nothing is added then.
+//! of is added. Who comes from a backup, or speaks to one who does, is not known to know anything: nothing is added then, nor where
+//! it is in doubt what the sender has seen.
 
 use packhorse_shared::clock::Stamp;
 use packhorse_shared::replica::{Counter, Difference, is_number};
@@ -21,7 +22,7 @@ pub enum Counted {
 }
 
 /// What becomes of a counter of which its sender says this. None where that is to be decided as of any other field: what either
-/// has is no number, or the sender has not seen from where on it is counted.
+/// has is no number, the sender has not seen from where on it is counted, or it is not known what it has seen.
 pub fn count(ours: &Counter, (value, said): (&Value, Stamp), arrival: &Arrival) -> Option<Counted> {
     if arrival.tells_again || !is_number(&ours.value) || !is_number(value) {
         return None;
@@ -29,6 +30,10 @@ pub fn count(ours: &Counter, (value, said): (&Value, Stamp), arrival: &Arrival) 
     let is_again = |it: &Difference| it.via == arrival.link && it.said >= said;
     if ours.differences.iter().any(is_again) {
         return Some(Counted::AsHere);
+    }
+    let in_doubt = |(cut, via)| arrival.is_in_doubt(cut, via);
+    if in_doubt(ours.since) || ours.differences.iter().any(|it| in_doubt((it.cut, it.via))) {
+        return None;
     }
     let sum = ours.added_to(value, |cut, via| arrival.has_seen(cut, via))?;
     Some(sum.map_or(Counted::AsSaid, Counted::Sum))

@@ -10,6 +10,7 @@ const ARRIVAL: Arrival = Arrival {
     via: LinkId(2),
     cut: Cut(50),
     seen: Cut(10),
+    may_have_seen: Cut(10),
     heard: Cut(10),
     awaits_answer: false,
     tells_again: false,
@@ -246,6 +247,8 @@ fn what_is_said_again_was_counted_when_it_was_said_first() {
 #[test]
 fn nothing_is_counted_where_nobody_knows_what_was_or_to_what_is_no_number() {
     assert_eq!(counted(7, 8, &Arrival { tells_again: true, ..ARRIVAL }), None);
+    // Nobody knows whether it has seen by how much the counter has changed here.
+    assert_eq!(counted(7, 8, &Arrival { may_have_seen: Cut(20), ..ARRIVAL }), None);
     assert_eq!(count(&counter(), (&Value::Null, stamp(8, 2)), &ARRIVAL), None);
     let blind = Counter { since: (Cut(11), LinkId::LOCAL), ..counter() };
     assert_eq!(count(&blind, (&Value::Integer(7), stamp(8, 2)), &ARRIVAL), None);

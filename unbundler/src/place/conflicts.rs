@@ -39,11 +39,17 @@ impl Placer<'_> {
         let stands = of.passage != Passage::Limbo && withdrawn.is_none();
         let may_be_made = record.whole && stands && arrival.past == Past::Known;
         if may_be_made && self.transaction.is_new_to(who, &sharing[at], &record.key)? {
-            return Ok(Arrival { seen: Cut(0), knew_genesis: false, known_to: Reading(0), ..arrival });
+            return Ok(Arrival {
+                seen: Cut(0),
+                may_have_seen: Cut(0),
+                knew_genesis: false,
+                known_to: Reading(0),
+                ..arrival
+            });
         }
-        let seen = self.transaction.told_of(who, &sharing[at], &record.key, withdrawn)?;
-        let known_to = if seen < arrival.seen { Reading(0) } else { arrival.known_to };
-        Ok(Arrival { seen, known_to, ..arrival })
+        let told = self.transaction.told_of(who, &sharing[at], &record.key, withdrawn)?;
+        let known_to = if told.surely < arrival.seen { Reading(0) } else { arrival.known_to };
+        Ok(Arrival { seen: told.surely, may_have_seen: told.maybe, known_to, ..arrival })
     }
 
     /// Writes down where a change meets what is kept in limbo, but for the counters to which that was added.

@@ -104,7 +104,21 @@ impl Placer<'_> {
         let dropped = Horizon::NONE;
         let births = self.arrival.births;
         let known_to = Reading(0);
-        Arrival { link, via, had, seen, heard, awaits_answer, births, left_out, dropped, known_to, ..of_link }
+        let may_have_seen = seen;
+        Arrival {
+            link,
+            via,
+            had,
+            seen,
+            may_have_seen,
+            heard,
+            awaits_answer,
+            births,
+            left_out,
+            dropped,
+            known_to,
+            ..of_link
+        }
     }
 
     /// Counts what was held just now and needs nobody here.

@@ -221,7 +221,7 @@ impl Placer<'_> {
         let of = (self.arrival.link, self.arrival.seen);
         let shared = TableShape::with_id(&tables, missing.table).map(|table| self.shared(table)).transpose()?.flatten();
         match shared {
-            Some((sharing, at)) => self.transaction.told_of(of, &sharing[at], &missing.key, None),
+            Some((sharing, at)) => Ok(self.transaction.told_of(of, &sharing[at], &missing.key, None)?.surely),
             None => Ok(self.arrival.seen),
         }
     }

@@ -34,7 +34,7 @@ use crate::id::{ColumnId, Cut, LinkId, NodeId, TableId};
 use crate::marks::Roster;
 use crate::replica::{
     Approval, Belonging, Bounds, Buried, Conflict, Counter, Heard, Held, MergeTransaction, Missing, Moves, Placement,
-    Present, Remains, Residence, Result, SharedTable, Spoken, StoredLink, TableShape,
+    Present, Remains, Residence, Result, SharedTable, Spoken, StoredLink, TableShape, ToldOf,
 };
 use crate::seam::{Saboteur, is_at_work};
 use crate::set::Rights;
@@ -226,7 +226,7 @@ impl MergeTransaction for SqliteMerge<'_> {
         self.said(self.try_is_unjudged(table, key))
     }
 
-    fn told_of(&mut self, of: (LinkId, Cut), table: &SharedTable, key: &Key, withdrawn: Option<Cut>) -> Result<Cut> {
+    fn told_of(&mut self, of: (LinkId, Cut), table: &SharedTable, key: &Key, withdrawn: Option<Cut>) -> Result<ToldOf> {
         self.said(self.try_told_of(of, table, key, withdrawn))
     }
 

@@ -8,11 +8,11 @@ use crate::id::{Cut, LinkId};
 use crate::link::{Link, Role};
 use crate::replica::sqlite::fault::Outcome;
 use crate::replica::sqlite::holding;
-use crate::replica::sqlite::membership::rows::State;
+use crate::replica::sqlite::membership::rows::{Exception, State};
 use crate::replica::sqlite::membership::{self, belonging};
 use crate::replica::sqlite::{state, terms};
 use crate::replica::{
-    Belonging, Heard, Placement, Remains, SharedRows, SharedTable, Spoken, StoredLink, TableShape, Terms,
+    Belonging, Heard, Placement, Remains, SharedRows, SharedTable, Spoken, StoredLink, TableShape, Terms, ToldOf,
 };
 use crate::value::Key;
 
@@ -112,17 +112,18 @@ impl SqliteMerge<'_> {
         table: &SharedTable,
         key: &Key,
         withdrawn: Option<Cut>,
-    ) -> Outcome<Cut> {
-        let told = |of: &dyn Fn(&Link) -> Cut| -> Outcome<Cut> {
+    ) -> Outcome<ToldOf> {
+        let told = |of: &dyn Fn(&Link) -> Cut| -> Outcome<ToldOf> {
             let links = state::links(self.writer)?;
-            Ok(links.iter().find(|known| known.id == link).map_or(seen, |known| of(&known.state)).min(seen))
+            let told = links.iter().find(|known| known.id == link).map_or(seen, |known| of(&known.state));
+            Ok(ToldOf::exactly(told.min(seen)))
         };
         if let Some(at) = withdrawn {
             return told(&|link| link.told_before_leaving(at));
         }
         let entry = self.entry(&table.shape)?;
         if !entry.has_members {
-            return Ok(seen);
+            return Ok(ToldOf::exactly(seen));
         }
         let exception = entry.members.exception(self.writer, link, key)?;
         let member = belonging::member(self.writer, entry, table.rows, key)?;
@@ -132,8 +133,10 @@ impl SqliteMerge<'_> {
             (Some((State::Died, _)), Some(Belonging::LeftAt(at))) => told(&|link| link.told_before_leaving(at)),
             (_, Some(Belonging::Since(since))) if since > seen => told(&|link| link.told_before_coming_back(seen)),
             // Its peer has made it, and was told nothing of it.
-            (None, Some(_)) => Ok(Cut(0)),
-            _ => Ok(seen),
+            (None, Some(_)) if matches!(exception, Some((Exception::Holds, _))) => Ok(ToldOf::exactly(Cut(0))),
+            // Or it was told before its set became another.
+            (None, Some(_)) => Ok(ToldOf { surely: Cut(0), maybe: seen }),
+            _ => Ok(ToldOf::exactly(seen)),
         }
     }
 
