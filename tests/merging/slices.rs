@@ -4,7 +4,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 
-use super::{come_to_rest, listed, sync};
+use super::{come_to_rest, configure, listed, sync};
 use crate::support::{Scene, sqlite};
 
 const RECORDS: u32 = 6_000;
@@ -152,6 +152,42 @@ fn after_a_kill_between_slices_nothing_is_placed_again_over_what_the_application
     for node in ["hq", "alice"] {
         assert!(listed(&scene, node, &["--all"]).is_empty(), "{node}");
         assert_eq!(scene.sql(node, "SELECT count(*) FROM _packhorse_slices"), "0", "{node}");
+    }
+}
+
+/// Whatever was placed before the kill counts as heard of, and what was not as not, whoever adds to it meanwhile.
+#[test]
+fn counters_add_up_though_what_brings_them_is_killed_between_slices() {
+    for (from, to) in [("hq", "alice"), ("alice", "hq")] {
+        let scene = scene();
+        scene.let_deletions_through();
+        configure(&scene, "[table.items]\nadd = [\"stock\"]");
+        come_to_rest(&scene, &["hq", "alice"]);
+        let add =
+            |node: &str, by: u32| drop(scene.sql(node, &format!("UPDATE items SET stock = stock + {by} WHERE id > 1")));
+        // What is deleted is left to the last transaction.
+        add(from, 1);
+        scene.sql(from, "INSERT INTO words SELECT 'w' || value, value FROM generate_series(1, 2000)");
+        scene.sql(from, "DELETE FROM items WHERE id = 1");
+        scene.sql(to, "UPDATE items SET stock = stock + 10 WHERE id % 2 = 0");
+        sync(&scene, &[from]);
+        kill_before_the_last(&scene, to);
+        assert_ne!(scene.sql(to, "SELECT count(*) FROM _packhorse_slices"), "0", "{to}");
+        assert_eq!(scene.sql(to, "SELECT stock FROM items WHERE id = 10"), "11", "{to} has placed it");
+        add(to, 100);
+        // What is sealed now has some of what came, and says so.
+        scene.packhorse(to, &["bundle", "--now"]).expect(0);
+        scene.sql(from, "UPDATE items SET stock = stock + 1000 WHERE id % 3 = 0");
+        sync(&scene, &[from, to]);
+        add(to, 10_000);
+        come_to_rest(&scene, &["hq", "alice"]);
+        let wrong = "SELECT count(*) FROM items \
+                     WHERE stock <> 10101 + 10 * (id % 2 = 0) + 1000 * (id % 3 = 0)";
+        for node in ["hq", "alice"] {
+            assert_eq!(scene.sql(node, wrong), "0", "{from} to {to}, at {node}");
+            assert!(listed(&scene, node, &["--all"]).is_empty(), "{node}");
+            assert_eq!(scene.sql(node, "SELECT count(*) FROM _packhorse_slices"), "0", "{node}");
+        }
     }
 }
 

@@ -14,16 +14,19 @@ use crate::ids::{Column, Field, Uid};
 
 /// Records under numbers with references and a column that is unique by chance only, and records under a code.
 pub const SCHEMA: &str = "
-CREATE TABLE companies (id INTEGER PRIMARY KEY, uid TEXT NOT NULL, manager TEXT, name TEXT, phone TEXT);
+CREATE TABLE companies (id INTEGER PRIMARY KEY, uid TEXT NOT NULL, manager TEXT, name TEXT, phone TEXT,
+    credit INTEGER DEFAULT 100);
 CREATE TABLE contacts (id INTEGER PRIMARY KEY, uid TEXT NOT NULL, company INTEGER NOT NULL REFERENCES companies(id),
-    badge TEXT UNIQUE, name TEXT, phone TEXT);
+    badge TEXT UNIQUE, name TEXT, phone TEXT, visits REAL DEFAULT 0);
 CREATE TABLE notes (id INTEGER PRIMARY KEY, uid TEXT NOT NULL,
     contact INTEGER NOT NULL REFERENCES contacts(id) ON DELETE CASCADE, text TEXT CHECK (length(text) < 100));
 CREATE TABLE products (code TEXT PRIMARY KEY, owner TEXT, name TEXT);
 CREATE TABLE secrets (id INTEGER PRIMARY KEY, uid TEXT NOT NULL, text TEXT);
-INSERT INTO companies VALUES (1, 'u90001;', 'alice', 'v90001;', NULL), (2, 'u90002;', 'bob', 'v90002;', NULL),
+INSERT INTO companies (id, uid, manager, name, phone) VALUES
+    (1, 'u90001;', 'alice', 'v90001;', NULL), (2, 'u90002;', 'bob', 'v90002;', NULL),
     (3, 'u90003;', NULL, 'v90003;', NULL), (4, 'u90004;', 'alice', 'v90004;', NULL), (5, 'u90005;', 'bob', NULL, NULL);
-INSERT INTO contacts VALUES (10, 'u90010;', 1, NULL, 'v90010;', NULL), (20, 'u90020;', 2, 'b1', 'v90020;', NULL),
+INSERT INTO contacts (id, uid, company, badge, name, phone) VALUES
+    (10, 'u90010;', 1, NULL, 'v90010;', NULL), (20, 'u90020;', 2, 'b1', 'v90020;', NULL),
     (30, 'u90030;', 3, NULL, 'v90030;', NULL), (40, 'u90040;', 4, 'b2', 'v90040;', NULL);
 INSERT INTO notes VALUES (100, 'u90100;', 10, 'v90100;'), (200, 'u90200;', 20, 'v90200;'), (300, 'u90300;', 30, 'v90300;');
 INSERT INTO products VALUES ('p', NULL, 'v90401;'), ('q', 'bob', 'v90402;');
@@ -48,13 +51,18 @@ pub struct Record {
     pub cells: BTreeMap<Column, Option<String>>,
 }
 
-/// A query for each table: its uid, its key and its columns, references as the uids that they refer to.
+/// A query for each table: its uid, its key and its columns, references as the uids that they refer to, fractions as quarters.
 const LOOKS: [(&str, &str, &[Column]); 5] = [
-    ("companies", "SELECT uid, id, manager, name, phone FROM companies", &["manager", "name", "phone"]),
+    (
+        "companies",
+        "SELECT uid, id, manager, name, phone, CAST(credit AS TEXT) FROM companies",
+        &["manager", "name", "phone", "credit"],
+    ),
     (
         "contacts",
-        "SELECT uid, id, coalesce((SELECT uid FROM companies WHERE id = company), '?' || company), badge, name, phone FROM contacts",
-        &["company", "badge", "name", "phone"],
+        "SELECT uid, id, coalesce((SELECT uid FROM companies WHERE id = company), '?' || company), badge, name, phone, \
+         CAST(CAST(visits * 4 AS INTEGER) AS TEXT) FROM contacts",
+        &["company", "badge", "name", "phone", "visits"],
     ),
     (
         "notes",
@@ -241,7 +249,7 @@ impl Pen<'_> {
         let (contact, company) = (self.some("contacts"), self.some("companies"));
         format!(
             "DELETE FROM contacts WHERE id = {contact}; \
-             INSERT INTO contacts VALUES ({contact}, '{uid}', {company}, NULL, '{value}', NULL)"
+             INSERT INTO contacts (id, uid, company, badge, name, phone) VALUES ({contact}, '{uid}', {company}, NULL, '{value}', NULL)"
         )
     }
 }

@@ -30,6 +30,8 @@ pub struct Climate {
     pub purges: bool,
     /// People make one record of two, and discard what is held.
     pub decisions: bool,
+    /// Some numbers are counters.
+    pub counters: bool,
 }
 
 impl Climate {
@@ -46,6 +48,7 @@ impl Climate {
         rights: false,
         purges: false,
         decisions: false,
+        counters: false,
     };
 
     /// That of a seed.
@@ -66,6 +69,7 @@ impl Climate {
             rights: is_law(30),
             purges: is_law(10),
             decisions,
+            counters: Dice::new(seed, 21).percent(40) && !decisions,
         }
     }
 }
@@ -113,11 +117,13 @@ pub enum Kind {
     Trespass,
     /// A person decides on what is held, or makes one record of two.
     Decide,
+    /// Somebody adds to a number, or everybody at once.
+    Add,
 }
 
 impl Kind {
     /// Every one.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Edit,
         Self::Clash,
         Self::Run,
@@ -138,6 +144,7 @@ impl Kind {
         Self::Purge,
         Self::Trespass,
         Self::Decide,
+        Self::Add,
     ];
 }
 
@@ -185,6 +192,7 @@ fn event(seed: u64, number: usize, climate: &Climate) -> Event {
         20..=34 if climate.purges => Some(Kind::Purge),
         35..=44 if climate.rights => Some(Kind::Trespass),
         45..=69 if climate.decisions => Some(Kind::Decide),
+        45..=84 if climate.counters => Some(Kind::Add),
         _ => None,
     };
     // Dice of their own leave all other events of a seed as they were.

@@ -9,6 +9,7 @@ use packhorse_transport::faulty::Fault;
 use crate::absence;
 use crate::cast;
 use crate::copies;
+use crate::counting;
 use crate::crash::{self, crash};
 use crate::decide;
 use crate::dice::Dice;
@@ -62,6 +63,7 @@ pub fn happen(world: &mut World, event: &Event) {
         Kind::Purge => purge::purge(world, &mut dice),
         Kind::Trespass => laws::trespass(world, &mut dice),
         Kind::Decide => decide::decide(world, at, &mut dice),
+        Kind::Add => counting::add(world, &mut dice),
     };
     if happened {
         tally::count(event.kind);
@@ -218,6 +220,7 @@ fn ledger(world: &mut World, at: At, dice: &mut Dice) -> bool {
 /// `sales` comes to mean something else.
 pub fn change_terms(world: &mut World, after: Terms) {
     let before = std::mem::replace(&mut world.terms, after);
+    world.oracle.sets_change = true;
     if before.bare != after.bare {
         world.change_columns();
     }
@@ -266,6 +269,7 @@ pub fn change_share(world: &mut World, at: At, new: Share) {
         words.replace(&old.text(name), &new.text(name))
     });
     world.nodes[at.0].share = new;
+    world.oracle.sets_change = true;
     laws::tell_oracle(world);
     world.tell(format!("{name} has {new:?}"));
     admit_all(world);

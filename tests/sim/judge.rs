@@ -10,7 +10,7 @@ use crate::cast;
 use crate::ids::{At, Field, Uid};
 use crate::laws;
 use crate::node::files;
-use crate::oracle::{Oracle, Refused, SINGULAR};
+use crate::oracle::{ORDERED, Oracle, Refused};
 use crate::purge;
 use crate::secret::{self, Looked, unpacked, words_in};
 use crate::shares::LEFT_OUT;
@@ -101,7 +101,7 @@ impl Judge {
     pub fn note(&mut self, oracle: &Oracle, at: At, picture: &Picture) {
         for (uid, record) in picture {
             self.shown[at.0].extend(oracle.together(uid, record));
-            for column in SINGULAR {
+            for column in ORDERED {
                 if let Some(value) = record.cells.get(column) {
                     self.shown[at.0].insert(field(uid, column), value.clone());
                 }
@@ -173,7 +173,7 @@ fn has_time_passed(world: &mut World, at: At, picture: &Picture) -> Result<(), C
     }
     let may_be_lost = world.judge.bare.ever && world.shares_in_part(at);
     for (uid, record) in picture {
-        let columns = SINGULAR.into_iter().filter(|column| !may_be_lost || (record.table, *column) != LEFT_OUT);
+        let columns = ORDERED.into_iter().filter(|column| !may_be_lost || (record.table, *column) != LEFT_OUT);
         let columns = columns.filter(|column| !world.oracle.was_grouped(uid, column));
         let cells = columns.filter_map(|column| Some((field(uid, column), record.cells.get(column)?.clone())));
         let cells: Vec<(Field, Option<String>)> = cells.chain(world.oracle.together(uid, record)).collect();

@@ -22,11 +22,17 @@ pub const RIGHTS: &str = "rights: ";
 /// The policies and rights of a seed are in force, and everybody has heard of them.
 pub fn begin(world: &mut World, seed: u64) {
     let mut dice = Dice::new(seed, 20);
-    let (policies, rights) = (Policies::drawn(&mut dice), Rights::drawn(&mut dice));
+    let (mut policies, rights) = (Policies::drawn(&mut dice), Rights::drawn(&mut dice));
+    if !world.climate.policies {
+        policies = Policies::default();
+    }
+    if world.climate.counters {
+        policies = policies.counting(&mut Dice::new(seed, 22));
+    }
     if world.climate.rights {
         change_rights(world, rights);
     }
-    if world.climate.policies {
+    if world.climate.policies || policies != Policies::default() {
         begin_policies(world, policies);
         // Who has its own from a middle hub hears of them when that has heard of them itself.
         let rounds = if world.nodes.iter().any(|node| node.hub > Some(At(0))) { 2 } else { 1 };
@@ -71,7 +77,7 @@ pub fn change_rights(world: &mut World, rights: Rights) {
 /// Policies change for one table, or rights for all.
 pub fn change(world: &mut World, dice: &mut Dice) -> bool {
     if world.climate.policies && (!world.climate.rights || dice.percent(50)) {
-        let policies = world.policies.but_one(dice);
+        let policies = world.policies.but_one(dice, world.climate.counters);
         change_policies(world, policies, false);
     } else {
         let rights = Rights::drawn(dice);

@@ -6,6 +6,7 @@ mod aim;
 mod application;
 mod cast;
 mod copies;
+mod counting;
 mod crash;
 mod decide;
 #[path = "../mirror/dice.rs"]

@@ -4,9 +4,12 @@
 //! computed from the clocks that the simulation itself sets; nothing of it comes from the code under test. Pure.
 
 mod law;
+mod sums;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
+
+use sums::Count;
 
 pub use law::{Law, Refused};
 
@@ -64,6 +67,8 @@ pub struct Oracle {
     fields: BTreeMap<Field, Vec<Write>>,
     /// The same of columns that change together, as if they were one.
     grouped: BTreeMap<Field, Vec<Write>>,
+    /// What was added to what may be a counter.
+    counts: BTreeMap<Field, Count>,
     lives: BTreeMap<Uid, Life>,
     /// The table of each record.
     tables: BTreeMap<Uid, &'static str>,
@@ -79,6 +84,8 @@ pub struct Oracle {
     shaken: usize,
     /// A column of a table that went out of the sets of some nodes: what those wrote there, and write, may be lost.
     left_out: Option<((&'static str, Column), BTreeSet<At>)>,
+    /// Whether what anybody shares, or the terms of that, have changed.
+    pub sets_change: bool,
     /// Whether no clock is ever wrong, so that a later write has a later stamp.
     pub clocks_agree: bool,
     /// Policies and rights.
@@ -113,6 +120,7 @@ impl Oracle {
         self.lives.entry(uid.clone()).or_default().births.push(made);
         self.tables.insert(uid.clone(), record.table);
         for (column, value) in &record.cells {
+            self.count(field(uid, column), (None, value));
             self.write(field(uid, column), value.clone(), None, made);
         }
         self.wrote_together(uid, (None, record), made);
@@ -123,6 +131,7 @@ impl Oracle {
             let seen = old.cells.get(column).cloned().flatten();
             if *value != seen {
                 let field = field(uid, column);
+                self.count(field.clone(), (Some(&seen), value));
                 let replaced = self.fields.get(&field).and_then(|writes| seen_by(made.node, writes, &seen));
                 self.write(field, value.clone(), replaced, made);
             }
@@ -245,12 +254,16 @@ impl Oracle {
 
     /// Whether anybody ever gave this field this value.
     pub fn knows(&self, field: &Field, value: &Option<String>) -> bool {
-        self.writes(field).is_some_and(|writes| writes.iter().any(|write| write.value == *value))
+        let is_written = self.writes(field).is_some_and(|writes| writes.iter().any(|write| write.value == *value));
+        is_written || self.is_sum(field, value)
     }
 
     /// Whether a value was replaced by somebody who saw it, or who saw one that replaced it, by which the other value came
     /// to be. Not if either was ever written twice.
     pub fn is_older(&self, field: &Field, value: &Option<String>, than: &Option<String>) -> bool {
+        if let Some(goes_back) = self.is_less(field, value, than) {
+            return goes_back;
+        }
         let Some(writes) = self.writes(field) else { return false };
         let of = |value: &Option<String>| -> Vec<usize> {
             writes.iter().enumerate().filter(|(_, write)| write.value == *value).map(|(at, _)| at).collect()
@@ -308,7 +321,7 @@ impl Oracle {
     /// any of those stand, whom somebody else's deletion left a child to bring him back: that is a decision later than this one.
     fn is_surely_gone(&self, uid: &Uid) -> bool {
         let Some(life) = self.lives.get(uid).filter(|life| !life.refused) else { return false };
-        if self.has_been_judged(uid) || !self.law.is_plain(self.tables.get(uid).copied()) {
+        if self.has_been_judged(uid) || self.is_of_counters(uid) || !self.law.is_plain(self.tables.get(uid).copied()) {
             return false;
         }
         let took_all = |it: &Deletion| self.children(uid).all(|child| self.was_taken_along(child, it.made));
@@ -374,3 +387,5 @@ const GENESIS: usize = 1;
 
 /// The columns whose values are never written twice.
 pub const SINGULAR: [Column; 3] = ["name", "phone", "text"];
+/// Those, and the counters: of their values it can be told which one was there before.
+pub const ORDERED: [Column; 5] = ["name", "phone", "text", "credit", "visits"];

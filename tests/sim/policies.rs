@@ -41,6 +41,16 @@ pub struct Policy {
     pub together: Together,
     /// Whether a remote may have been silent for too long.
     pub stale: bool,
+    /// Whether its counter is one: a number whose values add up.
+    pub adds: bool,
+}
+
+/// The columns that may be counters, each with its table.
+pub const COUNTERS: [(&str, Column); 2] = [("companies", "credit"), ("contacts", "visits")];
+
+/// The column of a table that may be a counter.
+pub fn counter(table: &str) -> Option<Column> {
+    COUNTERS.iter().find(|(its, _)| *its == table).map(|(_, column)| *column)
 }
 
 /// What is said of each of the tables.
@@ -64,8 +74,8 @@ const PAIR: Group = Group { name: "name and phone", columns: &["name", "phone"] 
 /// The whole record of a table.
 fn record(table: &str) -> Group {
     let columns: &[Column] = match table {
-        "companies" => &["manager", "name", "phone"],
-        "contacts" => &["company", "badge", "name", "phone"],
+        "companies" => &["manager", "name", "phone", "credit"],
+        "contacts" => &["company", "badge", "name", "phone", "visits"],
         "notes" => &["contact", "text"],
         _ => &["owner", "name"],
     };
@@ -78,10 +88,20 @@ impl Policies {
         Self(TABLES.map(|table| Policy::drawn(table, dice)))
     }
 
-    /// The same but for one table.
-    pub fn but_one(self, dice: &mut Dice) -> Self {
+    /// The same but for one table. `counts`: whether there are counters.
+    pub fn but_one(self, dice: &mut Dice, counts: bool) -> Self {
         let (mut all, at) = (self.0, dice.below(4) as usize);
         all[at] = Policy::drawn(TABLES[at], dice);
+        all[at].adds = counts && all[at].may_add(TABLES[at]) && dice.percent(75);
+        Self(all)
+    }
+
+    /// The same, with counters of which some are none, by dice of their own.
+    pub fn counting(self, dice: &mut Dice) -> Self {
+        let mut all = self.0;
+        for (table, policy) in TABLES.iter().zip(&mut all) {
+            policy.adds = dice.percent(75) && policy.may_add(table);
+        }
         Self(all)
     }
 
@@ -123,7 +143,12 @@ impl Policy {
             prefer: dice.pick(&prefer).unwrap_or_default(),
             together: if dice.percent(40) { together } else { Together::Nothing },
             stale: dice.percent(35),
+            adds: false,
         }
+    }
+
+    fn may_add(self, table: &str) -> bool {
+        counter(table).is_some() && self.together != Together::Record
     }
 
     fn text(self, table: &str) -> String {
@@ -141,7 +166,9 @@ impl Policy {
             Together::Record => "granularity = \"record\"\n",
         };
         let stale = if self.stale { format!("stale_after = \"{STALE_AFTER} days\"\n") } else { String::new() };
-        format!("[table.{table}]\n{prefer}{together}{stale}")
+        let counter = counter(table).filter(|_| self.adds);
+        let adds = counter.map_or(String::new(), |column| format!("add = [\"{column}\"]\n"));
+        format!("[table.{table}]\n{prefer}{together}{stale}{adds}")
     }
 
     fn read(words: &str) -> Self {
@@ -155,6 +182,7 @@ impl Policy {
                 _ => Together::Nothing,
             },
             stale: has("stale"),
+            adds: has("add"),
         }
     }
 }
@@ -175,6 +203,7 @@ impl fmt::Display for Policy {
             (self.together == Together::Pair, " pair"),
             (self.together == Together::Record, " record"),
             (self.stale, " stale"),
+            (self.adds, " add"),
         ];
         words.iter().filter(|(is, _)| *is).try_for_each(|(_, word)| f.write_str(word))
     }

@@ -43,7 +43,8 @@ impl Terms {
 
     /// The set as a configuration has it.
     pub fn text(self) -> String {
-        let columns = if self.bare { "columns = [\"uid\", \"company\", \"badge\", \"name\"]\n" } else { "" };
+        let columns =
+            if self.bare { "columns = [\"uid\", \"company\", \"badge\", \"name\", \"visits\"]\n" } else { "" };
         let [companies, contacts, notes, products] = TABLES.map(|table| self.rights.text(table));
         format!(
             "[[set.sales.table]]\nname = \"companies\"\nwhere = \"{}\"\n{companies}\

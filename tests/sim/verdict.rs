@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::absence;
 use crate::application::{Picture, Record, TAKE_BADGES_BACK, field};
 use crate::cast::{look, text};
+use crate::counting;
 use crate::dice::Dice;
 use crate::happen::waits_for_receiver;
 use crate::ids::{At, Field, Uid};
@@ -48,6 +49,7 @@ pub fn judge(world: &mut World, seed: u64) {
     if !world.climate.decisions {
         are_last_words(world, &pictures[0]);
         are_losers_kept(world, &pictures[0]);
+        counting::is_none_disputed(world, &pictures);
         laws::are_refusals_told(world);
     }
     are_silent(world);
@@ -272,7 +274,7 @@ fn are_silent(world: &mut World) {
 /// What somebody says is acknowledged, and does not come back with what its hub has to say.
 fn is_nothing_echoed(world: &mut World) {
     // What changes together is told together, and what a policy decides is a new word on it.
-    if world.policies.of("companies") != Policy::default() {
+    if world.policies.of("companies") != (Policy { adds: world.policies.of("companies").adds, ..Policy::default() }) {
         return;
     }
     for at in world.all() {

@@ -117,6 +117,16 @@ saboteurs! {
     /// What a person has refused counts.
     IgnoreWord = "ignore-word",
 
+    // Counters.
+    /// What a sender knows of is added to what it says once more.
+    CountTwice = "count-twice",
+    /// By how much a counter has changed is forgotten at once, and not when every peer knows of it.
+    ForgetDifferences = "forget-differences",
+    /// Of a counter the later value stands, whatever the earlier one had added.
+    CompareCounters = "compare-counters",
+    /// A sum is not told to whoever said a part of it.
+    KeepSums = "keep-sums",
+
     // Files.
     /// A name is given to a file without its folder being synced.
     ForgetFolderSync = "forget-folder-sync",

@@ -15,7 +15,7 @@ use crate::rights::{Right, Rights, owner_column};
 #[derive(Clone, Debug, Default)]
 pub struct Law {
     /// Those in force, and the tables whose have changed since the story began.
-    policies: Policies,
+    pub(super) policies: Policies,
     unsure: BTreeSet<&'static str>,
     /// The tables in which stamps do not decide everything.
     odd: BTreeSet<&'static str>,
@@ -23,12 +23,14 @@ pub struct Law {
     decided: BTreeSet<&'static str>,
     /// The tables in which columns have ever changed together.
     grouped: BTreeSet<&'static str>,
+    /// Those that have ever had a counter.
+    pub(super) adding: BTreeSet<&'static str>,
     /// The rights, each since a place among all that was written.
     rights: Vec<(usize, Rights)>,
     /// The hub of each node.
     hubs: Vec<Option<At>>,
     /// Whose records were ever those of the users of each node that has the set `sales`.
-    users: Vec<BTreeSet<&'static str>>,
+    pub(super) users: Vec<BTreeSet<&'static str>>,
 }
 
 /// What a remote does to a record.
@@ -109,6 +111,9 @@ impl Oracle {
             if policies.group(table).is_some() {
                 self.law.grouped.insert(table);
             }
+            if after.adds {
+                self.law.adding.insert(table);
+            }
         }
         self.law.policies = policies;
     }
@@ -129,7 +134,7 @@ impl Oracle {
     /// Whether a column has ever changed together with others.
     pub fn was_grouped(&self, uid: &Uid, column: Column) -> bool {
         let Some(table) = self.tables.get(uid) else { return false };
-        self.law.grouped.contains(table) && ![PAIR_OF, WHOLE].contains(&column)
+        self.law.grouped.contains(table) && ![PAIR_OF, WHOLE].contains(&column) && !self.law.is_counter(table, column)
     }
 
     /// An application gave what changes together new values.
@@ -317,7 +322,7 @@ impl Oracle {
         let stands_apart = prefer == Prefer::Latest || !is_star || !self.law.is_sure(table) || self.shaken > 0;
         let told_otherwise =
             self.lives.get(&field.uid).is_none_or(|it| it.refused || it.births.len() > 1 || !it.deletions.is_empty());
-        if stands_apart || told_otherwise || self.has_been_judged(&field.uid) {
+        if stands_apart || told_otherwise || self.is_ever_counted(field) || self.has_been_judged(&field.uid) {
             return Ok(());
         }
         let writes = self.writes(field).unwrap_or_default();

@@ -34,6 +34,9 @@ impl Oracle {
 
     /// Whether a field may have this value once everything has been exchanged: in words, if it may not.
     pub fn last_word(&self, field: &Field, value: &Option<String>) -> Result<(), String> {
+        if self.is_ever_counted(field) {
+            return self.sum_word(field, value);
+        }
         let Some(writes) = self.writes(field) else { return Err(format!("nobody ever wrote the {field}")) };
         if self.is_refused(&field.uid) {
             return Ok(());

@@ -6,6 +6,7 @@
 
 use packhorse_shared::clock::Stamp;
 use packhorse_shared::replica::{Counter, Difference, is_number};
+use packhorse_shared::seam::{Saboteur, is_at_work};
 use packhorse_shared::value::Value;
 
 use super::Arrival;
@@ -24,7 +25,7 @@ pub enum Counted {
 /// What becomes of a counter of which its sender says this. None where that is to be decided as of any other field: what either
 /// has is no number, the sender has not seen from where on it is counted, or it is not known what it has seen.
 pub fn count(ours: &Counter, (value, said): (&Value, Stamp), arrival: &Arrival) -> Option<Counted> {
-    if arrival.tells_again || !is_number(&ours.value) || !is_number(value) {
+    if arrival.tells_again || is_at_work(Saboteur::CompareCounters) || !is_number(&ours.value) || !is_number(value) {
         return None;
     }
     let is_again = |it: &Difference| it.via == arrival.link && it.said >= said;
