@@ -45,7 +45,7 @@ impl Receiver<'_> {
             via,
             cut,
             seen,
-            may_have_seen: seen,
+            may_have_seen: link.state.may_have_seen_by(header),
             heard: seen,
             awaits_answer: accepted.state.awaits_answer(),
             tells_again,

@@ -32,7 +32,8 @@ pub struct Arrival {
     pub cut: Cut,
     /// The cut of ours up to which its sender had seen our changes when it said this.
     pub seen: Cut,
-    /// And up to which it may have seen those of the record that is looked at: it is not always known when that left its set.
+    /// And up to which it may have seen those of the record that is looked at: it is not always known when that left its set, nor
+    /// where the bundle ends that it acknowledges.
     pub may_have_seen: Cut,
     /// And up to which it has by now: what is held was said before.
     pub heard: Cut,

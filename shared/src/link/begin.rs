@@ -30,6 +30,7 @@ impl Link {
             sent: cut,
             floor: cut,
             acked: Sequence(0),
+            replaced: super::Replaced::default(),
             history: BTreeMap::from([(Sequence(0), start)]),
             quiet_runs: 0,
             extent: Extent::Changes,

@@ -45,6 +45,7 @@ use left::Withdrawing;
 pub use lineage::Lineage;
 use lineage::Lives;
 pub use receive::Verdict;
+use sealed::Replaced;
 pub use sealed::Sealed;
 pub use send::{Contents, Due, Outlook};
 pub use silence::Silence;
@@ -169,6 +170,8 @@ struct Outgoing {
     floor: Cut,
     acked: Sequence,
     history: BTreeMap<Sequence, Sealed>,
+    #[serde(default, skip_serializing_if = "Replaced::is_empty")]
+    replaced: Replaced,
     quiet_runs: u32,
     extent: Extent,
     past: BTreeMap<Epoch, Past>,
@@ -367,10 +370,6 @@ impl Link {
 }
 
 impl Outgoing {
-    fn acked_cut(&self) -> Cut {
-        self.history.get(&self.acked).map_or(Cut(0), |sealed| sealed.cut)
-    }
-
     /// Takes account of an epoch that we began and do not know of: what was acknowledged in it tells nothing any more.
     fn lose(&mut self, epoch: Epoch) {
         self.lost.insert(epoch);
@@ -393,6 +392,7 @@ impl Outgoing {
         (self.sent, self.floor) = (cut, cut);
         self.acked = Sequence(0);
         self.history = BTreeMap::from([(Sequence(0), Sealed::start(cut, extent))]);
+        self.replaced = Replaced::default();
         self.extent = extent;
         self.sweep = Sweep::Done;
         self.sight = Sight::default();

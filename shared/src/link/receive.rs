@@ -111,6 +111,7 @@ impl Link {
         let out = &mut self.outgoing;
         if let Some(ack) = header.ack.filter(|ack| ack.epoch == out.epoch && ack.sequence <= out.acked) {
             out.history = out.history.split_off(&ack.sequence);
+            out.replaced.forget_before(ack.sequence);
         }
     }
 
@@ -174,8 +175,14 @@ impl Link {
         }
         let ack = header.ack.filter(|ack| ack.epoch == self.outgoing.epoch);
         // Another bundle under that number is of a life that was lost with a return to a backup.
-        let sealed = ack.and_then(|ack| self.outgoing.history.get(&ack.sequence).filter(|sealed| sealed.id == ack.id));
-        sealed.map_or_else(|| self.outgoing.acked_cut(), |sealed| sealed.cut)
+        ack.and_then(|ack| self.outgoing.end_of(&ack)).unwrap_or_else(|| self.outgoing.acked_cut())
+    }
+
+    /// The cut of ours up to which it may have seen them: what it acknowledges may be a bundle of which nothing is known any more.
+    pub fn may_have_seen_by(&self, header: &Header) -> Cut {
+        let out = &self.outgoing;
+        let unknown = |ack: &Ack| ack.epoch == out.epoch && ack.sequence > out.acked && out.end_of(ack).is_none();
+        if header.ack.as_ref().is_some_and(unknown) { self.sealed_to() } else { self.seen_by(header) }
     }
 
     /// Asks the sender to go back to what we have applied: a bundle of its was lost or damaged on the way.

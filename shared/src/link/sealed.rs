@@ -2,12 +2,18 @@
 //!
 //! Owns the record. Leaves to `send` when one is made, to `acknowledge` and `supersede` what becomes of it.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use super::{Extent, Link, Sweep};
+use super::{Ack, Extent, Link, Outgoing, Sweep};
 use crate::bundle::ShortDigest;
 use crate::clock::{Reading, WallTime};
-use crate::id::{BundleId, Cut};
+use crate::id::{BundleId, Cut, Sequence};
+
+/// How many bundles are remembered that were replaced before anybody knew that they had been fetched: the state of a link to an
+/// absent peer stays small.
+const REPLACED_MAX: usize = 3;
 
 /// A bundle that was sealed: where it ends, which it was, whether it held anything to acknowledge, and how to go on
 /// from it if what came after it was lost.
@@ -76,10 +82,52 @@ impl Sealed {
     }
 }
 
+/// Bundles that were replaced and of which nothing else is kept: where each ends. Its peer may have applied one all the same, and
+/// what it says then it says in view of that.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Replaced(BTreeMap<Sequence, (BundleId, Cut)>);
+
+impl Replaced {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Nothing before this one can be acknowledged any more.
+    pub fn forget_before(&mut self, first: Sequence) {
+        self.0 = self.0.split_off(&first);
+    }
+}
+
+impl Outgoing {
+    pub(super) fn acked_cut(&self) -> Cut {
+        self.history.get(&self.acked).map_or(Cut(0), |sealed| sealed.cut)
+    }
+
+    /// Where a bundle of this epoch ends, if it is the very one that is known, or was, under its number.
+    pub(super) fn end_of(&self, ack: &Ack) -> Option<Cut> {
+        let known = self.history.get(&ack.sequence).filter(|sealed| sealed.id == ack.id).map(|sealed| sealed.cut);
+        let replaced = || self.replaced.0.get(&ack.sequence).filter(|(id, _)| Some(*id) == ack.id).map(|(_, cut)| *cut);
+        known.or_else(replaced)
+    }
+
+    /// Keeps of the history what this says, and of the rest where it ends.
+    pub(super) fn drop_replaced(&mut self, is_kept: impl Fn(Sequence, &Sealed) -> bool) {
+        let all = std::mem::take(&mut self.history).into_iter();
+        let (kept, dropped): (BTreeMap<_, _>, BTreeMap<_, _>) = all.partition(|(at, sealed)| is_kept(*at, sealed));
+        self.history = kept;
+        let ends = dropped.into_iter().filter_map(|(at, sealed)| Some((at, (sealed.id?, sealed.cut))));
+        self.replaced.0.extend(ends);
+        while self.replaced.0.len() > REPLACED_MAX {
+            self.replaced.0.pop_first();
+        }
+    }
+}
+
 impl Link {
     /// The latest cut at which any bundle of the current epoch ends: of what lies after it no peer can have a part.
     pub fn sealed_to(&self) -> Cut {
-        let cuts = self.outgoing.history.values().map(|sealed| sealed.cut);
+        let replaced = self.outgoing.replaced.0.values().map(|(_, cut)| *cut);
+        let cuts = self.outgoing.history.values().map(|sealed| sealed.cut).chain(replaced);
         cuts.max().unwrap_or_default().max(self.outgoing.sent)
     }
 }

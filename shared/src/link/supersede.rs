@@ -148,7 +148,7 @@ impl Link {
     pub fn supersede(&mut self, unfetched: &Unfetched) {
         let out = &mut self.outgoing;
         let (acked, lies) = (out.acked, &unfetched.sequences);
-        out.history.retain(|sequence, sealed| *sequence <= acked || !sealed.superseded || lies.contains(sequence));
+        out.drop_replaced(|sequence, sealed| sequence <= acked || !sealed.superseded || lies.contains(&sequence));
         for (_, sealed) in out.history.range_mut(acked.next()..).filter(|(sequence, _)| lies.contains(sequence)) {
             sealed.superseded = true;
             // The request that it bore must not go with it, unless something has come since.

@@ -62,6 +62,28 @@ fn what_replaces_a_bundle_does_not_hide_what_was_said_under_its_number_in_a_lost
     assert!(hub.link.recovers() && answer.beside.is_some());
 }
 
+/// It was taken for unfetched twice, and has been applied all the same: what its receiver says is said in view of it.
+#[test]
+fn of_what_was_replaced_and_is_not_there_any_more_it_is_known_where_it_ends() {
+    let (mut hub, mut remote, header, name) = waiting();
+    let ends = hub.link.sealed_to();
+    hub.supersede();
+    let (_, second) = hub.sealed(Reach::Rest);
+    assert_eq!(remote.receive(&header, true), Verdict::Apply);
+    let answer = remote.content();
+    hub.a_day_with(std::slice::from_ref(&second));
+    hub.supersede();
+    assert!(hub.link.superseded().all(|sequence| sequence != name.sequence), "nothing else is kept of it");
+    assert_eq!(hub.link.seen_by(&answer), ends);
+    let other = Header { ack: answer.ack.map(|ack| Ack { id: Some(BundleId(7)), ..ack }), ..answer.clone() };
+    assert!(hub.link.seen_by(&other) < ends, "another bundle under its number is not known");
+    assert_eq!((hub.link.may_have_seen_by(&answer), hub.link.may_have_seen_by(&other)), (ends, hub.link.sealed_to()));
+    let later = hub.content();
+    assert_eq!(remote.receive(&later, true), Verdict::Apply);
+    hub.receive(&remote.content(), true);
+    assert!(hub.link.seen_by(&answer) >= ends);
+}
+
 #[test]
 fn bundles_give_way_only_after_the_time_and_wherever_they_lie() {
     let (mut hub, _) = End::pair();

@@ -49,7 +49,8 @@ impl Placer<'_> {
         }
         let told = self.transaction.told_of(who, &sharing[at], &record.key, withdrawn)?;
         let known_to = if told.surely < arrival.seen { Reading(0) } else { arrival.known_to };
-        Ok(Arrival { seen: told.surely, may_have_seen: told.maybe, known_to, ..arrival })
+        let may_have_seen = if told.maybe < arrival.seen { told.maybe } else { arrival.may_have_seen };
+        Ok(Arrival { seen: told.surely, may_have_seen, known_to, ..arrival })
     }
 
     /// Writes down where a change meets what is kept in limbo, but for the counters to which that was added.
