@@ -11,6 +11,7 @@ use crate::ids::{At, Field, Uid};
 use crate::laws;
 use crate::node::files;
 use crate::oracle::{ORDERED, Oracle, Refused};
+use crate::policies::COUNTERS;
 use crate::purge;
 use crate::secret::{self, Looked, unpacked, words_in};
 use crate::shares::LEFT_OUT;
@@ -179,7 +180,9 @@ fn has_time_passed(world: &mut World, at: At, picture: &Picture) -> Result<(), C
         let cells: Vec<(Field, Option<String>)> = cells.chain(world.oracle.together(uid, record)).collect();
         for (field, now) in cells {
             let Some(before) = world.judge.shown[at.0].get(&field).cloned() else { continue };
-            let is_older = world.oracle.is_older(&field, &now, &before);
+            // What is held elsewhere counts as heard of, and comes back once it is placed.
+            let is_held = world.judge.was_disturbed && COUNTERS.iter().any(|(_, column)| *column == field.column);
+            let is_older = !is_held && world.oracle.is_older(&field, &now, &before);
             let may_go_back = |world: &mut World| {
                 // What a hub lost nobody brings back who may not write it.
                 world.oracle.may_not_come_back()

@@ -124,8 +124,6 @@ saboteurs! {
     ForgetDifferences = "forget-differences",
     /// Of a counter the later value stands, whatever the earlier one had added.
     CompareCounters = "compare-counters",
-    /// A sum is not told to whoever said a part of it.
-    KeepSums = "keep-sums",
 
     // Files.
     /// A name is given to a file without its folder being synced.

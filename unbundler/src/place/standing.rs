@@ -217,11 +217,7 @@ impl Placer<'_> {
             if let (Column::Field(at, _), true) = (column, verdict.is_conflict()) {
                 conflicts.push((field, at, verdict));
             }
-            if let Decided::Sum(_) = &decided
-                && is_at_work(Saboteur::KeepSums)
-            {
-                present.marks.set(column.id(), self.arrival.mark(field.stamp));
-            } else if let Decided::ByPolicy(_) | Decided::Sum(_) = &decided {
+            if let Decided::ByPolicy(_) | Decided::Sum(_) = &decided {
                 present.marks.set(column.id(), self.word_on(stamps.0.max(stamps.1)));
             } else if verdict.is_theirs() {
                 let mark = self.mark(field.stamp);
