@@ -5,6 +5,7 @@
 //! and its sender is asked again; the queue goes on. One over which the database stumbles holds up its own link alone.
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 use packhorse_shared::bundle::BundleName;
 use packhorse_shared::change::{Passage, TableChanges};
@@ -24,7 +25,7 @@ use crate::merge::{Arrival, Deletions};
 use crate::place::{Placed, place};
 pub use crate::received::{Received, Rested};
 use crate::retry::retry_if_due;
-use crate::slices::{Left, Slices};
+use crate::slices::{Left, Others, Slices};
 use crate::stuck::Stuck;
 use crate::told::Told;
 
@@ -74,6 +75,8 @@ pub(crate) struct Pass<'r> {
     pub hub: Option<LinkId>,
     /// How much the hub is to be sent.
     pub owed: Extent,
+    /// The other programs that write to the database.
+    pub others: Others,
 }
 
 impl Receiver<'_> {
@@ -90,7 +93,10 @@ impl Receiver<'_> {
             told,
             hub: hub.map(|hub| hub.id),
             owed,
+            others: Others::default(),
         };
+        // Only what is written from now on is known to be written beside this.
+        replica.others_wrote()?;
         let (arrived, others) = intake::in_order(self.spool.inbox()?);
         let nameless = others.into_iter().map(|name| (name, "it does not bear a bundle's name".to_owned()));
         pass.received.left_alone.extend(nameless);
@@ -245,6 +251,7 @@ impl Receiver<'_> {
             replica.save_link(&accepted)?;
         }
         let mut transaction = replica.begin_merge(now, observed(header, &changes))?;
+        let begun = Instant::now();
         let (mut accepted, arrival) = self.arrival(&mut *transaction, link, header, (content, pass), now)?;
         let (arrival, via, hub, owed) = (Arrival { deletions, ..arrival }, link.id, pass.hub, arrival.owed);
         if arrival.tells_again {
@@ -264,6 +271,9 @@ impl Receiver<'_> {
         pass.owed = owed;
         self.reached(Step::ApplyCommitted, &bundle.file)?;
         self.clear(&bundle.file)?;
+        if self.slices.longest != Span::default() {
+            pass.others.let_write(replica, begun.elapsed())?;
+        }
         pass.received.applied.push((bundle.file.clone(), placed));
         Ok(())
     }

@@ -45,7 +45,7 @@ const LONGEST_BESIDE: Duration = Duration::from_millis(25);
 /// So long at least others may write before the next slice: SQLite's own wait for a lock sleeps for up to 100 ms.
 const GAP_MIN: Duration = Duration::from_millis(110);
 
-/// And at least so many times as long as the slice was.
+/// And at least so many times as long as the lock was held.
 const GAP_TIMES: u32 = 9;
 
 /// Another round through the bundle is made only if the last one has placed at least one in so many of what was left.
@@ -54,19 +54,32 @@ const WORTH_ONE_IN: u64 = 8;
 /// For so long another program counts as writing that has written.
 const BUSY_FOR: Duration = Duration::from_secs(2);
 
-/// When others have written, as far as was looked.
-struct Others(Option<Instant>);
+/// At most.
+const GAP_MAX: Duration = Duration::from_secs(1);
+
+/// For so long the write lock may be held without a gap while nobody is seen to write: who waits for it looks for it now and then
+/// only, and is not seen before it has had its turn.
+const IN_A_ROW_MOST: Duration = Duration::from_millis(600);
+
+/// What is known of other programs that write.
+#[derive(Default)]
+pub(crate) struct Others {
+    /// When they have written, as far as was looked.
+    seen: Option<Instant>,
+    /// For how long the lock was held since they had a gap.
+    without_gap: Duration,
+}
 
 impl Others {
     fn look(&mut self, replica: &mut dyn Replica) -> Result<(), UnbundlerError> {
         if replica.others_wrote()? {
-            self.0 = Some(Instant::now());
+            self.seen = Some(Instant::now());
         }
         Ok(())
     }
 
     fn are_writing(&self) -> bool {
-        self.0.is_some_and(|at| at.elapsed() < BUSY_FOR)
+        self.seen.is_some_and(|at| at.elapsed() < BUSY_FOR)
     }
 
     /// For how long a slice may last.
@@ -75,9 +88,21 @@ impl Others {
         if self.are_writing() { LONGEST_BESIDE.min(alone) } else { alone }
     }
 
-    /// How long others may write after a slice that lasted so long.
-    fn gap(&self, slice: Duration) -> Duration {
-        if self.are_writing() { GAP_MIN.max(slice * GAP_TIMES) } else { Duration::ZERO }
+    /// Leaves them a gap after the lock was held for so long, if it is time for one.
+    pub(crate) fn let_write(&mut self, replica: &mut dyn Replica, held: Duration) -> Result<(), UnbundlerError> {
+        self.look(replica)?;
+        std::thread::sleep(self.gap(held));
+        Ok(())
+    }
+
+    fn gap(&mut self, held: Duration) -> Duration {
+        self.without_gap += held;
+        let is_busy = self.are_writing();
+        if self.without_gap < if is_busy { LONGEST_BESIDE } else { IN_A_ROW_MOST } {
+            return Duration::ZERO;
+        }
+        let held = std::mem::take(&mut self.without_gap);
+        if is_busy { (held * GAP_TIMES).clamp(GAP_MIN, GAP_MAX) } else { GAP_MIN }
     }
 }
 
@@ -89,7 +114,6 @@ struct Progress {
     at: u64,
     /// The latest stamp of anything in it.
     observed: Reading,
-    others: Others,
 }
 
 /// What is left of a bundle once what could be placed ahead is, and what placing that came to.
@@ -114,15 +138,13 @@ impl Receiver<'_> {
         link: &StoredLink,
         (bundle, header): (&Arrived, &Header),
         changes: Vec<TableChanges>,
-        pass: &Pass<'_>,
+        pass: &mut Pass<'_>,
     ) -> Result<Left, UnbundlerError> {
         let mut placed = Placed::default();
         let count: u64 = changes.iter().map(|of| of.records.len() as u64).sum();
         let done: BTreeSet<u64> = replica.sliced(&bundle.file)?.into_iter().collect();
-        let mut progress = Progress { done, at: 0, observed: observed(header, &changes), others: Others(None) };
+        let mut progress = Progress { done, at: 0, observed: observed(header, &changes) };
         if self.slices.longest != Span::default() && count >= self.slices.from {
-            // Only what was written since then is known.
-            replica.others_wrote()?;
             let mut known = progress.done.len();
             loop {
                 let (slice, reached) =
@@ -148,11 +170,11 @@ impl Receiver<'_> {
         link: &StoredLink,
         (bundle, header): (&Arrived, &Header),
         (changes, progress): (&[TableChanges], &mut Progress),
-        pass: &Pass<'_>,
+        pass: &mut Pass<'_>,
     ) -> Result<(Placed, Reached), UnbundlerError> {
         let now = self.world.clock.now();
-        progress.others.look(replica)?;
-        let longest = progress.others.longest(self.slices.longest);
+        pass.others.look(replica)?;
+        let longest = pass.others.longest(self.slices.longest);
         let mut transaction = replica.begin_merge(now, progress.observed)?;
         let begun = Instant::now();
         let (_, arrival) = self.arrival(&mut *transaction, link, header, (true, pass), now)?;
@@ -178,8 +200,7 @@ impl Receiver<'_> {
         transaction.note_slice(link.id, &bundle.file, &slice)?;
         transaction.commit()?;
         progress.done.extend(slice);
-        progress.others.look(replica)?;
-        std::thread::sleep(progress.others.gap(begun.elapsed()));
+        pass.others.let_write(replica, begun.elapsed())?;
         Ok((placed, reached))
     }
 }
@@ -198,4 +219,27 @@ fn left_of(changes: Vec<TableChanges>, done: &BTreeSet<u64>) -> Vec<TableChanges
 fn places(changes: &[TableChanges]) -> impl Iterator<Item = (u64, &TableChanges, usize)> {
     let records = changes.iter().flat_map(|of| (0..of.records.len()).map(move |at| (of, at)));
     (0..).zip(records).map(|(place, (of, at))| (place, of, at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_for_the_lock_gets_its_turn_although_it_was_not_seen_to_write() {
+        let (mut others, slice) = (Others::default(), Duration::from_millis(100));
+        let gaps: Vec<Duration> = (0..12).map(|_| others.gap(slice)).collect();
+        let turns: Vec<usize> = (0..12).filter(|at| gaps[*at] >= GAP_MIN).collect();
+        assert_eq!(turns, [5, 11]);
+    }
+
+    #[test]
+    fn who_is_seen_to_write_has_most_of_the_time() {
+        let (mut others, slice) =
+            (Others { seen: Some(Instant::now()), ..Others::default() }, Duration::from_millis(25));
+        assert_eq!(others.longest(Span::from_millis(100)), LONGEST_BESIDE);
+        assert_eq!(others.gap(slice), slice * GAP_TIMES);
+        assert_eq!(others.gap(slice / 5), Duration::ZERO);
+        assert_eq!(others.gap(GAP_MAX), GAP_MAX);
+    }
 }
