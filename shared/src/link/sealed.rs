@@ -49,10 +49,10 @@ pub struct Sealed {
     #[serde(default)]
     pub digest: Option<ShortDigest>,
     /// Whether it asked the peer to send again.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::is_false")]
     pub nack: bool,
     /// Whether later bundles replace it: all that it holds is selected again.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::is_false")]
     pub superseded: bool,
 }
 
