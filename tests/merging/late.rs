@@ -66,6 +66,8 @@ fn an_edit_that_is_held_goes_over_with_what_it_is_of() {
     sync(&scene, &["alice", "hq"]);
     scene.sql("alice", "UPDATE tags SET note = 'two'");
     sync(&scene, &["alice", "hq"]);
+    let reason = held(&scene, "hq").iter().find(|one| one["table"] == "tags").unwrap()["reason"].clone();
+    assert_eq!(reason, "it refers to codes 'b', which is held itself");
     let id = number(&scene, "hq", "codes");
     decide(&scene, "hq", &["merge", "codes:a", &id]).expect(0);
     come_to_rest(&scene, &["alice", "hq"]);

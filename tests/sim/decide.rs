@@ -12,7 +12,7 @@ use crate::ids::{At, Uid};
 use crate::world::World;
 
 /// How such a command may end: nothing may be held under its number any more, and what is asked for may not be possible.
-const ENDS: [i64; 3] = [0, 1, 2];
+const ENDS: [u8; 3] = [0, 1, 2];
 
 /// Somebody decides on something, where there is anything to decide on.
 pub fn decide(world: &mut World, at: At, dice: &mut Dice) -> bool {
@@ -42,7 +42,7 @@ pub fn say(world: &mut World, at: At, words: &[&str]) -> bool {
     let before = cast::look(&world.nodes[at.0]);
     let named: Vec<Uid> = words.iter().filter_map(|word| uid_held(world, at, word)).collect();
     let ran = world.run(at, words);
-    if !ENDS.contains(&i64::from(ran.exit)) {
+    if !ENDS.contains(&ran.exit) {
         world.fail("exit", &format!("{words:?} ended with {}: {}{}", ran.exit, ran.out, ran.err));
     }
     let after = cast::look(&world.nodes[at.0]);

@@ -167,11 +167,24 @@ fn is_nobody_mixed(world: &World, at: At, picture: &Picture) -> Result<(), Compl
 
 /// Neither a field nor the clock goes back to what it was before.
 fn has_time_passed(world: &mut World, at: At, picture: &Picture) -> Result<(), Complaint> {
-    let name = world.nodes[at.0].name;
-    if world.climate.decisions {
-        // What was discarded is what it was before.
-        return Ok(());
+    // What was discarded is what it was before.
+    if !world.climate.decisions {
+        has_no_field_gone_back(world, at, picture)?;
     }
+    let (name, connection) = (world.nodes[at.0].name, world.nodes[at.0].open());
+    let sql = "SELECT value FROM _packhorse_state WHERE name = 'clock'";
+    let clock: i64 = connection.query_row(sql, [], |row| row.get(0)).expect("a clock");
+    if clock < world.judge.clocks[at.0] {
+        return Err(("time", format!("{name}: the clock went back from {} to {clock}", world.judge.clocks[at.0])));
+    }
+    if !world.nodes[at.0].is_at_risk() {
+        world.judge.clocks[at.0] = clock;
+    }
+    Ok(())
+}
+
+fn has_no_field_gone_back(world: &mut World, at: At, picture: &Picture) -> Result<(), Complaint> {
+    let name = world.nodes[at.0].name;
     let may_be_lost = world.judge.bare.ever && world.shares_in_part(at);
     for (uid, record) in picture {
         let columns = ORDERED.into_iter().filter(|column| !may_be_lost || (record.table, *column) != LEFT_OUT);
@@ -195,15 +208,6 @@ fn has_time_passed(world: &mut World, at: At, picture: &Picture) -> Result<(), C
                 return Err(("time", format!("{name}: the {field} went back from {before:?} to {now:?}")));
             }
         }
-    }
-    let connection = world.nodes[at.0].open();
-    let sql = "SELECT value FROM _packhorse_state WHERE name = 'clock'";
-    let clock: i64 = connection.query_row(sql, [], |row| row.get(0)).expect("a clock");
-    if clock < world.judge.clocks[at.0] {
-        return Err(("time", format!("{name}: the clock went back from {} to {clock}", world.judge.clocks[at.0])));
-    }
-    if !world.nodes[at.0].is_at_risk() {
-        world.judge.clocks[at.0] = clock;
     }
     Ok(())
 }

@@ -3,8 +3,9 @@
 //! The inbox is read in the order of each sender's sequence numbers ([`receive`]); a bundle that builds on what was
 //! applied is opened and merged field by field ([`merge`], pure), its outcome is placed in the tables ([`place`]) and
 //! the link's state is stored in the same transaction, which is what makes applying it twice harmless; a large one is applied
-//! in several transactions ([`slices`]). What everybody has is then forgotten ([`forget`]). What could not be placed is tried again with every bundle, or when asked for ([`retry`]);
-//! or a person decides on it ([`by_hand`]). That something has come can be noticed at once ([`watch`]).
+//! in several transactions ([`slices`]). What everybody has is then forgotten ([`forget`]). What could not be placed is tried
+//! again with every bundle, or when asked for ([`retry`]); or a person decides on it ([`by_hand`]). That something has come can
+//! be noticed at once ([`watch`]).
 
 mod arriving;
 pub mod brake;

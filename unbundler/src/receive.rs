@@ -271,9 +271,7 @@ impl Receiver<'_> {
         pass.owed = owed;
         self.reached(Step::ApplyCommitted, &bundle.file)?;
         self.clear(&bundle.file)?;
-        if self.slices.longest != Span::default() {
-            pass.others.let_write(replica, begun.elapsed())?;
-        }
+        self.let_others_write(replica, pass, begun.elapsed())?;
         pass.received.applied.push((bundle.file.clone(), placed));
         Ok(())
     }

@@ -37,6 +37,11 @@ impl Slices {
     pub fn of(longest: Span) -> Self {
         Self { from: 1_000, most: u64::MAX, longest }
     }
+
+    /// Whether all is one transaction, without gaps.
+    fn is_at_once(self) -> bool {
+        self.longest == Span::default()
+    }
 }
 
 /// For so long at most while another program writes.
@@ -88,13 +93,7 @@ impl Others {
         if self.are_writing() { LONGEST_BESIDE.min(alone) } else { alone }
     }
 
-    /// Leaves them a gap after the lock was held for so long, if it is time for one.
-    pub(crate) fn let_write(&mut self, replica: &mut dyn Replica, held: Duration) -> Result<(), UnbundlerError> {
-        self.look(replica)?;
-        std::thread::sleep(self.gap(held));
-        Ok(())
-    }
-
+    /// How long a gap they are to have after the lock was held for so long.
     fn gap(&mut self, held: Duration) -> Duration {
         self.without_gap += held;
         let is_busy = self.are_writing();
@@ -144,7 +143,7 @@ impl Receiver<'_> {
         let count: u64 = changes.iter().map(|of| of.records.len() as u64).sum();
         let done: BTreeSet<u64> = replica.sliced(&bundle.file)?.into_iter().collect();
         let mut progress = Progress { done, at: 0, observed: observed(header, &changes) };
-        if self.slices.longest != Span::default() && count >= self.slices.from {
+        if !self.slices.is_at_once() && count >= self.slices.from {
             let mut known = progress.done.len();
             loop {
                 let (slice, reached) =
@@ -200,8 +199,22 @@ impl Receiver<'_> {
         transaction.note_slice(link.id, &bundle.file, &slice)?;
         transaction.commit()?;
         progress.done.extend(slice);
-        pass.others.let_write(replica, begun.elapsed())?;
+        self.let_others_write(replica, pass, begun.elapsed())?;
         Ok((placed, reached))
+    }
+
+    /// Leaves other programs a gap after the lock was held for so long, if it is time for one.
+    pub(crate) fn let_others_write(
+        &self,
+        replica: &mut dyn Replica,
+        pass: &mut Pass<'_>,
+        held: Duration,
+    ) -> Result<(), UnbundlerError> {
+        if !self.slices.is_at_once() {
+            pass.others.look(replica)?;
+            std::thread::sleep(pass.others.gap(held));
+        }
+        Ok(())
     }
 }
 

@@ -141,10 +141,12 @@ impl Placer<'_> {
         let died = known.as_ref().and_then(|known| known.dead);
         let outlived = died.is_some_and(|dead| self.knew_of_death(of, record, dead));
         let mut remains = known.clone().unwrap_or_default();
-        if outlived {
-            // Nor are their values, but for edits of which its hub does not know.
+        if let Some(dead) = died.filter(|_| outlived) {
+            // Nor are their values, but for edits of which its hub does not know, and for what came later than the death: what
+            // waited here may be told again after that.
+            let counts = |mark: Mark| !self.arrival.knew(mark) || mark.stamp > dead.stamp;
             remains.dead = None;
-            remains.fields.retain(|field| field.mark.is_some_and(|mark| !self.arrival.knew(mark)));
+            remains.fields.retain(|field| field.mark.is_some_and(counts));
         }
         let column = |field: &FieldChange| column_of(table, of, field).map(Column::id);
         let comes_back = record.whole && self.arrival.authority() == Authority::Sender;

@@ -1,8 +1,8 @@
 //! Whether a table's changes fit this database, whose schema need not be that of their sender.
 //!
 //! Invariant: what fits is placed, and the rest is kept until it does: of a record that is edited the fields of a column that this
-//! database does not have (yet), or that has another type here, hold up no others. One that comes
-//! whole and does not stand here yet waits whole.
+//! database does not have (yet), or that has another type here, hold up no others. One that comes whole
+//! and does not stand here yet waits whole.
 
 use std::borrow::Cow;
 

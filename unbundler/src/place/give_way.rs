@@ -64,8 +64,7 @@ impl Placer<'_> {
         }
         self.place_who_was_held(dying)?;
         let left = self.pass_until_settled(others, undos)?;
-        let is_left_behind = self.are_left_behind(&children, dying)?;
-        Ok(Some(left).filter(|_| !is_left_behind))
+        Ok((!self.are_left_behind(&children, dying)?).then_some(left))
     }
 
     /// Who refers to any of these records.

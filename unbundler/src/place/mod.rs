@@ -10,9 +10,10 @@
 //! back and one made since, `moved` and `returned` know who is known under another birth, `displaced` brings such a one
 //! back, `lost` whom the hub has lost, and `anew` on whom it decided again.
 //! What becomes of it: `standing` if it stands in its table, `absent` if it does not. What was made without seeing each
-//! other: `conflicts`, and `overruled` if the other end found it; what adds up: `counted`. What it refers to: `references`, `mistaken` if that is another
-//! here, `parent`, `column`, `undone` if it has to wait for that after all, and `limbo` if that was withdrawn. What its sender may
-//! not do: `rights`, and `word` on what is decided against it. What does not fit the schema: `fitting`. What cannot be placed:
+//! other: `conflicts`, and `overruled` if the other end found it; what adds up: `counted`. What it refers to: `references`,
+//! `mistaken` if that is another here, `parent`, `column`, `undone` if it has to wait for that after all, and `limbo` if that was
+//! withdrawn. What its sender may not do: `rights`, and `word` on what is decided against it. What does not fit the schema:
+//! `fitting`. What cannot be placed:
 //! `hold`, and `retried`; what a person decides on that: `discarded`, `joined` with `handed_over` and `handed_on`. What is placed
 //! only together: `swap`, `circle`, `give_way`, and `reborn` with `leaving` where numbers were given again; what is placed in
 //! part: `partly`; what is placed ahead of the rest of its bundle: `ahead`.

@@ -189,7 +189,8 @@ impl Placer<'_> {
         if let Some(missing) = self.lacked_by(table, of, record, &key)?
             && self.transaction.delete(table, &key)? == Placement::Placed
         {
-            return self.hold(of, record, &self.not_standing(&missing));
+            let reason = self.not_standing(&missing)?;
+            return self.hold(of, record, &reason);
         }
         let birth = self.transaction.tick();
         let mut marks = merge::marks_left(&gathered.remains);

@@ -242,11 +242,15 @@ impl Placer<'_> {
     }
 
     /// Why a change waits for a record that does not stand here.
-    pub(super) fn not_standing(&self, missing: &Missing) -> String {
+    pub(super) fn not_standing(&mut self, missing: &Missing) -> Result<String> {
         let tables = self.transaction.tables();
         let parent = TableShape::with_id(&tables, missing.table).map_or("", |table| table.name.as_str());
-        let why = if missing.remains.dead.is_some() { "was deleted here" } else { "is held itself" };
-        format!("it refers to {parent} {}, which {why}", missing.key)
+        let why = match missing.remains.dead {
+            Some(_) => "was deleted here",
+            None if self.is_held(missing)? => "is held itself",
+            None => "has not come yet",
+        };
+        Ok(format!("it refers to {parent} {}, which {why}", missing.key))
     }
 
     /// Brings back what a living record refers to, with all that refers to in its turn, or nothing of it.

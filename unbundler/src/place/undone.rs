@@ -23,7 +23,8 @@ impl Placer<'_> {
     /// Holds what refers to a record that does not stand here; where it has to stay, one that was deleted is brought back. One
     /// that waits here itself is not: what refers to it goes, and comes back from our hub.
     pub(super) fn wait_for(&mut self, missing: &Missing, undo: &Undo<'_>) -> Result<Taken> {
-        let taken = self.hold_after_all(undo, &self.not_standing(missing))?;
+        let reason = self.not_standing(missing)?;
+        let taken = self.hold_after_all(undo, &reason)?;
         if taken == Taken::NotBack && missing.remains.dead.is_some() {
             let child = format!("{} {}", undo.table.name, undo.change.key);
             return match self.bring_all_back(missing, &child)? {
@@ -44,7 +45,8 @@ impl Placer<'_> {
                 return Ok(Taken::NotBack);
             }
         }
-        self.hold_after_all(undo, &self.not_standing(missing))
+        let reason = self.not_standing(missing)?;
+        self.hold_after_all(undo, &reason)
     }
 
     pub(super) fn hold_after_all(&mut self, undo: &Undo<'_>, reason: &str) -> Result<Taken> {

@@ -128,7 +128,7 @@ fn why_together(policy: &Policy) -> Option<String> {
     Some(format!("`add` names \"{counter}\", which changes together with others (`together`)"))
 }
 
-/// Why a column can be no counter, if it cannot. (That it changes alone the configuration sees by itself.)
+/// Why a column can be no counter, if it cannot; that it changes alone is looked at elsewhere.
 fn why_no_counter(shape: &TableShape, column: &str) -> Option<&'static str> {
     let Some(column) = shape.position(column).and_then(|at| shape.columns.get(at)) else {
         return Some("which is no column beside its key");
@@ -159,13 +159,12 @@ pub(super) fn rules(policies: &Policies, shape: &TableShape, told: &Terms) -> Ru
         let name = shape.columns.iter().find(|column| column.id == *id).map(|column| column.name.as_str());
         name.is_some_and(|name| why_no_counter(shape, name).is_none())
     };
-    let together = match policy.granularity {
+    let together: Vec<Vec<ColumnId>> = match policy.granularity {
         Granularity::Field => policy.together.iter().map(|group| of(group)).collect(),
         Granularity::Record if is_at_work(Saboteur::IgnoreGranularity) => Vec::new(),
         Granularity::Record => vec![shared.iter().filter_map(|at| shape.columns.get(*at)).map(|it| it.id).collect()],
     };
-    let together = together.into_iter().filter(|group: &Vec<ColumnId>| group.len() > 1).collect();
-    let together: Vec<Vec<ColumnId>> = together;
+    let together: Vec<_> = together.into_iter().filter(|group| group.len() > 1).collect();
     let changes_alone = |id: &ColumnId| !together.iter().any(|group| group.contains(id));
     let mut add: Vec<ColumnId> = of(&policy.add).into_iter().filter(|id| is_counter(id) && changes_alone(id)).collect();
     add.sort_unstable();
