@@ -54,7 +54,9 @@ impl Placer<'_> {
     fn pass_number_on(&mut self, table: &TableShape, number: i64, birth: Stamp) -> Result<()> {
         let key = Key(vec![Value::Integer(number)]);
         let standing = self.transaction.find(table, &key)?.filter(|present| present.birth == Some(birth));
-        let Some(mut present) = standing else { return Ok(()) };
+        // What is held and tried again was passed on when it came.
+        let comes_now = self.arrival.via == self.arrival.link;
+        let Some(mut present) = standing.filter(|_| comes_now) else { return Ok(()) };
         present.marks.set(ColumnId::EXISTENCE, self.arrival.mark(birth));
         self.transaction.mark(table, &key, &present)
     }
