@@ -39,7 +39,7 @@ fn a_record_of_ones_own_is_confirmed_without_a_column_that_is_missing_here() {
     scene.sql("hq", "DELETE FROM people WHERE name = 'Ada'");
     (0..3).for_each(|_| sync(&scene, &["hq", "bob"]));
     let run = scene.packhorse("bob", &["bundle", "--now"]);
-    assert!(!run.out.contains("sealed 1 record"), "{run:#?}");
+    assert!(!format!("{run:?}").contains("sealed 1 record"), "{run:#?}");
     scene.sql("hq", "UPDATE people SET fax = '1', name = 'Ina'");
     sync(&scene, &["hq", "bob"]);
     assert_eq!(scene.sql("bob", "SELECT name FROM people"), "Ina");
