@@ -77,9 +77,12 @@ impl Placer<'_> {
         Ok(children)
     }
 
-    /// Whether any of these that stands refers to one of the dead.
+    /// Whether any of these refers to one of the dead still, or anybody to another who has the number of one by now.
     fn are_left_behind(&mut self, children: &Records, dead: &Records) -> Result<bool> {
         let tables = self.transaction.tables();
+        if !self.children_of(dead)?.is_empty() {
+            return Ok(true);
+        }
         for (id, key) in children {
             let Some(table) = TableShape::with_id(&tables, *id) else { continue };
             let missing = self.transaction.missing_parents(table, key)?;
